@@ -1,0 +1,176 @@
+"""Every error that labctl expects, as one tree.
+
+::
+
+    LabctlError                     exit code 1
+    ├── UsageError              2   what was asked for makes no sense
+    │   └── SpecError           2   lab.yaml or a flag; carries every problem at once
+    ├── StateError              1   the lab's state folder
+    │   └── LabLocked           1   another labctl works on this lab
+    ├── MachineError            1   Vagrant, its providers, its machines
+    │   ├── VagrantMissing      1
+    │   └── ProviderMissing     1
+    ├── RemoteError             1   reaching a node and speaking with it
+    │   ├── ConnectFailed       1
+    │   ├── AuthFailed          1
+    │   ├── HostKeyChanged      1
+    │   ├── SudoRefused         1
+    │   └── ProtocolError       1   the answer was cut off or is not ours
+    ├── PlaybookError           1   a playbook that cannot be loaded or planned
+    ├── ConvergeError           1   a resource of a node
+    │   ├── ChangeFailed        1   its change failed; carries the output
+    │   └── DidNotConverge      1   its change ran, and it still is not as wanted
+    ├── TransferError           1   copying files
+    ├── VerifyError             1   a check could not be run at all
+    └── Interrupted           130   the user pressed Ctrl-C
+
+They are raised where the cause is known and rendered once, by the command line. `message` says what
+failed, `hint` what to do about it; `details` holds the last lines of whatever was run, and `log` the
+file with all of it. An exception that is not in this tree is a defect of labctl and is shown as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class LabctlError(Exception):
+    """An expected failure.
+
+    Parameters:
+        message: what failed, one sentence without a full stop.
+        hint: what the user can do about it; empty where nothing is known.
+        details: output that explains it, shown below the message.
+        node: the node that it happened on, where it did.
+        log: file that holds the whole output.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: str = "",
+        node: str = "",
+        log: Path | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+        self.node = node
+        self.log = log
+
+
+class UsageError(LabctlError):
+    """What was asked for makes no sense; no machine was touched."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a specification.
+
+    `where` is its place in YAML terms (``nodes[1].address``) or the flag (``--nodes``); `line` counts
+    from 1 and is None for what no line of the file says.
+    """
+
+    where: str
+    message: str
+    line: int | None = None
+    hint: str = ""
+
+
+class SpecError(UsageError):
+    """lab.yaml, or the flags, cannot be used. `problems` holds all of them, in the file's order."""
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{source}: {count}, nothing was touched")
+        self.source = source
+        self.problems = tuple(problems)
+
+
+class StateError(LabctlError):
+    """The lab's state folder cannot be used."""
+
+
+class LabLocked(StateError):
+    """Another labctl is at work on this lab."""
+
+
+class MachineError(LabctlError):
+    """Vagrant, a provider or a machine failed."""
+
+
+class VagrantMissing(MachineError):
+    """There is no `vagrant` executable on PATH."""
+
+
+class ProviderMissing(MachineError):
+    """No provider that the lab could use is installed, or not the one asked for."""
+
+
+class RemoteError(LabctlError):
+    """A node could not be reached or spoken with."""
+
+
+class ConnectFailed(RemoteError):
+    """No ssh connection came about in time."""
+
+
+class AuthFailed(RemoteError):
+    """The node refused every key and password that was offered."""
+
+
+class HostKeyChanged(RemoteError):
+    """The node shows another host key than the one recorded for it."""
+
+
+class SudoRefused(RemoteError):
+    """The login user may not become root."""
+
+
+class ProtocolError(RemoteError):
+    """The node's answer was cut off, or is not in labctl's framing."""
+
+
+class PlaybookError(LabctlError):
+    """A playbook cannot be found, loaded or planned."""
+
+
+class ConvergeError(LabctlError):
+    """A resource did not come into the wanted state. `resource` is its id."""
+
+    def __init__(
+        self, message: str, *, resource: str, hint: str = "", details: str = "", node: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint, details=details, node=node)
+        self.resource = resource
+
+
+class ChangeFailed(ConvergeError):
+    """The script of a change ended with a non-zero exit code."""
+
+
+class DidNotConverge(ConvergeError):
+    """The change ran without an error, and yet the resource is not as wanted."""
+
+
+class TransferError(LabctlError):
+    """A file could not be copied whole; nothing stands under its final name."""
+
+
+class VerifyError(LabctlError):
+    """The checks of a node could not be run (a failing check is a result, not an error)."""
+
+
+class Interrupted(LabctlError):
+    """The user interrupted the run."""
+
+    exit_code = 130
