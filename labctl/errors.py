@@ -24,9 +24,10 @@
     ├── VerifyError             1   a check could not be run at all
     └── Interrupted           130   the user pressed Ctrl-C
 
-They are raised where the cause is known and rendered once, by the command line. `message` says what
-failed, `hint` what to do about it; `details` holds the last lines of whatever was run, and `log` the
-file with all of it. An exception that is not in this tree is a defect of labctl and is shown as one.
+They are raised where the cause is known and rendered once, by the command line. `message` says
+what failed, `hint` what to do about it; `details` holds the last lines of whatever was run, and
+`log` the file with all of it. An exception that is not in this tree is a defect of labctl and is
+shown as one.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class UsageError(LabctlError):
 class Problem:
     """One thing that is wrong with a specification.
 
-    `where` is its place in YAML terms (``nodes[1].address``) or the flag (``--nodes``); `line` counts
-    from 1 and is None for what no line of the file says.
+    `where` is its place in YAML terms (``nodes[1].address``) or the flag (``--nodes``); `line`
+    counts from 1 and is None for what no line of the file says.
     """
 
     where: str

@@ -1,0 +1,249 @@
+"""The loop that brings a node into the wanted state: one exchange when there is nothing to do.
+
+All probes go out in the first exchange. A resource that is as wanted costs nothing more; one that
+is not costs one exchange, which carries its change, a look at whether the change worked, and fresh
+probes of everything after it. So a run with C changes takes 1 + C exchanges, no plan is made from a
+stale look, and no change is believed without being seen. An open question of a play (see
+`labctl.playbook`) takes one exchange to measure and one to go on, in the run that asks it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from labctl.errors import ChangeFailed, DidNotConverge, LabctlError, PlaybookError
+from labctl.events import ChangeDone, ChangeStarted, Decided, Emit, Exchanged
+from labctl.facts import PROBE, Facts
+from labctl.playbook import Play, Playbook, Question, Undecided
+from labctl.remote.exchange import Observed, Shell, exchange
+from labctl.resources.base import Change, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A change that was made, or with `check` would be."""
+
+    playbook: str
+    resource: str
+    summary: str
+    diff: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did on a node.
+
+    Parameters:
+        node: the node's name.
+        changes: the changes made; with `check`, at least these would be.
+        exchanges: round trips that it took.
+        facts: what the node is.
+        choices: every answer that is known now.
+        complete: False where `check` met a question that could not be measured before a change.
+    """
+
+    node: str
+    changes: tuple[Applied, ...]
+    exchanges: int
+    facts: Facts
+    choices: dict[str, Any]
+    complete: bool = True
+
+
+class Planner(Protocol):
+    """Makes a play's argument from what is known of the node."""
+
+    def __call__(self, facts: Facts, choices: dict[str, Any]) -> Play: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A resource and the playbook that asked for it."""
+
+    playbook: str
+    resource: Resource
+
+
+@dataclass(slots=True)
+class _Node:
+    """One run on one node: the shell, what is known, what was done."""
+
+    shell: Shell
+    emit: Emit
+    check: bool
+    exchanges: int = 0
+    changes: list[Applied] = field(default_factory=list)
+
+    def exchange(self, snippets: Sequence[str]) -> list[Observed]:
+        start = time.monotonic()
+        seen = exchange(self.shell, snippets)
+        self.exchanges += 1
+        self.emit(Exchanged(self.shell.name, len(snippets), time.monotonic() - start))
+        return seen
+
+
+def unfold(
+    playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
+) -> tuple[list[Item], Question | None]:
+    """Run the plays up to the first open question.
+
+    Parameters:
+        playbooks: in the order of work.
+        play: what is known.
+        only: names of playbooks; where there are any, the others are passed over.
+
+    Returns:
+        The resources, and the question that stopped the plays, or None.
+
+    Raises:
+        PlaybookError: a play raised an error, or two resources have one id.
+    """
+    chosen = set(only)
+    items: list[Item] = []
+    owners: dict[str, str] = {}
+    for playbook in playbooks:
+        if chosen and playbook.name not in chosen:
+            continue
+        try:
+            for resource in playbook.play(play):
+                if resource.id in owners:
+                    raise PlaybookError(
+                        f"{resource.id} is asked for by {owners[resource.id]} "
+                        f"and again by {playbook.name}",
+                        hint="keep one of the two",
+                    )
+                owners[resource.id] = playbook.name
+                items.append(Item(playbook.name, resource))
+        except Undecided as open_question:
+            return items, open_question.question
+        except LabctlError:
+            raise
+        except Exception as error:
+            raise PlaybookError(
+                f"the playbook {playbook.name} failed: {type(error).__name__}: {error}",
+                hint=f"see {playbook.folder / 'play.py'}",
+                node=play.node.name,
+            ) from error
+    return items, None
+
+
+def converge(
+    shell: Shell,
+    playbooks: Sequence[Playbook],
+    planner: Planner,
+    *,
+    emit: Emit,
+    facts: Facts | None = None,
+    choices: dict[str, Any] | None = None,
+    check: bool = False,
+    only: Iterable[str] = (),
+) -> Outcome:
+    """Bring one node into the state that its playbooks describe.
+
+    Parameters:
+        shell: a root shell on the node.
+        playbooks: in the order of work.
+        planner: makes the plays' argument of facts and choices.
+        emit: takes the events of the run.
+        facts: what was known of the node; None reads it first.
+        choices: answers known from earlier runs.
+        check: look only; report the changes that would be made.
+        only: names of playbooks to run; none: all.
+
+    Returns:
+        What was done and what is known now.
+
+    Raises:
+        ChangeFailed: a change's script failed; the rest of the node's work was not begun.
+        DidNotConverge: a change ran and its resource is still not as wanted.
+        PlaybookError: a play failed.
+        RemoteError: the node could not be reached, or broke off.
+    """
+    only = tuple(only)
+    known = dict(choices or {})
+    run = _Node(shell, emit, check)
+    if facts is None:
+        facts = Facts.read(run.exchange([PROBE])[0])
+    complete = True
+    while True:
+        items, question = unfold(playbooks, planner(facts, known), only)
+        if question is None or items:
+            met = _settle(run, items, facts)
+            if met is not None:  # another machine answered than the one that was known
+                facts, known = met, {}
+                run.changes.clear()
+                continue
+        if question is None:
+            break
+        if check and run.changes:
+            # The measurement may need what an earlier change brings; a guess would mislead.
+            complete = False
+            break
+        seen = run.exchange([question.script])[0]
+        try:
+            answer = question.decide(seen)
+        except ValueError as error:
+            raise PlaybookError(
+                f"{question.key} could not be decided: {error}",
+                details=seen.output[-2000:],
+                node=shell.name,
+            ) from error
+        known[question.key] = {"script": question.script, "answer": answer}
+        emit(Decided(shell.name, question.key, str(answer)))
+    return Outcome(shell.name, tuple(run.changes), run.exchanges, facts, known, complete)
+
+
+def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
+    """Bring `items` into their wanted state, in order.
+
+    Returns:
+        None; or other facts than the given ones, where another machine answered. Nothing was
+        changed in that case.
+    """
+    probes = [item.resource.probe() for item in items]
+    about, *seen = run.exchange([PROBE, *probes])
+    now = Facts.read(about)
+    if now != facts:
+        return now
+    earlier = {(applied.playbook, applied.resource) for applied in run.changes}
+    for index, item in enumerate(items):
+        change, seen = _plan(run, item, seen[0]), seen[1:]
+        if change is None or (run.check and (item.playbook, item.resource.id) in earlier):
+            continue
+        done = Applied(item.playbook, item.resource.id, change.summary, change.diff)
+        where = (run.shell.name, item.playbook, item.resource.id, change.summary)
+        run.emit(ChangeStarted(*where, diff=change.diff, check=run.check))
+        run.changes.append(done)
+        if run.check:
+            continue
+        start = time.monotonic()
+        result, after, *seen = run.exchange([change.script, *probes[index:]])
+        if not result.ok:
+            raise ChangeFailed(
+                f"{change.summary}: failed with exit code {result.exit_code}",
+                resource=item.resource.id,
+                details=result.output[-4000:],
+                node=run.shell.name,
+            )
+        left = _plan(run, item, after)
+        if left is not None:
+            raise DidNotConverge(
+                f"{change.summary}: ran, and {item.resource.id} is still not as wanted",
+                resource=item.resource.id,
+                details="\n".join(part for part in (result.output[-3000:], left.diff) if part),
+                node=run.shell.name,
+            )
+        run.emit(ChangeDone(*where, seconds=time.monotonic() - start))
+    return None
+
+
+def _plan(run: _Node, item: Item, observed: Observed) -> Change | None:
+    try:
+        return item.resource.plan(observed)
+    except ValueError as error:
+        raise ChangeFailed(
+            f"{item.resource.id}: {error}", resource=item.resource.id, node=run.shell.name
+        ) from error

@@ -1,0 +1,117 @@
+"""What happens during a run, as values.
+
+The core emits these and knows no screen: a terminal table, plain lines, JSON lines and the tests
+are all readers of the same stream. Each event names its node; the empty name stands for the whole
+lab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a node stands, in the order in which a node goes through it."""
+
+    WAITING = "waiting"
+    BOOTING = "booting"
+    CONNECTING = "connecting"
+    PROVISIONING = "provisioning"
+    VERIFYING = "verifying"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEntered:
+    """A node entered a phase. `note` adds a few words for people, such as why it failed."""
+
+    node: str
+    phase: Phase
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOutput:
+    """Vagrant said something about a node that is worth showing: one line, without its prefix."""
+
+    node: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One round trip with a node: `snippets` scripts went out, their results came back."""
+
+    node: str
+    snippets: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStarted:
+    """A resource is not as wanted and its change begins (or, with `check`, would begin)."""
+
+    node: str
+    playbook: str
+    resource: str
+    summary: str
+    diff: str
+    check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDone:
+    """The change ran and the resource was seen to be as wanted afterwards."""
+
+    node: str
+    playbook: str
+    resource: str
+    summary: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A question was measured on a node and its answer stored, such as which mirrors live."""
+
+    node: str
+    key: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A check of a playbook's verify.py ended. `outcome` is passed, failed, skipped or error."""
+
+    node: str
+    playbook: str
+    check: str
+    outcome: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the user should know and that stops nothing."""
+
+    node: str
+    message: str
+
+
+Event = (
+    PhaseEntered
+    | MachineOutput
+    | Exchanged
+    | ChangeStarted
+    | ChangeDone
+    | Decided
+    | Checked
+    | Notice
+)
+
+Emit = Callable[[Event], None]
+"""Takes one event; must be callable from several threads at once."""

@@ -1,0 +1,1 @@
+"""Speaking with a node: one ssh connection each, many snippets in one exchange."""

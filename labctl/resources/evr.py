@@ -1,0 +1,48 @@
+"""Which of two RPM versions is newer, by RPM's own rules.
+
+yum 3 upgrades with `install` and goes back only with `downgrade`, so the direction must be known
+before the transaction. The rules are those of rpmvercmp (rpm 4.11, the one of EL7, with tilde).
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+
+_SEGMENT = re.compile(r"~|[0-9]+|[A-Za-z]+")
+
+
+def compare(left: str, right: str) -> int:
+    """Compare two version or release strings.
+
+    Returns:
+        -1, 0 or 1, as `left` is older than, as old as, or newer than `right`.
+    """
+    for a, b in zip_longest(_SEGMENT.findall(left), _SEGMENT.findall(right)):
+        if a == b:
+            continue
+        if a == "~" or b == "~":
+            return -1 if a == "~" else 1
+        if a is None or b is None:
+            return -1 if a is None else 1
+        if a.isdigit() and b.isdigit():
+            if int(a) != int(b):
+                return -1 if int(a) < int(b) else 1
+        elif a.isdigit() or b.isdigit():
+            return 1 if a.isdigit() else -1
+        else:
+            return -1 if a < b else 1
+    return 0
+
+
+def older(left: str, right: str) -> bool:
+    """Tell whether VERSION[-RELEASE] `left` is older than `right`; epochs are not part of either.
+
+    A right side without release is compared by version only.
+    """
+    left_version, _, left_release = left.partition("-")
+    right_version, _, right_release = right.partition("-")
+    order = compare(left_version, right_version)
+    if order == 0 and right_release:
+        order = compare(left_release, right_release)
+    return order < 0
