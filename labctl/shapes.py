@@ -1,0 +1,114 @@
+"""The shapes that strings of lab.yaml must have.
+
+A lab.yaml may come from a stranger, and its strings end in a Vagrantfile (Ruby), in /etc/hosts, in
+repo files and in shell scripts that run as root. Each of those is quoted where it is written; the
+shapes are the wall in front of it: what is no host name never gets to a place for host names.
+
+This module knows regular expressions and sentences, and no library.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+LABEL_TEXT = "lower-case letters, digits and '-', beginning with a letter, at most 63 characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a string may look like: a pattern for the whole of it, and how to say so.
+
+    `wanted` completes the sentence "must be …"; `hint` says what to do; `schema_format` is the
+    JSON-Schema format that editors check, where there is one.
+    """
+
+    pattern: str
+    wanted: str
+    hint: str = ""
+    schema_format: str = ""
+
+    def problem(self, text: str) -> str | None:
+        """Return what is wrong with `text` as a sentence, or None where nothing is."""
+        if re.fullmatch(self.pattern, text):
+            return None
+        return f"must be {self.wanted}, is {shown(text)}"
+
+
+def shown(value: object) -> str:
+    """Return `value` as a message shows it: in quotes if it is a text, on one line, not long."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "empty"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = str(value)
+    if len(text) > 60:
+        text = text[:57] + "..."
+    return repr(text) if isinstance(value, str) else text
+
+
+def is_ipv4(text: str) -> bool:
+    """Tell whether `text` is an IPv4 address in dotted form."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"{_OCTET}(\.{_OCTET}){{3}}"
+_IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]+"
+_PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))"
+_USER = r"[A-Za-z_][A-Za-z0-9._-]{0,63}"
+# Neither quotes nor blanks nor ; | < > ` \ ( ), so no "$(" either: nothing that ends a word or
+# begins a command in shell or Ruby. '$' stays for yum's $basearch, '{version}' for our own.
+_URL_BODY = r"[A-Za-z0-9._~:/?#@!&*+,=%{}\[\]$-]+"
+
+LABEL = Shape(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", f"a host name: {LABEL_TEXT}")
+PREFIX = Shape(r"[a-z][a-z0-9-]{0,59}", "the beginning of a host name: " + LABEL_TEXT)
+HOST = Shape(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
+IPV4 = Shape(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")
+NETWORK = Shape(rf"{_IPV4}/[0-9]{{1,2}}", "an IPv4 network such as 192.168.56.0/24")
+JUMP = Shape(rf"({_USER}@)?{_HOST}{_PORT}?", "user@host or user@host:port")
+LOGIN = Shape(_USER, "a user name")
+LINUX_USER = Shape(
+    r"[a-z_][a-z0-9_-]{0,31}",
+    "a Linux user name: lower-case letters, digits, '_' and '-', at most 32 characters",
+)
+PLAYBOOK = Shape(r"[a-z][a-z0-9_-]*", "a playbook's name: lower-case letters, digits, '_' and '-'")
+VERSION = Shape(r"[0-9A-Za-z._~+-]+", "a version such as 19.03.9-3.el7")
+BOX_NAME = Shape(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", "a box name such as centos/7"
+)
+URL = Shape(
+    rf"(https?://|file:///){_URL_BODY}",
+    "an http, https or file URL without blanks, quotes or brackets",
+)
+MIRROR = Shape(
+    rf"https?://({_HOST}|\[{_IPV6}\]){_PORT}?/?",
+    "http(s)://host or http(s)://host:port, without path, query or password",
+    hint="Docker refuses its whole configuration if a mirror's URL holds more than that",
+)
+REGISTRY = Shape(
+    rf"({_HOST}|\[{_IPV6}\]){_PORT}?|{_IPV4}/[0-9]{{1,2}}",
+    "host, host:port or a network such as 10.0.0.0/8, without http://",
+)
+SHA256 = Shape(r"[0-9A-Fa-f]{64}", "a sha256 sum: 64 hexadecimal digits")
+FINGERPRINT = Shape(
+    r"[0-9A-Fa-f]{40}", "an OpenPGP fingerprint: 40 hexadecimal digits, blanks allowed"
+)
+GUEST_PATH = Shape(
+    r"(/(?!\.\.?(/|$))[^/\x00-\x1f\x7f]+)+/?", "an absolute path on the node, without '..'"
+)
+# Free text that goes into files: no control characters, no line separators of any alphabet.
+TEXT = Shape(
+    r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+",
+    "a text on one line, without control characters",
+)

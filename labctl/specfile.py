@@ -1,0 +1,308 @@
+"""From lab.yaml and flags to a `LabSpec`, or to every problem at once with its line.
+
+A course is prepared by editing and running again; a tool that names one mistake a run makes that
+slow. So the file is read with its line numbers, what is wrong is cut out, and the rest is checked
+further. This is the one module that knows YAML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from labctl import faults, shapes, spec, starterfile
+from labctl.errors import Problem, SpecError, UsageError
+from labctl.faults import Fault
+from labctl.spec import LabSpec
+
+# More than any lab has. A few lines of YAML aliases can stand for billions of values.
+_MOST_VALUES = 20_000
+# Each round cuts out at least one place; more rounds than places cannot be.
+_MOST_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value that wins over the file's. `source` is the flag as the user knows it: ``--nodes``."""
+
+    value: object
+    source: str
+
+
+@dataclass(slots=True)
+class _Raw:
+    """What a file says, as plain values, and the line on which each of its places stands."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    lines: dict[faults.Path, int] = field(default_factory=dict)
+    flags: dict[faults.Path, str] = field(default_factory=dict)
+
+
+def load(
+    path: Path | None,
+    overrides: Mapping[str, Override] | None = None,
+    *,
+    required: bool = False,
+    folder: Path | None = None,
+) -> LabSpec:
+    """Return the lab that a file and flags describe.
+
+    Parameters:
+        path: the lab's file; None, or a file that does not exist, means the defaults.
+        overrides: by key of lab.yaml (``nodes``, ``docker.mirrors``); they win over the file.
+        required: whether a file that does not exist is an error.
+        folder: the lab's folder, after which a lab without a name is named; default: the file's,
+            or the current one.
+
+    Raises:
+        SpecError: with every problem, in the file's order, those of flags at the end.
+        UsageError: the file cannot be read, or is required and does not exist.
+    """
+    source = str(path) if path else "the command line"
+    raw = _Raw()
+    if path is not None and (required or path.exists()):
+        raw = _read(path)
+    _apply(raw, overrides or {})
+    home = folder or (path.parent if path else Path())
+    raw.values.setdefault("name", safe_name(home.absolute().name))
+    result, found = _check(raw.values)
+    if found or result is None:
+        unique = {_problem(fault, raw): None for fault in found}
+        last = max(raw.lines.values(), default=0) + 1
+        problems = sorted(unique, key=lambda problem: problem.line or last)
+        raise SpecError(source, problems)
+    return result
+
+
+def schema() -> dict[str, Any]:
+    """Return a JSON Schema of lab.yaml, by which editors complete and check it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **spec.json_schema(),
+        "title": "lab.yaml",
+    }
+
+
+def starter() -> str:
+    """Return the lab.yaml that a new lab begins with: every key, as a comment, with its default."""
+    return starterfile.TEXT
+
+
+def safe_name(text: str) -> str:
+    """Return the lab's name that is nearest to `text`, the name of a folder."""
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-")
+    if not name:
+        return "lab"
+    return name if name[0].isalpha() else f"lab-{name}"
+
+
+def _read(path: Path) -> _Raw:
+    """Return what the file at `path` says; raises as `load`."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _only(path, line, "the file is not UTF-8", "save it as UTF-8") from error
+    except OSError as error:
+        hint = "`labctl init` writes one" if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    try:
+        # "rt" keeps the line of every key; nothing but plain types comes out of it.
+        document = YAML(typ="rt", pure=True).load(text)
+    except DuplicateKeyError as error:
+        mark = error.problem_mark
+        key = re.search(r'duplicate key "(.*?)"', str(error.problem))
+        message = f"the key {key.group(1)!r} is given twice" if key else "a key is given twice"
+        raise _only(path, mark.line + 1 if mark else None, message) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f", column {mark.column + 1}" if mark else ""
+        message = f"this is no YAML{at}: {error.problem or error.context}"
+        hint = "indent with blanks, not tabs" if "\\t" in str(error.problem) else ""
+        raise _only(path, mark.line + 1 if mark else None, message, hint) from error
+    except ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise _only(path, line, "there is a control character in the file") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise _only(path, None, f"this is no YAML: {error}") from error
+    if document is None:
+        return _Raw()
+    if not isinstance(document, dict):
+        message = f"must be a mapping (key: value), is {shapes.shown(document)}"
+        raise _only(path, 1, message, "begin with a line such as: nodes: 2")
+    raw = _Raw()
+    raw.values = _plain(document, (), raw.lines, path)
+    return raw
+
+
+def _only(path: Path, line: int | None, message: str, hint: str = "") -> SpecError:
+    """Return the error for a file in which nothing else can be looked for."""
+    return SpecError(str(path), [Problem(faults.where(()), message, line, hint)])
+
+
+def _plain(value: Any, at: faults.Path, lines: dict[faults.Path, int], path: Path) -> Any:
+    """Return `value` without ruamel's types, and put the line of each place into `lines`."""
+    if len(lines) > _MOST_VALUES or len(at) > 50:
+        raise _only(path, None, "the file is too large, or refers to itself")
+    if isinstance(value, dict):
+        plain = {}
+        for key, item in value.items():
+            name = key if isinstance(key, str) else _scalar(key)
+            here = (*at, name if isinstance(name, str | int) else str(name))
+            # A key that came by way of a merge (<<) has no line of its own.
+            lines[here] = _line(value, "key", key) or lines.get(at, 1)
+            plain[name] = _plain(item, here, lines, path)
+        return plain
+    if isinstance(value, list):
+        items = []
+        for index, item in enumerate(value):
+            lines[(*at, index)] = _line(value, "item", index) or lines.get(at, 1)
+            items.append(_plain(item, (*at, index), lines, path))
+        return items
+    return _scalar(value)
+
+
+def _line(collection: Any, kind: str, key: object) -> int | None:
+    """Return the line, from 1, of a key or an item, None where ruamel keeps none."""
+    try:
+        return int(getattr(collection.lc, kind)(key)[0]) + 1
+    except (AttributeError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _scalar(value: object) -> Any:
+    """Return a scalar as one of Python's own types; what YAML has beyond those, as a text."""
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):
+            return plain(value)
+    return None if value is None else str(value)
+
+
+def _apply(raw: _Raw, overrides: Mapping[str, Override]) -> None:
+    """Put the flags' values over the file's."""
+    for key, override in overrides.items():
+        parts = key.split(".")
+        place = raw.values
+        for part in parts[:-1]:
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
+            place = place[part]
+        place[parts[-1]] = override.value
+        raw.flags[tuple(parts)] = override.source
+
+
+def _check(values: dict[str, Any]) -> tuple[LabSpec | None, list[Fault]]:
+    """Return the lab, or None and every fault; the paths are those of `values` as given.
+
+    While single places are wrong, the checks between places cannot run. So the wrong ones are cut
+    out, and what is left is validated again. What is only wrong because of a cut is not reported.
+    """
+    found: list[Fault] = []
+    cut: set[faults.Path] = set()
+    checked = False
+    for turn in range(_MOST_ROUNDS):
+        rest, indexes = _without(values, cut)
+        result = spec.validate(rest)
+        if isinstance(result, LabSpec):
+            if result.provider:
+                found += _still_true(result.provider_faults(result.provider), indexes, cut)
+            return (None if found else result), found
+        now = _still_true(result, indexes, cut)
+        # Once is enough for those between places: what a cut leaves behind says nothing new.
+        found += [fault for fault in now if (not checked if fault.late else turn == 0)]
+        checked = checked or any(fault.late for fault in result)
+        before = len(cut)
+        cut |= {_existing(values, _as_given(fault.path, indexes), fault) for fault in result}
+        if len(cut) == before:
+            break
+    return None, found
+
+
+def _still_true(
+    result: list[Fault], indexes: dict[faults.Path, list[int]], cut: set[faults.Path]
+) -> list[Fault]:
+    """Return the faults of `result` at the places of the file, without those that a cut caused."""
+    gone = {path[0] for path in cut if path}
+    return [
+        Fault(_as_given(fault.path, indexes), fault.kind, fault.value, fault.context)
+        for fault in result
+        if not gone.intersection(fault.needs)
+    ]
+
+
+def _without(
+    value: Any, cut: set[faults.Path], at: faults.Path = ()
+) -> tuple[Any, dict[faults.Path, list[int]]]:
+    """Return a copy of `value` without the places in `cut`, and for each list the old indexes."""
+    indexes: dict[faults.Path, list[int]] = {}
+    if isinstance(value, dict):
+        kept_keys = [key for key in value if (*at, key) not in cut]
+        copy: dict[Any, Any] = {}
+        for key in kept_keys:
+            copy[key], inner = _without(value[key], cut, (*at, key))
+            indexes |= inner
+        return copy, indexes
+    if isinstance(value, list):
+        kept = [index for index in range(len(value)) if (*at, index) not in cut]
+        items = []
+        for index in kept:
+            item, inner = _without(value[index], cut, (*at, index))
+            items.append(item)
+            indexes |= inner
+        indexes[at] = kept
+        return items, indexes
+    return value, indexes
+
+
+def _as_given(path: faults.Path, indexes: dict[faults.Path, list[int]]) -> faults.Path:
+    """Return `path`, which holds indexes after cutting, with those from before."""
+    given: faults.Path = ()
+    for part in path:
+        kept = indexes.get(given)
+        if isinstance(part, int) and kept is not None and part < len(kept):
+            part = kept[part]  # noqa: PLW2901
+        given = (*given, part)
+    return given
+
+
+def _existing(values: Any, path: faults.Path, fault: Fault) -> faults.Path:
+    """Return the part of `path` that is there to be cut; for a missing key, what lacks it."""
+    place = values
+    reached: faults.Path = ()
+    for part in path[:-1] if fault.kind == "missing" else path:
+        try:
+            place = place[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        reached = (*reached, part)
+    return reached
+
+
+def _problem(fault: Fault, raw: _Raw) -> Problem:
+    """Return `fault` as the user will read it: with its line, or with the flag that caused it."""
+    path = tuple(part for part in fault.path if part != "[key]")
+    message, hint = faults.sentence(fault, spec.keys_at(path[:-1]))
+    for end in range(len(path), 0, -1):
+        if path[:end] in raw.flags:
+            return Problem(raw.flags[path[:end]], message, None, hint)
+    # A value that was given in short (`box: centos/7`) has the faults of the mapping it stands for.
+    named = _existing(raw.values, path, fault)
+    shown = path if fault.kind == "missing" or not isinstance(_at(raw, named), str) else named
+    outwards = (path[:end] for end in range(len(path), 0, -1))
+    line = next((raw.lines[place] for place in outwards if place in raw.lines), None)
+    return Problem(faults.where(shown), message, line, hint)
+
+
+def _at(raw: _Raw, path: faults.Path) -> Any:
+    place: Any = raw.values
+    for part in path:
+        place = place[part]
+    return place
