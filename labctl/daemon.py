@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labctl import faults
@@ -118,7 +118,27 @@ def restart_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in RELOADED}
 
 
-def canonical(settings: Mapping[str, Any]) -> str:
+def merged(
+    settings: Mapping[str, Any], mirrors: Sequence[str], insecure_registries: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the whole of daemon.json: `settings` with mirrors and registries, where there are any.
+
+    A mirror's trailing slash is left out: dockerd adds one of its own.
+    """
+    whole = dict(settings)
+    if mirrors:
+        whole["registry-mirrors"] = [mirror.rstrip("/") for mirror in mirrors]
+    if insecure_registries:
+        whole["insecure-registries"] = list(insecure_registries)
+    return whole
+
+
+def without_mirrors(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `settings` without what lab.yaml has other places for; the inverse of `merged`."""
+    return {name: value for name, value in settings.items() if name not in _ELSEWHERE}
+
+
+def canonical(settings: object) -> str:
     """Return `settings` as the text of a daemon.json: sorted, two blanks deep, newline at the end.
 
     Equal settings give equal bytes, so that a file only changes when something changed.

@@ -290,7 +290,9 @@ class Machine(_Part):
     host: Host = Field(description="Host name or address to connect to.")
     port: int = Field(default=22, ge=1, le=65535, description="Port of its ssh server.")
     user: Annotated[str, Is(shapes.LOGIN)] | None = Field(default=None, description="Login user.")
-    key: Text | None = Field(default=None, description="Private key file; ~ is your home.")
+    key: Text | None = Field(
+        default=None, description="Private key file, relative to lab.yaml; ~ is your home."
+    )
     jump: Annotated[str, Is(shapes.JUMP)] | None = Field(
         default=None, description="Host to jump through: user@host[:port]."
     )

@@ -62,6 +62,8 @@ def load(
         folder: the lab's folder, after which a lab without a name is named; default: the file's,
             or the current one.
 
+    Paths of the host are absolute in what is returned: relative ones begin at the lab's folder.
+
     Raises:
         SpecError: with every problem, in the file's order, those of flags at the end.
         UsageError: the file cannot be read, or is required and does not exist.
@@ -79,7 +81,7 @@ def load(
         last = max(raw.lines.values(), default=0) + 1
         problems = sorted(unique, key=lambda problem: problem.line or last)
         raise SpecError(source, problems)
-    return result
+    return _anchored(result, home.absolute())
 
 
 def schema() -> dict[str, Any]:
@@ -299,6 +301,26 @@ def _problem(fault: Fault, raw: _Raw) -> Problem:
     outwards = (path[:end] for end in range(len(path), 0, -1))
     line = next((raw.lines[place] for place in outwards if place in raw.lines), None)
     return Problem(faults.where(shown), message, line, hint)
+
+
+def _anchored(lab: LabSpec, home: Path) -> LabSpec:
+    """Return `lab` with absolute paths of the host: the Vagrantfile stands in another folder."""
+
+    def absolute(text: str) -> str:
+        return (home / Path(text).expanduser()).as_posix()
+
+    update: dict[str, object] = {}
+    if lab.synced_folders:
+        update["synced_folders"] = tuple(
+            folder.model_copy(update={"host": absolute(folder.host)})
+            for folder in lab.synced_folders
+        )
+    if lab.machines:
+        update["machines"] = tuple(
+            machine.model_copy(update={"key": absolute(machine.key)}) if machine.key else machine
+            for machine in lab.machines
+        )
+    return lab.model_copy(update=update) if update else lab
 
 
 def _at(raw: _Raw, path: faults.Path) -> Any:

@@ -1,0 +1,184 @@
+"""From a lab to the files that are written for it: the Vagrantfile and daemon.json.
+
+Pure: templates and values go in, text comes out, nothing is written. A Vagrantfile is a program, so
+the values of a lab.yaml, perhaps a stranger's, must not become code in it: every one of them goes
+through `ruby_literal`. Templates run in Jinja's sandbox, since a lab folder may bring its own.
+This is the one module that knows Jinja.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import TemplateSyntaxError as JinjaSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from labctl import daemon
+from labctl.errors import UsageError
+from labctl.spec import LabSpec
+
+# Folders that are searched for a template in this order: the lab's own first, then the packaged.
+TemplateFolders = tuple[Path, ...]
+
+_RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def vagrantfile(
+    spec: LabSpec, provider: str, templates: TemplateFolders, *, emulated: bool = False
+) -> str:
+    """Return the Vagrantfile of a lab.
+
+    Parameters:
+        spec: the lab; one that Vagrant makes (`spec.uses_vagrant`).
+        provider: "virtualbox" or "libvirt".
+        templates: where to look for Vagrantfile.j2.
+        emulated: the host's processor cannot virtualize; libvirt emulates one then.
+
+    Raises:
+        UsageError: the template is missing or wrong, with its file and line.
+    """
+    network = ipaddress.IPv4Network(spec.network)
+    values = {
+        "lab": spec.name,
+        "provider": provider,
+        "emulated": emulated,
+        "box": {
+            "name": spec.box.name,
+            "version": spec.box.pinned_version,
+            "url": spec.box.url,
+            "sha256": spec.box.sha256,
+        },
+        "network": {
+            "address": str(network.network_address),
+            "prefix": network.prefixlen,
+            "netmask": str(network.netmask),
+        },
+        "nodes": [
+            {
+                "name": node.name,
+                "address": node.address,
+                "memory": node.memory,
+                "cpus": node.cpus,
+            }
+            for node in spec.lab_nodes
+        ],
+        "folders": [folder.model_dump() for folder in spec.synced_folders],
+        "linked_clone": spec.linked_clone,
+        "vbguest": spec.vbguest,
+        "dns_host_resolver": spec.dns_host_resolver,
+        "boot_timeout": spec.boot_timeout,
+    }
+    return _render("Vagrantfile.j2", templates, values)
+
+
+def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
+    """Return the text of daemon.json, in the same bytes for the same settings.
+
+    Parameters:
+        settings: every key, registry mirrors included; see `labctl.daemon.merged`.
+        templates: where to look for daemon.json.j2.
+
+    Raises:
+        UsageError: the template is missing or wrong, or what it makes is no daemon.json.
+    """
+    text = _render("daemon.json.j2", templates, {"settings": dict(settings)})
+    try:
+        parsed = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"daemon.json.j2 does not make JSON: {error}", details=text) from error
+    if not isinstance(parsed, dict):
+        raise UsageError("daemon.json.j2 does not make a JSON object", details=text)
+    for problem in daemon.problems(daemon.without_mirrors(parsed), "daemon.json"):
+        message = f"daemon.json.j2: {problem.where}: {problem.message}"
+        raise UsageError(message, hint=problem.hint, details=text)
+    return daemon.canonical(parsed)
+
+
+def ruby_literal(value: object) -> str:
+    """Return `value` as a Ruby literal that evaluates to it and to nothing else.
+
+    Parameters:
+        value: text, whole number, bool, None, or lists and mappings of these.
+
+    Raises:
+        TypeError: a value of another type, for which there is no literal.
+        ValueError: a text that no UTF-8 file can hold.
+    """
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
+        return '"' + "".join(map(_ruby_character, value)) + '"'
+    if isinstance(value, Mapping):
+        pairs = (f"{ruby_literal(key)} => {ruby_literal(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(ruby_literal, value)) + "]"
+    raise TypeError(f"there is no Ruby literal for {type(value).__name__}")
+
+
+def _ruby_character(character: str) -> str:
+    """Return a character as it stands between double quotes in Ruby."""
+    if character in _RUBY_ESCAPES:
+        return _RUBY_ESCAPES[character]
+    # '#' begins an interpolation before '{', '$' and '@'. Escaping it everywhere is simpler to
+    # believe than looking ahead.
+    if character == "#":
+        return r"\#"
+    if "\ud800" <= character <= "\udfff":
+        raise ValueError("a lone surrogate cannot be written to a file")
+    return character if character.isprintable() else f"\\u{{{ord(character):x}}}"
+
+
+def _json(value: object) -> str:
+    return daemon.canonical(value).rstrip("\n")
+
+
+def _render(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
+    """Return what the first template called `name` makes of `values`; raises UsageError."""
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(templates, encoding="utf-8"),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        newline_sequence="\n",
+    )
+    environment.filters["ruby"] = ruby_literal
+    environment.filters["json"] = _json
+    try:
+        return environment.get_template(name).render(values)
+    except TemplateNotFound as error:
+        folders = ", ".join(map(str, templates)) or "no folder"
+        raise UsageError(f"there is no template {error.name}", details=folders) from error
+    except JinjaSyntaxError as error:
+        place = f"{error.filename or name}:{error.lineno}"
+        raise UsageError(f"{place}: {error.message}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: the template is not UTF-8") from error
+    # What a template does wrong while it runs: undefined names, forbidden attributes, and whatever
+    # its expressions raise.
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        message = f"{_place(error, templates) or name}: {error or type(error).__name__}"
+        raise UsageError(message) from error
+
+
+def _place(error: BaseException, templates: TemplateFolders) -> str:
+    """Return "file:line" of the template's line that `error` comes from, or an empty text.
+
+    Jinja rewrites tracebacks so that frames of a template carry its file and line.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if any(Path(frame.filename).is_relative_to(folder) for folder in templates):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
