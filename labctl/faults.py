@@ -83,12 +83,9 @@ _PLAIN = {
     "tuple_type": "must be a list",
     "list_type": "must be a list",
 }
-_BOUNDS = {
-    "greater_than_equal": ("ge", "at least"),
-    "less_than_equal": ("le", "at most"),
-    "too_short": ("min_length", "a list of at least"),
-    "too_long": ("max_length", "a list of at most"),
-}
+# YAML 1.1 took these for true and false.
+_OLD_BOOLS = {"yes", "no", "on", "off", "y", "n"}
+_LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
 
 
 def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
@@ -107,10 +104,9 @@ def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
         return "a key must be a text", "write it in quotes"
     if fault.kind == "literal_error":
         return _choice(value, str(context.get("expected", "")))
-    if fault.kind in _BOUNDS:
-        name, words = _BOUNDS[fault.kind]
-        actual = context.get("actual_length", shown(value))
-        return f"must be {words} {context.get(name)}, is {actual}", ""
+    if fault.kind in _LENGTHS:
+        name, words = _LENGTHS[fault.kind]
+        return f"must have {words} {context[name]} items, has {context['actual_length']}", ""
     if fault.kind in _PLAIN:
         hint = ""
         number = isinstance(value, bool | int | float)
@@ -118,6 +114,8 @@ def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
             hint = f'write it in quotes, or YAML reads a number: "{shown(value)}"'
             if isinstance(value, bool):
                 hint = "write it in quotes, or YAML reads true or false"
+        if fault.kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
+            hint = "YAML 1.2 knows true and false only"
         return f"{_PLAIN[fault.kind]}, is {shown(value)}", hint
     # A kind that no model here can cause today. Better pydantic's words than none.
     return str(context.get("message", fault.kind)), ""

@@ -13,28 +13,35 @@ import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    Strict,
-    Tag,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from labctl import addresses, daemon, faults, shapes, sources, speccheck, toolchains
+from labctl import addresses, daemon, faults, shapes, speccheck
 from labctl.addresses import virtualbox_network_problem
 from labctl.errors import Problem
-from labctl.faults import BRANCHES, OWN, Fault
+from labctl.faults import BRANCHES, Fault
+from labctl.specparts import (
+    Between,
+    Box,
+    Cpus,
+    DockerSpec,
+    Is,
+    Label,
+    Loose,
+    Machine,
+    MiB,
+    NodeSpec,
+    Part,
+    Provider,
+    Seconds,
+    Sources,
+    SyncedFolder,
+    ToolchainSpec,
+    count_or_list,
+    named,
+)
 from labctl.toolchains import TOOLCHAINS, Toolchain
 
 __all__ = [
@@ -48,257 +55,6 @@ __all__ = [
     "validate",
     "virtualbox_network_problem",
 ]
-
-Provider = Literal["virtualbox", "libvirt"]
-SyncType = Literal["auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Is:
-    """Annotation that gives a string one of the shapes, with our sentence for what has it not."""
-
-    shape: shapes.Shape
-
-    def __get_pydantic_core_schema__(
-        self, source: type[Any], handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        found = handler(schema)
-        # Editors use ECMAScript's expressions; ours say nothing that differs there.
-        found["pattern"] = f"^({self.shape.pattern})$"
-        if self.shape.schema_format:
-            found["format"] = self.shape.schema_format
-        return found
-
-    def _check(self, text: str) -> str:
-        message = self.shape.problem(text)
-        if message is not None:
-            raise _own(message, self.shape.hint)
-        return text
-
-
-def _own(message: str, hint: str = "") -> PydanticCustomError:
-    """Return the exception by which a validator says `message` in our own words."""
-    return PydanticCustomError(OWN, "{message}", {"message": message, "hint": hint})
-
-
-def _joined(value: object) -> object:
-    """Take the blanks out of a fingerprint, in which gpg prints it, and write it in capitals."""
-    return value.replace(" ", "").upper() if isinstance(value, str) else value
-
-
-def _lowered(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _named(key: str) -> BeforeValidator:
-    """Let a mapping be given by the one value that matters: ``box: centos/7``."""
-    return BeforeValidator(
-        lambda value: {key: value} if isinstance(value, str | int | float) else value
-    )
-
-
-def _count_or_list(value: object) -> str:
-    return "(list)" if isinstance(value, list | tuple) else "(count)"
-
-
-def _auto_or_list(value: object) -> str:
-    return "(list)" if isinstance(value, list | tuple) else "(auto)"
-
-
-Label = Annotated[str, Is(shapes.LABEL)]
-IPv4 = Annotated[str, Is(shapes.IPV4)]
-Version = Annotated[str, Is(shapes.VERSION)]
-Url = Annotated[str, Is(shapes.URL)]
-Mirror = Annotated[str, Is(shapes.MIRROR)]
-Host = Annotated[str, Is(shapes.HOST)]
-Text = Annotated[str, Is(shapes.TEXT)]
-Sha256 = Annotated[str, BeforeValidator(_lowered), Is(shapes.SHA256)]
-Fingerprint = Annotated[str, BeforeValidator(_joined), Is(shapes.FINGERPRINT)]
-MiB = Annotated[int, Field(ge=512, le=1024 * 1024)]
-Cpus = Annotated[int, Field(ge=1, le=64)]
-# YAML has lists only, and frozen models want tuples; the items stay strict.
-Loose = Strict(False)
-
-
-class _Part(BaseModel):
-    """Base of every mapping in lab.yaml: frozen, strict about types and about keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class NodeSpec(_Part):
-    """A node that is named in lab.yaml."""
-
-    name: Label = Field(description="Host name of the node.")
-    address: IPv4 | None = Field(
-        default=None, description="Address; default: network + 10 + position."
-    )
-    memory: MiB | None = Field(default=None, description="Memory in MiB; default: the lab's.")
-    cpus: Cpus | None = Field(default=None, description="Virtual CPUs; default: the lab's.")
-
-
-class Box(_Part):
-    """The Vagrant box that the nodes are made from."""
-
-    name: Annotated[str, Is(shapes.BOX_NAME)] = Field(
-        default="centos/7", description="Name of the box."
-    )
-    version: Version | None = Field(
-        default=None,
-        description='Version; default: "2004.01" for centos/7 without a url, else the newest.',
-    )
-    url: Url | None = Field(
-        default=None, description="Where the box is, if it is not on Vagrant's hub."
-    )
-    sha256: Sha256 | None = Field(default=None, description="Checksum of the box file behind url.")
-
-    @property
-    def pinned_version(self) -> str | None:
-        """The version to ask for. A box file behind a URL has none, as Vagrant sees it."""
-        if self.version is None and self.url is None and self.name == "centos/7":
-            return "2004.01"
-        return self.version
-
-
-class SyncedFolder(_Part):
-    """A folder of the host that a node sees."""
-
-    host: Text = Field(description="Folder on the host, relative to lab.yaml.")
-    guest: Annotated[str, Is(shapes.GUEST_PATH), Is(shapes.TEXT)] = Field(
-        description="Absolute path on the node."
-    )
-    type: SyncType = Field(
-        default="auto", description="How it gets there; auto leaves it to Vagrant."
-    )
-
-
-class ToolchainSpec(_Part):
-    """A known set of versions, with single members changed. null leaves an optional member out."""
-
-    base: str = Field(
-        default=toolchains.DEFAULT, description="Set to start from: course or latest-el7."
-    )
-    containerd: Version | None = Field(default=None, description="containerd.io, VERSION-RELEASE.")
-    docker: Version | None = Field(default=None, description="docker-ce, VERSION-RELEASE.")
-    docker_cli: Version | None = Field(default=None, description="docker-ce-cli, VERSION-RELEASE.")
-    compose: Version | None = Field(default=None, description="Release of docker-compose v1.")
-    compose_plugin: Version | None = Field(default=None, description="docker-compose-plugin.")
-    buildx: Version | None = Field(default=None, description="docker-buildx-plugin.")
-
-    @field_validator("base")
-    @classmethod
-    def _is_known(cls, value: str) -> str:
-        if value not in TOOLCHAINS:
-            known = " and ".join(TOOLCHAINS)
-            raise _own(f"unknown toolchain {shapes.shown(value)}", f"known are {known}")
-        return value
-
-    @field_validator("containerd", "docker", "docker_cli")
-    @classmethod
-    def _is_needed(cls, value: str | None) -> str:
-        if value is None:
-            raise _own("must be a version, is empty", "leave the key out for the toolchain's own")
-        return value
-
-
-class DockerSpec(_Part):
-    """How the Docker engine of the nodes is set up."""
-
-    users: Annotated[tuple[Annotated[str, Is(shapes.LINUX_USER)], ...], Loose] = Field(
-        default=(), description="Members of the docker group besides the login user."
-    )
-    mirrors: Annotated[
-        Annotated[Literal["auto"], Tag("(auto)")]
-        | Annotated[tuple[Mirror, ...], Loose, Tag("(list)")],
-        Discriminator(_auto_or_list),
-    ] = Field(
-        default="auto", description="Mirrors of Docker Hub: auto (probe sources.mirrors) or a list."
-    )
-    insecure_registries: Annotated[tuple[Annotated[str, Is(shapes.REGISTRY)], ...], Loose] = Field(
-        default=(), description="Registries that are spoken to without TLS."
-    )
-    daemon: dict[str, Any] = Field(
-        default_factory=dict, description="Further keys of daemon.json, as dockerd documents them."
-    )
-
-
-class VaultSource(_Part):
-    """CentOS 7's own packages, which live in the vault since June 2024."""
-
-    baseurl: Url = Field(
-        default=sources.VAULT_BASEURL, description="Folder that holds os/ and updates/."
-    )
-    key: Url = Field(
-        default=sources.VAULT_KEY, description="URL of the signing key, as a node sees it."
-    )
-    fingerprint: Fingerprint = Field(
-        default=sources.VAULT_FINGERPRINT, description="The key's print."
-    )
-
-
-class DockerSource(_Part):
-    """Docker's package repository."""
-
-    baseurl: Url = Field(default=sources.DOCKER_BASEURL, description="Folder that holds repodata/.")
-    key: Url = Field(default=sources.DOCKER_KEY, description="URL of the signing key.")
-    fingerprint: Fingerprint = Field(
-        default=sources.DOCKER_FINGERPRINT, description="The key's print."
-    )
-
-
-class ComposeSource(_Part):
-    """Where docker-compose v1 is downloaded from."""
-
-    url: Url = Field(
-        default=sources.COMPOSE_URL, description="URL; {version} stands for the release."
-    )
-    sha256: dict[Version, Sha256] = Field(
-        default_factory=lambda: dict(sources.COMPOSE_SHA256),
-        description="Checksum of each release, added to the known ones.",
-    )
-
-    @field_validator("sha256")
-    @classmethod
-    def _merged(cls, value: dict[str, str]) -> dict[str, str]:
-        return sources.COMPOSE_SHA256 | value
-
-
-class Sources(_Part):
-    """Every endpoint that labctl uses, so that each can be replaced."""
-
-    vault: VaultSource = Field(default_factory=VaultSource, description="CentOS packages.")
-    docker: DockerSource = Field(default_factory=DockerSource, description="Docker packages.")
-    compose: ComposeSource = Field(default_factory=ComposeSource, description="docker-compose v1.")
-    resolver: IPv4 = Field(default=sources.RESOLVER, description="DNS server to fall back to.")
-    mirrors: Annotated[tuple[Mirror, ...], Loose] = Field(
-        default=sources.MIRRORS, description="Candidates for docker.mirrors: auto."
-    )
-    hub_hosts: Annotated[tuple[Host, ...], Loose] = Field(
-        default=sources.HUB_HOSTS, description="Hosts that a pull from Docker Hub speaks with."
-    )
-
-
-class Machine(_Part):
-    """A machine that exists already and is reached over ssh."""
-
-    name: Label = Field(description="Name of the node.")
-    host: Host = Field(description="Host name or address to connect to.")
-    port: int = Field(default=22, ge=1, le=65535, description="Port of its ssh server.")
-    user: Annotated[str, Is(shapes.LOGIN)] | None = Field(default=None, description="Login user.")
-    key: Text | None = Field(
-        default=None, description="Private key file, relative to lab.yaml; ~ is your home."
-    )
-    jump: Annotated[str, Is(shapes.JUMP)] | None = Field(
-        default=None, description="Host to jump through: user@host[:port]."
-    )
-    address: IPv4 | None = Field(
-        default=None, description="Address inside the lab; default: host's."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,16 +71,20 @@ class Node:
     cpus: int
 
 
-class LabSpec(_Part):
+class LabSpec(Part):
     """A lab that makes sense."""
 
     name: Label = Field(
         default="lab", description="Name of the lab; default: its folder's. VMs carry it."
     )
     nodes: Annotated[
-        Annotated[int, Field(ge=1, le=50), Tag("(count)")]
+        Annotated[
+            int,
+            Between(1, 50, "a lab has at least one node, and no host carries more than 50"),
+            Tag("(count)"),
+        ]
         | Annotated[tuple[NodeSpec, ...], Loose, Field(min_length=1, max_length=50), Tag("(list)")],
-        Discriminator(_count_or_list),
+        Discriminator(count_or_list),
     ] = Field(default=2, description="How many nodes, or a list of them.")
     node_prefix: Annotated[str, Is(shapes.PREFIX)] = Field(
         default="docker-node", description="Counted nodes are named by it and their number."
@@ -332,7 +92,7 @@ class LabSpec(_Part):
     provider: Provider | None = Field(
         default=None, description="Default: the one that is installed."
     )
-    box: Annotated[Box, _named("name")] = Field(
+    box: Annotated[Box, named(Box, "name")] = Field(
         default_factory=Box, description="Vagrant box: its name, or a mapping."
     )
     memory: MiB = Field(default=1024, description="Memory of each node in MiB.")
@@ -348,10 +108,8 @@ class LabSpec(_Part):
     dns_host_resolver: bool = Field(
         default=False, description="VirtualBox: resolve names by the host."
     )
-    boot_timeout: int = Field(
-        default=300, ge=1, le=86400, description="Seconds that a boot may take."
-    )
-    toolchain: Annotated[ToolchainSpec, _named("base")] = Field(
+    boot_timeout: Seconds = Field(default=300, description="Seconds that a boot may take.")
+    toolchain: Annotated[ToolchainSpec, named(ToolchainSpec, "base")] = Field(
         default_factory=ToolchainSpec, description="Versions: a known set, or a mapping."
     )
     docker: DockerSpec = Field(default_factory=DockerSpec, description="The Docker engine.")
@@ -360,8 +118,8 @@ class LabSpec(_Part):
         default=("repos", "hosts", "engine", "mirrors", "compose"),
         description="Playbooks, in the order of work.",
     )
-    parallel: int = Field(
-        default=8, ge=1, le=64, description="How many nodes are worked on at once."
+    parallel: Annotated[int, Between(1, 64)] = Field(
+        default=8, description="How many nodes are worked on at once."
     )
     machines: Annotated[tuple[Machine, ...], Loose, Field(min_length=1, max_length=50)] | None = (
         Field(default=None, description="Machines that exist already, instead of Vagrant's.")

@@ -18,15 +18,13 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from labctl import faults, shapes, spec, starterfile
+from labctl import diagnosis, faults, shapes, spec, starterfile
 from labctl.errors import Problem, SpecError, UsageError
 from labctl.faults import Fault
 from labctl.spec import LabSpec
 
 # More than any lab has. A few lines of YAML aliases can stand for billions of values.
 _MOST_VALUES = 20_000
-# Each round cuts out at least one place; more rounds than places cannot be.
-_MOST_ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def load(
     _apply(raw, overrides or {})
     home = folder or (path.parent if path else Path())
     raw.values.setdefault("name", safe_name(home.absolute().name))
-    result, found = _check(raw.values)
+    result, found = diagnosis.diagnose(raw.values)
     if found or result is None:
         unique = {_problem(fault, raw): None for fault in found}
         last = max(raw.lines.values(), default=0) + 1
@@ -201,93 +199,6 @@ def _apply(raw: _Raw, overrides: Mapping[str, Override]) -> None:
         raw.flags[tuple(parts)] = override.source
 
 
-def _check(values: dict[str, Any]) -> tuple[LabSpec | None, list[Fault]]:
-    """Return the lab, or None and every fault; the paths are those of `values` as given.
-
-    While single places are wrong, the checks between places cannot run. So the wrong ones are cut
-    out, and what is left is validated again. What is only wrong because of a cut is not reported.
-    """
-    found: list[Fault] = []
-    cut: set[faults.Path] = set()
-    checked = False
-    for turn in range(_MOST_ROUNDS):
-        rest, indexes = _without(values, cut)
-        result = spec.validate(rest)
-        if isinstance(result, LabSpec):
-            if result.provider:
-                found += _still_true(result.provider_faults(result.provider), indexes, cut)
-            return (None if found else result), found
-        now = _still_true(result, indexes, cut)
-        # Once is enough for those between places: what a cut leaves behind says nothing new.
-        found += [fault for fault in now if (not checked if fault.late else turn == 0)]
-        checked = checked or any(fault.late for fault in result)
-        before = len(cut)
-        cut |= {_existing(values, _as_given(fault.path, indexes), fault) for fault in result}
-        if len(cut) == before:
-            break
-    return None, found
-
-
-def _still_true(
-    result: list[Fault], indexes: dict[faults.Path, list[int]], cut: set[faults.Path]
-) -> list[Fault]:
-    """Return the faults of `result` at the places of the file, without those that a cut caused."""
-    gone = {path[0] for path in cut if path}
-    return [
-        Fault(_as_given(fault.path, indexes), fault.kind, fault.value, fault.context)
-        for fault in result
-        if not gone.intersection(fault.needs)
-    ]
-
-
-def _without(
-    value: Any, cut: set[faults.Path], at: faults.Path = ()
-) -> tuple[Any, dict[faults.Path, list[int]]]:
-    """Return a copy of `value` without the places in `cut`, and for each list the old indexes."""
-    indexes: dict[faults.Path, list[int]] = {}
-    if isinstance(value, dict):
-        kept_keys = [key for key in value if (*at, key) not in cut]
-        copy: dict[Any, Any] = {}
-        for key in kept_keys:
-            copy[key], inner = _without(value[key], cut, (*at, key))
-            indexes |= inner
-        return copy, indexes
-    if isinstance(value, list):
-        kept = [index for index in range(len(value)) if (*at, index) not in cut]
-        items = []
-        for index in kept:
-            item, inner = _without(value[index], cut, (*at, index))
-            items.append(item)
-            indexes |= inner
-        indexes[at] = kept
-        return items, indexes
-    return value, indexes
-
-
-def _as_given(path: faults.Path, indexes: dict[faults.Path, list[int]]) -> faults.Path:
-    """Return `path`, which holds indexes after cutting, with those from before."""
-    given: faults.Path = ()
-    for part in path:
-        kept = indexes.get(given)
-        if isinstance(part, int) and kept is not None and part < len(kept):
-            part = kept[part]  # noqa: PLW2901
-        given = (*given, part)
-    return given
-
-
-def _existing(values: Any, path: faults.Path, fault: Fault) -> faults.Path:
-    """Return the part of `path` that is there to be cut; for a missing key, what lacks it."""
-    place = values
-    reached: faults.Path = ()
-    for part in path[:-1] if fault.kind == "missing" else path:
-        try:
-            place = place[part]
-        except (KeyError, IndexError, TypeError):
-            break
-        reached = (*reached, part)
-    return reached
-
-
 def _problem(fault: Fault, raw: _Raw) -> Problem:
     """Return `fault` as the user will read it: with its line, or with the flag that caused it."""
     path = tuple(part for part in fault.path if part != "[key]")
@@ -296,7 +207,7 @@ def _problem(fault: Fault, raw: _Raw) -> Problem:
         if path[:end] in raw.flags:
             return Problem(raw.flags[path[:end]], message, None, hint)
     # A value that was given in short (`box: centos/7`) has the faults of the mapping it stands for.
-    named = _existing(raw.values, path, fault)
+    named = diagnosis.existing(raw.values, path, fault)
     shown = path if fault.kind == "missing" or not isinstance(_at(raw, named), str) else named
     outwards = (path[:end] for end in range(len(path), 0, -1))
     line = next((raw.lines[place] for place in outwards if place in raw.lines), None)
