@@ -75,6 +75,14 @@ RELOADED = frozenset(
         "runtimes",
     }
 )
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "text": str, "mapping": dict}
+# Kinds that hold items: in what, and of which kind.
+_ITEMS: dict[str, tuple[type, str]] = {
+    "texts": (list, "text"),
+    "mappings": (list, "mapping"),
+    "bools by name": (dict, "bool"),
+    "texts by name": (dict, "text"),
+}
 _KINDS = {
     "bool": "true or false",
     "int": "a whole number",
@@ -164,35 +172,28 @@ def _check_key(name: str, value: object, at: Path, engine_major: int | None) -> 
                 f" ({f'new in {key.since}' if key.since else f'gone since {key.until + 1}'})",
                 needs=("toolchain",),
             )
-        if not _is_kind(key.kind, value):
-            hint = "dockerd wants numbers in quotes here" if key.kind == "texts by name" else ""
-            yield _own(at, f"must be {_KINDS[key.kind]}, is {shown(value)}", hint)
-        yield from _check_texts(value, at)
+        wrong = list(_check_kind(key.kind, value, at))
+        yield from wrong or _check_texts(value, at)
 
 
 def _own(at: Path, message: str, hint: str = "") -> Fault:
     return Fault(at, OWN, None, {"message": message, "hint": hint})
 
 
-def _is_kind(kind: str, value: object) -> bool:
-    """Tell whether `value` is what dockerd will read for a key of `kind`."""
-    match kind:
-        case "bool":
-            return isinstance(value, bool)
-        case "int":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "text":
-            return isinstance(value, str)
-        case "texts":
-            return isinstance(value, list) and all(isinstance(item, str) for item in value)
-        case "mappings":
-            return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-        case "bools by name":
-            return isinstance(value, dict) and all(isinstance(v, bool) for v in value.values())
-        case "texts by name":
-            return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
-        case _:
-            return isinstance(value, dict)
+def _check_kind(kind: str, value: object, at: Path) -> Iterator[Fault]:
+    """Yield a fault if `value`, or an item of it, is not what dockerd reads for a key of `kind`."""
+    container, item = _ITEMS.get(kind, (_TYPES.get(kind, dict), ""))
+    # True is an int for Python, and none for dockerd.
+    if not isinstance(value, container) or (isinstance(value, bool) and container is not bool):
+        yield _own(at, f"must be {_KINDS[kind]}, is {shown(value)}")
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _check_kind(item, entry, (*at, index))
+    elif isinstance(value, dict) and item:
+        for name, entry in value.items():
+            for fault in _check_kind(item, entry, (*at, str(name))):
+                quoted = "dockerd wants it in quotes" if item == "text" else ""
+                yield _own(fault.path, fault.context["message"], quoted)
 
 
 def _check_texts(value: object, at: Path) -> Iterator[Fault]:

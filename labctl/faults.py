@@ -22,6 +22,8 @@ OWN = "labctl"
 CROSS = "labctl_cross"
 # pydantic names the branch of a union in the path; these are the names that spec.py gives.
 BRANCHES = frozenset({"(count)", "(list)", "(auto)"})
+# With this at its end, a path means a key itself, not what stands under it.
+KEY = "[key]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def cross(path: Path, message: str, hint: str = "", needs: tuple[str, ...] = ())
 
 
 def where(path: Path) -> str:
-    """Return `path` in YAML terms: ``nodes[1].address``; "lab.yaml" itself is the empty path."""
+    """Return `path` in YAML terms: ``nodes[1].address``; the empty path is the file."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -68,7 +70,7 @@ def where(path: Path) -> str:
             text += f".{part}" if text else part
         else:
             text += f"[{shown(part)}]"
-    return text or "the whole file"
+    return text or "the file"
 
 
 _PLAIN = {
@@ -105,6 +107,8 @@ def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
     if fault.kind == "literal_error":
         return _choice(value, str(context.get("expected", "")))
     if fault.kind in _LENGTHS:
+        if not context["actual_length"]:
+            return "must not be empty", ""
         name, words = _LENGTHS[fault.kind]
         return f"must have {words} {context[name]} items, has {context['actual_length']}", ""
     if fault.kind in _PLAIN:
@@ -116,7 +120,8 @@ def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
                 hint = "write it in quotes, or YAML reads true or false"
         if fault.kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
             hint = "YAML 1.2 knows true and false only"
-        return f"{_PLAIN[fault.kind]}, is {shown(value)}", hint
+        subject = "the key " if fault.path and fault.path[-1] == KEY else ""
+        return f"{subject}{_PLAIN[fault.kind]}, is {shown(value)}", hint
     # A kind that no model here can cause today. Better pydantic's words than none.
     return str(context.get("message", fault.kind)), ""
 
@@ -132,6 +137,8 @@ def _unknown_key(key: str, known: Collection[str]) -> tuple[str, str]:
 def _choice(value: object, expected: str) -> tuple[str, str]:
     """Return (message, hint) for a value outside a fixed set; `expected` is pydantic's list."""
     choices = re.findall(r"'([^']*)'", expected)
-    message = f"must be one of {', '.join(choices)}, is {shown(value)}"
+    # The one set of one is `mirrors: auto`.
+    wanted = f"one of {', '.join(choices)}" if len(choices) > 1 else f"{choices[0]} or a list"
+    message = f"must be {wanted}, is {shown(value)}"
     near = difflib.get_close_matches(str(value), choices, n=1)
     return message, f"did you mean {near[0]!r}?" if near else ""

@@ -13,7 +13,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-LABEL_TEXT = "lower-case letters, digits and '-', beginning with a letter, at most 63 characters"
+LABEL_TEXT = "lower-case letters, digits and '-', beginning with a letter, at most"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ _USER = r"[A-Za-z_][A-Za-z0-9._-]{0,63}"
 # begins a command in shell or Ruby. '$' stays for yum's $basearch, '{version}' for our own.
 _URL_BODY = r"[A-Za-z0-9._~:/?#@!&*+,=%{}\[\]$-]+"
 
-LABEL = Shape(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", f"a host name: {LABEL_TEXT}")
-PREFIX = Shape(r"[a-z][a-z0-9-]{0,59}", "the beginning of a host name: " + LABEL_TEXT)
+LABEL = Shape(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", f"a host name: {LABEL_TEXT} 63 characters")
+PREFIX = Shape(r"[a-z][a-z0-9-]{0,59}", f"the beginning of a host name: {LABEL_TEXT} 60 characters")
 HOST = Shape(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
 IPV4 = Shape(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")
 NETWORK = Shape(rf"{_IPV4}/[0-9]{{1,2}}", "an IPv4 network such as 192.168.56.0/24")

@@ -25,6 +25,17 @@ from labctl.spec import LabSpec
 
 # More than any lab has. A few lines of YAML aliases can stand for billions of values.
 _MOST_VALUES = 20_000
+_SECTIONS: tuple[tuple[str, ...], ...] = (
+    ("docker", "daemon"),
+    ("docker",),
+    ("sources", "vault"),
+    ("sources", "docker"),
+    ("sources", "compose", "sha256"),
+    ("sources", "compose"),
+    ("sources",),
+    ("box",),
+    ("toolchain",),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ def load(
     raw = _Raw()
     if path is not None and (required or path.exists()):
         raw = _read(path)
+    _drop_empty_sections(raw.values)
     _apply(raw, overrides or {})
     home = folder or (path.parent if path else Path())
     raw.values.setdefault("name", safe_name(home.absolute().name))
@@ -80,6 +92,16 @@ def load(
         problems = sorted(unique, key=lambda problem: problem.line or last)
         raise SpecError(source, problems)
     return _anchored(result, home.absolute())
+
+
+def keys(path: Path) -> frozenset[str]:
+    """Return the top-level keys that the file at `path` sets.
+
+    Raises:
+        SpecError: the file is no YAML mapping.
+        UsageError: the file cannot be read.
+    """
+    return frozenset(_read(path).values)
 
 
 def schema() -> dict[str, Any]:
@@ -118,16 +140,15 @@ def _read(path: Path) -> _Raw:
         # "rt" keeps the line of every key; nothing but plain types comes out of it.
         document = YAML(typ="rt", pure=True).load(text)
     except DuplicateKeyError as error:
-        mark = error.problem_mark
         key = re.search(r'duplicate key "(.*?)"', str(error.problem))
-        message = f"the key {key.group(1)!r} is given twice" if key else "a key is given twice"
-        raise _only(path, mark.line + 1 if mark else None, message) from error
+        at = (key.group(1),) if key else ()
+        raise _only(path, _mark(error), "the key is given twice", at=at) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        at = f", column {mark.column + 1}" if mark else ""
-        message = f"this is no YAML{at}: {error.problem or error.context}"
+        column = f", column {mark.column + 1}" if mark else ""
+        message = f"this is no YAML{column}: {error.problem or error.context}"
         hint = "indent with blanks, not tabs" if "\\t" in str(error.problem) else ""
-        raise _only(path, mark.line + 1 if mark else None, message, hint) from error
+        raise _only(path, _mark(error), message, hint) from error
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise _only(path, line, "there is a control character in the file") from error
@@ -143,9 +164,17 @@ def _read(path: Path) -> _Raw:
     return raw
 
 
-def _only(path: Path, line: int | None, message: str, hint: str = "") -> SpecError:
+def _mark(error: MarkedYAMLError) -> int | None:
+    """Return the line, from 1, that a YAML error points at, None if at none."""
+    mark = error.problem_mark or error.context_mark
+    return int(mark.line) + 1 if mark else None
+
+
+def _only(
+    path: Path, line: int | None, message: str, hint: str = "", at: faults.Path = ()
+) -> SpecError:
     """Return the error for a file in which nothing else can be looked for."""
-    return SpecError(str(path), [Problem(faults.where(()), message, line, hint)])
+    return SpecError(str(path), [Problem(faults.where(at), message, line, hint)])
 
 
 def _plain(value: Any, at: faults.Path, lines: dict[faults.Path, int], path: Path) -> Any:
@@ -186,6 +215,17 @@ def _scalar(value: object) -> Any:
     return None if value is None else str(value)
 
 
+def _drop_empty_sections(values: dict[str, Any]) -> None:
+    """Take out sections without a value: what is left when all of a section's lines are comments."""
+    for section in _SECTIONS:
+        *outer, last = section
+        place: Any = values
+        for part in outer:
+            place = place.get(part) if isinstance(place, dict) else None
+        if isinstance(place, dict) and last in place and place[last] is None:
+            del place[last]
+
+
 def _apply(raw: _Raw, overrides: Mapping[str, Override]) -> None:
     """Put the flags' values over the file's."""
     for key, override in overrides.items():
@@ -201,7 +241,7 @@ def _apply(raw: _Raw, overrides: Mapping[str, Override]) -> None:
 
 def _problem(fault: Fault, raw: _Raw) -> Problem:
     """Return `fault` as the user will read it: with its line, or with the flag that caused it."""
-    path = tuple(part for part in fault.path if part != "[key]")
+    path = tuple(part for part in fault.path if part != faults.KEY)
     message, hint = faults.sentence(fault, spec.keys_at(path[:-1]))
     for end in range(len(path), 0, -1):
         if path[:end] in raw.flags:
