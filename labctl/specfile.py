@@ -216,7 +216,7 @@ def _scalar(value: object) -> Any:
 
 
 def _drop_empty_sections(values: dict[str, Any]) -> None:
-    """Take out sections without a value: what is left when all of a section's lines are comments."""
+    """Take out sections without a value, as is left when all of their lines are comments."""
     for section in _SECTIONS:
         *outer, last = section
         place: Any = values

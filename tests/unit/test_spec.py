@@ -1,0 +1,193 @@
+"""LabSpec: the defaults, what is worked out from them, and what a provider refuses."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl import addresses
+from labctl.spec import LabSpec, Node, validate, virtualbox_network_problem
+from labctl.toolchains import TOOLCHAINS
+
+CONF = "# ours\n* 10.0.0.0/8 192.168.0.0/16 2001::/64\n* 172.20.0.0/16 # late\nnonsense\n"
+
+
+def lab(**raw: Any) -> LabSpec:
+    """Return the lab that `raw` describes."""
+    result = validate(raw)
+    assert isinstance(result, LabSpec), result
+    return result
+
+
+def test_the_defaults_are_the_course() -> None:
+    spec = lab()
+    assert spec.lab_nodes == (
+        Node("docker-node1", "192.168.56.11", 1024, 1),
+        Node("docker-node2", "192.168.56.12", 1024, 1),
+    )
+    assert (spec.box.name, spec.box.pinned_version) == ("centos/7", "2004.01")
+    assert spec.uses_vagrant
+    assert spec.resolved_toolchain == TOOLCHAINS["course"]
+    assert spec.compose_sha256 == spec.sources.compose.sha256["1.25.5"]
+    assert spec.docker.mirrors == "auto"
+
+
+def test_a_lab_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        lab().nodes = 3
+
+
+def test_equal_labs_are_equal_whatever_was_asked_of_them() -> None:
+    asked = lab()
+    assert asked.lab_nodes
+    assert asked.resolved_toolchain
+    assert asked == lab()
+
+
+@pytest.mark.parametrize(
+    ("raw", "nodes"),
+    [
+        ({"nodes": 1, "node_prefix": "n"}, [("n1", "192.168.56.11", 1024, 1)]),
+        ({"nodes": 1, "network": "10.1.0.0/16"}, [("docker-node1", "10.1.0.11", 1024, 1)]),
+        (
+            {"nodes": [{"name": "a", "memory": 2048}, {"name": "b", "cpus": 2}], "memory": 512},
+            [("a", "192.168.56.11", 2048, 1), ("b", "192.168.56.12", 512, 2)],
+        ),
+        ({"nodes": [{"name": "a", "address": "192.168.56.2"}]}, [("a", "192.168.56.2", 1024, 1)]),
+        (
+            {"machines": [{"name": "a", "host": "10.0.0.5"}, {"name": "b", "host": "b.example"}]},
+            [("a", "10.0.0.5", 0, 0), ("b", None, 0, 0)],
+        ),
+        (
+            {"machines": [{"name": "a", "host": "gate", "port": 2201, "address": "10.0.0.5"}]},
+            [("a", "10.0.0.5", 0, 0)],
+        ),
+    ],
+)
+def test_nodes(raw: dict[str, Any], nodes: list[tuple[str, str | None, int, int]]) -> None:
+    spec = lab(**raw)
+    assert spec.lab_nodes == tuple(Node(*node) for node in nodes)
+    assert spec.node_names == tuple(node[0] for node in nodes)
+    assert spec.uses_vagrant == ("machines" not in raw)
+
+
+def test_fifty_nodes_have_room() -> None:
+    assert lab(nodes=50).lab_nodes[-1].address == "192.168.56.60"
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "expected"),
+    [
+        ("latest-el7", {"docker": "26.1.4-1.el7", "compose": None}),
+        ({"docker": "20.10.24-3.el7"}, {"docker": "20.10.24-3.el7", "compose": "1.25.5"}),
+        ({"compose": None}, {"docker": "19.03.9-3.el7", "compose": None}),
+        (
+            {"base": "latest-el7", "buildx": None},
+            {"buildx": None, "compose_plugin": "2.27.1-1.el7"},
+        ),
+    ],
+)
+def test_a_toolchain_is_a_known_one_with_changes(toolchain: Any, expected: dict[str, Any]) -> None:
+    chain = lab(toolchain=toolchain).resolved_toolchain
+    assert {name: getattr(chain, name) for name in expected} == expected
+
+
+def test_without_compose_there_is_no_checksum() -> None:
+    assert lab(toolchain="latest-el7").compose_sha256 is None
+
+
+def test_checksums_are_added_to_the_known_ones() -> None:
+    spec = lab(
+        toolchain={"compose": "1.27.4"}, sources={"compose": {"sha256": {"1.27.4": "A" * 64}}}
+    )
+    assert spec.compose_sha256 == "a" * 64
+    assert set(spec.sources.compose.sha256) == {"1.25.5", "1.27.4", "1.29.2"}
+
+
+def test_a_source_keeps_what_is_not_replaced() -> None:
+    vault = lab(sources={"vault": {"baseurl": "http://vault.test/7"}}).sources.vault
+    assert vault.baseurl == "http://vault.test/7"
+    assert vault.fingerprint == "6341AB2753D78A78A7C27BB124C6A8A7F4A80EB5"
+
+
+def test_a_fingerprint_may_have_the_blanks_that_gpg_prints() -> None:
+    printed = "060a 61c5 1b55 8a7f 742b  77aa c52f eb6b 621e 9f35"
+    docker = lab(sources={"docker": {"fingerprint": printed}}).sources.docker
+    assert docker.fingerprint == "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
+
+
+@pytest.mark.parametrize(
+    ("box", "version"),
+    [
+        ("centos/7", "2004.01"),
+        ({"name": "centos/7", "version": "1905.1"}, "1905.1"),
+        ({"name": "centos/7", "url": "file:///boxes/centos.box"}, None),
+        ("generic/centos7", None),
+    ],
+)
+def test_a_box_file_has_no_version(box: Any, version: str | None) -> None:
+    assert lab(box=box).box.pinned_version == version
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://mirror.example",
+        "https://mirror.example/",
+        "http://10.0.0.1:5000",
+        "http://[fd00::1]:5000",
+        "http://localhost",
+    ],
+)
+def test_mirrors_that_docker_takes(mirror: str) -> None:
+    assert lab(docker={"mirrors": [mirror]}).docker.mirrors == (mirror,)
+
+
+@pytest.mark.parametrize(
+    ("network", "platform", "conf", "refused"),
+    [
+        ("192.168.56.0/24", "linux", None, False),
+        ("192.168.63.0/24", "linux", None, False),
+        ("192.168.48.0/20", "linux", None, True),
+        ("192.168.64.0/24", "linux", None, True),
+        ("192.168.205.0/24", "linux", None, True),
+        ("192.168.205.0/24", "linux", CONF, False),
+        ("172.20.3.0/24", "linux", CONF, False),
+        ("172.21.3.0/24", "linux", CONF, True),
+        ("192.168.56.0/24", "linux", "", True),
+        ("10.9.0.0/16", "linux", "* 0.0.0.0/0 ::/0\n", False),
+        ("192.168.205.0/24", "win32", None, False),
+        ("192.168.205.0/24", "darwin", None, False),
+    ],
+)
+def test_what_virtualbox_refuses(
+    network: str, platform: str, conf: str | None, refused: bool
+) -> None:
+    problem = virtualbox_network_problem(IPv4Network(network), platform, conf)
+    assert (problem is not None) == refused
+
+
+def test_a_provider_that_is_chosen_later_is_asked_then(tmp_path: Path) -> None:
+    spec = lab(network="192.168.205.0/24")
+    conf = tmp_path / "networks.conf"
+    refused = spec.provider_problems("virtualbox", platform="linux", networks_conf=conf)
+    assert [problem.where for problem in refused] == ["network"]
+    assert "192.168.56.0/24" in refused[0].hint
+    assert spec.provider_problems("libvirt") == []
+    conf.write_text(CONF, "utf-8")
+    assert not spec.provider_problems("virtualbox", platform="linux", networks_conf=conf)
+
+
+def test_no_provider_is_asked_about_machines_that_exist() -> None:
+    spec = lab(machines=[{"name": "a", "host": "a"}])
+    assert spec.provider_problems("virtualbox", platform="linux") == []
+
+
+def test_capacity_is_what_gets_an_address() -> None:
+    network = IPv4Network("192.168.56.0/28")
+    count = addresses.capacity(network)
+    assert addresses.node_address(network, count) is not None
+    assert addresses.node_address(network, count + 1) is None
