@@ -99,23 +99,25 @@ def unfold(
         The resources, and the question that stopped the plays, or None.
 
     Raises:
-        PlaybookError: a play raised an error, or two resources have one id.
+        PlaybookError: a play raised an error, or two resources of one id differ.
     """
     chosen = set(only)
     items: list[Item] = []
-    owners: dict[str, str] = {}
+    seen: dict[str, Item] = {}
     for playbook in playbooks:
         if chosen and playbook.name not in chosen:
             continue
         try:
             for resource in playbook.play(play):
-                if resource.id in owners:
+                earlier = seen.setdefault(resource.id, Item(playbook.name, resource))
+                # The same thing once more is fine: a service has to be looked at again after a
+                # later playbook wrote its files. Two wishes for one thing never end.
+                if earlier.resource != resource:
                     raise PlaybookError(
-                        f"{resource.id} is asked for by {owners[resource.id]} "
-                        f"and again by {playbook.name}",
+                        f"{earlier.playbook} and {playbook.name} want {resource.id} differently",
                         hint="keep one of the two",
+                        node=play.node.name,
                     )
-                owners[resource.id] = playbook.name
                 items.append(Item(playbook.name, resource))
         except Undecided as open_question:
             return items, open_question.question

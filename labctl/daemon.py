@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from labctl import faults
 from labctl.errors import Problem
 from labctl.faults import OWN, Fault, Path
-from labctl.shapes import TEXT, shown
+from labctl.shapes import MIRROR, REGISTRY, TEXT, shown
 
 
 class Key(NamedTuple):
@@ -56,10 +56,10 @@ KEYS = {key: Key(kind) for kind, keys in _BY_KIND.items() for key in keys.split(
     "default-network-opts": Key("mapping", since=24),
     "cdi-spec-dirs": Key("texts", since=25),
 }
-# Keys that dockerd knows and lab.yaml has another place for.
+# Keys that dockerd knows and lab.yaml has another place for; and what their items look like.
 _ELSEWHERE = {
-    "registry-mirrors": "docker.mirrors",
-    "insecure-registries": "docker.insecure_registries",
+    "registry-mirrors": ("docker.mirrors", MIRROR),
+    "insecure-registries": ("docker.insecure_registries", REGISTRY),
 }
 # What `systemctl reload docker` re-reads. Some engines reload others too; those are left out, since
 # a restart too many costs seconds, and a reload that does nothing costs an afternoon.
@@ -105,10 +105,19 @@ def problems(
         where: their place, for the messages.
         engine_major: major version of the engine that will read them; None skips those checks.
     """
-    found = []
-    for fault in check(settings, (), engine_major):
-        message, hint = faults.sentence(fault, KEYS)
-        found.append(Problem(f"{where}.{faults.where(fault.path)}", message, hint=hint))
+    return [_problem(fault, where) for fault in check(settings, (), engine_major)]
+
+
+def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> list[Problem]:
+    """Return what is wrong with a whole daemon.json, mirrors and insecure registries included."""
+    found = problems(without_mirrors(settings), where)
+    for name, (_, shape) in _ELSEWHERE.items():
+        values = settings.get(name, [])
+        wrong = list(_check_kind("texts", values, (name,)))
+        if not wrong:
+            messages = [(index, shape.problem(text)) for index, text in enumerate(values)]
+            wrong = [_own((name, index), text, shape.hint) for index, text in messages if text]
+        found += [_problem(fault, where) for fault in wrong]
     return found
 
 
@@ -154,13 +163,19 @@ def canonical(settings: object) -> str:
     return json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def _problem(fault: Fault, where: str) -> Problem:
+    """Return `fault` of a key for people; `where` is the place of the whole."""
+    message, hint = faults.sentence(fault, KEYS)
+    return Problem(f"{where}.{faults.where(fault.path)}", message, hint=hint)
+
+
 def _check_key(name: str, value: object, at: Path, engine_major: int | None) -> Iterator[Fault]:
     """Yield what is wrong with one key."""
     if name == "hosts":
         hint = "leave it out, or override the unit's command line in a playbook of your own"
         yield _own(at, "cannot be set here: docker's unit already passes -H fd://", hint)
     elif name in _ELSEWHERE:
-        yield _own(at, "has its own place in lab.yaml", f"use {_ELSEWHERE[name]}")
+        yield _own(at, "has its own place in lab.yaml", f"use {_ELSEWHERE[name][0]}")
     elif name not in KEYS:
         yield Fault(at, "extra_forbidden")
     else:

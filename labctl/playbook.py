@@ -94,7 +94,7 @@ class Question:
     decide: Callable[[Observed], Any]
 
 
-class Undecided(Exception):  # noqa: N818  (no error: it is how a play stops at an open question)
+class Undecided(Exception):
     """Raised by `Play.choose` where the answer is not known yet."""
 
     def __init__(self, question: Question) -> None:
@@ -113,7 +113,7 @@ class Play:
         user: the login user of this node.
         addresses: the lab's nodes by name, with their addresses; nodes without one are left out.
         choices: answers that were measured already, by key.
-        render: renders a template (name, values) of the lab's or of labctl's templates.
+        templates: folders of templates, the lab's own before labctl's.
     """
 
     lab: LabSpec
@@ -122,7 +122,7 @@ class Play:
     user: str
     addresses: Mapping[str, str]
     choices: Mapping[str, Any] = field(default_factory=dict)
-    render: Callable[[str, Mapping[str, Any]], str] = lambda name, values: ""
+    templates: tuple[Path, ...] = ()
 
     def choose(self, key: str, script: str, decide: Callable[[Observed], Any]) -> Any:
         """Return the answer to a question that only the node can answer.
@@ -142,6 +142,16 @@ class Play:
         if isinstance(stored, dict) and stored.get("script") == script:
             return stored["answer"]
         raise Undecided(Question(key, script, decide))
+
+    def render(self, name: str, **values: object) -> str:
+        """Return what the template `name` makes of `values`.
+
+        Raises:
+            UsageError: the template is missing or wrong, with its file and line.
+        """
+        from labctl import render
+
+        return render.template(name, self.templates, values)
 
 
 PlayFunction = Callable[[Play], Iterable[Resource]]

@@ -74,7 +74,7 @@ def vagrantfile(
         "dns_host_resolver": spec.dns_host_resolver,
         "boot_timeout": spec.boot_timeout,
     }
-    return _render("Vagrantfile.j2", templates, values)
+    return template("Vagrantfile.j2", templates, values)
 
 
 def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
@@ -87,15 +87,15 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
     Raises:
         UsageError: the template is missing or wrong, or what it makes is no daemon.json.
     """
-    text = _render("daemon.json.j2", templates, {"settings": dict(settings)})
+    text = template("daemon.json.j2", templates, {"settings": dict(settings)})
     try:
         parsed = json.loads(text)
     except ValueError as error:
         raise UsageError(f"daemon.json.j2 does not make JSON: {error}", details=text) from error
     if not isinstance(parsed, dict):
         raise UsageError("daemon.json.j2 does not make a JSON object", details=text)
-    for problem in daemon.problems(daemon.without_mirrors(parsed), "daemon.json"):
-        message = f"daemon.json.j2: {problem.where}: {problem.message}"
+    for problem in daemon.file_problems(parsed):
+        message = f"daemon.json.j2 makes a wrong {problem.where}: {problem.message}"
         raise UsageError(message, hint=problem.hint, details=text)
     return daemon.canonical(parsed)
 
@@ -143,8 +143,17 @@ def _json(value: object) -> str:
     return daemon.canonical(value).rstrip("\n")
 
 
-def _render(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
-    """Return what the first template called `name` makes of `values`; raises UsageError."""
+def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
+    """Return what the first template called `name` makes of `values`.
+
+    Parameters:
+        name: file name of the template, such as ``daemon.json.j2``.
+        templates: folders to look in, in order.
+        values: the names that the template may use.
+
+    Raises:
+        UsageError: the template is missing or wrong, with its file and line.
+    """
     environment = SandboxedEnvironment(
         loader=FileSystemLoader(templates, encoding="utf-8"),
         undefined=StrictUndefined,

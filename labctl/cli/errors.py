@@ -1,0 +1,76 @@
+"""An error as people, or programs, read it: what failed, where, why, and what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import Any
+
+from labctl.cli.context import Globals
+from labctl.errors import ConvergeError, LabctlError, SpecError
+
+
+def as_json(error: LabctlError) -> dict[str, Any]:
+    """Return an error as plain values."""
+    data: dict[str, Any] = {
+        "event": "error",
+        "kind": type(error).__name__,
+        "message": error.message,
+        "exit_code": error.exit_code,
+    }
+    optional = {
+        "node": error.node,
+        "hint": error.hint,
+        "details": error.details,
+        "log": str(error.log or ""),
+        "resource": error.resource if isinstance(error, ConvergeError) else "",
+    }
+    data |= {key: value for key, value in optional.items() if value}
+    if isinstance(error, SpecError):
+        data["source"] = error.source
+        data["problems"] = [
+            {"where": p.where, "line": p.line, "message": p.message, "hint": p.hint}
+            for p in error.problems
+        ]
+    return data
+
+
+def lines(error: LabctlError) -> list[str]:
+    """Return an error as lines of text, the first of them without the word "error"."""
+    place = f"{error.node}: " if error.node else ""
+    text = [f"{place}{printable(error.message)}"]
+    if isinstance(error, SpecError):
+        for problem in error.problems:
+            line = f"line {problem.line}: " if problem.line else ""
+            text.append(f"  {line}{problem.where}: {problem.message}")
+            if problem.hint:
+                text.append(f"      {problem.hint}")
+    text += [f"  | {printable(line)}" for line in error.details.splitlines() if line.strip()]
+    if error.hint:
+        text.append(f"  hint: {error.hint}")
+    if error.log:
+        text.append(f"  log:  {error.log}")
+    return text
+
+
+def printable(text: str) -> str:
+    """Return text of a node without what would steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def render_error(error: LabctlError, options: Globals) -> None:
+    """Print an error to stderr, or as a JSON line to stdout."""
+    if options.as_json:
+        sys.stdout.write(json.dumps(as_json(error), ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return
+    if options.verbose:
+        traceback.print_exception(error)
+    import typer
+
+    first, *rest = lines(error)
+    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(first, err=True)
+    for line in rest:
+        typer.echo(line, err=True)

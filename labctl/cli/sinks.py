@@ -1,0 +1,114 @@
+"""Where the events of a run go: a live table, plain lines, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Protocol
+
+from labctl.cli.errors import printable
+from labctl.events import (
+    ChangeDone,
+    ChangeStarted,
+    Checked,
+    Decided,
+    Event,
+    Exchanged,
+    MachineOutput,
+    Notice,
+    Phase,
+    PhaseEntered,
+)
+
+
+class Sink(Protocol):
+    """Takes events, from any thread."""
+
+    def __call__(self, event: Event) -> None: ...
+
+
+@contextmanager
+def choose(*, as_json: bool, verbose: bool) -> Iterator[Sink]:
+    """Yield the sink that suits the terminal and the options."""
+    if as_json:
+        yield JsonLines()
+    elif sys.stderr.isatty() and not verbose:
+        from labctl.cli.live import LiveTable
+
+        with LiveTable() as table:
+            yield table
+    else:
+        yield PlainLines(verbose=verbose)
+
+
+class JsonLines:
+    """A JSON object a line on stdout: ``event`` is the event's name, the rest its fields."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        line = json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)
+        with self._guard:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+
+def sentence(event: Event, *, verbose: bool) -> str:
+    """Return an event as a line for people; empty where it is not worth one."""
+    text = ""
+    match event:
+        case PhaseEntered(_, phase, note):
+            text = f"{phase}{f': {note}' if note else ''}"
+        case ChangeStarted(_, playbook, _, summary, diff, check):
+            text = f"{playbook}: {'would ' if check else ''}{summary}"
+            if check and diff:
+                text += "".join(f"\n    {line}" for line in diff.splitlines())
+        case ChangeDone(_, playbook, _, summary, seconds) if verbose:
+            text = f"{playbook}: done in {seconds:.1f} s: {summary}"
+        case Decided(_, key, answer):
+            text = f"measured {key}: {answer}"
+        case Checked(_, playbook, check, outcome, message, _):
+            if outcome in ("failed", "error"):
+                text = f"{outcome}: {playbook}: {check}: {message}"
+            elif verbose:
+                text = f"{outcome}: {playbook}: {check}"
+        case Exchanged(_, snippets, seconds) if verbose:
+            text = f"exchange of {snippets} snippets in {seconds:.3f} s"
+        case MachineOutput(_, line) if verbose:
+            text = f"vagrant: {line}"
+        case Notice(_, message):
+            text = message
+        case _:
+            pass
+    return text
+
+
+class PlainLines:
+    """A line an event on stderr, with the seconds since the start and the node's name."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._start = time.monotonic()
+        self._guard = threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        text = sentence(event, verbose=self._verbose)
+        if not text:
+            return
+        seconds = time.monotonic() - self._start
+        first, *rest = [printable(line) for line in text.splitlines()]
+        with self._guard:
+            sys.stderr.write(f"[{seconds:6.1f} s] {event.node or 'lab'}: {first}\n")
+            for line in rest:
+                sys.stderr.write(f"           {line}\n")
+            sys.stderr.flush()
+
+
+FINAL = (Phase.DONE, Phase.FAILED)
+"""Phases after which a node's clock stands still."""

@@ -1,0 +1,93 @@
+"""The same work on many nodes at once, where one node's failure stops that node alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from labctl.errors import Interrupted, LabctlError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """What came of one node: a value or an expected error, never both."""
+
+    node: str
+    value: T | None = None
+    error: LabctlError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+class Stop:
+    """Ends work that is under way when the user presses Ctrl-C."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._closers: list[Callable[[], None]] = []
+        self.requested = threading.Event()
+
+    def add(self, closer: Callable[[], None]) -> None:
+        """Register what ends one piece of work, such as closing its connection."""
+        with self._guard:
+            self._closers.append(closer)
+
+    def request(self) -> None:
+        """End all work that is registered."""
+        self.requested.set()
+        with self._guard:
+            closers = list(self._closers)
+        for closer in closers:
+            closer()
+
+
+def each(
+    nodes: Sequence[str], work: Callable[[str], T], *, cap: int, stop: Stop | None = None
+) -> list[Result[T]]:
+    """Run `work` for every node, at most `cap` at once.
+
+    Parameters:
+        nodes: node names, in the order in which they are begun.
+        work: does the work for one node; a `LabctlError` that it raises becomes its result.
+        cap: greatest number of nodes at work.
+        stop: ends running work on Ctrl-C.
+
+    Returns:
+        A result for each node, in the order of `nodes`.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C; what could be ended was.
+        Exception: what else a node's work raised, after all others have finished: it is a defect.
+    """
+    stop = stop or Stop()
+
+    def guarded(node: str) -> Result[T]:
+        if stop.requested.is_set():
+            return Result(node, error=Interrupted("not begun", node=node))
+        try:
+            return Result(node, work(node))
+        except LabctlError as error:
+            error.node = error.node or node
+            return Result(node, error=error)
+
+    pool = ThreadPoolExecutor(max_workers=max(1, min(cap, len(nodes))), thread_name_prefix="node")
+    futures: list[Future[Result[T]]] = [pool.submit(guarded, node) for node in nodes]
+    try:
+        wait(futures)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop.request()
+        wait([future for future in futures if not future.cancelled()], timeout=30)
+        raise Interrupted(
+            "interrupted", hint="nothing is lost: the same command goes on from there"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return [future.result() for future in futures]

@@ -1,0 +1,220 @@
+"""One lab: its specification, its places and its memory, and how to get at its nodes."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from labctl import playbook, specfile
+from labctl.errors import MachineError, SpecError, UsageError
+from labctl.events import Emit
+from labctl.facts import Facts
+from labctl.fanout import Stop
+from labctl.machines import providers
+from labctl.machines.base import Machines
+from labctl.machines.static import StaticMachines
+from labctl.playbook import Play, Playbook
+from labctl.remote.hostkeys import HostKeys
+from labctl.remote.target import Target
+from labctl.specfile import Override
+from labctl.state import State
+from labctl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from labctl.remote.ssh import Remote
+    from labctl.spec import LabSpec, Node
+
+
+class Lab:
+    """A lab that is open for work.
+
+    Parameters:
+        workspace: its places.
+        spec: what it should be.
+        emit: takes the events of all work on it.
+        sudo_password: for login users of existing machines who need one; it is never stored.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        spec: LabSpec,
+        *,
+        emit: Emit,
+        sudo_password: str | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.spec = spec
+        self.emit = emit
+        self.state = State(workspace)
+        self.hostkeys = HostKeys(workspace.known_hosts)
+        self.sudo_password = sudo_password
+        self.stop = Stop()
+        self._provider = ""
+
+    @classmethod
+    def open(
+        cls,
+        workspace: Workspace,
+        flags: Mapping[str, Override],
+        *,
+        emit: Emit,
+        sudo_password: str | None = None,
+    ) -> Lab:
+        """Read lab.yaml and open the lab.
+
+        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says.
+
+        Raises:
+            SpecError: lab.yaml or a flag cannot be used; all problems at once.
+        """
+        kept = {
+            key: Override(value, f"--{key} of an earlier run")
+            for key, value in State(workspace).flags().items()
+        }
+        if kept and workspace.spec_file is not None:
+            said = specfile.keys(workspace.spec_file)
+            kept = {key: value for key, value in kept.items() if key not in said}
+        spec = specfile.load(workspace.spec_file, {**kept, **flags}, folder=workspace.folder)
+        return cls(workspace, spec, emit=emit, sudo_password=sudo_password)
+
+    # -- nodes
+
+    def node(self, name: str) -> Node:
+        """Return the specification of the node `name`.
+
+        Raises:
+            UsageError: the lab has no such node.
+        """
+        for node in self.spec.lab_nodes:
+            if node.name == name:
+                return node
+        raise UsageError(
+            f"this lab has no node '{name}'", hint=f"it has {', '.join(self.spec.node_names)}"
+        )
+
+    def select(self, limit: Iterable[str] = ()) -> list[str]:
+        """Return the names of the nodes that `limit` chooses, in the lab's order.
+
+        Parameters:
+            limit: names or patterns such as ``docker-node*``, each possibly several with commas
+                between; none: all nodes.
+
+        Raises:
+            UsageError: one of them fits no node.
+        """
+        patterns = [part for item in limit for part in item.split(",") if part]
+        for pattern in patterns:
+            if not fnmatch.filter(self.spec.node_names, pattern):
+                self.node(pattern)
+        return [
+            name
+            for name in self.spec.node_names
+            if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        ]
+
+    def target(self, name: str) -> Target:
+        """Return how a node is reached.
+
+        Raises:
+            MachineError: it was never brought up.
+        """
+        if self.spec.machines is not None:
+            return self._static()[name]
+        target = self.state.node(name).target
+        if target is None:
+            raise MachineError(
+                "was never brought up", node=name, hint="bring the lab up with `labctl up`"
+            )
+        return target
+
+    def remote(self, name: str, *, patience: float = 0.0) -> Remote:
+        """Return a connection to a node, which opens when it is first used.
+
+        Parameters:
+            name: of the node.
+            patience: seconds to go on trying while nothing answers.
+        """
+        from labctl.remote.ssh import Remote
+
+        remote = Remote(
+            self.target(name),
+            self.hostkeys,
+            sudo_password=self.sudo_password,
+            patience=patience,
+        )
+        self.stop.add(remote.close)
+        return remote
+
+    # -- machines
+
+    @property
+    def provider(self) -> str:
+        """The provider of the lab's machines; chosen and checked when it is first asked for.
+
+        Raises:
+            ProviderMissing: none can be used.
+            SpecError: the lab asks for what this provider refuses.
+        """
+        if not self._provider:
+            self._provider, _ = providers.choose(self.spec.provider, self.state.provider())
+            problems = self.spec.provider_problems(self._provider)
+            if problems:
+                raise SpecError(str(self.workspace.spec_file or "the lab"), problems)
+        return self._provider
+
+    def machines(self) -> Machines:
+        """Return what makes the lab's machines.
+
+        Raises:
+            VagrantMissing: the lab is Vagrant's, and there is no vagrant.
+            ProviderMissing: no provider can be used.
+        """
+        if self.spec.machines is not None:
+            return StaticMachines(self._static())
+        from labctl.machines.vagrant import VagrantMachines, find_vagrant
+
+        find_vagrant()
+        log = self.workspace.log
+        return VagrantMachines(
+            self.workspace.state, self.provider, lambda node: log(node or "lab", "vagrant")
+        )
+
+    def _static(self) -> dict[str, Target]:
+        return {
+            machine.name: Target(
+                machine.name,
+                machine.host,
+                port=machine.port,
+                user=machine.user or "",
+                keys=(machine.key,) if machine.key else (),
+                jump=machine.jump or "",
+            )
+            for machine in self.spec.machines or ()
+        }
+
+    # -- plays
+
+    def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
+        """Load the lab's playbooks, and `extra` ones after them.
+
+        Raises:
+            PlaybookError: one cannot be found or loaded.
+        """
+        names = [*self.spec.playbooks, *(n for n in extra if n not in self.spec.playbooks)]
+        return playbook.load(names, self.workspace.playbooks)
+
+    def play(self, name: str, facts: Facts, choices: dict[str, Any]) -> Play:
+        """Return the argument of the plays for a node."""
+        return Play(
+            lab=self.spec,
+            node=self.node(name),
+            facts=facts,
+            user=self.target(name).user,
+            addresses={
+                node.name: node.address for node in self.spec.lab_nodes if node.address is not None
+            },
+            choices=choices,
+            templates=self.workspace.templates,
+        )

@@ -1,0 +1,1 @@
+"""Where nodes come from: Vagrant's providers, or machines that exist already."""

@@ -1,0 +1,214 @@
+"""Machines that Vagrant makes; the only module that imports python-vagrant.
+
+python-vagrant runs the commands. What it parses is not used, for its parsers trip over warnings in
+Vagrant's output and keep only the last host of an ssh-config; and since it throws stderr away
+unless told otherwise, both streams go to a log file for each node, whose last lines an error shows.
+
+What may run side by side was found out the hard way by others: the same machine twice fails at
+once; a second import of the same box, and the making of a network, race. So the first machine that
+has to be made goes alone (`alone_first`), the rest together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from labctl.errors import MachineError, VagrantMissing
+from labctl.events import Emit, MachineOutput
+from labctl.machines.base import MachineState
+from labctl.machines.logtail import follow, tail
+from labctl.remote.target import Target, parse_config
+
+_STATES = {
+    "running": MachineState.RUNNING,
+    "poweroff": MachineState.STOPPED,
+    "shutoff": MachineState.STOPPED,
+    "aborted": MachineState.STOPPED,
+    "saved": MachineState.SUSPENDED,
+    "paused": MachineState.SUSPENDED,
+    "pmsuspended": MachineState.SUSPENDED,
+    "not_created": MachineState.ABSENT,
+}
+
+_CURES = (
+    (r"VT-x is (not available|disabled)", "turn on virtualization (VT-x, AMD-V) in the BIOS"),
+    (r"VERR_VMX|vmx_", "another hypervisor holds the processor's virtualization; turn it off"),
+    (r"not in the allowed ranges|outside the allowed", "choose a network inside 192.168.56.0/21"),
+    (
+        r"Couldn't resolve host|Could not resolve host",
+        "the box cannot be downloaded: no name lookup",
+    ),
+    (r"box .* could not be found|couldn't be found", "check 'box' in lab.yaml, or add it by hand"),
+    (r"[Cc]hecksum", "the downloaded box is not the expected one; check 'box: sha256'"),
+    (r"No space left on device", "make room on this machine's disk"),
+    (r"Cannot allocate memory", "give the nodes less memory, or close other programs"),
+    (
+        r"[Tt]imed out while waiting for the machine",
+        "raise boot_timeout in lab.yaml, or see the log",
+    ),
+    (
+        r"forwarded port|already in use",
+        "another program holds a port; `vagrant global-status` helps",
+    ),
+    (r"permission denied|Permission denied", "may this user use the provider? see the log"),
+)
+"""What Vagrant's output says, and what helps. The first that matches is shown."""
+
+
+def find_vagrant() -> str:
+    """Return the path of the `vagrant` executable.
+
+    Raises:
+        VagrantMissing: there is none on PATH.
+    """
+    path = shutil.which("vagrant")
+    if path is None:
+        raise VagrantMissing(
+            "there is no vagrant on PATH",
+            hint="install Vagrant (https://developer.hashicorp.com/vagrant/install), "
+            "or name machines that exist already under 'machines:' in lab.yaml",
+        )
+    return path
+
+
+class VagrantMachines:
+    """The machines of the Vagrantfile in `root`.
+
+    Parameters:
+        root: folder that holds the Vagrantfile; Vagrant keeps its own state there.
+        provider: ``virtualbox`` or ``libvirt``.
+        log: returns the log file of a node.
+    """
+
+    def __init__(self, root: Path, provider: str, log: Callable[[str], Path]) -> None:
+        find_vagrant()
+        self._root = root
+        self._provider = provider
+        self._log = log
+
+    def states(self) -> dict[str, MachineState]:
+        if not (self._root / "Vagrantfile").is_file():
+            return {}
+        text = self._output(["status", "--machine-readable"])
+        return parse_states(text)
+
+    def up(self, node: str, *, emit: Emit) -> Target:
+        self._run(node, "up", emit, provider=self._provider, provision=False)
+        return self.target(node)
+
+    def halt(self, node: str, *, emit: Emit) -> None:
+        self._run(node, "halt", emit)
+
+    def destroy(self, node: str, *, emit: Emit) -> None:
+        self._run(node, "destroy", emit)
+
+    def alone_first(self, nodes: Sequence[str]) -> bool:
+        return len(nodes) > 1
+
+    def target(self, node: str) -> Target:
+        """Ask Vagrant how a running machine is reached.
+
+        Raises:
+            MachineError: Vagrant does not say.
+        """
+        targets = [t for t in parse_config(self._output(["ssh-config", node])) if t.name == node]
+        if not targets:
+            raise MachineError(
+                "vagrant ssh-config does not say how to reach it",
+                node=node,
+                hint=f"see what `vagrant ssh-config {node}` prints in {self._root}",
+            )
+        return targets[0]
+
+    # -- calling Vagrant
+
+    def _vagrant(self, out: Any = None) -> Any:
+        import vagrant
+
+        return vagrant.Vagrant(  # type: ignore[no-untyped-call]
+            root=str(self._root), env=_environment(), out_cm=out, err_cm=out
+        )
+
+    def _output(self, arguments: list[str]) -> str:
+        """Return the stdout of a Vagrant command."""
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+
+            @contextlib.contextmanager
+            def discard() -> Iterator[IO[str]]:
+                yield nowhere
+
+            try:
+                return str(self._vagrant(discard)._run_vagrant_command(arguments))
+            except subprocess.CalledProcessError as error:
+                text = error.output or ""
+                details = text if isinstance(text, str) else text.decode("utf-8", "replace")
+                raise MachineError(
+                    f"vagrant {' '.join(arguments)} failed with exit code {error.returncode}",
+                    hint=f"run it by hand in {self._root}",
+                    details=details.strip()[-2000:],
+                ) from error
+
+    def _run(self, node: str, verb: str, emit: Emit, **options: object) -> None:
+        """Run a Vagrant command for one machine, its output in the node's log."""
+        path = self._log(node)
+        start = path.stat().st_size if path.exists() else 0
+
+        @contextlib.contextmanager
+        def logging() -> Iterator[IO[str]]:
+            with path.open("a", encoding="utf-8", errors="replace") as file:
+                yield file
+
+        def said(line: str) -> None:
+            emit(MachineOutput(node, line.removeprefix("==> ").removeprefix(f"{node}: ")))
+
+        with follow(path, start, said):
+            try:
+                getattr(self._vagrant(logging), verb)(vm_name=node, **options)
+            except subprocess.CalledProcessError as error:
+                text = tail(path, start)
+                raise MachineError(
+                    f"vagrant {verb} failed with exit code {error.returncode}",
+                    node=node,
+                    hint=cure(text),
+                    details="\n".join(text.splitlines()[-12:]),
+                    log=path,
+                ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment for Vagrant: no colours, no looking for newer versions."""
+    return {
+        **os.environ,
+        "VAGRANT_NO_COLOR": "1",
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
+    }
+
+
+def parse_states(text: str) -> dict[str, MachineState]:
+    """Read what ``vagrant status --machine-readable`` prints.
+
+    Lines are ``timestamp,target,type,data``; only those of type ``state`` count, so warnings
+    in between do no harm.
+    """
+    states: dict[str, MachineState] = {}
+    for line in text.splitlines():
+        fields = line.split(",")
+        if len(fields) >= 4 and fields[1] and fields[2] == "state":
+            states[fields[1]] = _STATES.get(fields[3], MachineState.UNKNOWN)
+    return states
+
+
+def cure(text: str) -> str:
+    """Return what helps against what Vagrant's output complains of; empty where nothing is known."""
+    for pattern, remedy in _CURES:
+        if re.search(pattern, text):
+            return remedy
+    return ""

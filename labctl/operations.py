@@ -1,0 +1,312 @@
+"""The use cases of labctl, each a recipe. They know no screen: events go out, results come back."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from labctl import render
+from labctl.converge import Outcome, converge
+from labctl.errors import LabctlError, UsageError
+from labctl.events import Checked, Notice, Phase, PhaseEntered
+from labctl.fanout import Result, each
+from labctl.lab import Lab
+from labctl.machines import providers
+from labctl.machines.base import Machines, MachineState
+from labctl.playbook import Playbook
+from labctl.report import NodeReport
+from labctl.state import NodeRecord, write
+from labctl.verify import Verifier
+
+BOOT_PATIENCE = 60.0
+"""Seconds that a machine which its provider calls up may take until its sshd answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """What a run did on one node.
+
+    Parameters:
+        outcome: what was provisioned; None where it did not come to that.
+        report: what was verified; None where it did not come to that.
+    """
+
+    outcome: Outcome | None = None
+    report: NodeReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to provision.
+
+    Parameters:
+        check: look only.
+        only: names of playbooks to run; none: all.
+        extra: names of further playbooks.
+        refresh: measure again what was measured on the nodes.
+        verify: run the checks afterwards.
+    """
+
+    check: bool = False
+    only: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    refresh: bool = False
+    verify: bool = True
+
+
+def up(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[NodeRun]]:
+    """Bring the lab up, provision it and verify it; each node goes on as soon as it answers.
+
+    Returns:
+        A result for each node, in the lab's order.
+
+    Raises:
+        LabctlError: what concerns the whole lab; no machine was touched.
+    """
+    nodes = lab.select(limit)
+    playbooks = lab.playbooks(options.extra)
+    with lab.state.locked("up"):
+        machines = lab.machines()
+        prepare(lab, machines)
+        bring = Bringer(lab, machines, nodes)
+        with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
+
+            def work(node: str) -> NodeRun:
+                with _failing(lab, node):
+                    bring.up(node)
+                    return _provision_node(lab, node, playbooks, options, verifier, BOOT_PATIENCE)
+
+            return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+
+
+def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[NodeRun]]:
+    """Provision nodes that are up, and verify them if `options` says so.
+
+    Raises:
+        LabctlError: what concerns the whole lab; no machine was touched.
+    """
+    nodes = lab.select(limit)
+    playbooks = lab.playbooks(options.extra)
+    with (
+        lab.state.locked("provision"),
+        Verifier(lab, len(nodes) if options.verify else 0) as verifier,
+    ):
+
+        def work(node: str) -> NodeRun:
+            with _failing(lab, node):
+                return _provision_node(lab, node, playbooks, options, verifier, 0.0)
+
+        return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+
+
+def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[NodeRun]]:
+    """Run the checks of the lab's playbooks on nodes that are up."""
+    nodes = lab.select(limit)
+    playbooks = [book for book in lab.playbooks() if not only or book.name in only]
+    with Verifier(lab, len(nodes)) as verifier:
+
+        def work(node: str) -> NodeRun:
+            with _failing(lab, node):
+                return NodeRun(report=_verify_node(lab, node, playbooks, verifier))
+
+        return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+
+
+def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
+    """Shut nodes down in order."""
+    nodes = lab.select(limit)
+    with lab.state.locked("halt"):
+        machines = lab.machines()
+        present = _present(machines.states())
+        chosen = [node for node in nodes if node in present]
+        return each(chosen, lambda node: machines.halt(node, emit=lab.emit), cap=1, stop=lab.stop)
+
+
+def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
+    """Remove machines, and what the lab remembers of them.
+
+    Parameters:
+        names: of the machines, as `doomed` returned them.
+    """
+    with lab.state.locked("destroy"):
+        machines = lab.machines()
+
+        def work(node: str) -> None:
+            machines.destroy(node, emit=lab.emit)
+            lab.hostkeys.forget(node)
+            lab.state.forget(node)
+
+        results = each(names, work, cap=1, stop=lab.stop)
+        if not _present(machines.states()):
+            lab.state.save_provider("")
+        return results
+
+
+def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
+    """Return the machines that `destroy` would remove, also those that left lab.yaml since."""
+    if not lab.spec.uses_vagrant:
+        raise UsageError(
+            "this lab's machines existed before labctl and are not destroyed by it",
+            hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
+        )
+    present = _present(lab.machines().states())
+    patterns = [part for item in limit for part in item.split(",") if part]
+    if not patterns:
+        return sorted(present)
+    left_over = [name for name in patterns if name in present]
+    chosen = (
+        {*left_over, *lab.select([p for p in patterns if p not in left_over])}
+        if (len(left_over) < len(patterns))
+        else set(left_over)
+    )
+    return sorted(chosen & present)
+
+
+def prepare(lab: Lab, machines: Machines) -> None:
+    """Write the Vagrantfile and remember the provider.
+
+    Raises:
+        UsageError: a machine exists that the lab no longer has; the new Vagrantfile would lose it.
+    """
+    lab.workspace.make()
+    if not lab.spec.uses_vagrant:
+        return
+    emulated = lab.provider == "libvirt" and providers.emulated()
+    if emulated:
+        lab.emit(
+            Notice("", "this processor has no virtualization: libvirt emulates, which is slow")
+        )
+    text = render.vagrantfile(lab.spec, lab.provider, lab.workspace.templates, emulated=emulated)
+    if (lab.workspace.state / ".vagrant").is_dir():
+        gone = _present(machines.states()) - set(lab.spec.node_names)
+        if gone:
+            raise UsageError(
+                f"{', '.join(sorted(gone))}: still there, and no longer part of the lab",
+                hint=f"`labctl destroy {' '.join(sorted(gone))}` removes, or put back into lab.yaml",
+            )
+    old = lab.workspace.vagrantfile
+    if not old.is_file() or old.read_text("utf-8") != text:
+        write(old, text)
+    lab.state.save_provider(lab.provider)
+
+
+class Bringer:
+    """Brings machines up in an order that their provider can bear.
+
+    Parameters:
+        lab: the lab.
+        machines: what makes them.
+        nodes: all that will be asked for.
+    """
+
+    def __init__(self, lab: Lab, machines: Machines, nodes: Sequence[str]) -> None:
+        self._lab = lab
+        self._machines = machines
+        self._states = machines.states()
+        missing = [node for node in nodes if not self._answers(node)]
+        alone = machines.alone_first(missing)
+        self._first = missing[0] if missing and alone else None
+        self._first_done = threading.Event()
+
+    def _answers(self, node: str) -> bool:
+        """Whether the machine runs and it is known how to reach it."""
+        state = self._states.get(node)
+        if state is MachineState.UNKNOWN:
+            return True
+        return state is MachineState.RUNNING and self._lab.state.node(node).target is not None
+
+    def up(self, node: str) -> None:
+        """Bring one machine up and remember how it is reached.
+
+        Raises:
+            MachineError: it did not come up.
+        """
+        if self._answers(node):
+            return
+        lab = self._lab
+        if self._first not in (None, node):
+            lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._first}"))
+            self._first_done.wait()
+        lab.emit(PhaseEntered(node, Phase.BOOTING))
+        try:
+            if self._states.get(node) in (None, MachineState.ABSENT):
+                lab.hostkeys.forget(node)
+                lab.state.save(node, NodeRecord())
+            target = self._machines.up(node, emit=lab.emit)
+            record = lab.state.node(node)
+            record.target = target
+            lab.state.save(node, record)
+        finally:
+            if node == self._first:
+                self._first_done.set()
+
+
+def _present(states: dict[str, MachineState]) -> set[str]:
+    return {name for name, state in states.items() if state is not MachineState.ABSENT}
+
+
+def _provision_node(
+    lab: Lab,
+    node: str,
+    playbooks: Sequence[Playbook],
+    options: Options,
+    verifier: Verifier,
+    patience: float,
+) -> NodeRun:
+    """Converge one node and verify it."""
+    lab.emit(PhaseEntered(node, Phase.PROVISIONING))
+    outcome = _converge_node(lab, node, playbooks, options, patience)
+    if not options.verify or options.check:
+        lab.emit(PhaseEntered(node, Phase.DONE))
+        return NodeRun(outcome)
+    chosen = [b for b in playbooks if not options.only or b.name in options.only]
+    return NodeRun(outcome, _verify_node(lab, node, chosen, verifier))
+
+
+def _converge_node(
+    lab: Lab, node: str, playbooks: Sequence[Playbook], options: Options, patience: float
+) -> Outcome:
+    record = lab.state.node(node)
+    with lab.remote(node, patience=patience) as remote:
+        outcome = converge(
+            remote,
+            playbooks,
+            lambda facts, choices: lab.play(node, facts, choices),
+            emit=lab.emit,
+            facts=record.facts,
+            choices={} if options.refresh else record.choices,
+            check=options.check,
+            only=options.only,
+        )
+    if (record.facts, record.choices) != (outcome.facts, outcome.choices):
+        record.facts, record.choices = outcome.facts, outcome.choices
+        lab.state.save(node, record)
+    return outcome
+
+
+def _verify_node(
+    lab: Lab, node: str, playbooks: Sequence[Playbook], verifier: Verifier
+) -> NodeReport:
+    lab.emit(PhaseEntered(node, Phase.VERIFYING))
+    report = verifier.verify(node, playbooks)
+    for check in report.checks:
+        lab.emit(
+            Checked(node, check.playbook, check.name, check.outcome, check.message, check.seconds)
+        )
+    if report.failed:
+        lab.emit(PhaseEntered(node, Phase.FAILED, f"{len(report.failed)} checks failed"))
+    else:
+        lab.emit(PhaseEntered(node, Phase.DONE))
+    return report
+
+
+@contextlib.contextmanager
+def _failing(lab: Lab, node: str) -> Iterator[None]:
+    """Tell when the work on a node has failed."""
+    try:
+        yield
+    except LabctlError as error:
+        lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
+        raise

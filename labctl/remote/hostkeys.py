@@ -1,0 +1,58 @@
+"""The host keys of a lab's nodes, recorded under the nodes' names.
+
+An address tells nothing about a lab machine: VirtualBox gives every node 127.0.0.1 with some port,
+and libvirt another address after each rebuild. So keys are kept by node name, in a known_hosts file
+of the lab's own that OpenSSH reads with HostKeyAlias. A node's key is recorded when it is first
+reached; from then on another key is refused, until labctl itself destroys the node.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+_guard = threading.Lock()
+
+
+class HostKeys:
+    """A known_hosts file with one key a node.
+
+    Parameters:
+        path: the file; it is made with the first key.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def get(self, name: str) -> tuple[str, str] | None:
+        """Return (key type, base64 key) recorded for the node, or None."""
+        for line in self._lines():
+            fields = line.split()
+            if len(fields) >= 3 and fields[0] == name:
+                return fields[1], fields[2]
+        return None
+
+    def record(self, name: str, kind: str, key: str) -> None:
+        """Record the key of a node, in place of any that stood there."""
+        with _guard:
+            lines = [line for line in self._lines() if line.split(" ")[0] != name]
+            self._write([*lines, f"{name} {kind} {key}"])
+
+    def forget(self, name: str) -> None:
+        """Take a node's key out, because the node is gone."""
+        with _guard:
+            lines = self._lines()
+            kept = [line for line in lines if line.split(" ")[0] != name]
+            if kept != lines:
+                self._write(kept)
+
+    def _lines(self) -> list[str]:
+        try:
+            return self.path.read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _write(self, lines: list[str]) -> None:
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        new.replace(self.path)

@@ -1,0 +1,238 @@
+"""A node over ssh: command lines as the login user, scripts as root, channels for everything else.
+
+Commands go over channels of the connection's transport. Fabric's own `run` feeds stdin at about 100
+bytes a second (a byte, then a pause of 10 ms), and a script comes in on stdin here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from labctl.errors import ConnectFailed, ProtocolError, SudoRefused
+from labctl.remote.connect import BROKEN, TIMEOUT, connect
+from labctl.remote.hostkeys import HostKeys
+from labctl.remote.target import Target
+
+BLOCK = 65536
+
+_SCRIPT = 'eval "$(cat)"'
+"""Reads the whole script before it runs. bash reads a script from a pipe byte by byte, since what
+it starts shares its stdin; cat reads it in blocks, and no argument's length limits it."""
+
+
+class Remote:
+    """A node over ssh, with a root shell. It is a `Shell` as `labctl.remote.exchange` wants one.
+
+    Parameters:
+        target: where it is and who logs in.
+        hostkeys: where its host key is recorded.
+        sudo_password: for a login user who needs one; None: sudo must not ask.
+        patience: seconds to go on trying while nothing answers, as right after a boot.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        hostkeys: HostKeys,
+        *,
+        sudo_password: str | None = None,
+        patience: float = 0.0,
+    ) -> None:
+        self.target = target
+        self._hostkeys = hostkeys
+        self._password = sudo_password
+        self._patience = patience
+        self._connection: Any = None
+        self._root: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.target.name
+
+    def __enter__(self) -> Remote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; a later call opens another."""
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+    def run(self, script: str) -> bytes:
+        """Run a script as root and return its stdout.
+
+        Raises:
+            SudoRefused: the login user may not become root, or the password is wrong.
+            RemoteError: the node could not be reached, or broke off.
+        """
+        command, opening = self._as_root()
+        status, out, err = self.call(command, opening + script.encode("utf-8", "surrogateescape"))
+        if status != 0 and not out and err.startswith(b"sudo:"):
+            raise self._sudo_refused(err)
+        return out
+
+    def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+        """Run one command line as the login user.
+
+        Parameters:
+            command: a command line for the login user's shell.
+            stdin: what it reads.
+
+        Returns:
+            Exit code, stdout, stderr. The exit code is -1 where the node broke off without one.
+
+        Raises:
+            RemoteError: the node could not be reached, or broke off.
+        """
+        with self.channel(command) as channel:
+            out: list[bytes] = []
+            err: list[bytes] = []
+            self._feed(channel, stdin, out.append, err.append)
+            while self._receive(channel, out.append, err.append):
+                pass
+            status = channel.recv_exit_status()
+        return status, b"".join(out), b"".join(err)
+
+    @contextlib.contextmanager
+    def channel(
+        self, command: str, *, terminal: tuple[str, int, int] | None = None
+    ) -> Iterator[Any]:
+        """Open a channel, start a command on it, and close it in the end.
+
+        Parameters:
+            command: a command line for the login user's shell.
+            terminal: (TERM, columns, lines) to ask for a terminal; None: none.
+
+        Yields:
+            The paramiko channel.
+
+        Raises:
+            RemoteError: the node could not be reached, or broke off.
+        """
+        connection = self._open()
+        try:
+            channel = connection.transport.open_session(timeout=TIMEOUT)
+        except BROKEN:
+            # The connection died while it was idle, as when the node was rebooted: one more try.
+            self.close()
+            channel = self._open().transport.open_session(timeout=TIMEOUT)
+        try:
+            if terminal is not None:
+                channel.get_pty(*terminal)
+            channel.exec_command(command)
+            yield channel
+        except BROKEN as error:
+            self.close()
+            raise ProtocolError(
+                f"the connection broke: {error or type(error).__name__}",
+                node=self.name,
+                hint="look whether the node is still up, then run the same command again",
+            ) from error
+        finally:
+            with contextlib.suppress(Exception):
+                channel.close()
+
+    def sftp(self) -> Any:
+        """Return a new SFTP client over this connection."""
+        return self._open().transport.open_sftp_client()
+
+    @property
+    def transport(self) -> Any:
+        """The open transport."""
+        return self._open().transport
+
+    # -- becoming root
+
+    def _as_root(self) -> tuple[str, bytes]:
+        """Return the command line of a root shell, and what its stdin must begin with."""
+        quoted = "'" + _SCRIPT + "'"
+        if self.target.user == "root":
+            return f"sh -c {quoted}", b""
+        if self._password is None:
+            return f"sudo -n sh -c {quoted}", b""
+        if self._root is None:
+            # A password that sudo does not ask for would be read by the script instead.
+            free, _, _ = self.call("sudo -n true")
+            self._root = "free" if free == 0 else "password"
+        if self._root == "free":
+            return f"sudo -n sh -c {quoted}", b""
+        return f"sudo -k -S -p '' sh -c {quoted}", self._password.encode() + b"\n"
+
+    def _sudo_refused(self, err: bytes) -> SudoRefused:
+        text = err.decode("utf-8", "replace").strip()
+        hint = "give the login user the right to run sudo"
+        if "password is required" in text or "a terminal is required" in text:
+            hint = "run it with --ask-sudo-password, or let the user run sudo without a password"
+        return SudoRefused(
+            f"{self.target.user or 'the login user'} cannot become root",
+            node=self.name,
+            hint=hint,
+            details=text,
+        )
+
+    # -- bytes in and out
+
+    def _feed(
+        self,
+        channel: Any,
+        data: bytes,
+        out: Callable[[bytes], object],
+        err: Callable[[bytes], object],
+    ) -> None:
+        """Send all of stdin; take what comes meanwhile, so that neither side blocks."""
+        view = memoryview(data)
+        sent = 0
+        while sent < len(view) and not channel.closed:
+            sent += channel.send(view[sent : sent + BLOCK])
+            self._ready(channel, out, err)
+        with contextlib.suppress(OSError):
+            channel.shutdown_write()
+
+    @staticmethod
+    def _ready(
+        channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
+    ) -> None:
+        while channel.recv_ready():
+            out(channel.recv(BLOCK))
+        while channel.recv_stderr_ready():
+            err(channel.recv_stderr(BLOCK))
+
+    def _receive(
+        self, channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
+    ) -> bool:
+        """Wait for output and take it; return False at its end."""
+        data = channel.recv(BLOCK)
+        if data:
+            out(data)
+            while channel.recv_stderr_ready():
+                err(channel.recv_stderr(BLOCK))
+            return True
+        while True:
+            data = channel.recv_stderr(BLOCK)
+            if not data:
+                return False
+            err(data)
+
+    # -- connecting
+
+    def _open(self) -> Any:
+        if self._connection is not None and self._connection.is_connected:
+            return self._connection
+        deadline = time.monotonic() + self._patience
+        pause = 0.2
+        while True:
+            try:
+                self._connection = connect(self.target, self._hostkeys)
+                return self._connection
+            except ConnectFailed:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)

@@ -1,0 +1,112 @@
+"""How a node is reached, as a value: from Vagrant's ssh-config, or from `machines:` in lab.yaml."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a node's sshd is, and who logs in there.
+
+    Parameters:
+        name: the node's name; its host key is recorded under it, whatever address it has.
+        host: host name or address to connect to.
+        port: TCP port.
+        user: login name; root needs no sudo.
+        keys: private key files to offer; none: those of the agent and the usual ones in ~/.ssh.
+        jump: ``[user@]host[:port]`` of a host to go through; empty: direct.
+        proxy: command whose stdin and stdout are the connection, as ssh's ProxyCommand.
+    """
+
+    name: str
+    host: str
+    port: int = 22
+    user: str = ""
+    keys: tuple[str, ...] = ()
+    jump: str = ""
+    proxy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a mapping that `from_json` takes back."""
+        return {
+            "name": self.name,
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "keys": list(self.keys),
+            "jump": self.jump,
+            "proxy": self.proxy,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Target:
+        """Make a target of what `as_json` returned."""
+        return cls(**{**data, "keys": tuple(data.get("keys", ()))})
+
+    def config(self, known_hosts: Path) -> str:
+        """Return this target as a Host entry for OpenSSH, with its recorded host key required."""
+        lines = [
+            f"Host {self.name}",
+            f"  HostName {self.host}",
+            f"  Port {self.port}",
+            *([f"  User {self.user}"] if self.user else []),
+            f"  HostKeyAlias {self.name}",
+            f"  UserKnownHostsFile {_word(str(known_hosts))}",
+            "  StrictHostKeyChecking yes",
+            *(f"  IdentityFile {_word(key)}" for key in self.keys),
+            *(["  IdentitiesOnly yes"] if self.keys else []),
+            *([f"  ProxyJump {self.jump}"] if self.jump else []),
+            *([f"  ProxyCommand {self.proxy}"] if self.proxy else []),
+            "  LogLevel ERROR",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def _word(text: str) -> str:
+    """Return `text` as one argument of ssh_config, where double quotes hold blanks together."""
+    return f'"{text}"' if re.search(r"\s", text) else text
+
+
+def parse_config(text: str) -> list[Target]:
+    """Read what `vagrant ssh-config` prints.
+
+    Lines that are no part of a Host entry, such as the warnings that Vagrant mixes into its output,
+    are passed over. Several IdentityFile lines of one host are all kept.
+
+    Parameters:
+        text: ssh_config text.
+
+    Returns:
+        A target for each Host, in order.
+    """
+    entries: list[dict[str, list[str]]] = []
+    for line in text.splitlines():
+        key, _, value = line.strip().partition(" ")
+        if key == "Host" and value:
+            entries.append({"Host": [value.strip()]})
+        elif entries and key.isalpha() and line.startswith(" "):
+            entries[-1].setdefault(key, []).append(value.strip())
+    return [
+        Target(
+            name=entry["Host"][0],
+            host=entry.get("HostName", entry["Host"])[0],
+            port=int(entry.get("Port", ["22"])[0]),
+            user=entry.get("User", [""])[0],
+            keys=tuple(_unquoted(value) for value in entry.get("IdentityFile", [])),
+            proxy=entry.get("ProxyCommand", [""])[0],
+        )
+        for entry in entries
+    ]
+
+
+def _unquoted(value: str) -> str:
+    """Take the quotes off a path; a backslash of a Windows path stays one."""
+    if value[:1] in ("'", '"'):
+        return value.strip("\"'")
+    return shlex.split(value, posix=False)[0] if " " in value and "\\ " not in value else value

@@ -1,0 +1,115 @@
+"""What the checks of a node said, as values that travel between processes and into files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_JUNIT = {"failed": "failure", "error": "error", "skipped": "skipped"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check that ran.
+
+    Parameters:
+        playbook: whose verify.py it stands in.
+        name: the test function's name, with its parameters if it has any.
+        title: what it proves, from its docstring's first line, or its name in words.
+        outcome: ``passed``, ``failed``, ``skipped`` or ``error`` (it could not be run).
+        message: what was expected and what was seen, or why it was skipped.
+        seconds: how long it took.
+    """
+
+    playbook: str
+    name: str
+    title: str
+    outcome: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """All checks of one node, and the versions that were found on it.
+
+    Parameters:
+        versions: what the node itself says: ``engine``, ``compose``.
+    """
+
+    node: str
+    checks: tuple[Check, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass: those that failed, and those that could not be run."""
+        return tuple(check for check in self.checks if check.outcome in ("failed", "error"))
+
+    @property
+    def passed(self) -> tuple[Check, ...]:
+        """The checks that passed."""
+        return tuple(check for check in self.checks if check.outcome == "passed")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {
+            "node": self.node,
+            "versions": self.versions,
+            "checks": [
+                {
+                    "playbook": check.playbook,
+                    "check": check.name,
+                    "title": check.title,
+                    "outcome": check.outcome,
+                    "message": check.message,
+                    "seconds": round(check.seconds, 3),
+                }
+                for check in self.checks
+            ],
+        }
+
+
+def junit(reports: Sequence[NodeReport]) -> str:
+    """Return the reports as JUnit XML: a suite for each node, as CI systems read it."""
+    from xml.etree import ElementTree
+
+    root = ElementTree.Element("testsuites", _counts(c for r in reports for c in r.checks))
+    for report in reports:
+        suite = ElementTree.SubElement(
+            root, "testsuite", {"name": report.node, **_counts(report.checks)}
+        )
+        for check in report.checks:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                {
+                    "classname": f"{report.node}.{check.playbook}",
+                    "name": check.name,
+                    "time": f"{check.seconds:.3f}",
+                },
+            )
+            if check.outcome in _JUNIT:
+                first = check.message.partition("\n")[0]
+                element = ElementTree.SubElement(
+                    case, _JUNIT[check.outcome], {"message": _printable(first)}
+                )
+                element.text = _printable(check.message)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _counts(checks: Iterable[Check]) -> dict[str, str]:
+    outcomes = [check.outcome for check in checks]
+    return {
+        "tests": str(len(outcomes)),
+        "failures": str(outcomes.count("failed")),
+        "errors": str(outcomes.count("error")),
+        "skipped": str(outcomes.count("skipped")),
+    }
+
+
+def _printable(text: str) -> str:
+    """Take out what XML cannot hold, such as the colour codes of a program's output."""
+    return "".join(c for c in text if c in "\t\n" or (c.isprintable() and c < "\ufffe"))

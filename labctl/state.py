@@ -1,0 +1,196 @@
+"""What a lab remembers between runs, and the lock that keeps two runs apart.
+
+Every file is replaced whole, so that a run that is killed, or a full disk, leaves the old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import getpass
+import json
+import os
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import LabLocked, StateError
+from labctl.facts import Facts
+from labctl.remote.target import Target
+from labctl.workspace import Workspace
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file `path` with `text`, whole or not at all, readable by its owner alone.
+
+    Raises:
+        StateError: it cannot be written, as on a full disk; the old file stands.
+    """
+    new = ""
+    try:
+        descriptor, new = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+            file.write(text)
+        Path(new).replace(path)
+    except OSError as error:
+        if new:
+            with contextlib.suppress(OSError):
+                Path(new).unlink()
+        raise StateError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="make room on the disk or give write access, and run the same command again",
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a mapping; what is missing or damaged counts as empty, for it can be had again."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    except OSError as error:
+        raise StateError(f"{path} cannot be read: {error.strerror}") from error
+    return data if isinstance(data, dict) else {}
+
+
+@dataclass(slots=True)
+class NodeRecord:
+    """What is known of a node.
+
+    Parameters:
+        target: how it is reached; None before it was first brought up.
+        facts: what it is; None before it was first spoken with.
+        choices: answers that were measured on it.
+    """
+
+    target: Target | None = None
+    facts: Facts | None = None
+    choices: dict[str, Any] = field(default_factory=dict)
+
+
+class State:
+    """The memory of one lab.
+
+    Parameters:
+        workspace: where it is kept.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._guard = threading.Lock()
+
+    def node(self, name: str) -> NodeRecord:
+        """Return what is known of a node; an empty record where nothing is."""
+        data = _read(self.workspace.node(name))
+        try:
+            return NodeRecord(
+                target=Target.from_json(data["target"]) if data.get("target") else None,
+                facts=Facts(**data["facts"]) if data.get("facts") else None,
+                choices=dict(data.get("choices") or {}),
+            )
+        except (TypeError, ValueError):  # written by another version of labctl
+            return NodeRecord()
+
+    def save(self, name: str, record: NodeRecord) -> None:
+        """Keep what is known of a node."""
+        data = {
+            "target": record.target.as_json() if record.target else None,
+            "facts": asdict(record.facts) if record.facts else None,
+            "choices": record.choices,
+        }
+        write(self.workspace.node(name), json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        if record.target is not None:
+            self._write_ssh_config()
+
+    def forget(self, name: str) -> None:
+        """Drop what is known of a node, because it is gone."""
+        self.workspace.node(name).unlink(missing_ok=True)
+        self._write_ssh_config()
+
+    def known_nodes(self) -> list[str]:
+        """Return the names of all nodes that are remembered, in the order of their names."""
+        return sorted(path.stem for path in (self.workspace.state / "nodes").glob("*.json"))
+
+    def _write_ssh_config(self) -> None:
+        """Write the ssh_config of all nodes, which plain ssh and scp can use with -F."""
+        with self._guard:
+            targets = [self.node(name).target for name in self.known_nodes()]
+            entries = [target.config(self.workspace.known_hosts) for target in targets if target]
+            write(self.workspace.ssh_config, "\n".join(entries))
+
+    def flags(self) -> dict[str, Any]:
+        """Return the flags of earlier runs that still stand."""
+        return _read(self.workspace.flags)
+
+    def save_flags(self, flags: Mapping[str, Any]) -> None:
+        """Keep flags for the runs that follow."""
+        write(self.workspace.flags, json.dumps(dict(flags), indent=2) + "\n")
+
+    def provider(self) -> str:
+        """Return the provider that the lab's machines were made with, or an empty text."""
+        try:
+            return self.workspace.provider.read_text("utf-8").strip()
+        except OSError:
+            return ""
+
+    def save_provider(self, provider: str) -> None:
+        """Remember the provider; an empty one forgets it."""
+        if provider:
+            write(self.workspace.provider, provider + "\n")
+        else:
+            self.workspace.provider.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the lab's lock.
+
+        The operating system lets it go when the process ends in whatever way, so a lock of a dead
+        process holds nobody up.
+
+        Parameters:
+            what: the command, for the message that another one gets.
+
+        Raises:
+            LabLocked: another labctl holds it; the message says which and since when.
+        """
+        from filelock import FileLock, Timeout
+
+        self.workspace.make()
+        lock = FileLock(self.workspace.lock, mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise self._locked_by_other() from None
+        try:
+            write(
+                self.workspace.holder,
+                json.dumps(
+                    {
+                        "command": what,
+                        "pid": os.getpid(),
+                        "user": getpass.getuser(),
+                        "host": socket.gethostname(),
+                        "since": datetime.datetime.now().astimezone().isoformat("seconds"),
+                    }
+                )
+                + "\n",
+            )
+            yield
+        finally:
+            self.workspace.holder.unlink(missing_ok=True)
+            lock.release()
+
+    def _locked_by_other(self) -> LabLocked:
+        holder = _read(self.workspace.holder)
+        who = "another labctl"
+        if holder:
+            who = "`labctl {command}` of {user} on {host} (process {pid}), since {since}".format(
+                **{key: holder.get(key, "?") for key in ("command", "user", "host", "pid", "since")}
+            )
+        return LabLocked(
+            f"this lab is in use by {who}", hint="wait until it is done, or end that process"
+        )

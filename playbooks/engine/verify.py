@@ -1,0 +1,45 @@
+"""The engine runs containers, for the lab's user, at the versions of the toolchain."""
+
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+PACKAGES = {"containerd.io": "containerd", "docker-ce": "docker", "docker-ce-cli": "docker_cli"}
+
+
+def test_engine_starts_at_boot_and_runs(host: Host) -> None:
+    """the engine is enabled and running"""
+    docker = host.service("docker")
+    assert docker.is_enabled
+    assert docker.is_running
+
+
+def test_user_reaches_the_engine_without_sudo(host: Host) -> None:
+    """the lab's user reaches the daemon without sudo"""
+    result = host.run("docker version --format '{{.Server.Version}}'")
+    assert result.rc == 0, result.stderr
+    assert result.stdout.strip()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_is_at_its_version(host: Host, wanted: dict[str, Any], package: str) -> None:
+    """the package is at the version of the toolchain"""
+    seen = host.run("rpm -q --qf '%%{VERSION}-%%{RELEASE}' %s", package).stdout
+    pin = wanted["toolchain"][PACKAGES[package]]
+    assert seen == pin or seen.startswith(f"{pin}-")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_package_is_signed(host: Host, wanted: dict[str, Any], package: str) -> None:
+    """the package carries the signature of Docker's key"""
+    seen = host.run(
+        "rpm -q --qf '%%{RSAHEADER:pgpsig} %%{SIGPGP:pgpsig}' %s", package
+    ).stdout.lower()
+    assert wanted["sources"]["docker"]["fingerprint"][-16:].lower() in seen
+
+
+def test_container_runs(host: Host) -> None:
+    """a container runs and its exit code comes back"""
+    result = host.run("docker run --rm busybox sh -c 'echo from the container; exit 7'")
+    assert (result.rc, result.stdout) == (7, "from the container\n"), result.stderr

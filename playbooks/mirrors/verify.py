@@ -1,0 +1,20 @@
+"""The engine pulls through the mirrors that were chosen."""
+
+from typing import Any
+
+from testinfra.host import Host
+
+
+def test_engine_uses_the_mirrors(host: Host, wanted: dict[str, Any]) -> None:
+    """the running engine knows the mirrors, in their order"""
+    chosen = wanted["docker"]["mirrors"]
+    if chosen == "auto":
+        chosen = wanted["choices"].get("mirrors.live", [])
+    seen = host.run("docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'")
+    assert seen.stdout.split() == [f"{mirror.rstrip('/')}/" for mirror in chosen]
+
+
+def test_pull(host: Host) -> None:
+    """an image can be pulled"""
+    result = host.run("docker pull --quiet busybox")
+    assert result.rc == 0, result.stderr

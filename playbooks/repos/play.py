@@ -1,0 +1,35 @@
+"""Package repositories that answer.
+
+CentOS 7 reached its end of life on 30 June 2024 and mirrorlist.centos.org left the DNS with it, so
+on a fresh box every `yum install` fails. The packages are kept at vault.centos.org; they are signed
+with the key that the box has had all along.
+"""
+
+from labctl.playbook import Command, Play, Plays, Section, SigningKey, repository_file
+
+STAMP = "/var/lib/labctl/ca-certificates.updated"
+
+
+def play(play: Play) -> Plays:
+    if (play.facts.distribution, play.facts.major) != ("centos", "7"):
+        raise ValueError(
+            f"this playbook knows CentOS 7, and {play.node.name} is "
+            f"{play.facts.distribution or 'something unknown'} {play.facts.version}".rstrip()
+        )
+    vault = play.lab.sources.vault
+    key = SigningKey("labctl-centos-7", vault.key, vault.fingerprint)
+    yield key
+    yield repository_file(
+        "CentOS-Base",
+        tuple(
+            Section(name, f"CentOS-7 - {name}", f"{vault.baseurl}/{folder}/$basearch/")
+            for name, folder in (("base", "os"), ("updates", "updates"), ("extras", "extras"))
+        ),
+        key,
+    )
+    # The box is of 2020; some of today's certificate chains are unknown to it.
+    yield Command(
+        "bring ca-certificates up to date",
+        check=f"[ -e {STAMP} ]",
+        apply=f"set -e; yum -y update ca-certificates; mkdir -p /var/lib/labctl; : >{STAMP}",
+    )
