@@ -139,8 +139,19 @@ def _ruby_character(character: str) -> str:
     return character if character.isprintable() else f"\\u{{{ord(character):x}}}"
 
 
-def _json(value: object) -> str:
-    return daemon.canonical(value).rstrip("\n")
+def _ruby_filter(value: object) -> str:
+    return ruby_literal(_defined(value))
+
+
+def _json_filter(value: object) -> str:
+    return daemon.canonical(_defined(value)).rstrip("\n")
+
+
+def _defined(value: object) -> object:
+    """Return `value`; a filter may be given an undefined one, which raises when it is looked at."""
+    if isinstance(value, StrictUndefined):
+        str(value)
+    return value
 
 
 def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
@@ -163,8 +174,8 @@ def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -
         keep_trailing_newline=True,
         newline_sequence="\n",
     )
-    environment.filters["ruby"] = ruby_literal
-    environment.filters["json"] = _json
+    environment.filters["ruby"] = _ruby_filter
+    environment.filters["json"] = _json_filter
     try:
         return environment.get_template(name).render(values)
     except TemplateNotFound as error:

@@ -1,0 +1,98 @@
+"""The real Vagrant reads every golden Vagrantfile, the blocks of its provider included.
+
+A start of Vagrant takes a second, so they run side by side, before the first test asks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.Vagrantfile"))
+VAGRANT = shutil.which("vagrant")
+
+pytestmark = [
+    pytest.mark.skipif(VAGRANT is None, reason="there is no vagrant on PATH to read Vagrantfiles"),
+    pytest.mark.skipif(os.name != "posix", reason="VirtualBox's stand-in is a shell script"),
+]
+
+# Vagrant asks VirtualBox for its version before it looks at the provider's block, and for nothing
+# else. So the block is checked on machines without VirtualBox too.
+VBOXMANAGE = "#!/bin/sh\necho 7.0.14r161095\n"
+
+
+def _validate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return what `vagrant validate` says of a Vagrantfile, in a home and a folder of its own."""
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    stand_in = programs / "VBoxManage"
+    stand_in.write_text(VBOXMANAGE, "utf-8")
+    stand_in.chmod(0o755)
+    # Vagrant wants the folders of the host to be there.
+    host = folder / "anna"
+    for name in ("it's #{mine}", "web", "off", "lab"):
+        (host / name).mkdir(parents=True)
+    text = text.replace("/home/anna", str(host))
+    (folder / "Vagrantfile").write_text(text, "utf-8")
+    provider = "libvirt" if 'provider "libvirt"' in text else "virtualbox"
+    environment = os.environ | {
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}",
+        "VAGRANT_HOME": str(folder / "home"),
+        "VAGRANT_CWD": str(folder),
+        "VAGRANT_DEFAULT_PROVIDER": provider,
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+    }
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        assert VAGRANT is not None
+        return subprocess.run(
+            [VAGRANT, "validate", *options],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    done = run()
+    if "could not be found" in done.stderr:  # vagrant-libvirt is not installed here
+        return run("--ignore-provider")
+    return done
+
+
+@pytest.fixture(scope="module")
+def verdicts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Vagrant's verdict on each golden file, and on two that are wrong."""
+    home = tmp_path_factory.mktemp("vagrant")
+    texts = {file.stem: file.read_text("utf-8") for file in GOLDEN}
+    texts["wrong-key"] = texts["course"].replace("vbox.memory", "vbox.memroy")
+    texts["wrong-ruby"] = texts["course"].replace("do |config|", "do |config")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        results = pool.map(lambda name: _validate(texts[name], home / name), texts)
+        return dict(zip(texts, results, strict=True))
+
+
+@pytest.mark.parametrize("name", [file.stem for file in GOLDEN])
+def test_vagrant_takes_it(name: str, verdicts: dict[str, subprocess.CompletedProcess[str]]) -> None:
+    done = verdicts[name]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "validated successfully" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("wrong-key", "memroy"), ("wrong-ruby", "syntax error")]
+)
+def test_vagrant_would_have_told(
+    name: str, message: str, verdicts: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    done = verdicts[name]
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr

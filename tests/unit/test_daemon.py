@@ -1,0 +1,124 @@
+"""daemon.json: every kind of key, right and wrong, and which of them need a restart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from labctl import daemon
+
+RIGHT: list[tuple[str, Any]] = [
+    ("debug", True),
+    ("mtu", 1450),
+    ("data-root", "/data"),
+    ("dns", ["10.0.0.1"]),
+    ("dns", []),
+    ("log-opts", {"max-size": "10m"}),
+    ("features", {"buildkit": True}),
+    ("default-address-pools", [{"base": "10.10.0.0/16", "size": 24}]),
+    ("runtimes", {"runc2": {"path": "/usr/bin/runc"}}),
+    ("group", ""),
+]
+WRONG: list[tuple[str, Any, str]] = [
+    ("debug", 1, "docker.daemon.debug"),
+    ("debug", "yes", "docker.daemon.debug"),
+    ("mtu", True, "docker.daemon.mtu"),
+    ("mtu", "1450", "docker.daemon.mtu"),
+    ("mtu", 1450.5, "docker.daemon.mtu"),
+    ("data-root", None, "docker.daemon.data-root"),
+    ("dns", "10.0.0.1", "docker.daemon.dns"),
+    ("dns", ["10.0.0.1", 5], "docker.daemon.dns[1]"),
+    ("log-opts", {"max-file": 3}, "docker.daemon.log-opts.max-file"),
+    ("features", {"buildkit": "true"}, "docker.daemon.features.buildkit"),
+    ("default-address-pools", ["10.10.0.0/16"], "docker.daemon.default-address-pools[0]"),
+    ("runtimes", {1: {}}, "docker.daemon.runtimes"),
+    ("runtimes", {"a": {"path": "/a\nb"}}, "docker.daemon.runtimes.a.path"),
+    ("builder", {"gc": {"policy": [float("nan")]}}, "docker.daemon.builder.gc.policy[0]"),
+    ("labels", ["a\x00"], "docker.daemon.labels[0]"),
+    ("hosts", ["fd://"], "docker.daemon.hosts"),
+    ("registry-mirrors", ["https://a"], "docker.daemon.registry-mirrors"),
+    ("insecure-registries", [], "docker.daemon.insecure-registries"),
+    ("storage_driver", "overlay2", "docker.daemon.storage_driver"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), RIGHT)
+def test_right(key: str, value: Any) -> None:
+    assert daemon.problems({key: value}) == []
+
+
+@pytest.mark.parametrize(("key", "value", "where"), WRONG)
+def test_wrong(key: str, value: Any, where: str) -> None:
+    assert [problem.where for problem in daemon.problems({key: value})] == [where]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "engine", "known"),
+    [
+        ("cluster-store", "etcd://a", 19, True),
+        ("cluster-store", "etcd://a", 22, True),
+        ("cluster-store", "etcd://a", 23, False),
+        ("proxies", {"http-proxy": "http://a"}, 20, False),
+        ("proxies", {"http-proxy": "http://a"}, 23, True),
+        ("proxies", {"http-proxy": "http://a"}, None, True),
+        ("cdi-spec-dirs", ["/etc/cdi"], 26, True),
+        ("cdi-spec-dirs", ["/etc/cdi"], 24, False),
+    ],
+)
+def test_an_engine_knows_the_keys_of_its_time(
+    key: str, value: Any, engine: int | None, known: bool
+) -> None:
+    assert (daemon.problems({key: value}, engine_major=engine) == []) == known
+
+
+def test_the_hint_names_the_place_in_lab_yaml() -> None:
+    (problem,) = daemon.problems({"registry-mirrors": []}, "daemon.json")
+    assert problem.hint == "use docker.mirrors"
+
+
+def test_a_typo_gets_a_suggestion() -> None:
+    (problem,) = daemon.problems({"log-opt": {}})
+    assert "'log-opts'" in problem.message
+
+
+def test_a_mirror_needs_no_restart() -> None:
+    before = daemon.merged({"data-root": "/data", "debug": True}, ["https://a"])
+    after = daemon.merged({"data-root": "/data"}, ["https://b"], ["registry:5000"])
+    assert daemon.restart_keys(before) == daemon.restart_keys(after) == {"data-root": "/data"}
+
+
+def test_everything_that_is_reloaded_is_a_key() -> None:
+    elsewhere = {"registry-mirrors", "insecure-registries"}
+    assert set(daemon.KEYS) | elsewhere >= daemon.RELOADED
+
+
+def test_merging() -> None:
+    merged = daemon.merged({"debug": True}, ["https://a/"], ["registry:5000"])
+    assert merged == {
+        "debug": True,
+        "registry-mirrors": ["https://a"],
+        "insecure-registries": ["registry:5000"],
+    }
+    assert daemon.without_mirrors(merged) == {"debug": True}
+    assert daemon.merged({}, []) == {}
+
+
+def test_a_whole_file_may_have_mirrors() -> None:
+    assert daemon.file_problems(daemon.merged({"mtu": 1450}, ["https://a"], ["r:5000"])) == []
+    wrong = {"registry-mirrors": ["https://a/v2"], "insecure-registries": "r:5000", "mtu": "1"}
+    places = [problem.where for problem in daemon.file_problems(wrong)]
+    assert places == [
+        "daemon.json.mtu",
+        "daemon.json.registry-mirrors[0]",
+        "daemon.json.insecure-registries",
+    ]
+
+
+def test_equal_settings_give_equal_bytes() -> None:
+    text = daemon.canonical({"b": [1], "a": {"d": "ü", "c": None}})
+    assert text == daemon.canonical({"a": {"c": None, "d": "ü"}, "b": [1]})
+    assert text.endswith("}\n")
+    assert text.splitlines()[1] == '  "a": {'
+    assert json.loads(text) == {"a": {"c": None, "d": "ü"}, "b": [1]}

@@ -1,0 +1,277 @@
+"""Rendering: golden Vagrantfiles, Ruby literals that real Ruby reads back, and templates that fail.
+
+LABCTL_UPDATE_GOLDEN=1 writes the golden files anew; the integration test gives each of them to the
+real `vagrant validate`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl import daemon, render
+from labctl.errors import UsageError
+from labctl.spec import LabSpec, validate
+
+TESTS = Path(__file__).parents[1]
+GOLDEN = TESTS / "golden"
+PACKAGED = TESTS.parent / "templates"
+
+LABS: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "course": ("virtualbox", False, {"name": "docker-lab"}),
+    "course-libvirt": ("libvirt", False, {"name": "docker-lab"}),
+    "emulated": ("libvirt", True, {"name": "docker-lab", "nodes": 1}),
+    "named-nodes": (
+        "virtualbox",
+        False,
+        {
+            "name": "swarm",
+            "nodes": [
+                {"name": "manager", "memory": 2048, "cpus": 2},
+                {"name": "worker", "address": "10.20.0.40"},
+            ],
+            "network": "10.20.0.0/20",
+            "linked_clone": False,
+            "dns_host_resolver": True,
+            "boot_timeout": 600,
+        },
+    ),
+    "own-box": (
+        "libvirt",
+        False,
+        {
+            "name": "offline",
+            "nodes": 1,
+            "box": {
+                "name": "el7",
+                "url": "file:///srv/boxes/el7.box",
+                "sha256": "7e83943defcb5c4e9bebbe4184cce4585c82805a15e936b01b1e893b63dee2c5",
+            },
+        },
+    ),
+    "folders": (
+        "virtualbox",
+        False,
+        {
+            "name": "folders",
+            "nodes": 1,
+            "vbguest": True,
+            "synced_folders": [
+                {"host": "/home/anna/it's #{mine}", "guest": "/srv/app", "type": "rsync"},
+                {"host": "/home/anna/web", "guest": "/srv/web"},
+                {"host": "/home/anna/off", "guest": "/srv/off", "type": "disabled"},
+            ],
+        },
+    ),
+    "own-folder": (
+        "libvirt",
+        False,
+        {
+            "name": "own-folder",
+            "nodes": 1,
+            "synced_folders": [{"host": "/home/anna/lab", "guest": "/vagrant", "type": "rsync"}],
+        },
+    ),
+    "fifty": ("virtualbox", False, {"name": "fifty", "nodes": 50, "memory": 512}),
+}
+
+
+def lab(raw: dict[str, Any]) -> LabSpec:
+    result = validate(raw)
+    assert isinstance(result, LabSpec), result
+    return result
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_golden(name: str) -> None:
+    provider, emulated, raw = LABS[name]
+    text = render.vagrantfile(lab(raw), provider, (PACKAGED,), emulated=emulated)
+    file = GOLDEN / f"{name}.Vagrantfile"
+    if os.environ.get("LABCTL_UPDATE_GOLDEN"):
+        file.write_text(text, "utf-8", newline="\n")
+    assert text == file.read_text("utf-8")
+
+
+def test_there_is_no_golden_file_without_a_lab() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.Vagrantfile")} == set(LABS)
+
+
+def test_no_line_ends_in_blanks_and_no_two_are_empty() -> None:
+    for file in GOLDEN.glob("*.Vagrantfile"):
+        text = file.read_text("utf-8")
+        assert all(line == line.rstrip() for line in text.splitlines())
+        assert "\n\n\n" not in text
+        assert text.endswith("end\n")
+        assert not text.endswith("\n\n")
+
+
+def test_two_labs_have_two_networks() -> None:
+    first = render.vagrantfile(lab({"name": "one"}), "libvirt", (PACKAGED,))
+    second = render.vagrantfile(lab({"name": "two"}), "libvirt", (PACKAGED,))
+    assert '"one-192-168-56-0-24"' in first
+    assert '"two-192-168-56-0-24"' in second
+
+
+NASTY = [
+    "",
+    "plain",
+    'x"; system("touch /tmp/p") #',
+    '#{system("touch /tmp/p")}',
+    "#$stdout #@foo #@@bar \\#{1}",
+    "\\",
+    '\\"',
+    '\\\\" + `id` + "',
+    "a\nb\r\nc\td",
+    "\x00\x07\x1b[31m\x7f\x85",
+    "\u2028\u2029\u200b\ufeff\U000e0001",
+    "ümläut 实验 🐳",
+    "%q(x) %{y} <<EOF\n__END__\n=begin\n",
+    "'single' `back`",
+    "nil true 1",
+    "\\u{41} \\x41 \\101",
+]
+
+
+def _random_texts(count: int) -> list[str]:
+    """Return texts made of what means something to Ruby, the same on every run."""
+    pick = random.Random(7)
+    pieces = ["#", "{", "}", '"', "'", "\\", "$", "@", "`", "\n", "\x00", "u", "x", "0", "é", "🐳"]
+    return ["".join(pick.choices(pieces, k=pick.randint(1, 12))) for _ in range(count)]
+
+
+def test_ruby_reads_every_literal_back_as_its_value() -> None:
+    ruby = shutil.which("ruby")
+    if ruby is None:
+        pytest.skip("there is no ruby on PATH to read the literals")
+    values: list[Any] = [
+        *NASTY,
+        *_random_texts(300),
+        [1, -5, True, False, None],
+        {"a": ["b", {"c": None}], '"#{1}': '#{"'},
+        [],
+        {},
+    ]
+    program = (
+        f'# encoding: utf-8\nrequire "json"\nputs JSON.generate({render.ruby_literal(values)})\n'
+    )
+    done = subprocess.run(
+        [ruby, "--disable-gems", "-"], input=program.encode(), capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == values
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_text_stays_between_its_quotes(text: str) -> None:
+    literal = render.ruby_literal(text)
+    assert literal.isprintable()
+    inside = literal[1:-1].replace("\\\\", "").replace('\\"', "").replace("\\#", "")
+    assert literal[0] == literal[-1] == '"'
+    assert '"' not in inside
+    assert "#" not in inside
+
+
+@pytest.mark.parametrize("value", [1.5, object(), b"x", {1.5: "x"}, ["x", {2}]])
+def test_what_has_no_literal_is_refused(value: object) -> None:
+    with pytest.raises(TypeError):
+        render.ruby_literal(value)
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        render.ruby_literal("\udc80")
+
+
+def template(folder: Path, name: str, text: str) -> tuple[Path, ...]:
+    (folder / name).write_text(text, "utf-8")
+    return folder, PACKAGED
+
+
+def test_the_labs_own_template_comes_first(tmp_path: Path) -> None:
+    folders = template(
+        tmp_path, "Vagrantfile.j2", "{% for n in nodes %}{{ n.name | ruby }} {% endfor %}"
+    )
+    assert render.vagrantfile(lab({}), "libvirt", folders) == '"docker-node1" "docker-node2" '
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("ok\n{% if %}\n", 2, "Expected an expression"),
+        ("ok\n\n{{ nods }}\n", 3, "'nods' is undefined"),
+        ("ok\n{{ nodes[0].adress | ruby }}\n", 2, "has no attribute 'adress'"),
+        ("{{ lab | rubi }}", 1, "No filter named 'rubi'"),
+        ("ok\n{{ lab.__class__.__mro__ }}\n", 2, "unsafe"),
+        ("ok\n{{ 1 / 0 }}\n", 2, "division by zero"),
+        ("ok\n{{ 1.5 | ruby }}\n", 2, "no Ruby literal for float"),
+        ("{% include 'nothing.j2' %}", 0, "there is no template nothing.j2"),
+    ],
+)
+def test_a_template_that_fails_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
+    folders = template(tmp_path, "Vagrantfile.j2", text)
+    with pytest.raises(UsageError) as caught:
+        render.vagrantfile(lab({}), "virtualbox", folders)
+    assert message in caught.value.message
+    if line:
+        assert caught.value.message.startswith(f"{tmp_path / 'Vagrantfile.j2'}:{line}: ")
+
+
+def test_a_template_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no template Vagrantfile\.j2"):
+        render.vagrantfile(lab({}), "virtualbox", (tmp_path,))
+
+
+def test_a_template_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "Vagrantfile.j2").write_bytes(b"caf\xe9")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        render.vagrantfile(lab({}), "virtualbox", (tmp_path,))
+
+
+def test_a_template_cannot_leave_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret", "utf-8")
+    own = tmp_path / "templates"
+    own.mkdir()
+    folders = template(own, "Vagrantfile.j2", "{% include '../secret' %}")
+    with pytest.raises(UsageError, match="no template"):
+        render.vagrantfile(lab({}), "virtualbox", folders)
+
+
+def test_daemon_json_is_the_settings() -> None:
+    settings = daemon.merged({"log-opts": {"max-size": "10m"}, "debug": True}, ["https://a"])
+    text = render.daemon_json(settings, (PACKAGED,))
+    assert json.loads(text) == settings
+    assert text == daemon.canonical(settings)
+    assert render.daemon_json({}, (PACKAGED,)) == "{}\n"
+
+
+def test_a_lab_may_add_to_daemon_json(tmp_path: Path) -> None:
+    text = "{{ dict(settings, debug=true) | json }}\n"
+    folders = template(tmp_path, "daemon.json.j2", text)
+    made = json.loads(render.daemon_json({"mtu": 1450}, folders))
+    assert made == {"mtu": 1450, "debug": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ settings }}", "does not make JSON"),
+        ("[]", "does not make a JSON object"),
+        ('{"debug": "yes"}', "must be true or false"),
+        ('{"colour": "blue"}', "unknown key 'colour'"),
+        ('{"registry-mirrors": ["https://a/v2"]}', "without path"),
+    ],
+)
+def test_what_is_no_daemon_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    folders = template(tmp_path, "daemon.json.j2", text)
+    with pytest.raises(UsageError, match=r"^daemon\.json\.j2 ") as caught:
+        render.daemon_json({"data-root": "/data"}, folders)
+    assert message in caught.value.message
