@@ -1,4 +1,4 @@
-"""From a lab to the files that are written for it: the Vagrantfile and daemon.json.
+"""From a lab to the files that are written for it: Vagrantfile, daemon.json, and playbooks' own.
 
 Pure: templates and values go in, text comes out, nothing is written. A Vagrantfile is a program, so
 the values of a lab.yaml, perhaps a stranger's, must not become code in it: every one of them goes
@@ -98,6 +98,20 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
         message = f"daemon.json.j2 makes a wrong {problem.where}: {problem.message}"
         raise UsageError(message, hint=problem.hint, details=text)
     return daemon.canonical(parsed)
+
+
+def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
+    """Return what a template of a playbook makes of `values`.
+
+    Parameters:
+        name: of the template, as a path below one of the folders.
+        templates: where to look for it.
+        values: the names that it may use.
+
+    Raises:
+        UsageError: the template is missing or wrong, with its file and line.
+    """
+    return _render(name, templates, values)
 
 
 def ruby_literal(value: object) -> str:

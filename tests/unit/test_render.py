@@ -245,6 +245,13 @@ def test_a_template_cannot_leave_its_folders(tmp_path: Path) -> None:
         render.vagrantfile(lab({}), "virtualbox", folders)
 
 
+def test_a_playbook_may_have_templates_of_its_own(tmp_path: Path) -> None:
+    folders = template(tmp_path, "motd.j2", "{{ name }}:\n{{ more | json }}\n")
+    assert render.template("motd.j2", folders, {"name": "a", "more": [1]}) == "a:\n[\n  1\n]\n"
+    with pytest.raises(UsageError, match=r"motd\.j2:1: 'name' is undefined"):
+        render.template("motd.j2", folders, {})
+
+
 def test_daemon_json_is_the_settings() -> None:
     settings = daemon.merged({"log-opts": {"max-size": "10m"}, "debug": True}, ["https://a"])
     text = render.daemon_json(settings, (PACKAGED,))
