@@ -79,6 +79,7 @@ _PLAIN = {
     "int_from_float": "must be a whole number",
     "bool_type": "must be true or false",
     "string_type": "must be a text",
+    "string_unicode": "must be a text of whole characters",
     "model_type": "must be a mapping (key: value)",
     "dict_type": "must be a mapping (key: value)",
     "mapping_type": "must be a mapping (key: value)",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from labctl import playbook, specfile
-from labctl.errors import MachineError, SpecError, UsageError
+from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
 from labctl.facts import Facts
 from labctl.fanout import Stop
@@ -129,12 +129,13 @@ class Lab:
             )
         return target
 
-    def remote(self, name: str, *, patience: float = 0.0) -> Remote:
+    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Remote:
         """Return a connection to a node, which opens when it is first used.
 
         Parameters:
             name: of the node.
             patience: seconds to go on trying while nothing answers.
+            timeout: seconds that one attempt may take.
         """
         from labctl.remote.ssh import Remote
 
@@ -143,6 +144,7 @@ class Lab:
             self.hostkeys,
             sudo_password=self.sudo_password,
             patience=patience,
+            timeout=timeout,
         )
         self.stop.add(remote.close)
         return remote
@@ -163,6 +165,14 @@ class Lab:
             if problems:
                 raise SpecError(str(self.workspace.spec_file or "the lab"), problems)
         return self._provider
+
+    @property
+    def likely_provider(self) -> str:
+        """The provider that would be chosen; where none can be used, the default one."""
+        try:
+            return self.spec.provider or self.provider
+        except ProviderMissing:
+            return providers.PROVIDERS[0]
 
     def machines(self) -> Machines:
         """Return what makes the lab's machines.

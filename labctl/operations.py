@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from labctl import render
+from labctl.bringup import Bringer, prepare, present
 from labctl.converge import Outcome, converge
 from labctl.errors import LabctlError, UsageError
-from labctl.events import Checked, Notice, Phase, PhaseEntered
+from labctl.events import Checked, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
-from labctl.machines import providers
-from labctl.machines.base import Machines, MachineState
 from labctl.playbook import Playbook
 from labctl.report import NodeReport
-from labctl.state import NodeRecord, write
 from labctl.verify import Verifier
 
 BOOT_PATIENCE = 60.0
@@ -56,8 +52,16 @@ class Options:
     verify: bool = True
 
 
-def up(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[NodeRun]]:
+def up(
+    lab: Lab, limit: Iterable[str], options: Options, remember: Mapping[str, object] | None = None
+) -> list[Result[NodeRun]]:
     """Bring the lab up, provision it and verify it; each node goes on as soon as it answers.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns of nodes; none: all.
+        options: how to provision.
+        remember: flags that the runs to come should know of.
 
     Returns:
         A result for each node, in the lab's order.
@@ -70,6 +74,8 @@ def up(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[NodeRun]
     with lab.state.locked("up"):
         machines = lab.machines()
         prepare(lab, machines)
+        if remember:
+            lab.state.save_flags({**lab.state.flags(), **remember})
         bring = Bringer(lab, machines, nodes)
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 
@@ -119,8 +125,8 @@ def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     nodes = lab.select(limit)
     with lab.state.locked("halt"):
         machines = lab.machines()
-        present = _present(machines.states())
-        chosen = [node for node in nodes if node in present]
+        there = present(machines.states())
+        chosen = [node for node in nodes if node in there]
         return each(chosen, lambda node: machines.halt(node, emit=lab.emit), cap=1, stop=lab.stop)
 
 
@@ -139,7 +145,7 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
             lab.state.forget(node)
 
         results = each(names, work, cap=1, stop=lab.stop)
-        if not _present(machines.states()):
+        if not present(machines.states()):
             lab.state.save_provider("")
         return results
 
@@ -151,100 +157,17 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
             "this lab's machines existed before labctl and are not destroyed by it",
             hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
         )
-    present = _present(lab.machines().states())
+    there = present(lab.machines().states())
     patterns = [part for item in limit for part in item.split(",") if part]
     if not patterns:
-        return sorted(present)
-    left_over = [name for name in patterns if name in present]
+        return sorted(there)
+    left_over = [name for name in patterns if name in there]
     chosen = (
         {*left_over, *lab.select([p for p in patterns if p not in left_over])}
         if (len(left_over) < len(patterns))
         else set(left_over)
     )
-    return sorted(chosen & present)
-
-
-def prepare(lab: Lab, machines: Machines) -> None:
-    """Write the Vagrantfile and remember the provider.
-
-    Raises:
-        UsageError: a machine exists that the lab no longer has; the new Vagrantfile would lose it.
-    """
-    lab.workspace.make()
-    if not lab.spec.uses_vagrant:
-        return
-    emulated = lab.provider == "libvirt" and providers.emulated()
-    if emulated:
-        lab.emit(
-            Notice("", "this processor has no virtualization: libvirt emulates, which is slow")
-        )
-    text = render.vagrantfile(lab.spec, lab.provider, lab.workspace.templates, emulated=emulated)
-    if (lab.workspace.state / ".vagrant").is_dir():
-        gone = _present(machines.states()) - set(lab.spec.node_names)
-        if gone:
-            raise UsageError(
-                f"{', '.join(sorted(gone))}: still there, and no longer part of the lab",
-                hint=f"`labctl destroy {' '.join(sorted(gone))}` removes, or put back into lab.yaml",
-            )
-    old = lab.workspace.vagrantfile
-    if not old.is_file() or old.read_text("utf-8") != text:
-        write(old, text)
-    lab.state.save_provider(lab.provider)
-
-
-class Bringer:
-    """Brings machines up in an order that their provider can bear.
-
-    Parameters:
-        lab: the lab.
-        machines: what makes them.
-        nodes: all that will be asked for.
-    """
-
-    def __init__(self, lab: Lab, machines: Machines, nodes: Sequence[str]) -> None:
-        self._lab = lab
-        self._machines = machines
-        self._states = machines.states()
-        missing = [node for node in nodes if not self._answers(node)]
-        alone = machines.alone_first(missing)
-        self._first = missing[0] if missing and alone else None
-        self._first_done = threading.Event()
-
-    def _answers(self, node: str) -> bool:
-        """Whether the machine runs and it is known how to reach it."""
-        state = self._states.get(node)
-        if state is MachineState.UNKNOWN:
-            return True
-        return state is MachineState.RUNNING and self._lab.state.node(node).target is not None
-
-    def up(self, node: str) -> None:
-        """Bring one machine up and remember how it is reached.
-
-        Raises:
-            MachineError: it did not come up.
-        """
-        if self._answers(node):
-            return
-        lab = self._lab
-        if self._first not in (None, node):
-            lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._first}"))
-            self._first_done.wait()
-        lab.emit(PhaseEntered(node, Phase.BOOTING))
-        try:
-            if self._states.get(node) in (None, MachineState.ABSENT):
-                lab.hostkeys.forget(node)
-                lab.state.save(node, NodeRecord())
-            target = self._machines.up(node, emit=lab.emit)
-            record = lab.state.node(node)
-            record.target = target
-            lab.state.save(node, record)
-        finally:
-            if node == self._first:
-                self._first_done.set()
-
-
-def _present(states: dict[str, MachineState]) -> set[str]:
-    return {name for name, state in states.items() if state is not MachineState.ABSENT}
+    return sorted(chosen & there)
 
 
 def _provision_node(

@@ -100,20 +100,6 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
     return daemon.canonical(parsed)
 
 
-def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
-    """Return what a template of a playbook makes of `values`.
-
-    Parameters:
-        name: of the template, as a path below one of the folders.
-        templates: where to look for it.
-        values: the names that it may use.
-
-    Raises:
-        UsageError: the template is missing or wrong, with its file and line.
-    """
-    return _render(name, templates, values)
-
-
 def ruby_literal(value: object) -> str:
     """Return `value` as a Ruby literal that evaluates to it and to nothing else.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -49,7 +49,7 @@ class Globals:
     @classmethod
     def peek(cls, arguments: Sequence[str]) -> Globals:
         """Read how errors are to be shown, for those that come before the options are parsed."""
-        before = []
+        before: list[str] = []
         for argument in arguments:
             if not argument.startswith("-") and (not before or before[-1] not in ("--lab", "-C")):
                 break
@@ -104,14 +104,14 @@ def with_json(context: typer.Context, as_json: bool) -> None:
         context.obj = Globals(options.lab, True, options.verbose)
 
 
-LIMIT = typer.Option(
-    None,
-    "--limit",
-    "-l",
-    metavar="NODES",
-    help="Only these nodes; names or patterns, commas between.",
-)
-JSON = typer.Option(False, "--json", help="Print JSON lines instead of text.")
-SUDO = typer.Option(
-    False, "--ask-sudo-password", "-K", help="Ask for the login user's sudo password."
-)
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", "-l", metavar="NODES", help="Only these nodes: names or patterns, with commas."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
+AskSudo = Annotated[
+    bool,
+    typer.Option("--ask-sudo-password", "-K", help="Ask for the login user's sudo password."),
+]

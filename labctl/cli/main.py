@@ -11,8 +11,8 @@ import sys
 import typer
 
 from labctl import __version__
-from labctl.cli import copy, inspect, lifecycle, shell, write
-from labctl.cli.context import PANELS, Globals, GroupedCommands
+from labctl.cli import destroy, halt, init, provision, render, schema, status, up, verify
+from labctl.cli.context import Globals, GroupedCommands
 from labctl.cli.errors import render_error
 from labctl.errors import Interrupted, LabctlError
 
@@ -30,8 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for module in (lifecycle, shell, copy, inspect, write):
-    module.register(app)
+for command in (init, up, provision, verify, status, halt, destroy, render, schema):
+    command.register(app)
 
 
 def _version(asked: bool) -> None:
@@ -71,12 +71,10 @@ def main() -> None:
         render_error(error, options)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        error = Interrupted("interrupted", hint="the same command goes on from there")
-        render_error(error, options)
-        sys.exit(error.exit_code)
+        interrupted = Interrupted("interrupted", hint="the same command goes on from there")
+        render_error(interrupted, options)
+        sys.exit(interrupted.exit_code)
 
-
-__all__ = ["PANELS", "app", "main"]
 
 if __name__ == "__main__":
     main()

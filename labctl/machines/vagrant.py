@@ -207,7 +207,7 @@ def parse_states(text: str) -> dict[str, MachineState]:
 
 
 def cure(text: str) -> str:
-    """Return what helps against what Vagrant's output complains of; empty where nothing is known."""
+    """Return what helps against what Vagrant complains of; empty where nothing is known."""
     for pattern, remedy in _CURES:
         if re.search(pattern, text):
             return remedy

@@ -24,12 +24,13 @@ BROKEN = (paramiko.SSHException, EOFError, OSError)
 """What the transport raises when the other side is gone."""
 
 
-def connect(target: Target, hostkeys: HostKeys) -> Any:
+def connect(target: Target, hostkeys: HostKeys, timeout: float = TIMEOUT) -> Any:
     """Connect to a node once.
 
     Parameters:
         target: where it is and who logs in.
         hostkeys: where its host key is recorded; one that is not yet is recorded now.
+        timeout: seconds for each step: TCP connection, banner, authentication.
 
     Returns:
         An open Fabric connection. It serves one thread: `Connection.open` is not safe for several.
@@ -40,8 +41,8 @@ def connect(target: Target, hostkeys: HostKeys) -> Any:
         HostKeyChanged: it shows another key than the recorded one.
     """
     options: dict[str, Any] = {
-        "banner_timeout": TIMEOUT,
-        "auth_timeout": TIMEOUT,
+        "banner_timeout": timeout,
+        "auth_timeout": timeout,
         "allow_agent": not target.keys,
         "look_for_keys": not target.keys,
     }
@@ -59,7 +60,7 @@ def connect(target: Target, hostkeys: HostKeys) -> Any:
         port=target.port,
         config=config,
         gateway=gateway,
-        connect_timeout=TIMEOUT,
+        connect_timeout=timeout,
         connect_kwargs=options,
     )
     _expect_key(connection.client, target, hostkeys)

@@ -31,6 +31,7 @@ class Remote:
         hostkeys: where its host key is recorded.
         sudo_password: for a login user who needs one; None: sudo must not ask.
         patience: seconds to go on trying while nothing answers, as right after a boot.
+        timeout: seconds that one attempt to connect may take in each of its steps.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Remote:
         *,
         sudo_password: str | None = None,
         patience: float = 0.0,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.target = target
         self._hostkeys = hostkeys
         self._password = sudo_password
         self._patience = patience
+        self._timeout = timeout
         self._connection: Any = None
         self._root: str | None = None
 
@@ -229,7 +232,7 @@ class Remote:
         pause = 0.2
         while True:
             try:
-                self._connection = connect(self.target, self._hostkeys)
+                self._connection = connect(self.target, self._hostkeys, self._timeout)
                 return self._connection
             except ConnectFailed:
                 if time.monotonic() + pause > deadline:

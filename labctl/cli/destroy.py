@@ -1,0 +1,48 @@
+"""`labctl destroy`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from labctl.cli.context import Json, open_lab, sink, with_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("destroy")(destroy)
+
+
+def destroy(
+    context: typer.Context,
+    nodes: Annotated[
+        list[str] | None, typer.Argument(help="Nodes to remove; default: all.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove nodes and all that is on them. It asks first."""
+    from labctl import operations
+    from labctl.cli.summary import print_ended
+    from labctl.errors import UsageError
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        names = operations.doomed(lab, nodes or ())
+    if not names:
+        typer.echo("there is nothing to destroy", err=True)
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"this would remove {', '.join(names)} and all that is on them",
+                hint="say --yes to do it without being asked",
+            )
+        typer.confirm(f"Remove {', '.join(names)} and all that is on them?", abort=True, err=True)
+    with sink(context) as emit:
+        lab.emit = emit
+        results = operations.destroy(lab, names)
+    print_ended(context.obj, results, "destroyed")

@@ -1,0 +1,48 @@
+"""`labctl provision`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.context import AskSudo, Json, Limit, open_lab, sink, with_json
+from labctl.cli.provisioning import Only, Refresh, With, finish, names
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("provision")(provision)
+
+
+def provision(
+    context: typer.Context,
+    only: Only = None,
+    extra: With = None,
+    limit: Limit = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", "--diff", help="Change nothing; show what would change. Exit code 3 if any."
+        ),
+    ] = False,
+    refresh: Refresh = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Run the checks afterwards.")] = False,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Bring running nodes into the wanted state.
+
+    What is as it should be costs one look; what is not is changed, and looked at again. A node that
+    fails stops alone, and the next run goes on from there.
+    """
+    from labctl import operations
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, ask_sudo_password=ask_sudo_password)
+        options = operations.Options(
+            check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
+        )
+        results = operations.provision(lab, limit or (), options)
+    finish(context, lab, results, check=check)

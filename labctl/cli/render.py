@@ -1,0 +1,57 @@
+"""`labctl render`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.context import open_lab, sink
+from labctl.cli.specflags import Cpus, Memory, Nodes, Provider, Toolchain, given
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("render")(render)
+
+
+def render(
+    context: typer.Context,
+    nodes: Nodes = None,
+    provider: Provider = None,
+    memory: Memory = None,
+    cpus: Cpus = None,
+    toolchain: Toolchain = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what differs from the one in use; exit code 3.")
+    ] = False,
+) -> None:
+    """Print the Vagrantfile that `up` would use."""
+    from labctl.bringup import vagrantfile
+    from labctl.cli.provisioning import CHANGES_FOUND
+    from labctl.state import write
+
+    with sink(context) as emit:
+        lab = open_lab(context, emit, given(nodes, provider, memory, cpus, toolchain))
+        text = vagrantfile(lab, lab.likely_provider)
+    if output is not None:
+        write(output, text)
+    if diff:
+        path = lab.workspace.vagrantfile
+        old = path.read_text("utf-8") if path.is_file() else ""
+        lines = list(
+            difflib.unified_diff(
+                old.splitlines(), text.splitlines(), "in use", "rendered now", lineterm=""
+            )
+        )
+        for line in lines:
+            typer.echo(line)
+        if lines:
+            raise typer.Exit(CHANGES_FOUND)
+    elif output is None:
+        typer.echo(text, nl=False)

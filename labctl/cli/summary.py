@@ -1,0 +1,148 @@
+"""The closing tables: what a run came to, a row a node, and what to type next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from labctl.cli.errors import as_json, lines, printable
+from labctl.report import NodeReport
+
+if TYPE_CHECKING:
+    from labctl.cli.context import Globals
+    from labctl.fanout import Result
+    from labctl.lab import Lab
+    from labctl.operations import NodeRun
+    from labctl.status import NodeStatus
+
+
+def print_summary(
+    options: Globals, lab: Lab, results: list[Result[NodeRun]], *, check: bool
+) -> None:
+    """Print what became of each node, the failures in full, and the next commands."""
+    if options.as_json:
+        for result in results:
+            _json(_result(lab, result))
+        return
+    rows = [_row(lab, result) for result in results]
+    _table(["node", "address", "engine", "compose", "changes", "checks", "result"], rows)
+    for result in results:
+        if result.error is not None:
+            typer.echo()
+            for index, line in enumerate(lines(result.error)):
+                typer.secho(line, fg="red" if index == 0 else None)
+        elif result.value and result.value.report:
+            _failures(result.value.report)
+    if not check and all(_succeeded(result) for result in results):
+        first = results[0].node
+        typer.echo(f"\nnext: labctl ssh {first}    labctl scp FILE {first}:    labctl status")
+    elif not check:
+        typer.echo("\nnext: mend what is named above and run the same command again")
+
+
+def _succeeded(result: Result[NodeRun]) -> bool:
+    return result.ok and not (result.value and result.value.report and result.value.report.failed)
+
+
+def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
+    run = result.value
+    report = run.report if run else None
+    outcome = run.outcome if run else None
+    versions = report.versions if report else {}
+    checks = f"{len(report.passed)}/{len(report.checks)}" if report else "-"
+    changes = "-"
+    if outcome:
+        changes = str(len(outcome.changes)) + ("" if outcome.complete else "+")
+    return [
+        result.node,
+        lab.node(result.node).address or "-",
+        versions.get("engine", "-"),
+        versions.get("compose", "-"),
+        changes,
+        checks,
+        "ok" if _succeeded(result) else "FAILED",
+    ]
+
+
+def _failures(report: NodeReport) -> None:
+    for check in report.failed:
+        typer.echo()
+        typer.secho(f"{report.node}: {check.playbook}: {check.title}: {check.outcome}", fg="red")
+        typer.echo(f"  in {check.name}")
+        for line in check.message.splitlines():
+            typer.echo(f"  | {printable(line)}")
+    skipped = [check for check in report.checks if check.outcome == "skipped"]
+    for check in skipped:
+        typer.echo(f"{report.node}: {check.playbook}: {check.title}: skipped: {check.message}")
+
+
+def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "event": "result",
+        "node": result.node,
+        "address": lab.node(result.node).address,
+        "ok": _succeeded(result),
+    }
+    run = result.value
+    if run and run.outcome:
+        data["exchanges"] = run.outcome.exchanges
+        data["complete"] = run.outcome.complete
+        data["changes"] = [
+            {"playbook": c.playbook, "resource": c.resource, "summary": c.summary, "diff": c.diff}
+            for c in run.outcome.changes
+        ]
+    if run and run.report:
+        data |= {key: value for key, value in run.report.as_json().items() if key != "node"}
+    if result.error:
+        data["error"] = as_json(result.error)
+    return data
+
+
+def print_ended(options: Globals, results: list[Result[None]], done: str) -> None:
+    """Print which nodes were halted or destroyed; end with 1 where one was not.
+
+    Raises:
+        typer.Exit: one of them failed.
+    """
+    for result in results:
+        if options.as_json:
+            data: dict[str, Any] = {"event": "result", "node": result.node, "ok": result.ok}
+            _json(data | ({"error": as_json(result.error)} if result.error else {}))
+        elif result.error:
+            for line in lines(result.error):
+                typer.echo(line, err=True)
+        else:
+            typer.echo(f"{result.node} is {done}")
+    if any(not result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def print_status(options: Globals, rows: list[NodeStatus]) -> None:
+    """Print a row a node."""
+    if options.as_json:
+        for row in rows:
+            _json({"event": "status", **row.as_json()})
+        return
+    _table(
+        ["node", "state", "address", "engine", "containers", "up since"],
+        [
+            [row.node, row.state, row.address or "-", row.engine, row.containers, row.since]
+            for row in rows
+        ],
+    )
+
+
+def _json(data: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> None:
+    """Print columns as wide as they need to be; a pipe gets the same text as a terminal."""
+    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    for index, row in enumerate([heads, *rows]):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        bad = row[-1] == "FAILED"
+        typer.secho(line.rstrip(), bold=index == 0, fg="red" if bad else None)

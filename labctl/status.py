@@ -1,0 +1,95 @@
+"""Which nodes answer, and what runs on them: asked of the nodes themselves, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from labctl.errors import HostKeyChanged, LabctlError
+from labctl.fanout import each
+from labctl.lab import Lab
+from labctl.machines.base import MachineState
+
+_ASK = (
+    "docker version --format '{{.Server.Version}}' 2>/dev/null || echo -; "
+    "docker ps --quiet 2>/dev/null | wc -l; "
+    "uptime -s 2>/dev/null || echo -"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node as it was seen.
+
+    Parameters:
+        state: ``running`` if the node itself answered, else what its provider says.
+        engine: version of the running engine, or ``-``.
+        containers: number of running containers, or ``-``.
+        since: when the node was booted, in its own clock's time, or ``-``.
+    """
+
+    node: str
+    state: str
+    address: str | None
+    engine: str = "-"
+    containers: str = "-"
+    since: str = "-"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as plain values."""
+        return asdict(self)
+
+
+def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
+    """Look at nodes.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns; none: all nodes.
+
+    Returns:
+        A row for each node, in the lab's order. A node that does not answer is no error.
+    """
+    nodes = lab.select(limit)
+    results = each(nodes, lambda node: _ask(lab, node), cap=32, stop=lab.stop)
+    if any(result.error for result in results):
+        states = _states(lab)
+    rows: list[NodeStatus] = []
+    for result in results:
+        if result.value is not None:
+            rows.append(result.value)
+            continue
+        address = lab.node(result.node).address
+        if isinstance(result.error, HostKeyChanged):
+            state = "another host key"
+        else:
+            state = str(states.get(result.node, MachineState.ABSENT))
+            if state in (MachineState.RUNNING, MachineState.UNKNOWN):
+                state = "no answer"
+        rows.append(NodeStatus(result.node, state, address))
+    return rows
+
+
+def _ask(lab: Lab, node: str) -> NodeStatus:
+    with lab.remote(node, timeout=3.0) as remote:
+        _, out, _ = remote.call(_ASK)
+    engine, containers, since, *_ = [*out.decode("utf-8", "replace").splitlines(), "-", "-", "-"]
+    return NodeStatus(
+        node,
+        MachineState.RUNNING,
+        lab.node(node).address,
+        engine.strip(),
+        containers.strip() if engine.strip() != "-" else "-",
+        since.strip(),
+    )
+
+
+def _states(lab: Lab) -> dict[str, MachineState]:
+    """Ask the provider; a lab that was never brought up has no machines to ask for."""
+    if lab.spec.uses_vagrant and not (lab.workspace.state / ".vagrant").is_dir():
+        return {}
+    try:
+        return lab.machines().states()
+    except LabctlError:
+        return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)
