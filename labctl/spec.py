@@ -177,15 +177,15 @@ class LabSpec(Part):
         self,
         provider: str,
         *,
-        platform: str = sys.platform,
-        networks_conf: Path = Path(addresses.NETWORKS_CONF),
+        platform: str | None = None,
+        networks_conf: Path | None = None,
     ) -> list[Problem]:
         """Return what `provider` on this host would refuse; empty if nothing.
 
         Parameters:
             provider: "virtualbox" or "libvirt".
-            platform: of the host, as `sys.platform` has it.
-            networks_conf: where VirtualBox reads the networks it allows.
+            platform: of the host, as `sys.platform` has it; default: this host's.
+            networks_conf: where VirtualBox reads the networks it allows; default: its own place.
         """
         return [
             Problem(faults.where(fault.path), fault.context["message"], hint=fault.context["hint"])
@@ -195,17 +195,18 @@ class LabSpec(Part):
     def provider_faults(
         self,
         provider: str,
-        platform: str = sys.platform,
-        networks_conf: Path = Path(addresses.NETWORKS_CONF),
+        platform: str | None = None,
+        networks_conf: Path | None = None,
     ) -> list[Fault]:
         """As `provider_problems`, with paths that a file's lines can be found by."""
         if not self.uses_vagrant:
             return []
         found = speccheck.for_provider(self, provider)
         if provider == "virtualbox":
-            conf = networks_conf.read_text("utf-8") if networks_conf.is_file() else None
+            place = networks_conf or Path(addresses.NETWORKS_CONF)
+            conf = place.read_text("utf-8", "replace") if place.is_file() else None
             network = ipaddress.IPv4Network(self.network)
-            problem = virtualbox_network_problem(network, platform, conf)
+            problem = virtualbox_network_problem(network, platform or sys.platform, conf)
             if problem:
                 found.append(faults.cross(("network",), *problem, ("network",)))
         return found

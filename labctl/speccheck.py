@@ -41,6 +41,7 @@ def check(spec: LabSpec) -> list[Fault]:
     """Return every fault between the places of `spec`; empty if the lab makes sense."""
     return [
         *(_machines(spec) if spec.machines is not None else _nodes(spec)),
+        *_box(spec),
         *_toolchain(spec),
         *daemon.check(
             spec.docker.daemon, ("docker", "daemon"), spec.resolved_toolchain.engine_major
@@ -172,6 +173,12 @@ def _twice(items: Iterable[tuple[Path, Hashable]], message: str) -> Iterator[Fau
         if item in seen:
             yield cross(path, message.format(item), needs=())
         seen.setdefault(item, path)
+
+
+def _box(spec: LabSpec) -> Iterator[Fault]:
+    """A checksum belongs to a file; for a box by name Vagrant's catalogue has its own."""
+    if spec.box.sha256 is not None and spec.box.url is None:
+        yield cross(("box", "sha256"), "says nothing without a url", "give the box file's url too")
 
 
 def _toolchain(spec: LabSpec) -> Iterator[Fault]:

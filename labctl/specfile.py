@@ -146,9 +146,11 @@ def _read(path: Path) -> _Raw:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         column = f", column {mark.column + 1}" if mark else ""
-        message = f"this is no YAML{column}: {error.problem or error.context}"
-        hint = "indent with blanks, not tabs" if "\\t" in str(error.problem) else ""
-        raise _only(path, _mark(error), message, hint) from error
+        problem = str(error.problem or error.context)
+        hint = "indent with blanks, not tabs" if "\\t" in problem else ""
+        if "<block" in problem:
+            problem = "the indentation does not go with the lines above"
+        raise _only(path, _mark(error), f"this is no YAML{column}: {problem}", hint) from error
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise _only(path, line, "there is a control character in the file") from error
