@@ -1,0 +1,71 @@
+# make demo        two virtual machines, provisioned and verified; the lab stays up
+# make shell       a shell in which `labctl` reaches the demo's lab
+# make demo-down   remove the demo
+# make test        every test: unit, integration, e2e on machines of the testbed
+# make lint        ruff and mypy
+#
+# On Debian these install what they need. The testbed makes its machines inside network namespaces
+# of its own, for which it has to be root.
+
+PYTHON  ?= python3
+VENV    := $(CURDIR)/.venv
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
+DEMO    := $(CURDIR)/demo
+
+.PHONY: demo shell demo-down test unit integration e2e lint format clean
+
+demo: $(READY)
+	$(TESTBED) install
+	$(TESTBED) build
+	$(TESTBED) --world demo up
+	mkdir -p $(DEMO)
+	{ cat tests/demo.yaml; $(TESTBED) lab-yaml; } >$(DEMO)/lab.yaml
+	$(TESTBED) --world demo run -- $(BIN)/labctl --lab $(DEMO) up --nodes 2
+	@echo "The lab is up: \`make shell\` opens a shell in which labctl reaches it, \`make demo-down\` removes it."
+
+shell: $(READY)
+	LABCTL_LAB=$(DEMO) PATH="$(BIN):$$PATH" $(TESTBED) --world demo shell
+
+demo-down:
+	-$(TESTBED) --world demo run -- $(BIN)/labctl --lab $(DEMO) destroy --yes
+	$(TESTBED) --world demo down
+	rm -rf $(DEMO)
+
+test: unit integration e2e
+
+unit: $(READY)
+	$(BIN)/python -m pytest -q tests/unit
+
+integration: $(READY)
+	$(TESTBED) install
+	$(BIN)/python -m pytest -q tests/integration
+
+e2e: $(READY)
+	$(TESTBED) install
+	$(TESTBED) build
+	$(TESTBED) --world test up
+	$(TESTBED) --world test run -- $(BIN)/python -m pytest -v --durations=15 tests/e2e; \
+	  code=$$?; $(TESTBED) --world test down; exit $$code
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+
+# Debian splits venv off python3; it is installed where it is missing.
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(READY)

@@ -1,0 +1,144 @@
+"""Labs on real machines: how the tests make one, and how they run labctl on it.
+
+These tests run inside a world of the testbed (`python -m tests.testbed run -- pytest tests/e2e`).
+labctl is run as a user runs it, as a process; what it did is read from its JSON lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.testbed import World
+
+# The stand-in packages carry this engine, whatever their names say; see tests/testbed/README.md.
+ENGINE = {
+    "containerd": "1.6.20-3.1.el7",
+    "docker": "20.10.24-3.el7",
+    "docker_cli": "20.10.24-3.el7",
+    "compose": "1.29.2",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of labctl that ended."""
+
+    exit_code: int
+    events: list[dict[str, Any]]
+    stdout: str
+    stderr: str
+    seconds: float
+
+    def of(self, event: str, node: str = "") -> list[dict[str, Any]]:
+        """The events of one kind, of one node if it is named."""
+        return [
+            e for e in self.events if e["event"] == event and (not node or e.get("node") == node)
+        ]
+
+    def result(self, node: str) -> dict[str, Any]:
+        """The closing record of a node."""
+        (record,) = self.of("result", node)
+        return record
+
+    def changes(self, node: str) -> list[str]:
+        """The resources that were changed on a node, in order."""
+        return [change["resource"] for change in self.result(node)["changes"]]
+
+    def exchanges(self, node: str) -> int:
+        """Round trips of the provisioning of a node."""
+        return int(self.result(node)["exchanges"])
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error that ended the run."""
+        (record,) = self.of("error")
+        return record
+
+    def expect(self, exit_code: int = 0) -> Run:
+        """Fail with all that was printed unless the exit code is the expected one."""
+        assert self.exit_code == exit_code, f"{self.stdout[-6000:]}\n{self.stderr[-3000:]}"
+        return self
+
+
+@dataclass
+class Lab:
+    """A lab's folder, and labctl in it."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def write(self, spec: dict[str, Any]) -> None:
+        """Write lab.yaml."""
+        with (self.folder / "lab.yaml").open("w", encoding="utf-8") as file:
+            YAML(typ="safe").dump(spec, file)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start labctl and return its process."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "labctl.cli.main", "--json", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 900) -> Run:
+        """Wait for a started labctl."""
+        began = time.monotonic()
+        stdout, stderr = process.communicate(timeout=timeout)
+        events = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
+        return Run(process.returncode, events, stdout, stderr, time.monotonic() - began)
+
+    def run(self, *arguments: str, timeout: float = 900) -> Run:
+        """Run labctl with --json."""
+        return self.finish(self.start(*arguments), timeout)
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    """The world that these tests run in."""
+    return World.current()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """An empty lab folder."""
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    return Lab(folder)
+
+
+def machines(nodes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the `machines:` of lab.yaml for nodes of the testbed."""
+    return [
+        {
+            "name": node.name,
+            "host": node.address,
+            "port": node.port,
+            "user": node.user,
+            "key": str(node.key),
+        }
+        for node in nodes
+    ]
+
+
+def spec(world: World, **more: Any) -> dict[str, Any]:
+    """Return a lab.yaml for the world: its sources, an engine that is what it says, and `more`."""
+    return {
+        "toolchain": dict(ENGINE),
+        "sources": {**world.sources, "mirrors": ["https://docker.1ms.run", "https://dead.lab"]},
+        **more,
+    }
