@@ -1,0 +1,79 @@
+"""The guest as a disk, and as the `centos/7` box in a Vagrant home."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.testbed.names import BOX, BOX_VERSION
+from tests.testbed.shell import run
+
+_GIB = 10
+_START = 2048 * 512
+# Control groups as EL7 has them, interface names as EL7 has them, and nothing that slows a boot.
+KERNEL_ARGUMENTS = (
+    "root=LABEL=root rw net.ifnames=0 apparmor=0 systemd.unified_cgroup_hierarchy=0 "
+    "console=tty0 console=ttyS0 quiet mitigations=off"
+)
+_EXTLINUX = f"""\
+DEFAULT linux
+TIMEOUT 1
+PROMPT 0
+LABEL linux
+  KERNEL /boot/vmlinuz
+  APPEND {KERNEL_ARGUMENTS}
+  INITRD /boot/initramfs.img
+"""
+# The machine may lack what KVM needs, and emulation always works.
+_VAGRANTFILE = 'Vagrant.configure("2") { |c| c.vm.provider(:libvirt) { |l| l.driver = "qemu" } }\n'
+
+
+def build(target: Path, finished: Mapping[str, Path]) -> None:
+    """A Vagrant home's box folder: `target`/{box.img,metadata.json,Vagrantfile}."""
+    raw = target / "disk.raw"
+    _disk(finished["guest"] / "root", raw)
+    run("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", raw,
+        target / "box.img")  # fmt: skip
+    raw.unlink()
+    metadata = {"provider": "libvirt", "format": "qcow2", "virtual_size": _GIB}
+    (target / "metadata.json").write_text(json.dumps(metadata) + "\n")
+    (target / "Vagrantfile").write_text(_VAGRANTFILE)
+
+
+def _disk(root: Path, raw: Path) -> None:
+    """A bootable disk with one partition that holds `root`."""
+    with raw.open("wb") as file:
+        file.truncate(_GIB << 30)
+    run("sfdisk", "-q", raw, stdin="label: dos\nstart=2048, type=83, bootable\n")
+    run("mkfs.ext4", "-q", "-F", "-L", "root", "-O", "^64bit,^metadata_csum",
+        "-E", f"offset={_START},lazy_itable_init=1", "-d", root, raw,
+        f"{(_GIB << 20) - _START // 1024}k")  # fmt: skip
+    run("dd", "if=/usr/lib/syslinux/mbr/mbr.bin", f"of={raw}", "bs=440", "count=1",
+        "conv=notrunc", "status=none")  # fmt: skip
+    # The boot loader wants the file system mounted; in a namespace, so that nothing is left behind.
+    script = (
+        'mount -o "loop,offset=$2" "$1" /mnt && cat >/mnt/etc/fstab.new && '
+        "mv /mnt/etc/fstab.new /mnt/etc/fstab && mkdir -p /mnt/boot/extlinux && "
+        'printf "%s" "$3" >/mnt/boot/extlinux/extlinux.conf && '
+        "extlinux --install /mnt/boot/extlinux && umount /mnt"
+    )
+    run("unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh",
+        raw, str(_START), _EXTLINUX, stdin="LABEL=root / ext4 defaults,noatime 0 0\n")  # fmt: skip
+
+
+def vagrant_home(box: Path, home: Path) -> None:
+    """Make `home` a VAGRANT_HOME that has the box, as if it had been added from Vagrant Cloud.
+
+    Without a record of where the box came from, Vagrant does not look for newer versions.
+    """
+    folder = home / "boxes" / BOX.replace("/", "-VAGRANTSLASH-") / BOX_VERSION / "libvirt"
+    folder.mkdir(parents=True)
+    (home / "setup_version").write_text("1.5")
+    for file in box.iterdir():
+        try:
+            os.link(file, folder / file.name)
+        except OSError:  # another file system
+            shutil.copy(file, folder / file.name)

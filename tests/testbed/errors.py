@@ -1,0 +1,9 @@
+"""What goes wrong in the testbed, said in one sentence to whoever ran it."""
+
+from __future__ import annotations
+
+
+class TestbedError(RuntimeError):
+    """A failure with a message that needs no traceback."""
+
+    __test__ = False  # pytest takes every class whose name starts with "Test" for a test

@@ -1,0 +1,51 @@
+"""The Debian packages that the testbed needs on the host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from tests.testbed.errors import TestbedError
+
+# vagrant and vagrant-libvirt are what labctl drives; the rest builds and runs a world.
+_NAMES = """
+vagrant vagrant-libvirt libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
+qemu-system-x86 qemu-utils dnsmasq-base mmdebstrap extlinux syslinux-common fdisk e2fsprogs rpm
+createrepo-c skopeo docker-registry rsync iproute2 iptables systemd-container python3-venv binutils
+gpg gpg-agent openssl openssh-client curl
+"""
+PACKAGES = _NAMES.split()
+
+
+def missing() -> list[str]:
+    """Those of PACKAGES that are not installed."""
+    done = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *PACKAGES],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    installed = {
+        line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")
+    }
+    return [name for name in PACKAGES if name not in installed]
+
+
+def install() -> None:
+    """Install what is missing; nothing if nothing is."""
+    if not shutil.which("apt-get"):
+        raise TestbedError(
+            "the testbed needs Debian 12, in a container or machine of its own for example, with "
+            f"these packages:\n{' '.join(PACKAGES)}"
+        )
+    lacking = missing()
+    if not lacking:
+        return
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    quiet = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    for arguments in (
+        ["apt-get", "-qq", "update"],
+        ["apt-get", "-qq", "install", "--no-install-recommends", "--yes", *lacking],
+    ):
+        done = subprocess.run([*prefix, *quiet, *arguments], check=False)
+        if done.returncode:
+            raise TestbedError(f"`{' '.join(arguments[:3])} …` failed: what it said is above")
