@@ -174,7 +174,7 @@ class State:
                         "pid": os.getpid(),
                         "user": getpass.getuser(),
                         "host": socket.gethostname(),
-                        "since": datetime.datetime.now().astimezone().isoformat("seconds"),
+                        "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                     }
                 )
                 + "\n",
