@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from labctl.remote.exchange import Observed
 
 PROBE = (
-    "cat /etc/machine-id 2>/dev/null || echo unknown; uname -m; "
+    'id=$(cat /etc/machine-id 2>/dev/null); echo "${id:-unknown}"; uname -m; '
     '. /etc/os-release 2>/dev/null; printf "%s\\n%s\\n" "$ID" "$VERSION_ID"'
 )
 """Prints four lines: machine id, architecture, distribution, its version."""
