@@ -33,7 +33,7 @@ class Download:
 
     def probe(self) -> str:
         path = quote(self.path)
-        return f"stat -c '0%a' {path} && sha256sum {path}"
+        return f"stat -L -c '%04a' {path} && sha256sum {path}"
 
     def plan(self, observed: Observed) -> Change | None:
         lines = observed.output.splitlines() if observed.ok else []

@@ -36,7 +36,7 @@ class File:
 
     def probe(self) -> str:
         path = quote(self.path)
-        return f"stat -L -c '0%a %U:%G' {path} && cat {path}"
+        return f"stat -L -c '%04a %U:%G' {path} && cat {path}"
 
     def plan(self, observed: Observed) -> Change | None:
         attributes, _, content = observed.output.partition("\n") if observed.ok else ("", "", "")
@@ -75,7 +75,7 @@ class Directory:
 
     def probe(self) -> str:
         path = quote(self.path)
-        return f"[ -d {path} ] && stat -c '0%a %U:%G' {path}"
+        return f"[ -d {path} ] && stat -L -c '%04a %U:%G' {path}"
 
     def plan(self, observed: Observed) -> Change | None:
         wanted = f"{self.mode} {self.owner}"
