@@ -131,7 +131,7 @@ class Absent:
 
     def probe(self) -> str:
         path = quote(self.path)
-        return f"if [ -d {path} ]; then exit 3; fi; [ -e {path} ] || [ -L {path} ]"
+        return f"[ -L {path} ] || {{ [ ! -d {path} ] || exit 3; [ -e {path} ]; }}"
 
     def plan(self, observed: Observed) -> Change | None:
         if observed.exit_code == 3:
