@@ -59,7 +59,7 @@ class Download:
                 '  echo "received sha256 ${seen%% *}"; exit 1',
                 "fi",
                 f'chmod {quote(self.mode)} "$new"',
-                f'mv -f "$new" {path}',
+                f'mv -fT "$new" {path}',
                 "trap - EXIT",
                 f"if command -v restorecon >/dev/null 2>&1; then restorecon {path} || :; fi",
             ]

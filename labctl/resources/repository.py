@@ -80,7 +80,7 @@ class SigningKey:
                 f'  echo {quote(refused)} "${{seen:-no key}}"; exit 1',
                 "fi",
                 'chmod 0644 "$new"',
-                f'mv -f "$new" {path}',
+                f'mv -fT "$new" {path}',
                 "trap - EXIT",
                 f"if command -v restorecon >/dev/null 2>&1; then restorecon {path} || :; fi",
             ]

@@ -87,7 +87,8 @@ def replacing(
     if loaded_by is not None:
         lines += loaded_by.marking(path)
     lines += [
-        'mv -f "$new" "$target"',
+        # -T: where a folder stands in the way, fail instead of moving the file into it.
+        'mv -fT "$new" "$target"',
         "trap - EXIT",
         # A file made by mktemp has the folder's SELinux type, which is not always the file's own.
         'if command -v restorecon >/dev/null 2>&1; then restorecon "$target" || :; fi',
