@@ -45,6 +45,8 @@ class Block:
         if not observed.ok:
             raise ValueError(f"{self.path} cannot be read: {observed.output.strip()}")
         old = observed.output
+        if "\0" in old:
+            raise ValueError(f"{self.path} holds a NUL byte, which no shell can carry; remove it")
         new = self.inserted(old)
         if new == old:
             return None
@@ -54,9 +56,9 @@ class Block:
         guard = (
             f"seen=$(if [ -e {path} ]; then cat {path}; fi | sha256sum)\n"
             f'[ "${{seen%% *}}" = {digest} ] || '
-            f"{{ echo '{self.path} was edited meanwhile; run again'; exit 1; }}"
+            f"{{ echo {quote(f'{self.path} was edited meanwhile; run again')}; exit 1; }}"
         )
-        script = replacing(self.path, new, check=guard, mode="" if old else "0644")
+        script = replacing(self.path, new, check=guard)
         return Change(
             f"update the block {self.name} in {self.path}",
             script,

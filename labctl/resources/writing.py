@@ -55,7 +55,7 @@ def replacing(
     Parameters:
         path: absolute path on the node; a link is followed, so that the link itself stays.
         content: the whole new text.
-        mode: octal mode; empty keeps the one of the file that stands there.
+        mode: octal mode; empty keeps the one of the file that stands there, else 0644.
         owner: ``user:group``; empty keeps the one of the file that stands there.
         check: sh that judges the new file, given as ``$new``; non-zero refuses it.
         loaded_by: the service that has to take notice.
@@ -72,6 +72,7 @@ def replacing(
     if mode:
         lines.append(f'chmod {quote(mode)} "$new"')
     else:
+        lines.append('chmod 0644 "$new"')
         lines.append('if [ -e "$target" ]; then chmod --reference="$target" "$new"; fi')
     if owner:
         lines.append(f'chown {quote(owner)} "$new"')
