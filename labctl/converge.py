@@ -18,7 +18,7 @@ from labctl.errors import ChangeFailed, DidNotConverge, LabctlError, PlaybookErr
 from labctl.events import ChangeDone, ChangeStarted, Decided, Emit, Exchanged
 from labctl.facts import PROBE, Facts
 from labctl.playbook import Play, Playbook, Question, Undecided
-from labctl.remote.exchange import Observed, Shell, exchange
+from labctl.remote.exchange import Observed, Shell, exchange, legible
 from labctl.resources.base import Change, Resource
 
 
@@ -190,7 +190,7 @@ def converge(
         except ValueError as error:
             raise PlaybookError(
                 f"{question.key} could not be decided: {error}",
-                details=seen.output[-2000:],
+                details=seen.text[-2000:],
                 node=shell.name,
             ) from error
         known[question.key] = {"script": question.script, "answer": answer}
@@ -215,9 +215,10 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
         change, seen = _plan(run, item, seen[0]), seen[1:]
         if change is None or (run.check and (item.playbook, item.resource.id) in earlier):
             continue
-        done = Applied(item.playbook, item.resource.id, change.summary, change.diff)
+        # What stands on a node may hold any bytes; the script keeps them, a diff need not.
+        done = Applied(item.playbook, item.resource.id, change.summary, legible(change.diff))
         where = (run.shell.name, item.playbook, item.resource.id, change.summary)
-        run.emit(ChangeStarted(*where, diff=change.diff, check=run.check))
+        run.emit(ChangeStarted(*where, diff=done.diff, check=run.check))
         run.changes.append(done)
         if run.check:
             continue
@@ -227,7 +228,7 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
             raise ChangeFailed(
                 f"{change.summary}: failed with exit code {result.exit_code}",
                 resource=item.resource.id,
-                details=result.output[-4000:],
+                details=result.text[-4000:],
                 node=run.shell.name,
             )
         left = _plan(run, item, after)
@@ -235,7 +236,7 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
             raise DidNotConverge(
                 f"{change.summary}: ran, and {item.resource.id} is still not as wanted",
                 resource=item.resource.id,
-                details="\n".join(part for part in (result.output[-3000:], left.diff) if part),
+                details="\n".join(p for p in (result.text[-3000:], legible(left.diff)) if p),
                 node=run.shell.name,
             )
         run.emit(ChangeDone(*where, seconds=time.monotonic() - start))
@@ -247,5 +248,7 @@ def _plan(run: _Node, item: Item, observed: Observed) -> Change | None:
         return item.resource.plan(observed)
     except ValueError as error:
         raise ChangeFailed(
-            f"{item.resource.id}: {error}", resource=item.resource.id, node=run.shell.name
+            f"{item.resource.id}: {legible(str(error))}",
+            resource=item.resource.id,
+            node=run.shell.name,
         ) from error

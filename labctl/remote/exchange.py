@@ -35,6 +35,16 @@ class Observed:
         """Whether the exit code was 0. Any other is an observation too, not an error."""
         return self.exit_code == 0
 
+    @property
+    def text(self) -> str:
+        """The output for people and for JSON: what is no UTF-8 is shown as ``\\xNN``."""
+        return legible(self.output)
+
+
+def legible(text: str) -> str:
+    """Return `text` without surrogate escapes, which no file and no terminal takes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
 
 class Shell(Protocol):
     """A root shell on some machine."""
