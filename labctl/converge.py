@@ -9,6 +9,7 @@ stale look, and no change is believed without being seen. An open question of a 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -170,12 +171,13 @@ def converge(
     if facts is None:
         facts = Facts.read(run.exchange([PROBE])[0])
     complete = True
+    asked: set[str] = set()
     while True:
         items, question = unfold(playbooks, planner(facts, known), only)
         if question is None or items:
             met = _settle(run, items, facts)
             if met is not None:  # another machine answered than the one that was known
-                facts, known = met, {}
+                facts, known, asked = met, {}, set()
                 run.changes.clear()
                 continue
         if question is None:
@@ -184,12 +186,21 @@ def converge(
             # The measurement may need what an earlier change brings; a guess would mislead.
             complete = False
             break
+        if question.key in asked:
+            # Each of the two scripts would put the other's answer out of date, without end.
+            raise PlaybookError(
+                f"{question.key} is asked for with two different scripts",
+                hint="give each question of the lab's playbooks a key of its own",
+                node=shell.name,
+            )
+        asked.add(question.key)
         seen = run.exchange([question.script])[0]
         try:
-            answer = question.decide(seen)
-        except ValueError as error:
+            # Through JSON, so that this run sees what the next one will read from the state.
+            answer = json.loads(json.dumps(question.decide(seen)))
+        except Exception as error:
             raise PlaybookError(
-                f"{question.key} could not be decided: {error}",
+                f"{question.key} could not be decided: {type(error).__name__}: {error}",
                 details=seen.text[-2000:],
                 node=shell.name,
             ) from error
