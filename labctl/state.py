@@ -102,7 +102,7 @@ class State:
             "facts": asdict(record.facts) if record.facts else None,
             "choices": record.choices,
         }
-        write(self.workspace.node(name), json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
         if record.target is not None:
             self._write_ssh_config()
 
