@@ -57,6 +57,14 @@ def _read(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def _user() -> str:
+    """Return who runs this; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "somebody"
+
+
 @dataclass(slots=True)
 class NodeRecord:
     """What is known of a node.
@@ -165,6 +173,11 @@ class State:
             lock.acquire(timeout=0)
         except Timeout:
             raise self._locked_by_other() from None
+        except (OSError, NotImplementedError) as error:
+            raise StateError(
+                f"{self.workspace.lock} cannot be locked: {error}",
+                hint="does it belong to another user? a network drive may need LABCTL_STATE_DIR",
+            ) from error
         try:
             write(
                 self.workspace.holder,
@@ -172,7 +185,7 @@ class State:
                     {
                         "command": what,
                         "pid": os.getpid(),
-                        "user": getpass.getuser(),
+                        "user": _user(),
                         "host": socket.gethostname(),
                         "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                     }
