@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +68,8 @@ class Target:
 
 
 def _word(text: str) -> str:
-    """Return `text` as one argument of ssh_config, where double quotes hold blanks together."""
+    """Return a path as one argument of ssh_config, where quotes hold blanks and %% is one %."""
+    text = text.replace("%", "%%")
     return f'"{text}"' if re.search(r"\s", text) else text
 
 
@@ -109,4 +109,4 @@ def _unquoted(value: str) -> str:
     """Take the quotes off a path; a backslash of a Windows path stays one."""
     if value[:1] in ("'", '"'):
         return value.strip("\"'")
-    return shlex.split(value, posix=False)[0] if " " in value and "\\ " not in value else value
+    return value
