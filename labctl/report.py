@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +87,7 @@ def junit(reports: Sequence[NodeReport]) -> str:
                 "testcase",
                 {
                     "classname": f"{report.node}.{check.playbook}",
-                    "name": check.name,
+                    "name": _printable(check.name),
                     "time": f"{check.seconds:.3f}",
                 },
             )
@@ -112,4 +113,4 @@ def _counts(checks: Iterable[Check]) -> dict[str, str]:
 
 def _printable(text: str) -> str:
     """Take out what XML cannot hold, such as the colour codes of a program's output."""
-    return "".join(c for c in text if c in "\t\n" or (c.isprintable() and c < "\ufffe"))
+    return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
