@@ -129,12 +129,16 @@ class Workspace:
     def make(self) -> None:
         """Make the state folder, readable by its owner alone.
 
+        A folder that was there already under another name keeps its mode; what labctl puts into it
+        is for its owner alone all the same.
+
         Raises:
             StateError: it cannot be made, or is no folder.
         """
         try:
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.state.chmod(0o700)
+            if self.state.name == STATE_NAME:  # LABCTL_STATE_DIR may name a folder of others, /tmp
+                self.state.chmod(0o700)
             for folder in (self.logs, self.state / "nodes"):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
