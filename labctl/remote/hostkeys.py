@@ -8,6 +8,7 @@ reached; from then on another key is refused, until labctl itself destroys the n
 
 from __future__ import annotations
 
+import secrets
 import threading
 from pathlib import Path
 
@@ -53,6 +54,10 @@ class HostKeys:
             return []
 
     def _write(self, lines: list[str]) -> None:
-        new = self.path.with_name(f"{self.path.name}.new")
-        new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        new.replace(self.path)
+        # A name of its own: the checks of several nodes run in processes of their own.
+        new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+            new.replace(self.path)
+        finally:
+            new.unlink(missing_ok=True)
