@@ -39,6 +39,8 @@ def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None
                 text = line.decode("utf-8", "replace").strip()
                 if text:
                     said(text)
+        if text := rest.decode("utf-8", "replace").strip():
+            said(text)
 
     reader = threading.Thread(target=read, name=f"follow {path.name}", daemon=True)
     reader.start()
