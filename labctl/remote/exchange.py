@@ -85,8 +85,8 @@ def parse(raw: bytes, token: str, count: int, node: str = "") -> list[Observed]:
         body, found, rest = rest.partition(mark)
         if not found:
             break
-        code, _, rest = rest.partition(b"\n")
-        if not code.isdigit():
+        code, end, rest = rest.partition(b"\n")
+        if not end or not code.isdigit():
             break
         results.append(Observed(int(code), body.decode("utf-8", "surrogateescape")))
     if len(results) != count:
