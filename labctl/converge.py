@@ -221,11 +221,12 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
     now = Facts.read(about)
     if now != facts:
         return now
-    earlier = {(applied.playbook, applied.resource) for applied in run.changes}
     for index, item in enumerate(items):
         change, seen = _plan(run, item, seen[0]), seen[1:]
-        if change is None or (run.check and (item.playbook, item.resource.id) in earlier):
+        if change is None:
             continue
+        if run.check and item.resource.id in {applied.resource for applied in run.changes}:
+            continue  # asked for once more; the first change would have brought it about
         # What stands on a node may hold any bytes; the script keeps them, a diff need not.
         done = Applied(item.playbook, item.resource.id, change.summary, legible(change.diff))
         where = (run.shell.name, item.playbook, item.resource.id, change.summary)
