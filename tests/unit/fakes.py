@@ -1,0 +1,185 @@
+"""Stand-ins for what is outside: a node that obeys a toy language, and machines without Vagrant.
+
+The fake node takes the very script that `labctl.remote.exchange` composes and answers in its
+framing, so what is tested is what goes over the wire.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labctl.events import Emit, Event, Exchanged
+from labctl.facts import PROBE, Facts
+from labctl.machines.base import MachineState
+from labctl.playbook import Play, Playbook, Plays
+from labctl.remote.target import Target
+from labctl.resources.base import Change, Observed, Resource
+from labctl.spec import LabSpec, validate
+
+CENTOS = Facts("4f9c", "x86_64", "centos", "7")
+
+
+def lab_spec(**raw: Any) -> LabSpec:
+    """Return the lab that lab.yaml would describe with these keys."""
+    result = validate(raw)
+    assert isinstance(result, LabSpec), result
+    return result
+
+
+def unframe(script: str) -> tuple[str, list[str]]:
+    """Return the token and the snippets of a composed script, as a shell would read its words."""
+    words = shlex.split(script)
+    snippets = [words[i + 1] for i, word in enumerate(words) if word == "eval"]
+    token = words[-2]
+    return token, snippets
+
+
+def framed(token: str, results: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return what a node writes that ran snippets with these exit codes and outputs."""
+    return b"".join(output + f"\n{token} {code}\n".encode("ascii") for code, output in results)
+
+
+@dataclass
+class FakeNode:
+    """A node that keeps settings, and obeys ``get KEY``, ``set KEY VALUE`` and ``fail TEXT``.
+
+    `scripts` keeps the snippets of every exchange. What a test puts into `instead` answers a
+    snippet of that text in place of the toy language.
+    """
+
+    name: str = "node1"
+    facts: Facts = CENTOS
+    settings: dict[str, str] = field(default_factory=dict)
+    scripts: list[list[str]] = field(default_factory=list)
+    instead: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+
+    def run(self, script: str) -> bytes:
+        token, snippets = unframe(script)
+        self.scripts.append(snippets)
+        return framed(token, [self._obey(snippet) for snippet in snippets])
+
+    def _obey(self, snippet: str) -> tuple[int, bytes]:
+        if snippet in self.instead:
+            return self.instead[snippet]
+        if snippet == PROBE:
+            f = self.facts
+            return 0, f"{f.machine_id}\n{f.architecture}\n{f.distribution}\n{f.version}\n".encode()
+        verb, *words = snippet.split(" ", 2)
+        match verb, words:
+            case "get", [key]:
+                found = self.settings.get(key)
+                return (1, b"") if found is None else (0, found.encode("utf-8", "surrogateescape"))
+            case "set", [key, value]:
+                self.settings[key] = value
+                return 0, b""
+            case "fail", _:
+                return 7, " ".join(words).encode()
+            case "pass", _:
+                return 0, " ".join(words).encode()
+        raise AssertionError(f"the fake node does not know: {snippet!r}")
+
+    def sent(self, verb: str) -> list[str]:
+        """Return every snippet so far that begins with `verb`."""
+        return [s for snippets in self.scripts for s in snippets if s.split(" ")[0] == verb]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A resource of the fake node: `key` has `value`. `script` replaces its change."""
+
+    key: str
+    value: str
+    script: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"setting:{self.key}"
+
+    def probe(self) -> str:
+        return f"get {self.key}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        if observed.ok and observed.output == self.value:
+            return None
+        return Change(
+            f"set {self.key}",
+            self.script or f"set {self.key} {self.value}",
+            f"-{observed.output}\n+{self.value}",
+        )
+
+
+def playbook(
+    name: str, play: Callable[[Play], Iterable[Resource]] | Sequence[Resource]
+) -> Playbook:
+    """Return a playbook of a function, or of the resources that it yields whatever the node is."""
+    if callable(play):
+        return Playbook(name, Path("playbooks") / name, play)
+    resources = tuple(play)
+
+    def function(_: Play) -> Plays:
+        yield from resources
+
+    return Playbook(name, Path("playbooks") / name, function)
+
+
+def planner(spec: LabSpec | None = None, user: str = "vagrant") -> Callable[..., Play]:
+    """Return what makes plays for the first node of a lab."""
+    lab = spec or lab_spec()
+
+    def plan(facts: Facts, choices: dict[str, Any]) -> Play:
+        return Play(
+            lab=lab,
+            node=lab.lab_nodes[0],
+            facts=facts,
+            user=user,
+            addresses={n.name: n.address for n in lab.lab_nodes if n.address is not None},
+            choices=choices,
+        )
+
+    return plan
+
+
+class Heard(list[Event]):
+    """Events, in the order in which they were emitted."""
+
+    def __call__(self, event: Event) -> None:
+        self.append(event)
+
+    def of(self, kind: type) -> list[Any]:
+        """Return the events of one kind."""
+        return [event for event in self if isinstance(event, kind)]
+
+    @property
+    def exchanges(self) -> int:
+        return len(self.of(Exchanged))
+
+
+@dataclass
+class FakeMachines:
+    """Machines that exist in memory alone."""
+
+    known: dict[str, MachineState] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def states(self) -> dict[str, MachineState]:
+        return dict(self.known)
+
+    def up(self, node: str, *, emit: Emit) -> Target:
+        self.calls.append(f"up {node}")
+        self.known[node] = MachineState.RUNNING
+        return Target(node, "127.0.0.1", user="vagrant")
+
+    def halt(self, node: str, *, emit: Emit) -> None:
+        self.calls.append(f"halt {node}")
+        self.known[node] = MachineState.STOPPED
+
+    def destroy(self, node: str, *, emit: Emit) -> None:
+        self.calls.append(f"destroy {node}")
+        self.known[node] = MachineState.ABSENT
+
+    def alone_first(self, nodes: Sequence[str]) -> bool:
+        return len(nodes) > 1

@@ -1,0 +1,511 @@
+"""The loop: how many exchanges a run takes, what it does and does not send, and how it fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from labctl.converge import Outcome, converge, unfold
+from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError, ProtocolError, UsageError
+from labctl.events import ChangeDone, ChangeStarted, Decided, Exchanged
+from labctl.facts import PROBE, Facts
+from labctl.playbook import File, Play, Playbook, Plays
+from labctl.remote.exchange import Observed
+from labctl.resources.base import Resource
+from tests.unit.fakes import CENTOS, FakeNode, Heard, Setting, lab_spec, planner, playbook
+
+A, B, C = Setting("a", "1"), Setting("b", "2"), Setting("c", "3")
+
+
+def run(
+    node: FakeNode, *playbooks: Playbook, heard: Heard | None = None, **options: Any
+) -> Outcome:
+    """Converge with the node's facts known, unless `options` says otherwise."""
+    options = {"facts": CENTOS, **options}
+    emit = Heard() if heard is None else heard
+    return converge(node, playbooks, planner(), emit=emit, **options)
+
+
+def answer(key: str) -> Callable[[Observed], str]:
+    def decide(seen: Observed) -> str:
+        return f"{key}={seen.output}"
+
+    return decide
+
+
+# -- exchanges
+
+
+def test_nothing_to_do_is_one_exchange() -> None:
+    node, heard = FakeNode(settings={"a": "1", "b": "2", "c": "3"}), Heard()
+    outcome = run(node, playbook("one", [A, B]), playbook("two", [C]), heard=heard)
+    assert outcome == Outcome("node1", (), 1, CENTOS, {}, True)
+    assert node.scripts == [[PROBE, "get a", "get b", "get c"]]
+    assert [type(event) for event in heard] == [Exchanged]
+    assert heard.of(Exchanged)[0].snippets == 4
+
+
+def test_no_resources_are_one_exchange() -> None:
+    assert run(FakeNode(), playbook("empty", [])).exchanges == 1
+
+
+@pytest.mark.parametrize("wrong", ["a", "b", "c", "ab", "ac", "bc", "abc"])
+def test_each_change_is_one_exchange_more(wrong: str) -> None:
+    settings = {"a": "1", "b": "2", "c": "3"}
+    node = FakeNode(settings={k: "old" if k in wrong else v for k, v in settings.items()})
+    heard = Heard()
+    outcome = run(node, playbook("one", [A, B, C]), heard=heard)
+    assert node.settings == settings
+    assert [change.resource for change in outcome.changes] == [f"setting:{key}" for key in wrong]
+    assert outcome.exchanges == heard.exchanges == len(node.scripts) == 1 + len(wrong)
+    assert run(node, playbook("one", [A, B, C])).exchanges == 1
+
+
+def test_facts_that_are_not_known_are_one_exchange_more() -> None:
+    node = FakeNode(settings={"a": "1"})
+    outcome = run(node, playbook("one", [A]), facts=None)
+    assert (outcome.exchanges, outcome.facts) == (2, CENTOS)
+
+
+def test_a_change_carries_a_look_at_itself_and_at_all_that_is_left() -> None:
+    node = FakeNode(settings={"a": "1"})
+    run(node, playbook("one", [A, B, C]))
+    assert node.scripts[1:] == [["set b 2", "get b", "get c"], ["set c 3", "get c"]]
+
+
+def test_no_plan_is_made_from_a_stale_look() -> None:
+    """The first change brings what the second resource wants: it is seen, and not done twice."""
+    both = Setting("a", "1", script="set b 2")
+
+    class Node(FakeNode):
+        def _obey(self, snippet: str) -> tuple[int, bytes]:
+            if snippet == "set b 2":
+                self.settings["a"] = "1"
+            return super()._obey(snippet)
+
+    node = Node()
+    outcome = run(node, playbook("one", [both, B]))
+    assert [change.resource for change in outcome.changes] == ["setting:a"]
+    assert outcome.exchanges == 2
+
+
+def test_what_a_later_playbook_undoes_is_done_again_where_it_is_asked_for_again() -> None:
+    class Node(FakeNode):
+        def _obey(self, snippet: str) -> tuple[int, bytes]:
+            if snippet == "set b 2":
+                self.settings["a"] = "undone"
+            return super()._obey(snippet)
+
+    node = Node()
+    outcome = run(node, playbook("one", [A]), playbook("two", [B, A]))
+    assert node.settings == {"a": "1", "b": "2"}
+    assert [(c.playbook, c.resource) for c in outcome.changes] == [
+        ("one", "setting:a"),
+        ("two", "setting:b"),
+        ("two", "setting:a"),
+    ]
+
+
+def test_events_tell_what_was_done_and_when() -> None:
+    heard = Heard()
+    outcome = run(FakeNode(), playbook("one", [A]), heard=heard)
+    assert [type(event) for event in heard] == [Exchanged, ChangeStarted, Exchanged, ChangeDone]
+    started, done = heard.of(ChangeStarted)[0], heard.of(ChangeDone)[0]
+    (change,) = outcome.changes
+    assert (started.node, started.playbook, started.resource) == ("node1", "one", "setting:a")
+    assert (started.summary, started.diff) == (change.summary, change.diff) == ("set a", "-\n+1")
+    assert (done.resource, done.summary, started.check) == ("setting:a", "set a", False)
+
+
+def test_only_the_playbooks_asked_for_run() -> None:
+    node = FakeNode()
+    run(node, playbook("one", [A]), playbook("two", [B]), only=iter(["two"]))
+    assert node.settings == {"b": "2"}
+
+
+# -- failures
+
+
+def test_a_change_that_fails_stops_the_node_and_says_what_it_said() -> None:
+    node = FakeNode()
+    failing = Setting("a", "1", script="fail no package docker-ce available")
+    with pytest.raises(ChangeFailed, match=r"set a: failed with exit code 7") as caught:
+        run(node, playbook("one", [failing, B]))
+    assert caught.value.resource == "setting:a"
+    assert caught.value.node == "node1"
+    assert caught.value.details == "no package docker-ce available"
+    assert node.sent("set") == []
+
+
+def test_a_change_that_changes_nothing_is_not_believed() -> None:
+    node = FakeNode(settings={"a": "old"})
+    idle = Setting("a", "1", script="pass all is well")
+    with pytest.raises(DidNotConverge, match="set a: ran, and setting:a is still not") as caught:
+        run(node, playbook("one", [idle, B]))
+    assert caught.value.details == "all is well\n-old\n+1"
+    assert node.sent("set") == []
+
+
+def test_long_output_is_cut_to_its_end() -> None:
+    node = FakeNode(instead={"set a 1": (1, b"x" * 10_000 + b"the end")})
+    with pytest.raises(ChangeFailed) as caught:
+        run(node, playbook("one", [A]))
+    assert caught.value.details.endswith("the end")
+    assert len(caught.value.details) == 4000
+
+
+@dataclass(frozen=True)
+class Confused(Setting):
+    def plan(self, observed: Observed) -> None:
+        raise ValueError(f"the marks are damaged: {observed.output}")
+
+
+def test_what_cannot_be_understood_is_named_with_its_resource() -> None:
+    node = FakeNode(settings={"b": "caf\udce9"})
+    with pytest.raises(ChangeFailed) as caught:
+        run(node, playbook("one", [A, Confused("b", "2"), C]))
+    assert caught.value.message == "setting:b: the marks are damaged: caf\\xe9"
+    assert node.settings == {"a": "1", "b": "caf\udce9"}
+
+
+def test_a_connection_that_breaks_breaks_the_run() -> None:
+    class Node(FakeNode):
+        def run(self, script: str) -> bytes:
+            return super().run(script)[:-1] if self.scripts else super().run(script)
+
+    with pytest.raises(ProtocolError, match="only 1 of 2"):
+        run(Node(), playbook("one", [A]))
+
+
+@pytest.mark.parametrize("output", [b"caf\xe9", b"\xff\x00\x80"])
+def test_bytes_of_the_node_can_be_written_everywhere(output: bytes) -> None:
+    """Events become JSON lines, an error's details a line of text: neither takes a surrogate."""
+    shown = output.decode("utf-8", "backslashreplace")
+    node, heard = FakeNode(instead={"get a": (0, output), "set a 1": (1, output)}), Heard()
+    with pytest.raises(ChangeFailed) as failed:
+        run(node, playbook("one", [A]), heard=heard)
+    node.instead["set a 1"] = (0, output)
+    with pytest.raises(DidNotConverge) as unmet:
+        run(node, playbook("one", [A]), heard=heard)
+    checked = run(node, playbook("one", [A]), heard=heard, check=True)
+    for text in (
+        failed.value.details,
+        unmet.value.details,
+        checked.changes[0].diff,
+        *(event.diff for event in heard.of(ChangeStarted)),
+    ):
+        assert shown in text
+        text.encode("utf-8")
+
+
+# -- check
+
+
+def test_check_changes_nothing_and_tells_what_would_change() -> None:
+    node, heard = FakeNode(settings={"b": "2"}), Heard()
+    outcome = run(node, playbook("one", [A, B, C]), check=True, heard=heard)
+    assert [change.resource for change in outcome.changes] == ["setting:a", "setting:c"]
+    assert (outcome.exchanges, outcome.complete) == (1, True)
+    assert node.sent("set") == []
+    assert [event.check for event in heard.of(ChangeStarted)] == [True, True]
+    assert heard.of(ChangeDone) == []
+
+
+def test_check_sends_no_change_of_any_playbook() -> None:
+    node = FakeNode()
+    playbooks = [
+        playbook("one", [A, Setting("x", "1", script="fail never sent")]),
+        playbook("two", asking("k", [B])),
+    ]
+    run(node, *playbooks, check=True)
+    assert node.sent("set") + node.sent("fail") == []
+
+
+def test_check_counts_a_change_once() -> None:
+    node = FakeNode()
+    outcome = run(node, playbook("one", [A]), playbook("two", [B, A]), check=True)
+    assert [(c.playbook, c.resource) for c in outcome.changes] == [
+        ("one", "setting:a"),
+        ("two", "setting:b"),
+    ]
+
+
+# -- questions
+
+
+def asking(
+    key: str, after: list[Resource], before: tuple[Resource, ...] = (), script: str = ""
+) -> Callable[[Play], Iterator[Resource]]:
+    """Return a play that asks after `before`, and wants the answer as a setting of its own."""
+
+    def play(play: Play) -> Plays:
+        yield from before
+        found = play.choose(key, script or f"pass {key}-measured", answer(key))
+        yield from after
+        yield Setting(f"answer-{key}", found)
+
+    return play
+
+
+def test_a_question_is_measured_once_and_kept() -> None:
+    node, heard = FakeNode(), Heard()
+    book = playbook("one", asking("k", []))
+    first = run(node, book, heard=heard)
+    assert node.settings == {"answer-k": "k=k-measured"}
+    assert first.choices == {"k": {"script": "pass k-measured", "answer": "k=k-measured"}}
+    assert [(e.key, e.answer) for e in heard.of(Decided)] == [("k", "k=k-measured")]
+    node.scripts.clear()
+    second = run(node, book, choices=first.choices)
+    assert node.sent("pass") == []
+    assert (second.exchanges, second.changes, second.choices) == (1, (), first.choices)
+
+
+def test_a_stored_answer_stands_though_the_world_changed() -> None:
+    node = FakeNode(settings={"answer-k": "k=before"})
+    stored = {"k": {"script": "pass k-measured", "answer": "k=before"}}
+    assert run(node, playbook("one", asking("k", [])), choices=stored).changes == ()
+
+
+@pytest.mark.parametrize("stored", [{}, {"k": {"script": "pass other", "answer": "x"}}, {"k": "x"}])
+def test_a_question_that_changed_is_measured_anew(stored: dict[str, Any]) -> None:
+    node = FakeNode()
+    outcome = run(node, playbook("one", asking("k", [])), choices=stored)
+    assert outcome.choices["k"] == {"script": "pass k-measured", "answer": "k=k-measured"}
+
+
+def test_what_stands_before_a_question_is_done_before_it_is_measured() -> None:
+    node = FakeNode()
+    run(node, playbook("one", asking("k", [C], before=(A, B))))
+    flat = [snippet for snippets in node.scripts for snippet in snippets]
+    assert flat.index("set b 2") < flat.index("pass k-measured") < flat.index("set c 3")
+
+
+def test_a_question_that_follows_from_another() -> None:
+    def play(play: Play) -> Plays:
+        first = play.choose("first", "pass x", answer("first"))
+        second = play.choose("second", f"pass {first}", answer("second"))
+        yield Setting("s", second)
+
+    node = FakeNode()
+    outcome = run(node, playbook("one", play))
+    assert node.settings == {"s": "second=first=x"}
+    assert list(outcome.choices) == ["first", "second"]
+
+
+def test_check_does_not_measure_after_a_pending_change() -> None:
+    node = FakeNode()
+    outcome = run(node, playbook("one", asking("k", [C], before=(A,))), check=True)
+    assert (outcome.complete, outcome.exchanges) == (False, 1)
+    assert [change.resource for change in outcome.changes] == ["setting:a"]
+    assert outcome.choices == {}
+    assert node.sent("pass") == []
+
+
+def test_check_measures_where_nothing_is_pending() -> None:
+    node = FakeNode(settings={"a": "1"})
+    outcome = run(node, playbook("one", asking("k", [C], before=(A,))), check=True)
+    assert outcome.complete
+    assert [change.resource for change in outcome.changes] == ["setting:c", "setting:answer-k"]
+    assert node.sent("set") == []
+
+
+def test_two_scripts_for_one_key_end_the_run() -> None:
+    books = [
+        playbook("one", asking("k", [], script="pass 1")),
+        playbook("two", asking("k", [], script="pass 2")),
+    ]
+    with pytest.raises(PlaybookError, match="k is asked for with two different scripts") as caught:
+        run(FakeNode(), *books)
+    assert caught.value.node == "node1"
+
+
+@pytest.mark.parametrize(
+    ("decided", "kept"),
+    [
+        (("a", "b"), ["a", "b"]),
+        ({"a": (1,)}, {"a": [1]}),
+        ({1: "a"}, {"1": "a"}),
+        ("caf\udce9", "caf\udce9"),
+        (None, None),
+        (False, False),
+    ],
+)
+def test_the_first_run_sees_what_the_second_will_read(decided: object, kept: object) -> None:
+    seen: list[object] = []
+
+    def play(play: Play) -> Plays:
+        seen.append(play.choose("k", "pass x", lambda _: decided))
+        yield A
+
+    first = run(FakeNode(), playbook("one", play))
+    stored = json.loads(json.dumps(first.choices))
+    run(FakeNode(), playbook("one", play), choices=stored)
+    assert seen == [kept, kept]
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), IndexError("odd")])
+def test_an_answer_that_cannot_be_made(error: Exception) -> None:
+    def play(play: Play) -> Plays:
+        def decide(_: Observed) -> str:
+            raise error
+
+        yield Setting("s", play.choose("k", "pass what was seen", decide))
+
+    with pytest.raises(PlaybookError, match=r"k could not be decided: .*odd") as caught:
+        run(FakeNode(), playbook("one", play))
+    assert caught.value.details == "what was seen"
+
+
+def test_an_answer_that_cannot_be_kept() -> None:
+    def play(play: Play) -> Plays:
+        yield Setting("s", str(play.choose("k", "pass x", lambda _: {"a set"})))
+
+    with pytest.raises(PlaybookError, match=r"k could not be decided: .*JSON"):
+        run(FakeNode(), playbook("one", play))
+
+
+# -- facts
+
+
+OTHER = Facts("0000", "aarch64", "centos", "7")
+
+
+def test_another_machine_gets_a_plan_of_its_own_and_no_old_answers() -> None:
+    def play(play: Play) -> Plays:
+        yield Setting("arch", play.facts.architecture)
+        yield Setting("mirror", play.choose("k", "pass new", answer("k")))
+
+    stored = {"k": {"script": "pass new", "answer": "k=old"}}
+    node = FakeNode()
+    outcome = run(node, playbook("one", play), facts=OTHER, choices=stored)
+    assert node.settings == {"arch": "x86_64", "mirror": "k=new"}
+    assert node.sent("set") == ["set arch x86_64", "set mirror k=new"]
+    assert outcome.facts == CENTOS
+    assert outcome.choices["k"]["answer"] == "k=new"
+
+
+def test_a_wrong_memory_costs_one_exchange() -> None:
+    node = FakeNode(settings={"a": "1"})
+    assert run(node, playbook("one", [A]), facts=OTHER).exchanges == 2
+
+
+def test_check_forgets_what_it_said_of_another_machine() -> None:
+    """The first plan was made for a machine that is gone; none of it would happen."""
+
+    def play(play: Play) -> Plays:
+        yield Setting("arch", play.facts.architecture)
+
+    node = FakeNode(settings={"arch": "x86_64"})
+    assert run(node, playbook("one", play), facts=OTHER, check=True).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("output", "facts"),
+    [
+        ("4f9c\nx86_64\ncentos\n7\n", CENTOS),
+        ("unknown\naarch64\nubuntu\n24.04\n", Facts("unknown", "aarch64", "ubuntu", "24.04")),
+        ("4f9c\nx86_64\n", Facts("4f9c", "x86_64", "", "")),
+        ("", Facts("", "", "", "")),
+    ],
+)
+def test_facts_are_read(output: str, facts: Facts) -> None:
+    assert Facts.read(Observed(0, output)) == facts
+
+
+@pytest.mark.parametrize(
+    ("version", "major"), [("7", "7"), ("8.5", "8"), ("24.04", "24"), ("", "")]
+)
+def test_major_version(version: str, major: str) -> None:
+    assert Facts("", "", "", version).major == major
+
+
+# -- plays
+
+
+def play_argument() -> Play:
+    return planner()(CENTOS, {})
+
+
+def test_the_same_wish_twice_is_looked_at_twice() -> None:
+    items, question = unfold([playbook("one", [A, B]), playbook("two", [A])], play_argument())
+    assert question is None
+    assert [(item.playbook, item.resource) for item in items] == [
+        ("one", A),
+        ("one", B),
+        ("two", A),
+    ]
+
+
+def test_two_wishes_for_one_thing_are_refused() -> None:
+    books = [playbook("one", [A]), playbook("two", [Setting("a", "other")])]
+    with pytest.raises(PlaybookError, match="one and two want setting:a differently"):
+        unfold(books, play_argument())
+
+
+def test_a_file_and_the_engines_configuration_are_one_thing() -> None:
+    from labctl.playbook import EngineConfig
+
+    path = "/etc/docker/daemon.json"
+    books = [playbook("one", [EngineConfig("{}\n")]), playbook("two", [File(path, "{}\n")])]
+    with pytest.raises(PlaybookError, match=f"want file:{path} differently"):
+        unfold(books, play_argument())
+
+
+def test_two_wishes_are_refused_before_anything_is_sent() -> None:
+    node = FakeNode()
+    with pytest.raises(PlaybookError):
+        run(node, playbook("one", [A, Setting("a", "other")]))
+    assert node.scripts == []
+
+
+def _raises(play: Play) -> Plays:
+    yield A
+    raise KeyError("colour")
+
+
+def _none(play: Play) -> Any:
+    return None
+
+
+def _texts(play: Play) -> Any:
+    yield "install docker"
+
+
+@pytest.mark.parametrize(
+    ("play", "message"),
+    [
+        (_raises, "the playbook one failed: KeyError: 'colour'"),
+        (_none, "the playbook one failed: TypeError: 'NoneType' object is not iterable"),
+        (_texts, "the playbook one failed: AttributeError"),
+    ],
+)
+def test_an_error_in_a_play_names_the_playbook(play: Callable[..., Any], message: str) -> None:
+    node = FakeNode()
+    with pytest.raises(PlaybookError) as caught:
+        run(node, playbook("one", play))
+    assert caught.value.message.startswith(message)
+    assert caught.value.node == "docker-node1"
+    assert "play.py" in caught.value.hint
+    assert node.scripts == []
+
+
+def test_an_expected_error_of_a_play_stays_as_it_is() -> None:
+    def play(play: Play) -> Plays:
+        yield File("/a", play.render("missing.j2"))
+
+    with pytest.raises(UsageError, match="missing"):
+        unfold([playbook("one", play)], play_argument())
+
+
+def test_plays_know_their_node() -> None:
+    argument = planner(lab_spec(nodes=3), user="anna")(CENTOS, {})
+    assert argument.node.name == "docker-node1"
+    assert argument.addresses == {
+        "docker-node1": "192.168.56.11",
+        "docker-node2": "192.168.56.12",
+        "docker-node3": "192.168.56.13",
+    }
