@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+_STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 _PAUSE = 0.25
 """Seconds between two looks. People read along; nothing waits for it."""
@@ -34,9 +37,9 @@ def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None
             except OSError:
                 continue
             offset += len(data)
-            *lines, rest = (rest + data).split(b"\n")
+            *lines, rest = re.split(rb"[\r\n]", rest + data)
             for line in lines:
-                text = line.decode("utf-8", "replace").strip()
+                text = plain(line.decode("utf-8", "replace")).strip()
                 if text:
                     said(text)
         if text := rest.decode("utf-8", "replace").strip():
@@ -51,11 +54,22 @@ def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None
         reader.join()
 
 
+def plain(text: str) -> str:
+    """Return a line without the sequences by which a program redraws it."""
+    return _STEERING.sub("", text)
+
+
 def tail(path: Path, start: int) -> str:
-    """Return what was added to a file after the offset `start`, or nothing if it cannot be read."""
+    """Return what was added to a file after the offset `start`, progress bars taken out.
+
+    Nothing is returned where the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             file.seek(start)
-            return file.read().decode("utf-8", "replace").strip()
+            text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+    # What a carriage return overwrote is of no interest any more.
+    lines = (plain(line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n"))
+    return "\n".join(lines).strip()

@@ -177,7 +177,7 @@ class VagrantMachines:
                     f"vagrant {verb} failed with exit code {error.returncode}",
                     node=node,
                     hint=cure(text),
-                    details="\n".join(text.splitlines()[-12:]),
+                    details=gist(text),
                     log=path,
                 ) from error
 
@@ -204,6 +204,16 @@ def parse_states(text: str) -> dict[str, MachineState]:
         if len(fields) >= 4 and fields[1] and fields[2] == "state":
             states[fields[1]] = _STATES.get(fields[3], MachineState.UNKNOWN)
     return states
+
+
+def gist(text: str) -> str:
+    """Return the last lines of Vagrant's output that say something: Ruby's stack is left out."""
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.strip() and not line.startswith(("\tfrom ", "\t "))
+    ]
+    return "\n".join(lines[-12:])
 
 
 def cure(text: str) -> str:

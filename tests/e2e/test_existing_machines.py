@@ -62,7 +62,7 @@ def test_one_node_fails_half_way_and_the_others_finish(
     lab: Lab, nodes: dict[str, Node], world: World
 ) -> None:
     world.clear_access_log()
-    nodes[THIRD].sh("echo '192.0.2.9 download.docker.com' >>/etc/hosts")
+    nodes[THIRD].sh("echo '127.0.0.1 download.docker.com' >>/etc/hosts")
     run = lab.run("up").expect(1)
     for name in (FIRST, SECOND):
         assert run.result(name)["ok"], run.stdout[-4000:]
