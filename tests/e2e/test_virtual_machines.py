@@ -56,7 +56,9 @@ def test_up_again_leaves_the_machines_alone(lab: Lab) -> None:
 
 
 def test_a_drift_is_undone(lab: Lab) -> None:
-    lab.run("exec", "--limit", SECOND, "--sudo", "--", "systemctl stop docker.socket docker").expect(0)
+    lab.run(
+        "exec", "--limit", SECOND, "--sudo", "--", "systemctl stop docker.socket docker"
+    ).expect(0)
     run = lab.run("provision").expect(0)
     assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["service:docker"])
 
