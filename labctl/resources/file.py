@@ -84,8 +84,8 @@ class Directory:
             return None
         path = quote(self.path)
         script = (
-            f"set -e; mkdir -p {path}; chmod {quote(self.mode)} {path}; "
-            f"chown {quote(self.owner)} {path}"
+            f"set -e; mkdir -p {path}; chown {quote(self.owner)} {path}; "
+            f"chmod {quote(self.mode)} {path}"
         )
         return Change(f"make folder {self.path}", script, f"-{seen}\n+{wanted}" if seen else "")
 

@@ -69,15 +69,16 @@ def replacing(
         "trap 'rm -f \"$new\"' EXIT",
         f'{printer(content)} >"$new"',
     ]
+    if owner:
+        lines.append(f'chown {quote(owner)} "$new"')
+    else:
+        lines.append('if [ -e "$target" ]; then chown --reference="$target" "$new"; fi')
+    # After the owner: chown takes set-id bits away.
     if mode:
         lines.append(f'chmod {quote(mode)} "$new"')
     else:
         lines.append('chmod 0644 "$new"')
         lines.append('if [ -e "$target" ]; then chmod --reference="$target" "$new"; fi')
-    if owner:
-        lines.append(f'chown {quote(owner)} "$new"')
-    else:
-        lines.append('if [ -e "$target" ]; then chown --reference="$target" "$new"; fi')
     if check:
         lines.append(f"( {check}\n) || {{ echo 'the new file was refused by its check'; exit 1; }}")
     if backup:
