@@ -80,7 +80,11 @@ def replacing(
         lines.append('chmod 0644 "$new"')
         lines.append('if [ -e "$target" ]; then chmod --reference="$target" "$new"; fi')
     if check:
-        lines.append(f"( {check}\n) || {{ echo 'the new file was refused by its check'; exit 1; }}")
+        # Not `( … ) || …`, in which a shell would ignore the check's own `set -e`.
+        lines += [
+            f"set +e\n( {check}\n)\nstatus=$?\nset -e",
+            "[ $status = 0 ] || { echo 'the new file was refused by its check'; exit 1; }",
+        ]
     if backup:
         lines.append(
             f'if [ -e "$target" ] && [ ! -e {quote(backup)} ]; '
