@@ -122,10 +122,12 @@ class First:
     def _mounts(self) -> None:
         proc, sys_, groups = Path("/proc"), Path("/sys"), Path("/sys/fs/cgroup")
         namespaces.mount("proc", proc)
-        # sysfs shows the network namespace it was mounted in; the control groups move over.
+        # sysfs shows the network namespace it was mounted in; the control groups move over. The old
+        # one has to go, and not only be covered: libvirt reads the list of mounts.
         kept = self.place / "cgroup"
         kept.mkdir()
         namespaces.bind(groups, kept, recursive=True)
+        run("umount", "--recursive", "--lazy", sys_)
         namespaces.mount("sysfs", sys_)
         namespaces.bind(kept, groups, recursive=True)
         run("umount", "--recursive", "--lazy", kept)

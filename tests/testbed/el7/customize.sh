@@ -73,17 +73,25 @@ for unit in network sshd-keygen; do
 done
 ln -sf /usr/lib/systemd/system/testbed-container.service "$units/sysinit.target.wants/"
 ln -sf /usr/lib/systemd/system/ssh.service "$units/sshd.service"
-# Nothing of Debian's housekeeping; nothing that makes a boot wait; and no sysctl or binfmt settings,
-# which in a container would reach the kernel of the host.
+# Nothing of Debian's housekeeping; nothing that makes a boot wait, which an emulated one does long
+# (no udev: the kernel makes the device files, and names the interfaces as EL7 does); and no sysctl
+# or binfmt settings, which in a container would reach the kernel of the host.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
   e2scrub_reap.service fstrim.timer man-db.timer dnf-makecache.timer systemd-pstore.service \
-  systemd-timesyncd.service getty@tty1.service systemd-sysctl.service systemd-binfmt.service \
-  systemd-udev-settle.service systemd-journal-flush.service systemd-update-utmp.service \
-  systemd-update-utmp-runlevel.service modprobe@.service sys-kernel-debug.mount \
-  sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount systemd-random-seed.service \
+  systemd-timesyncd.service getty@tty1.service serial-getty@ttyS0.service console-getty.service \
+  systemd-sysctl.service systemd-binfmt.service systemd-journal-flush.service \
+  systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-logind.service \
+  systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
+  systemd-udev-trigger.service systemd-udev-settle.service modprobe@.service \
+  kmod-static-nodes.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
+  sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount systemd-random-seed.service \
   systemd-machine-id-commit.service proc-sys-fs-binfmt_misc.automount; do
   ln -sf /dev/null "$units/$unit"
 done
+# Without logind, nor its part of every login.
+sed -i '/pam_systemd/d' "$root/etc/pam.d/common-session"
+# The kernel mounts the root file system; a table would only have systemd wait for the device.
+: >"$root/etc/fstab"
 rm -f "$root"/etc/ssh/ssh_host_*
 sed -i '/^#\?UseDNS/d; /^#\?PasswordAuthentication/d' "$root/etc/ssh/sshd_config"
 printf 'UseDNS no\nPasswordAuthentication yes\n' >>"$root/etc/ssh/sshd_config"
