@@ -78,7 +78,7 @@ class Bringer:
         missing = [node for node in nodes if not self._answers(node)]
         alone = machines.alone_first(missing)
         self._first = missing[0] if missing and alone else None
-        self._first_done = threading.Event()
+        self._first_boots = threading.Event()
 
     def _answers(self, node: str) -> bool:
         """Whether the machine runs and it is known how to reach it."""
@@ -98,16 +98,18 @@ class Bringer:
         lab = self._lab
         if self._first not in (None, node):
             lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._first}"))
-            self._first_done.wait()
+            self._first_boots.wait()
         lab.emit(PhaseEntered(node, Phase.BOOTING))
         try:
             if self._states.get(node) in (None, MachineState.ABSENT):
                 lab.hostkeys.forget(node)
                 lab.state.save(node, NodeRecord())
-            target = self._machines.up(node, emit=lab.emit)
+            alone = node == self._first
+            booting = self._first_boots.set if alone else lambda: None
+            target = self._machines.up(node, emit=lab.emit, booting=booting)
             record = lab.state.node(node)
             record.target = target
             lab.state.save(node, record)
         finally:
             if node == self._first:
-                self._first_done.set()
+                self._first_boots.set()

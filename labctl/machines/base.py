@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -27,10 +27,16 @@ class Machines(Protocol):
         """Return the state of each machine that the lab has or could have."""
         ...
 
-    def up(self, node: str, *, emit: Emit) -> Target:
+    def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         """Bring a machine up and return how to reach it.
 
         It blocks until the machine answers over ssh, or its provider has given up.
+
+        Parameters:
+            node: the machine's name.
+            emit: takes what the provider says.
+            booting: called once when all that had to be done alone is done, such as importing the
+                box and making networks, and the machine merely boots; it need not be called.
 
         Raises:
             MachineError: the machine did not come up; the error names the log.
@@ -46,5 +52,5 @@ class Machines(Protocol):
         ...
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
-        """Tell whether the first of `nodes` must be up before another may be begun."""
+        """Tell whether the first of `nodes` must be booting before another may be begun."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from labctl.errors import UsageError
 from labctl.events import Emit
@@ -23,7 +23,7 @@ class StaticMachines:
     def states(self) -> dict[str, MachineState]:
         return dict.fromkeys(self._targets, MachineState.UNKNOWN)
 
-    def up(self, node: str, *, emit: Emit) -> Target:
+    def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         return self._targets[node]
 
     def halt(self, node: str, *, emit: Emit) -> None:

@@ -6,7 +6,7 @@ unless told otherwise, both streams go to a log file for each node, whose last l
 
 What may run side by side was found out the hard way by others: the same machine twice fails at
 once; a second import of the same box, and the making of a network, race. So the first machine that
-has to be made goes alone (`alone_first`), the rest together.
+has to be made goes alone (`alone_first`) until it boots, the rest together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from labctl.errors import MachineError, VagrantMissing
-from labctl.events import Emit, MachineOutput
+from labctl.events import Emit, Event, MachineOutput
 from labctl.machines.base import MachineState
 from labctl.machines.logtail import follow, tail
 from labctl.remote.target import Target, parse_config
@@ -36,6 +36,9 @@ _STATES = {
     "pmsuspended": MachineState.SUSPENDED,
     "not_created": MachineState.ABSENT,
 }
+
+_BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boot)")
+"""What Vagrant says once the box is imported, the networks are made and the machine is started."""
 
 _CURES = (
     (r"VT-x is (not available|disabled)", "turn on virtualization (VT-x, AMD-V) in the BIOS"),
@@ -99,8 +102,13 @@ class VagrantMachines:
         text = self._output(["status", "--machine-readable"])
         return parse_states(text)
 
-    def up(self, node: str, *, emit: Emit) -> Target:
-        self._run(node, "up", emit, provider=self._provider, provision=False)
+    def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
+        def heard(event: Event) -> None:
+            if isinstance(event, MachineOutput) and _BOOTS.search(event.line):
+                booting()
+            emit(event)
+
+        self._run(node, "up", heard, provider=self._provider, provision=False)
         return self.target(node)
 
     def halt(self, node: str, *, emit: Emit) -> None:
