@@ -7,6 +7,7 @@ bytes a second (a byte, then a pause of 10 ms), and a script comes in on stdin h
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -75,10 +76,10 @@ class Remote:
             SudoRefused: the login user may not become root, or the password is wrong.
             RemoteError: the node could not be reached, or broke off.
         """
-        command, opening = self._as_root()
+        command, opening = self.script(_SCRIPT)
         status, out, err = self.call(command, opening + script.encode("utf-8", "surrogateescape"))
         if status != 0 and not out and err.startswith(b"sudo:"):
-            raise self._sudo_refused(err)
+            raise self.sudo_refused(err)
         return out
 
     def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
@@ -129,7 +130,7 @@ class Remote:
         try:
             if terminal is not None:
                 channel.get_pty(*terminal)
-            channel.exec_command(command)
+            channel.exec_command(command.encode("utf-8", "surrogateescape"))
             yield channel
         except BROKEN as error:
             self.close()
@@ -153,22 +154,32 @@ class Remote:
 
     # -- becoming root
 
-    def _as_root(self) -> tuple[str, bytes]:
-        """Return the command line of a root shell, and what its stdin must begin with."""
-        quoted = "'" + _SCRIPT + "'"
-        if self.target.user == "root":
-            return f"sh -c {quoted}", b""
+    def script(self, script: str, *arguments: str, root: bool = True) -> tuple[str, bytes]:
+        """Return how a script is run over `channel` or `call`.
+
+        Parameters:
+            script: POSIX sh.
+            arguments: its $1, $2 and so on; they need no quoting.
+            root: run it as root instead of as the login user.
+
+        Returns:
+            The command line, and what its stdin must begin with: the password, if sudo asks.
+        """
+        shell = shlex.join(["sh", "-c", script, "labctl", *arguments])
+        if not root or self.target.user == "root":
+            return shell, b""
         if self._password is None:
-            return f"sudo -n sh -c {quoted}", b""
+            return f"sudo -n {shell}", b""
         if self._root is None:
             # A password that sudo does not ask for would be read by the script instead.
             free, _, _ = self.call("sudo -n true")
             self._root = "free" if free == 0 else "password"
         if self._root == "free":
-            return f"sudo -n sh -c {quoted}", b""
-        return f"sudo -k -S -p '' sh -c {quoted}", self._password.encode() + b"\n"
+            return f"sudo -n {shell}", b""
+        return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n"
 
-    def _sudo_refused(self, err: bytes) -> SudoRefused:
+    def sudo_refused(self, err: bytes) -> SudoRefused:
+        """Return the error for what sudo wrote to stderr instead of running anything."""
         text = err.decode("utf-8", "replace").strip()
         hint = "give the login user the right to run sudo"
         if "password is required" in text or "a terminal is required" in text:
