@@ -1,0 +1,131 @@
+"""The places of `labctl scp`: which are on nodes, and which on this machine.
+
+The first colon does not decide, as it does for scp, because ``C:\\labs`` has one too: a place is on
+a node only where a node of the lab, a pattern that fits some, or ``all`` stands before the colon.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from labctl.errors import UsageError
+
+ALL = "all"
+_PATTERN = re.compile(r"[*?\[]")
+_HOME = re.compile(r"~([A-Za-z_][A-Za-z0-9_.-]*)?(?:/+|\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path on nodes, or on this machine where `nodes` is empty."""
+
+    nodes: tuple[str, ...]
+    path: str
+
+    @property
+    def remote(self) -> bool:
+        return bool(self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePath:
+    """A path as the scripts on a node want it.
+
+    Parameters:
+        path: absolute or beginning with "./", so that none is taken for an option.
+        slash: whether it ended with a slash, and so has to be a folder.
+        user: whose home a relative path starts from; empty: the login user's.
+    """
+
+    path: str
+    slash: bool = False
+    user: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> NodePath:
+        """Read the path behind a node's colon; an empty one is the login user's home."""
+        user = ""
+        home = _HOME.match(text)
+        if home:
+            user = home[1] or ""
+            text = text[home.end() :]
+        slash = text.endswith("/")
+        path = text.rstrip("/")
+        if text.startswith("/") and not home:
+            return cls(path or "/", slash)
+        return cls(f"./{path.lstrip('/')}" if path else ".", slash, user)
+
+
+def parse(
+    text: str, nodes: Sequence[str], exists: Callable[[str], bool], *, windows: bool
+) -> Place:
+    """Read one place.
+
+    Parameters:
+        text: as the user typed it.
+        nodes: the names of the lab's nodes.
+        exists: tells whether a local path exists.
+        windows: whether a letter and a colon begin a local path.
+
+    Raises:
+        UsageError: what stands before the colon is no node, and there is no such local path.
+    """
+    before, colon, path = text.partition(":")
+    if not colon or "/" in before or "\\" in before:
+        return Place((), text)
+    if before in nodes:
+        return Place((before,), path)
+    if before == ALL:
+        return Place(tuple(nodes), path)
+    if not before:
+        return Place(_only(nodes, text), path)
+    if len(before) == 1 and before.isalpha() and (windows or path[:1] in ("\\", "/")):
+        return Place((), text)
+    fitting = fnmatch.filter(nodes, before) if _PATTERN.search(before) else []
+    if fitting:
+        return Place(tuple(fitting), path)
+    if exists(text):
+        return Place((), text)
+    raise UsageError(
+        f"'{text}': this lab has no node '{before}', and there is no such file here",
+        hint=f"the lab has {', '.join(nodes)}; a local name with a colon is written ./{text}",
+    )
+
+
+def _only(nodes: Sequence[str], text: str) -> tuple[str, ...]:
+    if len(nodes) == 1:
+        return tuple(nodes)
+    raise UsageError(
+        f"'{text}': which node?", hint=f"name one of {', '.join(nodes)}, or all, before the colon"
+    )
+
+
+def parse_all(
+    texts: Sequence[str], nodes: Sequence[str], exists: Callable[[str], bool], *, windows: bool
+) -> tuple[list[Place], Place]:
+    """Read the places of a copy: the sources, and the destination.
+
+    In a lab with one node the destination is on it where no place names a node, as with
+    vagrant-scp.
+
+    Raises:
+        UsageError: one cannot be read, or no place is on a node.
+    """
+    if len(texts) < 2:
+        raise UsageError(
+            "a copy needs a source and a destination", hint="labctl scp FILE docker-node1:/path"
+        )
+    *sources, destination = (parse(text, nodes, exists, windows=windows) for text in texts)
+    if not destination.remote and not any(source.remote for source in sources):
+        if len(nodes) > 1:
+            raise UsageError(
+                "neither the sources nor the destination are on a node",
+                hint=f"write NODE:PATH; the lab has {', '.join(nodes)}",
+            )
+        destination = Place(tuple(nodes), destination.path)
+    if not destination.remote and not all(source.remote for source in sources):
+        raise UsageError("a local file is not copied to this machine by labctl", hint="use cp")
+    return sources, destination
