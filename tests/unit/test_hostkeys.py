@@ -1,0 +1,90 @@
+"""Host keys by node name."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from labctl.remote.hostkeys import HostKeys
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> HostKeys:
+    return HostKeys(tmp_path / "known_hosts")
+
+
+def test_keys_are_kept_by_name(keys: HostKeys) -> None:
+    assert keys.get("a") is None
+    keys.record("a", "ssh-ed25519", "AAAA1")
+    keys.record("ab", "ssh-rsa", "AAAA2")
+    assert HostKeys(keys.path).get("a") == ("ssh-ed25519", "AAAA1")
+    assert keys.get("ab") == ("ssh-rsa", "AAAA2")
+    assert keys.path.read_text() == "a ssh-ed25519 AAAA1\nab ssh-rsa AAAA2\n"
+
+
+def test_a_new_key_takes_the_place_of_the_old_one(keys: HostKeys) -> None:
+    keys.record("a", "ssh-rsa", "AAAA1")
+    keys.record("a", "ssh-ed25519", "AAAA2")
+    assert keys.get("a") == ("ssh-ed25519", "AAAA2")
+    assert len(keys.path.read_text().splitlines()) == 1
+
+
+def test_only_the_node_that_is_gone_is_forgotten(keys: HostKeys) -> None:
+    keys.forget("a")
+    assert not keys.path.exists()
+    for name in ("node1", "node11", "node"):
+        keys.record(name, "ssh-rsa", "AAAA")
+    keys.forget("node1")
+    assert (keys.get("node1"), keys.get("node11") is None, keys.get("node") is None) == (
+        None,
+        False,
+        False,
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "a\n", "a ssh-rsa\n", "# a ssh-rsa AAAA\n"])
+def test_lines_that_are_no_key(keys: HostKeys, text: str) -> None:
+    keys.path.write_text(text)
+    assert keys.get("a") is None
+
+
+def test_many_nodes_at_once(keys: HostKeys) -> None:
+    names = [f"node{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: keys.record(name, "ssh-rsa", f"KEY{name}"), names))
+    assert [keys.get(name) for name in names] == [("ssh-rsa", f"KEY{name}") for name in names]
+    assert list(keys.path.parent.iterdir()) == [keys.path]
+
+
+def test_a_second_writer_has_a_temporary_file_of_its_own(
+    keys: HostKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checks of several nodes run in processes of their own, which no lock in memory parts."""
+    used: list[Path] = []
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        used.append(self)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    for name in ("a", "b"):
+        keys.record(name, "ssh-rsa", "AAAA")
+    assert len(set(used)) == 2
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    keys: HostKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.record("a", "ssh-rsa", "AAAA")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        keys.record("b", "ssh-rsa", "AAAA")
+    assert keys.path.read_text() == "a ssh-rsa AAAA\n"
+    assert list(keys.path.parent.iterdir()) == [keys.path]
