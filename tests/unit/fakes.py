@@ -168,8 +168,9 @@ class FakeMachines:
     def states(self) -> dict[str, MachineState]:
         return dict(self.known)
 
-    def up(self, node: str, *, emit: Emit) -> Target:
+    def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         self.calls.append(f"up {node}")
+        booting()
         self.known[node] = MachineState.RUNNING
         return Target(node, "127.0.0.1", user="vagrant")
 

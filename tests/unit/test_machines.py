@@ -1,0 +1,300 @@
+"""Vagrant, as far as labctl reads and calls it; and machines that exist already."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from labctl.errors import MachineError, UsageError, VagrantMissing
+from labctl.events import MachineOutput
+from labctl.machines.base import Machines, MachineState
+from labctl.machines.logtail import follow, tail
+from labctl.machines.static import StaticMachines
+from labctl.machines.vagrant import VagrantMachines, cure, find_vagrant, parse_states
+from labctl.remote.target import Target
+from tests.unit.fakes import FakeMachines, Heard
+
+RUNNING, STOPPED = MachineState.RUNNING, MachineState.STOPPED
+
+STATUS = """\
+1700000000,docker-node1,metadata,provider,virtualbox
+1700000000,docker-node1,provider-name,virtualbox
+1700000000,docker-node1,state,running
+1700000000,docker-node1,state-human-short,running
+1700000000,docker-node2,state,poweroff
+1700000000,,ui,info,Current machine states:\\n\\ndocker-node1 running (virtualbox)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "states"),
+    [
+        ("", {}),
+        (STATUS, {"docker-node1": RUNNING, "docker-node2": STOPPED}),
+        (STATUS.replace("\n", "\r\n"), {"docker-node1": RUNNING, "docker-node2": STOPPED}),
+        (
+            "/usr/lib/ruby/x.rb:7: warning: a, b, state, c\n[fog][WARNING] x\n" + STATUS,
+            {"docker-node1": RUNNING, "docker-node2": STOPPED},
+        ),
+        ("1,a,state\n1,,state,running\n1,a,state-human-short,running\n", {}),
+        *(
+            (f"1,a,state,{word}\n", {"a": state})
+            for word, state in {
+                "running": MachineState.RUNNING,
+                "poweroff": MachineState.STOPPED,
+                "shutoff": MachineState.STOPPED,
+                "aborted": MachineState.STOPPED,
+                "saved": MachineState.SUSPENDED,
+                "paused": MachineState.SUSPENDED,
+                "pmsuspended": MachineState.SUSPENDED,
+                "not_created": MachineState.ABSENT,
+                "gurumeditation": MachineState.UNKNOWN,
+            }.items()
+        ),
+    ],
+)
+def test_parse_states(text: str, states: dict[str, MachineState]) -> None:
+    assert parse_states(text) == states
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("VT-x is not available (VERR_VMX_NO_VMX)", "in the BIOS"),
+        ("VT-x is disabled in the BIOS for all CPU modes (VERR_VMX_MSR_ALL_VMX_DISABLED)", "BIOS"),
+        ("(VERR_VMX_IN_VMX_ROOT_MODE)", "another hypervisor"),
+        ("The IP address configured for the host-only network is not within the\n"
+         "allowed ranges. ... not in the allowed ranges", "192.168.56.0/21"),
+        ("curl: (6) Could not resolve host: vagrantcloud.com", "no name lookup"),
+        ("The box 'centos/8' could not be found or\ncould not be accessed", "check 'box'"),
+        ("The checksum of the downloaded box did not match the expected", "sha256"),
+        ("qemu-img: No space left on device", "make room"),
+        ("cannot set up guest memory 'pc.ram': Cannot allocate memory", "less memory"),
+        ("Timed out while waiting for the machine to boot.", "boot_timeout"),
+        ("The forwarded port to 2222 is already in use", "holds a port"),
+        ("Failed to connect socket to '/run/libvirt/libvirt-sock': Permission denied", "this user"),
+        ("Something that nobody has seen before", ""),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_cure(text: str, words: str) -> None:
+    found = cure(text)
+    assert words in found
+    assert bool(words) == bool(found)
+
+
+# -- with a stand-in for the `vagrant` executable
+
+
+VAGRANT = """\
+#!/bin/sh
+# Stands for vagrant: notes how it was called, says what $VAGRANT_SAYS names, ends as told.
+echo "$*" >>calls
+env | grep '^VAGRANT_' >>environment
+cat "$VAGRANT_SAYS/out" 2>/dev/null
+cat "$VAGRANT_SAYS/err" >&2 2>/dev/null
+exit "$(cat "$VAGRANT_SAYS/code" 2>/dev/null || echo 0)"
+"""
+
+
+class StandIn:
+    """A folder with a Vagrantfile, and what a fake `vagrant` says there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "Vagrantfile").touch()
+        self.machines = VagrantMachines(
+            folder, "libvirt", lambda node: folder / f"{node}.vagrant.log"
+        )
+
+    def says(self, out: str = "", err: str = "", code: int = 0) -> None:
+        for name, text in (("out", out), ("err", err), ("code", str(code))):
+            (self.folder / name).write_text(text)
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+    def log(self, node: str) -> str:
+        return (self.folder / f"{node}.vagrant.log").read_text()
+
+
+@pytest.fixture
+def vagrant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    if os.name != "posix":
+        pytest.skip("the stand-in for vagrant is a shell script")
+    program = tmp_path / "bin" / "vagrant"
+    program.parent.mkdir()
+    program.write_text(VAGRANT)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("VAGRANT_SAYS", str(tmp_path / "lab"))
+    (tmp_path / "lab").mkdir()
+    return StandIn(tmp_path / "lab")
+
+
+def test_states(vagrant: StandIn) -> None:
+    vagrant.says(STATUS, err="a warning\n")
+    assert vagrant.machines.states() == {"docker-node1": RUNNING, "docker-node2": STOPPED}
+    assert vagrant.calls == ["status --machine-readable"]
+
+
+def test_without_a_vagrantfile_there_are_no_machines(vagrant: StandIn) -> None:
+    (vagrant.folder / "Vagrantfile").unlink()
+    assert vagrant.machines.states() == {}
+    assert not (vagrant.folder / "calls").exists()
+
+
+def test_target(vagrant: StandIn) -> None:
+    vagrant.says("warning: x\nHost a\n  HostName 10.0.0.1\n  User vagrant\n  Port 22\n")
+    assert vagrant.machines.target("a") == Target("a", "10.0.0.1", 22, "vagrant")
+    assert vagrant.calls == ["ssh-config a"]
+    with pytest.raises(MachineError, match="does not say how to reach it") as caught:
+        vagrant.machines.target("b")
+    assert caught.value.node == "b"
+
+
+def test_up_tells_what_is_going_on(vagrant: StandIn) -> None:
+    vagrant.says(
+        "Host a\n  HostName 10.0.0.1\n==> a: Booting VM...\n    a: SSH address\n\nlast words"
+    )
+    heard = Heard()
+    assert vagrant.machines.up("a", emit=heard, booting=lambda: None).host == "10.0.0.1"
+    up, config = vagrant.calls
+    assert config == "ssh-config a"
+    assert up.split()[0] == "up"
+    assert {"a", "--provider=libvirt", "--no-provision"} <= set(up.split())
+    assert [event.line for event in heard.of(MachineOutput)] == [
+        "Host a",
+        "HostName 10.0.0.1",
+        "Booting VM...",
+        "SSH address",
+        "last words",
+    ]
+    assert {event.node for event in heard.of(MachineOutput)} == {"a"}
+    assert "==> a: Booting VM...\n" in vagrant.log("a")
+
+
+@pytest.mark.parametrize(
+    ("line", "boots"),
+    [
+        ("==> a: Booting VM...", True),
+        ("==> a: Waiting for domain to get an IP address...", True),
+        ("==> a: Waiting for machine to boot. This may take a few minutes...", True),
+        ("==> a: Importing base box 'centos/7'...", False),
+        ("==> a: Creating image (snapshot of base box volume).", False),
+        ("==> a: Checking if box 'centos/7' version '2004.01' is up to date...", False),
+    ],
+)
+def test_the_others_may_begin_when_the_first_merely_boots(
+    vagrant: StandIn, line: str, boots: bool
+) -> None:
+    vagrant.says(f"Host a\n  HostName 10.0.0.1\n{line}\n")
+    called: list[bool] = []
+    vagrant.machines.up("a", emit=Heard(), booting=lambda: called.append(True))
+    assert bool(called) is boots
+
+
+def test_halt_and_destroy_ask_nothing(vagrant: StandIn) -> None:
+    vagrant.machines.halt("a", emit=Heard())
+    vagrant.machines.destroy("b", emit=Heard())
+    halt, destroy = vagrant.calls
+    assert halt.split()[:2] == ["halt", "a"]
+    assert destroy.split()[0] == "destroy"
+    assert {"b", "--force"} <= set(destroy.split())
+
+
+def test_vagrant_is_told_to_be_quiet(vagrant: StandIn) -> None:
+    vagrant.machines.halt("a", emit=Heard())
+    seen = (vagrant.folder / "environment").read_text()
+    for name in ("NO_COLOR", "CHECKPOINT_DISABLE", "BOX_UPDATE_CHECK_DISABLE"):
+        assert f"VAGRANT_{name}=1\n" in seen
+
+
+def test_a_failure_shows_the_last_lines_and_what_helps(vagrant: StandIn) -> None:
+    (vagrant.folder / "a.vagrant.log").write_text("VT-x is not available, said an earlier run\n")
+    lines = [f"line {number}" for number in range(30)]
+    vagrant.says("\n".join(lines), err="\nNo space left on device\n", code=1)
+    with pytest.raises(MachineError, match="vagrant up failed with exit code 1") as caught:
+        vagrant.machines.up("a", emit=Heard(), booting=lambda: None)
+    error = caught.value
+    assert error.node == "a"
+    assert error.hint == "make room on this machine's disk"
+    assert error.details.splitlines()[-1] == "No space left on device"
+    assert 5 <= len(error.details.splitlines()) <= 20
+    assert error.log == vagrant.folder / "a.vagrant.log"
+    assert "line 0\n" in vagrant.log("a")
+
+
+def test_a_command_that_fails_shows_its_output(vagrant: StandIn) -> None:
+    vagrant.says("the Vagrantfile is wrong", code=2)
+    with pytest.raises(MachineError, match=r"vagrant status .* failed with exit code 2") as caught:
+        vagrant.machines.states()
+    assert "the Vagrantfile is wrong" in caught.value.details
+
+
+def test_without_vagrant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for call in (find_vagrant, lambda: VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path)):
+        with pytest.raises(VagrantMissing) as caught:
+            call()
+        assert "machines:" in caught.value.hint
+
+
+@pytest.mark.parametrize(("nodes", "alone"), [([], False), (["a"], False), (["a", "b"], True)])
+def test_the_first_of_several_goes_alone(vagrant: StandIn, nodes: list[str], alone: bool) -> None:
+    assert vagrant.machines.alone_first(nodes) is alone
+
+
+# -- machines that exist already
+
+
+def test_machines_that_exist_are_never_ended() -> None:
+    target = Target("a", "10.0.0.1")
+    machines: Machines = StaticMachines({"a": target})
+    assert machines.states() == {"a": MachineState.UNKNOWN}
+    assert machines.up("a", emit=Heard(), booting=lambda: None) == target
+    assert machines.alone_first(["a", "b"]) is False
+    for end in (machines.halt, machines.destroy):
+        with pytest.raises(UsageError, match="a is an existing machine"):
+            end("a", emit=Heard())
+
+
+def test_the_fake_is_one_of_them() -> None:
+    machines: Machines = FakeMachines()
+    machines.up("a", emit=Heard(), booting=lambda: None)
+    assert machines.states() == {"a": RUNNING}
+
+
+# -- reading along in a log
+
+
+def test_follow_passes_on_what_is_added(tmp_path: Path) -> None:
+    path, said = tmp_path / "log", list[str]()
+    path.write_text("before\n")
+    with follow(path, path.stat().st_size, said.append), path.open("ab") as file:
+        file.write(b"  one \n\n caf\xe9\nhal")
+        file.flush()
+        time.sleep(0.3)
+        file.write(b"f\nlast")
+    assert said == ["one", "caf\N{REPLACEMENT CHARACTER}", "half", "last"]
+
+
+def test_follow_waits_for_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
+    path, said = tmp_path / "log", list[str]()
+    with follow(path, 0, said.append):
+        path.write_text("one\n")
+    assert said == ["one"]
+    with follow(tmp_path / "never", 0, said.append):
+        pass
+    assert said == ["one"]
+
+
+def test_tail(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    assert tail(path, 0) == ""
+    path.write_bytes(b"before\ncaf\xe9\n\n")
+    assert tail(path, 7) == "caf\N{REPLACEMENT CHARACTER}"
