@@ -1,0 +1,176 @@
+"""Every event in every sink."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import Any, get_args
+
+import pytest
+
+from labctl import events
+from labctl.cli.live import LiveTable
+from labctl.cli.sinks import JsonLines, PlainLines, choose, sentence
+from labctl.events import (
+    ChangeDone,
+    ChangeStarted,
+    Checked,
+    Decided,
+    Event,
+    Exchanged,
+    MachineOutput,
+    Notice,
+    Phase,
+    PhaseEntered,
+)
+
+NASTY = 'it\'s "quoted" ü 🐳\x1b[31m'
+SAMPLES: list[Event] = [
+    PhaseEntered("a", Phase.BOOTING),
+    PhaseEntered("a", Phase.FAILED, NASTY),
+    MachineOutput("a", NASTY),
+    Exchanged("a", 12, 0.25),
+    ChangeStarted("a", "engine", "service:docker", "start docker", "-x\n+y", check=False),
+    ChangeStarted("a", "engine", "file:/a", "update /a", "-x\n+y", check=True),
+    ChangeDone("a", "engine", "service:docker", "start docker", 1.5),
+    Decided("a", "mirrors.live", "['https://a']"),
+    Checked("a", "engine", "test_x", "passed", "", 0.1),
+    Checked("a", "engine", "test_x", "failed", "assert 1 == 2\nmore", 0.1),
+    Checked("a", "engine", "test_x", "error", "no connection", 0.1),
+    Checked("a", "engine", "test_x", "skipped", "why", 0.1),
+    Notice("", NASTY),
+]
+
+
+def test_the_samples_are_of_every_kind() -> None:
+    assert {type(event) for event in SAMPLES} == set(get_args(events.Event))
+
+
+@pytest.mark.parametrize("event", SAMPLES)
+def test_an_event_is_a_line_of_json(event: Event, capsys: pytest.CaptureFixture[str]) -> None:
+    JsonLines()(event)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("\n") == 1
+    data = json.loads(out)
+    assert data.pop("event") == type(event).__name__
+    assert data == {name: getattr(event, name) for name in event.__slots__}
+
+
+PLAIN: list[tuple[Event, str | None, str | None]] = [
+    # event, the line of a usual run, the line with -v
+    (PhaseEntered("a", Phase.BOOTING), "booting", "booting"),
+    (PhaseEntered("a", Phase.FAILED, "why"), "failed: why", "failed: why"),
+    (MachineOutput("a", "Booting VM..."), None, "vagrant: Booting VM..."),
+    (Exchanged("a", 12, 0.25), None, "exchange of 12 snippets in 0.250 s"),
+    (
+        ChangeStarted("a", "engine", "x", "start docker", "-x\n+y", check=False),
+        "engine: start docker",
+        "engine: start docker",
+    ),
+    (
+        ChangeStarted("a", "engine", "x", "start docker", "-x\n+y", check=True),
+        "engine: would start docker\n    -x\n    +y",
+        "engine: would start docker\n    -x\n    +y",
+    ),
+    (ChangeDone("a", "engine", "x", "start docker", 1.5), None,
+     "engine: done in 1.5 s: start docker"),
+    (Decided("a", "mirrors.live", "[]"), "measured mirrors.live: []", "measured mirrors.live: []"),
+    (Checked("a", "engine", "test_x", "passed", "", 0.1), None, "passed: engine: test_x"),
+    (Checked("a", "engine", "test_x", "skipped", "y", 0.1), None, "skipped: engine: test_x"),
+    (Checked("a", "engine", "test_x", "failed", "1 == 2", 0.1),
+     "failed: engine: test_x: 1 == 2", "failed: engine: test_x: 1 == 2"),
+    (Checked("a", "engine", "test_x", "error", "gone", 0.1),
+     "error: engine: test_x: gone", "error: engine: test_x: gone"),
+    (Notice("a", "slow"), "slow", "slow"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "usual", "verbose"), PLAIN)
+def test_sentence(event: Event, usual: str | None, verbose: str | None) -> None:
+    assert sentence(event, verbose=False) == (usual or "")
+    assert sentence(event, verbose=True) == (verbose or "")
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("event", SAMPLES)
+def test_plain_lines(event: Event, verbose: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    PlainLines(verbose=verbose)(event)
+    out, err = capsys.readouterr()
+    assert out == ""
+    text = sentence(event, verbose=verbose)
+    assert bool(err) == bool(text)
+    if not text:
+        return
+    first, *rest = err.splitlines()
+    assert re.match(rf"\[ +\d+\.\d s\] {event.node or 'lab'}: .", first)
+    assert len(rest) == text.count("\n")
+    assert all(line.startswith("     ") for line in rest)
+    assert "\x1b" not in err
+
+
+def test_lines_of_several_threads_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = JsonLines()
+    many = [Notice(f"node{n}", "x" * 200) for n in range(8)]
+
+    def say(event: Event) -> None:
+        for _ in range(50):
+            sink(event)
+
+    threads = [threading.Thread(target=say, args=(event,)) for event in many]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seen = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(seen) == 400
+
+
+class Terminal:
+    """Something that says whether it is a terminal."""
+
+    def __init__(self, real: Any, *, terminal: bool) -> None:
+        self._real, self._terminal = real, terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize(
+    ("as_json", "terminal", "verbose", "kind"),
+    [
+        (True, True, False, JsonLines),
+        (True, False, True, JsonLines),
+        (False, True, False, LiveTable),
+        (False, True, True, PlainLines),
+        (False, False, False, PlainLines),
+    ],
+)
+def test_which_sink(
+    monkeypatch: pytest.MonkeyPatch, as_json: bool, terminal: bool, verbose: bool, kind: type
+) -> None:
+    import sys
+
+    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, terminal=terminal))
+    with choose(as_json=as_json, verbose=verbose) as sink:
+        assert isinstance(sink, kind)
+
+
+def test_the_live_table_takes_every_event() -> None:
+    import io
+
+    from rich.console import Console
+
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100)
+    with LiveTable(console) as table:
+        for event in SAMPLES:
+            table(event)
+        console.print(table._table())
+    text = screen.getvalue()
+    for words in ("failed", "would update /a"):
+        assert words in text
