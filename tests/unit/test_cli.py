@@ -1,0 +1,560 @@
+"""The command line as a user meets it: what it prints, where, and the exit code it ends with.
+
+Each test runs `main` in this process, in an empty folder; nodes and machines are fakes.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl import __version__, fanout
+from labctl.cli import main as command_line
+from labctl.cli.context import PANELS, Globals
+from labctl.errors import ConnectFailed
+from labctl.lab import Lab
+from labctl.machines.base import MachineState
+from labctl.remote.target import Target
+from labctl.state import NodeRecord, State
+from labctl.workspace import Workspace
+from tests.unit.fakes import FakeMachines, FakeNode
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run of labctl ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every line of stdout, as JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Stdin(io.StringIO):
+    """What the user types, or what a pipe holds."""
+
+    def __init__(self, text: str, *, terminal: bool) -> None:
+        super().__init__(text)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+class Run:
+    """Runs labctl with arguments."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: str, stdin: str = "", terminal: bool = False) -> Done:
+        self._monkeypatch.setattr(sys, "argv", ["labctl", *arguments])
+        self._monkeypatch.setattr(sys, "stdin", Stdin(stdin, terminal=terminal))
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        out, err = self._capsys.readouterr()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, out, err)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(monkeypatch, capsys)
+
+
+def lab_yaml(text: str) -> Path:
+    path = Path("lab.yaml")
+    path.write_text(text, "utf-8")
+    return path
+
+
+def registered() -> set[str]:
+    return {command.name or "" for command in command_line.app.registered_commands}
+
+
+# -- without a lab
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == Done(0, f"labctl {__version__}\n", "")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_lists_every_command_under_its_heading(run: Run, option: str) -> None:
+    found: dict[str, list[str]] = {}
+    heading = ""
+    for line in run(option).out.splitlines():
+        if line and not line.startswith(" "):
+            heading = line.removesuffix(":")
+        elif heading in PANELS and line.startswith("  ") and line[2] != " ":
+            found.setdefault(heading, []).append(line.split()[0])
+    there = registered()
+    expected = {title: [n for n in names if n in there] for title, names in PANELS.items()}
+    assert found == {title: names for title, names in expected.items() if names}
+    assert list(found) == [title for title in PANELS if title in found]
+
+
+def test_every_command_stands_under_a_heading(run: Run) -> None:
+    named = {name for names in PANELS.values() for name in names}
+    assert registered() <= named
+
+
+def test_every_command_has_help(run: Run) -> None:
+    for name in registered():
+        done = run(name, "--help")
+        assert done.code == 0
+        assert f"labctl {name} " in done.out.splitlines()[0]
+        assert len(done.out.splitlines()) >= 4, name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("colour",),
+        ("up", "--colour"),
+        ("up", "--nodes", "many"),
+        ("render", "--nodes"),
+        ("init", "a", "b"),
+        ("--lab",),
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(run: Run, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("render", "--nodes", "0"), "--nodes"),
+        (("render", "--memory", "1"), "--memory"),
+        (("render", "--provider", "hyperv"), "--provider"),
+        (("render", "--toolchain", "newest"), "--toolchain"),
+        (("--lab", "nowhere", "render"), "there is no such lab"),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_named(
+    run: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: ")
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+# -- init
+
+
+def test_init_writes_a_lab_that_can_be_used(run: Run) -> None:
+    done = run("init", "my lab")
+    assert done.code == 0
+    assert "labctl up" in done.out
+    assert run("--lab", "my lab", "render", "--provider", "libvirt").code == 0
+
+
+def test_init_never_overwrites(run: Run) -> None:
+    path = lab_yaml("nodes: 3 # mine\n")
+    done = run("init")
+    assert (done.code, done.out) == (2, "")
+    assert "is there already and stays as it is" in done.err
+    assert path.read_text() == "nodes: 3 # mine\n"
+
+
+def test_init_where_no_folder_can_be(run: Run) -> None:
+    Path("file").touch()
+    done = run("init", "file/lab")
+    assert done.code == 2
+    assert "cannot be written" in done.err
+
+
+# -- render and schema
+
+
+def test_render_prints_and_writes_nothing(run: Run) -> None:
+    done = run("render", "--nodes", "3", "--provider", "libvirt")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count('"docker-node') >= 3
+    assert done.out.rstrip().endswith("end")
+    assert list(Path().iterdir()) == []
+
+
+def test_render_into_a_file(run: Run) -> None:
+    printed = run("render", "--provider", "libvirt").out
+    done = run("render", "--provider", "libvirt", "--output", "Vagrantfile")
+    assert (done.code, done.out) == (0, "")
+    assert Path("Vagrantfile").read_text("utf-8") == printed
+
+
+def test_render_shows_what_differs(run: Run) -> None:
+    first = run("render", "--provider", "libvirt", "--diff")
+    assert first.code == 3
+    Path(".labctl").mkdir()
+    Path(".labctl/Vagrantfile").write_text(run("render", "--provider", "libvirt").out)
+    assert run("render", "--provider", "libvirt", "--diff") == Done(0, "", "")
+    changed = run("render", "--provider", "libvirt", "--memory", "2048", "--diff")
+    assert changed.code == 3
+    assert any(line.startswith("+") and "2048" in line for line in changed.out.splitlines())
+
+
+def test_schema_is_json(run: Run) -> None:
+    schema = json.loads(run("schema").out)
+    assert schema["type"] == "object"
+    assert {"nodes", "machines", "toolchain"} <= set(schema["properties"])
+
+
+# -- errors
+
+
+def test_all_that_is_wrong_is_said_at_once(run: Run) -> None:
+    lab_yaml("nodes: 0\nmemory: 1\ncolour: red\n")
+    done = run("render")
+    assert done.code == 2
+    assert "3 problems, nothing was touched" in done.err
+    for words in ("line 1: nodes", "line 2: memory", "line 3: colour"):
+        assert words in done.err
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_an_error_in_json(run: Run, place: str) -> None:
+    lab_yaml("nodes: 0\nmemory: 1\n")
+    arguments = ["--json", "status"] if place == "before" else ["status", "--json"]
+    done = run(*arguments)
+    assert (done.code, done.err) == (2, "")
+    (error,) = done.events
+    assert (error["event"], error["kind"], error["exit_code"]) == ("error", "SpecError", 2)
+    assert [(p["where"], p["line"]) for p in error["problems"]] == [("nodes", 1), ("memory", 2)]
+
+
+def test_a_traceback_only_with_verbose(run: Run) -> None:
+    lab_yaml("nodes: 0\n")
+    assert "Traceback" not in run("render").err
+    assert "Traceback" in run("-v", "render").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], Globals()),
+        (["up", "-v"], Globals()),
+        (["-v", "up"], Globals(verbose=True)),
+        (["--verbose", "--json", "up"], Globals(verbose=True, as_json=True)),
+        (["up", "--json"], Globals(as_json=True)),
+        (["--lab", "x", "-v", "up"], Globals(verbose=True)),
+        (["-C", "x", "-v", "up"], Globals(verbose=True)),
+    ],
+)
+def test_how_errors_are_shown_is_known_early(arguments: list[str], expected: Globals) -> None:
+    assert Globals.peek(arguments) == expected
+
+
+# -- a lab of machines that exist
+
+MACHINES = """\
+machines:
+  - {name: docker-node1, host: 10.0.0.1, user: vagrant}
+  - {name: docker-node2, host: 10.0.0.2, user: vagrant}
+playbooks: [toy]
+"""
+PLAY = """\
+from tests.unit.fakes import Setting
+
+def play(play):
+    yield Setting("a", play.node.name)
+    yield Setting("b", "2")
+"""
+
+
+class FakeRemote(FakeNode):
+    """A fake node behind the interface of `labctl.remote.ssh.Remote`."""
+
+    def __enter__(self) -> FakeRemote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+        return 0, b"19.03.9\n2\n2026-01-01 10:00:00\n", b""
+
+
+class Gone(FakeRemote):
+    """A node that does not answer."""
+
+    def run(self, script: str) -> bytes:
+        raise ConnectFailed("10.0.0.2:22 does not answer", node=self.name, hint="is it up?")
+
+    def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+        self.run("")
+        raise AssertionError
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeRemote]:
+    """A lab of two machines in this folder, and the fakes that answer for them."""
+    lab_yaml(MACHINES)
+    play = Path("playbooks/toy/play.py")
+    play.parent.mkdir(parents=True)
+    play.write_text(PLAY)
+    found = {name: FakeRemote(name) for name in ("docker-node1", "docker-node2")}
+    monkeypatch.setattr(Lab, "remote", lambda _, name, **__: found[name])
+    return found
+
+
+def test_provision(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    done = run("provision")
+    assert done.code == 0
+    assert nodes["docker-node2"].settings == {"a": "docker-node2", "b": "2"}
+    rows = [line.split() for line in done.out.splitlines() if line.startswith("docker-node")]
+    assert rows == [
+        ["docker-node1", "10.0.0.1", "-", "-", "2", "-", "ok"],
+        ["docker-node2", "10.0.0.2", "-", "-", "2", "-", "ok"],
+    ]
+    assert "docker-node1: toy: set a" in done.err
+    assert "next: labctl" in done.out
+
+
+def test_provision_again_changes_nothing_in_one_exchange(
+    run: Run, nodes: dict[str, FakeRemote]
+) -> None:
+    run("provision")
+    done = run("provision", "--json")
+    results = [event for event in done.events if event["event"] == "result"]
+    assert [(r["node"], r["ok"], r["exchanges"], r["changes"]) for r in results] == [
+        ("docker-node1", True, 1, []),
+        ("docker-node2", True, 1, []),
+    ]
+    assert done.err == ""
+
+
+def test_check_ends_with_3_where_something_would_change(
+    run: Run, nodes: dict[str, FakeRemote]
+) -> None:
+    for option in ("--check", "--diff"):
+        done = run("provision", option)
+        assert done.code == 3
+        assert "would set a" in done.err
+        assert "+docker-node1" in done.err
+    assert nodes["docker-node1"].settings == {}
+    run("provision")
+    assert run("provision", "--check").code == 0
+
+
+def test_one_node_that_fails_is_named_and_the_other_finishes(
+    run: Run, nodes: dict[str, FakeRemote]
+) -> None:
+    nodes["docker-node2"] = Gone("docker-node2")
+    done = run("provision")
+    assert done.code == 1
+    assert nodes["docker-node1"].settings == {"a": "docker-node1", "b": "2"}
+    assert "docker-node2: 10.0.0.2:22 does not answer" in done.out
+    assert "hint: is it up?" in done.out
+    assert "same command again" in done.out
+    results = [event for event in run("--json", "provision").events if event["event"] == "result"]
+    assert [result["ok"] for result in results] == [True, False]
+    assert results[1]["error"]["kind"] == "ConnectFailed"
+
+
+def test_bytes_of_a_node_do_not_end_the_run(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    nodes["docker-node1"].settings["a"] = "caf\udce9 \x1b[31m"
+    done = run("provision", "--check")
+    assert done.code == 3
+    assert "\x1b" not in done.err
+    done = run("provision", "--json")
+    assert done.code == 0
+    assert any("caf\\xe9" in event.get("diff", "") for event in done.events)
+
+
+def test_only_the_nodes_asked_for(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    assert run("provision", "--limit", "docker-node2").code == 0
+    assert nodes["docker-node1"].scripts == []
+    assert run("provision", "-l", "*node1,docker-node2").code == 0
+    assert nodes["docker-node1"].scripts
+
+
+@pytest.mark.parametrize("command", ["provision", "status", "verify", "up"])
+def test_a_node_that_the_lab_has_not(run: Run, nodes: dict[str, FakeRemote], command: str) -> None:
+    done = run(command, "--limit", "docker-node7")
+    assert done.code == 2
+    assert "no node 'docker-node7'" in done.err
+    assert "it has docker-node1, docker-node2" in done.err
+
+
+def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    done = run("provision", "--with", "tyo")
+    assert done.code == 1
+    assert "there is no playbook 'tyo'" in done.err
+    assert "toy" in done.err
+
+
+def test_ctrl_c_ends_with_130(
+    run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = concurrent.futures.wait
+    presses = iter([True])
+
+    def wait(*arguments: Any, **options: Any) -> Any:
+        if next(presses, False):
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fanout, "wait", wait)
+    done = run("provision")
+    assert done.code == 130
+    assert "interrupted" in done.err
+    assert "Traceback" not in done.err
+    monkeypatch.setattr("labctl.operations.provision", interrupted)
+    assert run("provision").code == 130
+
+
+def test_two_at_once(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    with State(Workspace.find()).locked("up"):
+        done = run("provision")
+    assert done.code == 1
+    assert "in use by `labctl up`" in done.err
+
+
+def test_status_shows_who_answers(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    nodes["docker-node2"] = Gone("docker-node2")
+    done = run("status")
+    assert done.code == 0
+    head, *rows = done.out.splitlines()
+    assert head.split()[:3] == ["node", "state", "address"]
+    assert rows[0].split()[:5] == ["docker-node1", "running", "10.0.0.1", "19.03.9", "2"]
+    assert rows[1].split()[:4] == ["docker-node2", "no", "answer", "10.0.0.2"]
+    assert [(e["node"], e["state"]) for e in run("status", "--json").events] == [
+        ("docker-node1", "running"),
+        ("docker-node2", "no answer"),
+    ]
+
+
+@pytest.mark.parametrize("command", ["destroy", "render"])
+def test_what_is_not_for_machines_that_exist(
+    run: Run, nodes: dict[str, FakeRemote], command: str
+) -> None:
+    done = run(command)
+    assert done.code == 2
+    assert done.out == ""
+
+
+# -- a lab of Vagrant's
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> FakeMachines:
+    """A lab of two machines that run, and a third that lab.yaml has no more."""
+    names = ("docker-node1", "docker-node2", "old-node")
+    fake = FakeMachines(dict.fromkeys(names, MachineState.RUNNING))
+    monkeypatch.setattr(Lab, "machines", lambda _: fake)
+    workspace = Workspace.find()
+    workspace.make()
+    (workspace.state / ".vagrant").mkdir()
+    State(workspace).save("docker-node1", NodeRecord(Target("docker-node1", "10.0.0.1")))
+    return fake
+
+
+def test_destroy_without_yes_and_without_a_terminal_is_refused(
+    run: Run, machines: FakeMachines
+) -> None:
+    done = run("destroy", stdin="y\n")
+    assert done.code == 2
+    assert "docker-node1, docker-node2, old-node" in done.err
+    assert "--yes" in done.err
+    assert machines.calls == []
+
+
+def test_destroy_with_yes(run: Run, machines: FakeMachines) -> None:
+    done = run("destroy", "--yes")
+    assert done.code == 0
+    assert machines.calls == [f"destroy {name}" for name in sorted(machines.known)]
+    assert State(Workspace.find()).known_nodes() == []
+    again = run("destroy", "--yes")
+    assert (again.code, "nothing to destroy" in again.err) == (0, True)
+
+
+@pytest.mark.parametrize("answer", ["y\n", "n\n", ""])
+def test_destroy_asks_on_a_terminal(run: Run, machines: FakeMachines, answer: str) -> None:
+    done = run("destroy", "docker-node2", stdin=answer, terminal=True)
+    assert machines.calls == (["destroy docker-node2"] if answer == "y\n" else [])
+    assert bool(done.code) is (answer != "y\n")
+
+
+@pytest.mark.parametrize(
+    ("named", "gone"),
+    [
+        (["docker-node1"], ["docker-node1"]),
+        (["old-node"], ["old-node"]),
+        (["docker-node*"], ["docker-node1", "docker-node2"]),
+        (["old-node", "docker-node2"], ["docker-node2", "old-node"]),
+    ],
+)
+def test_destroy_only_what_is_named(
+    run: Run, machines: FakeMachines, named: list[str], gone: list[str]
+) -> None:
+    assert run("destroy", "--yes", *named).code == 0
+    assert machines.calls == [f"destroy {name}" for name in gone]
+
+
+def test_destroy_of_an_unknown_node(run: Run, machines: FakeMachines) -> None:
+    done = run("destroy", "--yes", "docker-node7")
+    assert done.code == 2
+    assert "it has docker-node1, docker-node2" in done.err
+    assert machines.calls == []
+
+
+def test_halt(run: Run, machines: FakeMachines) -> None:
+    done = run("halt", "docker-node1")
+    assert (done.code, done.out) == (0, "docker-node1 is halted\n")
+    assert machines.calls == ["halt docker-node1"]
+    done = run("halt", "--json")
+    assert [(e["node"], e["ok"]) for e in done.events] == [
+        ("docker-node1", True),
+        ("docker-node2", True),
+    ]
+
+
+def test_up_refuses_to_lose_a_machine(
+    run: Run, machines: FakeMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lab, "provider", "libvirt")
+    done = run("up")
+    assert done.code == 2
+    assert "old-node: still there, and no longer part of the lab" in done.err
+    assert machines.calls == []
+
+
+def test_without_vagrant(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = run("up")
+    assert done.code == 1
+    assert "there is no vagrant on PATH" in done.err
+
+
+def test_a_defect_stays_loud(
+    run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no expected error is a defect, and its traceback is what helps to mend it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("labctl.operations.provision", broken)
+    monkeypatch.setattr(sys, "argv", ["labctl", "provision"])
+    with pytest.raises(ZeroDivisionError):
+        command_line.main()
