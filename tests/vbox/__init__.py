@@ -1,0 +1,1 @@
+"""A stand-in for VirtualBox's `VBoxManage`, over QEMU. See README.md."""

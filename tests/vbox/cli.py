@@ -1,0 +1,71 @@
+"""The command line: which verb is what, how failures are told, and the log."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from tests.vbox import lists, log, making, modify, power, showvminfo, snapshots, verbs
+from tests.vbox.double import Double, Verb
+from tests.vbox.errors import BadSyntax, Refused
+from tests.vbox.home import Home
+from tests.vbox.options import parse
+
+
+def _version(double: Double, arguments: list[str]) -> None:
+    parse(arguments, {}, words=0)
+    double.say(double.home.version)
+
+
+VERBS: Mapping[str, Verb] = {
+    "--version": _version,
+    "-v": _version,
+    "clonemedium": making.clonemedium,
+    "clonevm": making.clonevm,
+    "controlvm": power.controlvm,
+    "dhcpserver": verbs.dhcpserver,
+    "discardstate": power.discardstate,
+    "guestproperty": verbs.guestproperty,
+    "hostonlyif": verbs.hostonlyif,
+    "import": making.import_,
+    "list": lists.list_,
+    "modifyvm": modify.modifyvm,
+    "setextradata": verbs.setextradata,
+    "sharedfolder": verbs.sharedfolder,
+    "showvminfo": showvminfo.showvminfo,
+    "snapshot": snapshots.snapshot,
+    "startvm": power.startvm,
+    "unregistervm": making.unregistervm,
+}
+
+
+def run(home: Home, argv: Sequence[str]) -> int:
+    """Do what a command line says, log it, and return the exit code."""
+    began, start = time.time(), time.monotonic()
+    code, error = 0, ""
+    try:
+        if not argv or argv[0] not in VERBS:
+            raise BadSyntax(f"Invalid command '{argv[0] if argv else ''}'")
+        VERBS[argv[0]](Double(home), list(argv[1:]))
+    except Refused as refusal:
+        code, error = refusal.exit_code, refusal.text
+        for line in refusal.lines():
+            print(line, file=sys.stderr)
+    except BaseException as problem:
+        code, error = 70, f"{type(problem).__name__}: {problem}"
+        raise
+    finally:
+        log.append(home.log, argv, code, time.monotonic() - start, began, error)
+    return code
+
+
+def main() -> int:
+    """Be VBoxManage."""
+    try:
+        home = Home.of(os.environ)
+    except Refused as refusal:
+        print("\n".join(refusal.lines()), file=sys.stderr)
+        return refusal.exit_code
+    return run(home, sys.argv[1:])
