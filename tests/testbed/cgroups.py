@@ -6,10 +6,17 @@ engines of all nodes would keep their containers in the host's own /docker.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import time
 from pathlib import Path
+
+from tests.testbed.errors import TestbedError
 
 _MOUNT = Path("/sys/fs/cgroup")
 _PREFIX = "labctl-testbed-"
+_SECONDS = 20
 
 
 def hierarchies() -> list[Path]:
@@ -37,12 +44,37 @@ def make(world: str, node: str) -> list[Path]:
     return made
 
 
+def thaw(world: str, node: str = "") -> None:
+    """Wake what is frozen (a paused container): it would not take its death."""
+    for folder in _folders(world, node):
+        for name, value in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            with contextlib.suppress(OSError):
+                if (folder / name).exists():
+                    (folder / name).write_text(value)
+
+
 def remove(world: str, node: str = "") -> None:
-    """Remove a node's groups, or those of a whole world, once their processes have ended."""
-    for root in hierarchies():
-        top = root / f"{_PREFIX}{world}" / node
-        if top.is_dir():
-            # Folders of control groups hold files that go by themselves; children go first.
-            folders = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True)
-            for folder in (*folders, top):
+    """Kill what is left in a node's groups, or in those of a whole world, and remove them."""
+    deadline = time.monotonic() + _SECONDS
+    while folders := _folders(world, node):
+        thaw(world, node)
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                for pid in (folder / "cgroup.procs").read_text().split():
+                    os.kill(int(pid), signal.SIGKILL)
+        for folder in folders:
+            # Its files go by themselves. A killed process leaves its group a moment later.
+            with contextlib.suppress(OSError):
                 folder.rmdir()
+        if time.monotonic() > deadline:
+            raise TestbedError(f"processes in {folders[-1]} do not die")
+        time.sleep(0.01)
+
+
+def _folders(world: str, node: str) -> list[Path]:
+    """All groups below a node's or a world's, children first."""
+    return [
+        Path(folder)
+        for root in hierarchies()
+        for folder, _, _ in os.walk(root / f"{_PREFIX}{world}" / node, topdown=False)
+    ]

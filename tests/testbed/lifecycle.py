@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.testbed import box, namespaces, state, supervisor
+from tests.testbed import box, cgroups, namespaces, state, supervisor
 from tests.testbed.errors import TestbedError
 from tests.testbed.stages import cache
 
@@ -79,6 +79,7 @@ def down(name: str) -> None:
         os.kill(init, signal.SIGKILL)
     deadline = time.monotonic() + 20
     while state.living(place, "init") or state.living(place, "guardian"):
+        cgroups.thaw(name)
         if time.monotonic() > deadline:
             raise TestbedError(f"the world's processes do not end; see {place / 'processes.json'}")
         time.sleep(0.02)

@@ -133,7 +133,6 @@ class Node:
         self._kill()
         subprocess.run(["umount", "--lazy", self.root], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
-        cgroups.remove(self.world, self.name)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def is_running(self) -> bool:
@@ -162,12 +161,8 @@ class Node:
         (self.folder / "keeper").unlink(missing_ok=True)
 
     def _kill(self) -> None:
-        """End the keeper and all that runs in the machine."""
-        if not self._is_kept():
-            return
-        pid = self._keeper()
-        assert pid is not None
-        _kill_session(pid)
+        """End the keeper and all that runs in the machine, which outlives systemd-nspawn."""
+        cgroups.remove(self.world, self.name)
         _wait(lambda: not self._is_kept(), f"{self.name} does not end", self.console)
 
     def _wait_for_ssh(self, alive: Callable[[], bool]) -> None:
@@ -218,23 +213,6 @@ def load(folder: Path) -> Node:
     """A node that another process created."""
     stored = json.loads((folder / "node.json").read_text())
     return Node(**{**stored, **{name: Path(stored[name]) for name in ("key", "root", "console")}})
-
-
-def _kill_session(pid: int) -> None:
-    """Kill the keeper first, that it start nothing anew, then its systemd-nspawn.
-
-    The machine's own first process dies with systemd-nspawn, and everything in it with that.
-    """
-    children = [int(child) for child in _children(pid)]
-    for target in (pid, *children):
-        subprocess.run(["kill", "-KILL", str(target)], check=False, capture_output=True)
-
-
-def _children(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
 
 
 def _wait(condition: Callable[[], bool], problem: str, console: Path) -> None:

@@ -17,7 +17,7 @@ printf 'vagrant:vagrant\nroot:vagrant\n' | inside chpasswd
 
 # -- identity, network scripts, yum's settings: plain files ------------------------------------------
 rm -f "$root"/etc/{os-release,debian_version,motd,resolv.conf} "$root/usr/lib/os-release"
-rm -rf "$root/etc/update-motd.d"
+rm -rf "$root/etc/update-motd.d" "$root"/{root,home/vagrant}/.profile
 cp -r --preserve=mode "$inputs/files/." "$root/"
 ln -s ../usr/lib/os-release "$root/etc/os-release"
 touch "$root"/etc/{motd,resolv.conf}
@@ -88,8 +88,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
   systemd-machine-id-commit.service proc-sys-fs-binfmt_misc.automount; do
   ln -sf /dev/null "$units/$unit"
 done
-# Without logind, nor its part of every login.
-sed -i '/pam_systemd/d' "$root/etc/pam.d/common-session"
+# The journal in memory, as EL7 has it.
+rm -rf "$root/var/log/journal"
 # The kernel mounts the root file system; a table would only have systemd wait for the device.
 : >"$root/etc/fstab"
 rm -f "$root"/etc/ssh/ssh_host_*
