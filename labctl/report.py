@@ -33,10 +33,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """All checks of one node, and the versions that were found on it.
+    """All checks of one node, and what they recorded of it.
 
     Parameters:
-        versions: what the node itself says: ``engine``, ``compose``.
+        versions: what the checks recorded with pytest's `record_property`: ``engine``, ``compose``.
     """
 
     node: str

@@ -6,7 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from labctl.errors import LabctlError, VerifyError
 from labctl.remote.hostkeys import HostKeys
@@ -46,11 +46,13 @@ class Request:
 class _Collector:
     """A pytest plugin that turns reports into checks."""
 
-    def __init__(self, owners: dict[Path, str]) -> None:
+    def __init__(self, node: str, owners: dict[Path, str]) -> None:
+        self._node = node
         self._owners = owners
         self._titles: dict[str, str] = {}
         self.checks: list[Check] = []
         self.errors: list[str] = []
+        self.properties: dict[str, str] = {}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -69,17 +71,24 @@ class _Collector:
             outcome = "failed"
         else:
             return
+        self.properties |= {key: str(value) for key, value in report.user_properties}
         failed_early = report.when != "call" and outcome == "failed"
         self.checks.append(
             Check(
                 playbook=self._playbook(report),
-                name=report.location[2].partition("[labctl://")[0],
+                name=self._name(report),
                 title=self._titles.get(report.nodeid, report.location[2]),
                 outcome="error" if failed_early else outcome,
                 message=_message(report),
                 seconds=report.duration,
             )
         )
+
+    def _name(self, report: pytest.TestReport) -> str:
+        """Return the test's name with its parameters, of which the host is none of interest."""
+        name, bracket, parameters = report.location[2].partition("[")
+        others = parameters.removesuffix("]").removeprefix(f"labctl://{self._node}").lstrip("-")
+        return f"{name}[{others}]" if bracket and others else name
 
     def _playbook(self, report: pytest.TestReport) -> str:
         path = Path(report.nodeid.partition("::")[0])
@@ -107,9 +116,9 @@ def run(request: Request) -> NodeReport:
         request.target, HostKeys(request.known_hosts), sudo_password=request.sudo_password
     )
     session = ShellSession(remote)
-    collector = _Collector({path: name for name, path in request.files})
+    collector = _Collector(request.node, {path: name for name, path in request.files})
     try:
-        versions = _versions(session)
+        session.run(":")  # one error now if the node does not answer, not one for each check
         register(request.node, session)
         arguments = [
             "--import-mode=importlib",
@@ -143,18 +152,7 @@ def run(request: Request) -> NodeReport:
             hint="mend the verify.py that is named above",
             log=request.log,
         )
-    return NodeReport(request.node, tuple(collector.checks), versions)
-
-
-def _versions(session: Any) -> dict[str, str]:
-    """Ask the node for the versions that people want to see; this also proves that it answers."""
-    _, out, _ = session.run(
-        "docker version --format '{{.Server.Version}}' 2>/dev/null || echo -; "
-        "{ docker-compose version --short || docker compose version --short; } 2>/dev/null"
-        " || echo -"
-    )
-    engine, compose = [*out.decode("utf-8", "replace").split("\n"), "-", "-"][:2]
-    return {"engine": engine.strip() or "-", "compose": compose.strip() or "-"}
+    return NodeReport(request.node, tuple(collector.checks), collector.properties)
 
 
 def _message(report: pytest.TestReport) -> str:

@@ -37,13 +37,15 @@ class Packages:
 
     Parameters:
         wanted: the packages; one transaction brings all that are not as wanted.
+        name: what they are together; default: their names.
     """
 
     wanted: tuple[Package, ...]
+    name: str = ""
 
     @property
     def id(self) -> str:
-        return f"packages:{'+'.join(package.name for package in self.wanted)}"
+        return f"packages:{self.name or '+'.join(package.name for package in self.wanted)}"
 
     def probe(self) -> str:
         names = " ".join(quote(package.name) for package in self.wanted)

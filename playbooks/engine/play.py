@@ -20,17 +20,19 @@ def play(play: Play) -> Plays:
     yield repository_file(
         "docker-ce", (Section("docker-ce-stable", "Docker CE Stable", docker.baseurl),), key
     )
-    # docker-ce-selinux is not among them: docker-ce obsoletes it.
-    prerequisites = ("yum-utils", "device-mapper-persistent-data", "lvm2")
-    yield Packages(tuple(Package(name) for name in prerequisites))
-    engine = [
+    # One transaction: it comes as a whole or not at all, and yum starts but once. docker-ce-selinux
+    # is not among them: docker-ce obsoletes it.
+    packages = [
+        Package("yum-utils"),
+        Package("device-mapper-persistent-data"),
+        Package("lvm2"),
         Package("containerd.io", versions.containerd),
         Package("docker-ce", versions.docker),
         Package("docker-ce-cli", versions.docker_cli),
     ]
     if versions.buildx:
-        engine.append(Package("docker-buildx-plugin", versions.buildx))
-    yield Packages(tuple(engine))
+        packages.append(Package("docker-buildx-plugin", versions.buildx))
+    yield Packages(tuple(packages), name="engine")
     yield Service("docker")
     for user in (play.user, *play.lab.docker.users):
         if user != "root":

@@ -1,5 +1,6 @@
 """The engine runs containers, for the lab's user, at the versions of the toolchain."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ def test_engine_starts_at_boot_and_runs(host: Host) -> None:
     assert docker.is_running
 
 
-def test_user_reaches_the_engine_without_sudo(host: Host) -> None:
+def test_user_reaches_the_engine_without_sudo(
+    host: Host, record_property: Callable[[str, object], None]
+) -> None:
     """the lab's user reaches the daemon without sudo"""
     result = host.run("docker version --format '{{.Server.Version}}'")
     assert result.rc == 0, result.stderr
-    assert result.stdout.strip()
+    record_property("engine", result.stdout.strip())
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -17,7 +17,7 @@ from tests.e2e.conftest import ENGINE, Lab, machines, spec
 from tests.testbed import Node, World
 
 NAME = "docker-node1"
-ENGINE_PACKAGES = "packages:containerd.io+docker-ce+docker-ce-cli"
+ENGINE_PACKAGES = "packages:engine"
 
 
 @pytest.fixture(scope="module")
