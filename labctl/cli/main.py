@@ -11,7 +11,20 @@ import sys
 import typer
 
 from labctl import __version__
-from labctl.cli import destroy, halt, init, provision, render, schema, status, up, verify
+from labctl.cli import (
+    destroy,
+    exec,
+    halt,
+    init,
+    provision,
+    render,
+    schema,
+    scp,
+    ssh,
+    status,
+    up,
+    verify,
+)
 from labctl.cli.context import Globals, GroupedCommands
 from labctl.cli.errors import render_error
 from labctl.errors import Interrupted, LabctlError
@@ -30,7 +43,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for command in (init, up, provision, verify, status, halt, destroy, render, schema):
+for command in (
+    init,
+    up,
+    provision,
+    verify,
+    status,
+    halt,
+    destroy,
+    ssh,
+    exec,
+    scp,
+    render,
+    schema,
+):
     command.register(app)
 
 
