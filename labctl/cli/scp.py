@@ -141,6 +141,8 @@ class _Notices:
 class _Silent:
     """Shows nothing: what there is to say comes in the end."""
 
+    wants_sizes = False
+
     def expect(self, node: str, size: int) -> None: ...
 
     def moved(self, node: str, size: int) -> None: ...
@@ -148,6 +150,8 @@ class _Silent:
 
 class _Bars:
     """A progress bar a node."""
+
+    wants_sizes = True
 
     def __init__(self, progress: Any) -> None:
         self._progress = progress

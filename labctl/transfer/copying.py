@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +21,7 @@ from labctl.transfer.tree import Tree, expand
 
 if TYPE_CHECKING:
     from labctl.lab import Lab
+    from labctl.remote.ssh import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ class Copied:
 
 class Meter(Protocol):
     """Is told how a copy goes on, from several threads."""
+
+    @property
+    def wants_sizes(self) -> bool:
+        """Whether it is worth a walk through a node's folder to know its size beforehand."""
+        ...
 
     def expect(self, node: str, size: int) -> None:
         """`size` more bytes of files are to be moved to or from a node."""
@@ -106,7 +111,7 @@ def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> lis
                 run.take(sink, tree, into=several)
             for other, path in remote:
                 with lab.remote(other) as origin:
-                    found = NodeSource(origin, path, follow=options.follow, sudo=options.sudo)
+                    found = _source(origin, path, options, meter)
                     run.take(sink, found, into=several or len(found.roots) > 1)
         return run.copied()
 
@@ -130,9 +135,7 @@ def _fetch(
         place = path
         paths = [source.path for source in sources if node in source.nodes]
         with lab.remote(node) as origin:
-            found = [
-                NodeSource(origin, path, follow=options.follow, sudo=options.sudo) for path in paths
-            ]
+            found = [_source(origin, path, options, meter) for path in paths]
             if several_nodes:
                 own = Path(path).expanduser() / node
                 try:
@@ -148,6 +151,12 @@ def _fetch(
     return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
 
 
+def _source(remote: Remote, path: str, options: Options, meter: Meter) -> NodeSource:
+    return NodeSource(
+        remote, path, follow=options.follow, sudo=options.sudo, measure=meter.wants_sizes
+    )
+
+
 class _Run:
     """Counts what is copied to or from a node."""
 
@@ -161,7 +170,7 @@ class _Run:
     def take(self, sink: _Sink, source: Source, *, into: bool) -> None:
         """Copy a source, and count it."""
         self._meter.expect(self._node, source.size)
-        self._files += sink.take(source, partial(self._moved), into=into)
+        self._files += sink.take(source, self._moved, into=into)
 
     def copied(self) -> Copied:
         """Return what was counted."""

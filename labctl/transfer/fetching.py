@@ -45,18 +45,21 @@ class NodeSource:
         path: a path on it, or a pattern of its shell.
         follow: copy what links lead to in place of the links.
         sudo: read as root.
+        measure: find out the size of it all beforehand, which takes a walk through it.
 
     Raises:
         TransferError: there is no such thing, or the node's answer does not fit the question.
         RemoteError: the node could not be reached, or broke off.
     """
 
-    def __init__(self, remote: Remote, path: str, *, follow: bool, sudo: bool) -> None:
+    def __init__(
+        self, remote: Remote, path: str, *, follow: bool, sudo: bool, measure: bool = False
+    ) -> None:
         self._remote = remote
         self._follow = follow
         self._sudo = sudo
         self._asked = NodePath.parse(path)
-        self._found, self.size = self._look(path)
+        self._found, self.size = self._look(path, measure)
         self.roots: Sequence[Root] = tuple(found.root for found in self._found)
 
     def members(self) -> Iterator[Member]:
@@ -69,9 +72,9 @@ class NodeSource:
         for group in _groups(self._found):
             yield from self._stream(group)
 
-    def _look(self, shown: str) -> tuple[list[_Found], int]:
+    def _look(self, shown: str, measure: bool) -> tuple[list[_Found], int]:
         script = scripts.from_home(scripts.LOOK, self._asked.user)
-        arguments = ("-L" if self._follow else "", self._asked.path)
+        arguments = ("-L" if self._follow else "", "yes" if measure else "", self._asked.path)
         command, opening = self._remote.script(script, *arguments, root=self._sudo)
         status, out, words = self._remote.call(command, opening)
         if self._sudo and status != 0 and words.startswith(b"sudo:"):
@@ -165,24 +168,16 @@ class _Stream:
         self._err = bytearray()
         self.at_end = False
 
-    def read(self, size: int, /) -> bytes:
-        """Return `size` bytes; fewer only at the end."""
-        parts: list[bytes] = []
-        while size > 0 and not self.at_end:
-            data = self._receive(min(size, BLOCK))
-            parts.append(data)
-            size -= len(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
     def end(self) -> tuple[int, bytes]:
         """Read to the end; return the exit code and stderr."""
         while not self.at_end:
-            self._receive(BLOCK)
+            self.recv(BLOCK)
         while data := self._channel.recv_stderr(BLOCK):
             self._err += data
         return self._channel.recv_exit_status(), bytes(self._err)
 
-    def _receive(self, size: int) -> bytes:
+    def recv(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none only at the end."""
         try:
             data: bytes = self._channel.recv(size)
         except TimeoutError:

@@ -132,9 +132,10 @@ printf 'done\\n' >&3
 LOOK = (
     _OPENING
     + """\
-# FOLLOW, then PATHs or patterns. Answers for each that is found, each field with a NUL behind it:
-# kind, folder, name in that folder, name to keep, bytes. FOLLOW is "-L" or "".
-follow=$1; shift
+# FOLLOW MEASURE, then PATHs or patterns. Answers for each that is found, with a NUL behind each:
+# kind, folder, name in that folder, name to keep, bytes. FOLLOW is "-L" or ""; without
+# MEASURE there are no bytes.
+follow=$1 measure=$2; shift 2
 one() {
   path=$1
   ls -d "$path" >/dev/null || exit 1
@@ -150,7 +151,8 @@ one() {
     else ls -dL "$path" >/dev/null && fail "$path: Not a regular file"; exit 1
     fi ;;
   esac
-  bytes=$(du -s $follow --apparent-size -B1 "$real" 2>/dev/null)
+  bytes=
+  [ -z "$measure" ] || bytes=$(du -s $follow --apparent-size -B1 "$real" 2>/dev/null)
   case $kind in
   contents) printf '%s\\0' contents "$real" . '' "${bytes%%[!0-9]*}" ;;
   *)

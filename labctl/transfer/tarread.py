@@ -11,8 +11,8 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import IO, Any, Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from labctl.errors import TransferError
 from labctl.transfer.member import BLOCK, Bytes, Kind, Member, Root, link_stays
@@ -21,10 +21,10 @@ _Key = tuple[int, tuple[str, ...]]
 
 
 class Readable(Protocol):
-    """What bytes come from."""
+    """What bytes come from, such as a socket."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return `size` bytes; fewer only at the end."""
+    def recv(self, size: int, /) -> bytes:
+        """Return at most `size` bytes as soon as there are some; none only at the end."""
         ...
 
 
@@ -49,15 +49,16 @@ def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> It
         TransferError: a member is refused, or the stream is cut off or no tar.
     """
     kinds: dict[_Key, Kind] = {}
-    file: Any = stream  # in this mode tarfile wants nothing but read()
+    forward = _Forward(stream)
+    file: Any = forward
     try:
-        opened: Any = tarfile.open(
-            fileobj=file, mode="r|", bufsize=BLOCK, encoding="utf-8", errors="surrogateescape"
-        )
-        with opened as tar:
+        with tarfile.open(
+            fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
+        ) as opened:
+            tar: Any = opened
             while info := tar.next():
                 tar.members = []  # it would keep every member of a big tree
-                member = _member(tar, info, expected, kinds)
+                member = _member(forward, info, expected, kinds)
                 kinds[member.root, member.path] = member.kind
                 yield member
     except tarfile.TarError as error:
@@ -73,6 +74,60 @@ def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> It
         raise TransferError(f"the node did not send {', '.join(missing)}", node=node)
 
 
+class _Forward:
+    """A stream as the file that tarfile wants: it may seek, but only forward, and one byte back.
+
+    tarfile's own way to read a stream copies each byte of a file four times. Here it only ever
+    reads headers, and blocks go from the stream to whoever writes them.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._ahead = memoryview(b"")
+        self._last = b""
+        self._at = 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, to: int) -> int:
+        if to == self._at - 1 and self._last:
+            self._ahead = memoryview(self._last + bytes(self._ahead))
+            self._last = b""
+            self._at = to
+        while self._at < to and (block := self._some(to - self._at)):
+            self._took(block)
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        parts: list[Bytes] = []
+        while size > 0 and (block := self._some(size)):
+            self._took(block)
+            parts.append(block)
+            size -= len(block)
+        return b"".join(parts)
+
+    def blocks(self, size: int) -> Iterator[Bytes]:
+        """Yield the next `size` bytes in blocks."""
+        while size:
+            block = self._some(size)
+            if not block:
+                raise _cut_off("unexpected end of data")
+            self._took(block)
+            size -= len(block)
+            yield block
+
+    def _some(self, size: int) -> memoryview:
+        if not self._ahead:
+            self._ahead = memoryview(self._stream.recv(BLOCK))
+        block, self._ahead = self._ahead[:size], self._ahead[size:]
+        return block
+
+    def _took(self, block: memoryview) -> None:
+        self._at += len(block)
+        self._last = bytes(block[-1:])
+
+
 class _Refused(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -80,7 +135,7 @@ class _Refused(Exception):
 
 
 def _member(
-    tar: tarfile.TarFile,
+    stream: _Forward,
     info: tarfile.TarInfo,
     expected: Mapping[str, Expected],
     kinds: Mapping[_Key, Kind],
@@ -108,22 +163,9 @@ def _member(
         return _hard_link(info, key, mode, mtime, expected, kinds)
     if not info.isreg():
         raise _Refused(f"{info.name!r} is a device, or something else that is no file")
-    file = tar.extractfile(info)
-    if file is None:
-        raise _Refused(f"{info.name!r} has no content")
-
-    def content(file: IO[bytes] = file) -> Iterator[Bytes]:
-        left = info.size
-        while left:
-            try:
-                block = file.read(min(BLOCK, left))
-            except tarfile.TarError as error:
-                raise _cut_off(error) from error
-            if not block:
-                raise _cut_off("unexpected end of data")
-            left -= len(block)
-            yield block
-
+    if info.issparse():
+        raise _Refused(f"{info.name!r} has holes that tar left out", "copy it without tar's -S")
+    content = partial(stream.blocks, info.size)
     return Member(found.index, path, kind, mode, mtime, info.size, content=content)
 
 
@@ -149,7 +191,7 @@ def _hard_link(
 def _place(name: str, expected: Mapping[str, Expected]) -> tuple[Expected, tuple[str, ...]]:
     if name.startswith("/"):
         raise _Refused(f"{name!r} is an absolute name")
-    parts = PurePosixPath(name).parts
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts:
         raise _Refused(f"{name!r} leads upwards")
     if "" in expected:

@@ -1,0 +1,41 @@
+"""What the doctor found, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters:
+        level: fail: the lab will not come up or not work so; warn: it may not; skipped: it could
+            not be looked at, for the reason in `found`.
+        what: was looked at, in two or three words.
+        found: what was seen.
+        remedy: what to do about it; empty where nothing is to be done.
+    """
+
+    level: Level
+    what: str
+    found: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as plain values."""
+        return {key: str(value) for key, value in asdict(self).items()}
+
+
+def healthy(findings: Iterable[Finding]) -> bool:
+    """Tell whether nothing failed."""
+    return all(finding.level is not Level.FAIL for finding in findings)
