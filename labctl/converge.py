@@ -178,7 +178,6 @@ def converge(
             met = _settle(run, items, facts)
             if met is not None:  # another machine answered than the one that was known
                 facts, known, asked = met, {}, set()
-                run.changes.clear()
                 continue
         if question is None:
             break
