@@ -123,8 +123,8 @@ def test_events_tell_what_was_done_and_when() -> None:
 
 def test_only_the_playbooks_asked_for_run() -> None:
     node = FakeNode()
-    run(node, playbook("one", [A]), playbook("two", [B]), only=iter(["two"]))
-    assert node.settings == {"b": "2"}
+    run(node, playbook("one", [A]), playbook("two", asking("k", [B])), only=iter(["two"]))
+    assert node.settings == {"b": "2", "answer-k": "k=k-measured"}
 
 
 # -- failures
@@ -391,6 +391,18 @@ def test_another_machine_gets_a_plan_of_its_own_and_no_old_answers() -> None:
 def test_a_wrong_memory_costs_one_exchange() -> None:
     node = FakeNode(settings={"a": "1"})
     assert run(node, playbook("one", [A]), facts=OTHER).exchanges == 2
+
+
+def test_what_was_done_stays_told_though_it_changed_the_facts() -> None:
+    class Node(FakeNode):
+        def _obey(self, snippet: str) -> tuple[int, bytes]:
+            if snippet == "set a 1":
+                self.facts = Facts("4f9c", "x86_64", "centos", "8")
+            return super()._obey(snippet)
+
+    outcome = run(Node(), playbook("one", asking("k", [B], before=(A,))))
+    assert [c.resource for c in outcome.changes] == ["setting:a", "setting:b", "setting:answer-k"]
+    assert outcome.facts.version == "8"
 
 
 def test_check_forgets_what_it_said_of_another_machine() -> None:
