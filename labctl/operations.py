@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from labctl.bringup import Bringer, prepare, present
+from labctl.bringup import Bringer, prepare
 from labctl.converge import Outcome, converge
-from labctl.errors import LabctlError, UsageError
+from labctl.errors import LabctlError
 from labctl.events import Checked, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
@@ -118,56 +118,6 @@ def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[N
                 return NodeRun(report=_verify_node(lab, node, playbooks, verifier))
 
         return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
-
-
-def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Shut nodes down in order."""
-    nodes = lab.select(limit)
-    with lab.state.locked("halt"):
-        machines = lab.machines()
-        there = present(machines.states())
-        chosen = [node for node in nodes if node in there]
-        return each(chosen, lambda node: machines.halt(node, emit=lab.emit), cap=1, stop=lab.stop)
-
-
-def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
-    """Remove machines, and what the lab remembers of them.
-
-    Parameters:
-        names: of the machines, as `doomed` returned them.
-    """
-    with lab.state.locked("destroy"):
-        machines = lab.machines()
-
-        def work(node: str) -> None:
-            machines.destroy(node, emit=lab.emit)
-            lab.hostkeys.forget(node)
-            lab.state.forget(node)
-
-        results = each(names, work, cap=1, stop=lab.stop)
-        if not present(machines.states()):
-            lab.state.save_provider("")
-        return results
-
-
-def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
-    """Return the machines that `destroy` would remove, also those that left lab.yaml since."""
-    if not lab.spec.uses_vagrant:
-        raise UsageError(
-            "this lab's machines existed before labctl and are not destroyed by it",
-            hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
-        )
-    there = present(lab.machines().states())
-    patterns = [part for item in limit for part in item.split(",") if part]
-    if not patterns:
-        return sorted(there)
-    left_over = [name for name in patterns if name in there]
-    chosen = (
-        {*left_over, *lab.select([p for p in patterns if p not in left_over])}
-        if (len(left_over) < len(patterns))
-        else set(left_over)
-    )
-    return sorted(chosen & there)
 
 
 def _provision_node(

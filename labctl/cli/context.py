@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from labctl.lab import Lab
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "The lab": ("init", "up", "provision", "verify", "status", "halt", "destroy"),
+    "The lab": ("init", "up", "provision", "verify", "status"),
+    "Its machines": ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
     "Its nodes": ("ssh", "exec", "scp"),
     "Looking closer": ("render", "doctor", "schema"),
 }
@@ -109,6 +110,9 @@ Limit = Annotated[
     typer.Option(
         "--limit", "-l", metavar="NODES", help="Only these nodes: names or patterns, with commas."
     ),
+]
+NodeNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[NODE]...", help="Names or patterns; default: all.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
 AskSudo = Annotated[

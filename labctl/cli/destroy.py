@@ -24,14 +24,14 @@ def destroy(
     as_json: Json = False,
 ) -> None:
     """Remove nodes and all that is on them. It asks first."""
-    from labctl import operations
+    from labctl import lifecycle
     from labctl.cli.summary import print_ended
     from labctl.errors import UsageError
 
     with_json(context, as_json)
     with sink(context) as emit:
         lab = open_lab(context, emit)
-        names = operations.doomed(lab, nodes or ())
+        names = lifecycle.doomed(lab, nodes or ())
     if not names:
         typer.echo("there is nothing to destroy", err=True)
         return
@@ -44,5 +44,5 @@ def destroy(
         typer.confirm(f"Remove {', '.join(names)} and all that is on them?", abort=True, err=True)
     with sink(context) as emit:
         lab.emit = emit
-        results = operations.destroy(lab, names)
+        results = lifecycle.destroy(lab, names)
     print_ended(context.obj, results, "destroyed")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from labctl.cli.context import Json, open_lab, sink, with_json
+from labctl.cli.context import Json, NodeNames, open_lab, sink, with_json
 
 
 def register(app: typer.Typer) -> None:
@@ -14,19 +12,13 @@ def register(app: typer.Typer) -> None:
     app.command("halt")(halt)
 
 
-def halt(
-    context: typer.Context,
-    nodes: Annotated[
-        list[str] | None, typer.Argument(help="Nodes to shut down; default: all.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def halt(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
     """Shut nodes down; `labctl up` brings them back as they were."""
-    from labctl import operations
+    from labctl import lifecycle
     from labctl.cli.summary import print_ended
 
     with_json(context, as_json)
     with sink(context) as emit:
         lab = open_lab(context, emit)
-        results = operations.halt(lab, nodes or ())
+        results = lifecycle.halt(lab, nodes or ())
     print_ended(context.obj, results, "halted")

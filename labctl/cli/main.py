@@ -12,16 +12,20 @@ import typer
 
 from labctl import __version__
 from labctl.cli import (
+    checkpoint,
     destroy,
     exec,
     halt,
     init,
     provision,
+    reload,
     render,
+    resume,
     schema,
     scp,
     ssh,
     status,
+    suspend,
     up,
     verify,
 )
@@ -50,6 +54,10 @@ for command in (
     verify,
     status,
     halt,
+    reload,
+    suspend,
+    resume,
+    checkpoint,
     destroy,
     ssh,
     exec,

@@ -43,8 +43,44 @@ class Machines(Protocol):
         """
         ...
 
+    def target(self, node: str) -> Target:
+        """Return how to reach a machine that runs.
+
+        Raises:
+            MachineError: its provider does not say.
+        """
+        ...
+
     def halt(self, node: str, *, emit: Emit) -> None:
         """Shut a machine down in order. One that does not run is left alone."""
+        ...
+
+    def suspend(self, node: str, *, emit: Emit) -> None:
+        """Freeze a running machine and keep its memory on disk."""
+        ...
+
+    def resume(self, node: str, *, emit: Emit) -> None:
+        """Let a suspended machine run on."""
+        ...
+
+    def reload(self, node: str, *, emit: Emit) -> None:
+        """Shut a machine down and start it with what the Vagrantfile says now."""
+        ...
+
+    def save(self, node: str, name: str, *, emit: Emit) -> None:
+        """Keep the state of a machine, disks and memory, as the checkpoint `name`."""
+        ...
+
+    def restore(self, node: str, name: str, *, emit: Emit) -> None:
+        """Bring a machine back to a checkpoint, running."""
+        ...
+
+    def checkpoints(self, node: str) -> list[str]:
+        """Return the names of a machine's checkpoints, oldest first."""
+        ...
+
+    def drop(self, node: str, name: str, *, emit: Emit) -> None:
+        """Delete a checkpoint; the machine itself is not touched."""
         ...
 
     def destroy(self, node: str, *, emit: Emit) -> None:

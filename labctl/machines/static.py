@@ -26,18 +26,42 @@ class StaticMachines:
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         return self._targets[node]
 
+    def target(self, node: str) -> Target:
+        return self._targets[node]
+
     def halt(self, node: str, *, emit: Emit) -> None:
-        raise self._not_ours(node, "halted")
+        raise _not_ours(node, "halted")
+
+    def suspend(self, node: str, *, emit: Emit) -> None:
+        raise _not_ours(node, "suspended")
+
+    def resume(self, node: str, *, emit: Emit) -> None:
+        raise _not_ours(node, "resumed")
+
+    def reload(self, node: str, *, emit: Emit) -> None:
+        raise _not_ours(node, "restarted")
+
+    def save(self, node: str, name: str, *, emit: Emit) -> None:
+        raise _not_ours(node, "saved")
+
+    def restore(self, node: str, name: str, *, emit: Emit) -> None:
+        raise _not_ours(node, "restored")
+
+    def checkpoints(self, node: str) -> list[str]:
+        raise _not_ours(node, "saved")
+
+    def drop(self, node: str, name: str, *, emit: Emit) -> None:
+        raise _not_ours(node, "saved")
 
     def destroy(self, node: str, *, emit: Emit) -> None:
-        raise self._not_ours(node, "destroyed")
+        raise _not_ours(node, "destroyed")
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return False
 
-    @staticmethod
-    def _not_ours(node: str, what: str) -> UsageError:
-        return UsageError(
-            f"{node} is an existing machine and is not {what} by labctl",
-            hint="labctl provisions and verifies it; turn it off as you turned it on",
-        )
+
+def _not_ours(node: str, what: str) -> UsageError:
+    return UsageError(
+        f"{node} is an existing machine and is not {what} by labctl",
+        hint="labctl provisions and verifies it; do this with what the machine came from",
+    )

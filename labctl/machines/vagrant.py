@@ -114,6 +114,27 @@ class VagrantMachines:
     def halt(self, node: str, *, emit: Emit) -> None:
         self._run(node, "halt", emit)
 
+    def suspend(self, node: str, *, emit: Emit) -> None:
+        self._run(node, "suspend", emit)
+
+    def resume(self, node: str, *, emit: Emit) -> None:
+        self._run(node, "resume", emit)
+
+    def reload(self, node: str, *, emit: Emit) -> None:
+        self._run(node, "reload", emit, provision=False)
+
+    def save(self, node: str, name: str, *, emit: Emit) -> None:
+        self._call(node, ["snapshot", "save", node, name], emit)
+
+    def restore(self, node: str, name: str, *, emit: Emit) -> None:
+        self._call(node, ["snapshot", "restore", node, name, "--no-provision"], emit)
+
+    def checkpoints(self, node: str) -> list[str]:
+        return parse_checkpoints(self._output(["snapshot", "list", node]))
+
+    def drop(self, node: str, name: str, *, emit: Emit) -> None:
+        self._call(node, ["snapshot", "delete", node, name], emit)
+
     def destroy(self, node: str, *, emit: Emit) -> None:
         self._run(node, "destroy", emit)
 
@@ -121,11 +142,6 @@ class VagrantMachines:
         return len(nodes) > 1
 
     def target(self, node: str) -> Target:
-        """Ask Vagrant how a running machine is reached.
-
-        Raises:
-            MachineError: Vagrant does not say.
-        """
         targets = [t for t in parse_config(self._output(["ssh-config", node])) if t.name == node]
         if not targets:
             raise MachineError(
@@ -164,6 +180,15 @@ class VagrantMachines:
                 ) from error
 
     def _run(self, node: str, verb: str, emit: Emit, **options: object) -> None:
+        """Run one of python-vagrant's commands for one machine."""
+        self._logged(node, verb, emit, lambda v: getattr(v, verb)(vm_name=node, **options))
+
+    def _call(self, node: str, arguments: list[str], emit: Emit) -> None:
+        """Run a Vagrant command that python-vagrant knows only for all machines at once."""
+        title = " ".join(arguments[:2])
+        self._logged(node, title, emit, lambda v: v._call_vagrant_command(arguments))
+
+    def _logged(self, node: str, title: str, emit: Emit, call: Callable[[Any], object]) -> None:
         """Run a Vagrant command for one machine, its output in the node's log."""
         path = self._log(node)
         start = path.stat().st_size if path.exists() else 0
@@ -178,11 +203,11 @@ class VagrantMachines:
 
         with follow(path, start, said):
             try:
-                getattr(self._vagrant(logging), verb)(vm_name=node, **options)
+                call(self._vagrant(logging))
             except subprocess.CalledProcessError as error:
                 text = tail(path, start)
                 raise MachineError(
-                    f"vagrant {verb} failed with exit code {error.returncode}",
+                    f"vagrant {title} failed with exit code {error.returncode}",
                     node=node,
                     hint=cure(text),
                     details=gist(text),
@@ -212,6 +237,16 @@ def parse_states(text: str) -> dict[str, MachineState]:
         if len(fields) >= 4 and fields[1] and fields[2] == "state":
             states[fields[1]] = _STATES.get(fields[3], MachineState.UNKNOWN)
     return states
+
+
+def parse_checkpoints(text: str) -> list[str]:
+    """Read what ``vagrant snapshot list NODE`` prints.
+
+    Names stand on lines of their own, indented or not by Vagrant's version; lines that begin with
+    ``==>`` are headings, or say that there are none.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("==>") and " " not in line]
 
 
 def gist(text: str) -> str:

@@ -84,6 +84,9 @@ def _put(received: Path, final: Path) -> None:
         found = received.stat()
         received.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
         if final.is_dir():
+            if not os.access(final, os.W_OK):
+                with contextlib.suppress(PermissionError):
+                    final.chmod(stat.S_IMODE(final.stat().st_mode) | stat.S_IRWXU)
             _merge(received, final)
         elif os.path.lexists(final):
             raise TransferError(f"{final}: Not a directory")

@@ -19,6 +19,7 @@ put() { # FROM TO: move a received file or folder to its final name
     # Without write permission a folder can neither be moved nor emptied.
     chmod u+rwx "$1" || exit 1
     if [ -d "$2" ]; then
+      [ -w "$2" ] || chmod u+w "$2" 2>/dev/null
       merge "$1" "$2" || exit 1
       touch -d "@${stamp#* }" "$2" 2>/dev/null
     elif [ -e "$2" ] || [ -L "$2" ]; then

@@ -143,7 +143,9 @@ def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferErro
         lines = ["the node broke off" if status < 0 else f"it failed there with exit code {status}"]
     # tar says at the end that there were errors, and the first line says which.
     hint = ""
-    if any("No space left" in line for line in lines):
+    if any("No space left" in line or ": Wrote only " in line for line in lines):
+        if "No space left" not in lines[0]:
+            lines.insert(0, "No space left on the node")
         hint = "make room on the node; nothing half was left there"
     elif any("Permission denied" in line for line in lines) and not sudo:
         hint = "--sudo copies as root"
@@ -177,7 +179,7 @@ class _Stream:
         while self._channel.recv_stderr_ready():
             self._err += self._channel.recv_stderr(_READ)
         # tar goes on reading after a full disk, to the bitter end; a warning is no reason to stop.
-        if b": Cannot " in self._err:
+        if b": Cannot " in self._err or b": Wrote only " in self._err:
             raise _NodeSpoke
 
     def line(self) -> str:

@@ -1,0 +1,86 @@
+"""`labctl checkpoint`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labctl.cli.context import Json, Limit, open_lab, sink, with_json
+
+if TYPE_CHECKING:
+    from labctl.fanout import Result
+    from labctl.lab import Lab
+
+Name = Annotated[str, typer.Argument(help="The checkpoint's name, such as chapter5.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    commands = typer.Typer(
+        help="Keep the state of nodes under a name, and go back to it.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    commands.command("save")(save)
+    commands.command("list")(show)
+    commands.command("restore")(restore)
+    commands.command("delete")(delete)
+    app.add_typer(commands, name="checkpoint")
+
+
+def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+    """Keep the state of nodes, disks and memory, under a name."""
+    from labctl import checkpoints
+
+    _run(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), f"saved as {name}")
+
+
+def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+    """Bring nodes back to a checkpoint. What happened on them since is gone."""
+    from labctl import checkpoints
+
+    done = f"back at {name}"
+    _run(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
+
+
+def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+    """Delete a checkpoint; the nodes themselves are not touched."""
+    from labctl import checkpoints
+
+    done = f"without {name}"
+    _run(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
+
+
+def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:
+    """List the checkpoints of each node."""
+    import json
+
+    from labctl import checkpoints
+    from labctl.cli.errors import lines
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        results = checkpoints.names(open_lab(context, emit), limit or ())
+    for result in results:
+        if context.obj.as_json:
+            found = {"event": "checkpoints", "node": result.node, "checkpoints": result.value or []}
+            typer.echo(json.dumps(found))
+        elif result.error:
+            typer.echo("\n".join(lines(result.error)), err=True)
+        else:
+            typer.echo(f"{result.node}  {'  '.join(result.value or []) or '-'}")
+    if any(not result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def _run(
+    context: typer.Context, as_json: bool, work: Callable[[Lab], list[Result[None]]], done: str
+) -> None:
+    from labctl.cli.summary import print_ended
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        results = work(open_lab(context, emit))
+    print_ended(context.obj, results, done)

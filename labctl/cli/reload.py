@@ -1,0 +1,24 @@
+"""`labctl reload`."""
+
+from __future__ import annotations
+
+import typer
+
+from labctl.cli.context import Json, NodeNames, open_lab, sink, with_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("reload")(reload)
+
+
+def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
+    """Restart nodes with what lab.yaml says now about memory, processors and folders."""
+    from labctl import lifecycle
+    from labctl.cli.summary import print_ended
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        results = lifecycle.reload(lab, nodes or ())
+    print_ended(context.obj, results, "restarted")

@@ -1,0 +1,24 @@
+"""`labctl suspend`."""
+
+from __future__ import annotations
+
+import typer
+
+from labctl.cli.context import Json, NodeNames, open_lab, sink, with_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("suspend")(suspend)
+
+
+def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
+    """Freeze nodes; memory and containers stay as they are until `labctl resume`."""
+    from labctl import lifecycle
+    from labctl.cli.summary import print_ended
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        results = lifecycle.suspend(lab, nodes or ())
+    print_ended(context.obj, results, "suspended")
