@@ -11,6 +11,7 @@ from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab import Lab
 from labctl.machines import providers
 from labctl.machines.base import Machines, MachineState
+from labctl.registry import Entry, Registry, clash
 from labctl.state import NodeRecord, write
 
 
@@ -32,6 +33,13 @@ def prepare(lab: Lab, machines: Machines) -> None:
         lab.emit(
             Notice("", "this processor has no virtualization: libvirt emulates, which is slow")
         )
+    registry = Registry()
+    other = clash(lab.spec.network, registry.others(lab.workspace.state))
+    if other is not None:
+        raise UsageError(
+            f"the network {lab.spec.network} belongs to the lab in {other.folder} already",
+            hint="leave 'network' out and labctl takes a free one, or destroy that lab first",
+        )
     text = vagrantfile(lab, lab.provider)
     if (lab.workspace.state / ".vagrant").is_dir():
         gone = present(machines.states()) - set(lab.spec.node_names)
@@ -44,6 +52,15 @@ def prepare(lab: Lab, machines: Machines) -> None:
     if not old.is_file() or old.read_text("utf-8") != text:
         write(old, text)
     lab.state.save_provider(lab.provider)
+    registry.note(
+        Entry(
+            str(lab.workspace.folder),
+            str(lab.workspace.state),
+            lab.spec.name,
+            lab.spec.network,
+            lab.spec.node_names,
+        )
+    )
 
 
 def vagrantfile(lab: Lab, provider: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from labctl import playbook, specfile
@@ -15,6 +15,7 @@ from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
 from labctl.playbook import Play, Playbook
+from labctl.registry import Entry, Registry, clash, free_name, free_network
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 from labctl.specfile import Override
@@ -26,6 +27,25 @@ if TYPE_CHECKING:
     from labctl.spec import LabSpec, Node
 
 
+def _free(spec: LabSpec, said: Collection[str], others: list[Entry]) -> dict[str, str]:
+    """Return a network and a name that no other lab has, for a lab that asks for neither.
+
+    Parameters:
+        spec: the lab with its defaults.
+        said: keys that lab.yaml or a flag says; those are never changed.
+        others: the other labs of this machine.
+    """
+    if not spec.uses_vagrant:
+        return {}
+    chosen: dict[str, str] = {}
+    fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
+    if "network" not in said and not fixed and clash(spec.network, others):
+        chosen["network"] = free_network(others)
+    if "name" not in said and free_name(spec.name, others) != spec.name:
+        chosen["name"] = free_name(spec.name, others)
+    return chosen
+
+
 class Lab:
     """A lab that is open for work.
 
@@ -34,6 +54,8 @@ class Lab:
         spec: what it should be.
         emit: takes the events of all work on it.
         sudo_password: for login users of existing machines who need one; it is never stored.
+
+    `chosen` holds what labctl chose for the lab because nobody said it; `up` remembers it.
     """
 
     def __init__(
@@ -51,6 +73,7 @@ class Lab:
         self.hostkeys = HostKeys(workspace.known_hosts)
         self.sudo_password = sudo_password
         self.stop = Stop()
+        self.chosen: dict[str, str] = {}
         self._provider = ""
 
     @classmethod
@@ -73,11 +96,16 @@ class Lab:
             key: Override(value, f"--{key} of an earlier run")
             for key, value in State(workspace).flags().items()
         }
-        if kept and workspace.spec_file is not None:
-            said = specfile.keys(workspace.spec_file)
-            kept = {key: value for key, value in kept.items() if key not in said}
-        spec = specfile.load(workspace.spec_file, {**kept, **flags}, folder=workspace.folder)
-        return cls(workspace, spec, emit=emit, sudo_password=sudo_password)
+        said = frozenset(specfile.keys(workspace.spec_file) if workspace.spec_file else ())
+        given = {key: value for key, value in kept.items() if key not in said} | dict(flags)
+        spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
+        chosen = _free(spec, said | given.keys(), Registry().others(workspace.state))
+        if chosen:
+            given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
+            spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
+        lab = cls(workspace, spec, emit=emit, sudo_password=sudo_password)
+        lab.chosen = chosen
+        return lab
 
     # -- nodes
 

@@ -11,6 +11,7 @@ from labctl.events import Emit, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
 from labctl.machines.base import Machines
+from labctl.registry import Registry
 
 Verb = Callable[[Machines, str, Emit], None]
 
@@ -63,6 +64,7 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
         results = each(names, work, cap=1, stop=lab.stop)
         if not present(machines.states()):
             lab.state.save_provider("")
+            Registry().strike(lab.workspace.state)
         return results
 
 

@@ -74,8 +74,8 @@ def up(
     with lab.state.locked("up"):
         machines = lab.machines()
         prepare(lab, machines)
-        if remember:
-            lab.state.save_flags({**lab.state.flags(), **remember})
+        if remember or lab.chosen:
+            lab.state.save_flags({**lab.state.flags(), **lab.chosen, **(remember or {})})
         bring = Bringer(lab, machines, nodes)
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from labctl.errors import LabLocked, StateError
 from labctl.facts import Facts
+from labctl.locking import exclusive
 from labctl.remote.target import Target
 from labctl.workspace import Workspace
 
@@ -165,20 +166,13 @@ class State:
         Raises:
             LabLocked: another labctl holds it; the message says which and since when.
         """
-        from filelock import FileLock, Timeout
-
         self.workspace.make()
-        lock = FileLock(self.workspace.lock, mode=0o600)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise self._locked_by_other() from None
-        except (OSError, NotImplementedError) as error:
-            raise StateError(
-                f"{self.workspace.lock} cannot be locked: {error}",
-                hint="does it belong to another user? a network drive may need LABCTL_STATE_DIR",
-            ) from error
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(self.workspace.lock, timeout=0))
+            except TimeoutError:
+                raise self._locked_by_other() from None
+            stack.callback(self.workspace.holder.unlink, missing_ok=True)
             write(
                 self.workspace.holder,
                 json.dumps(
@@ -193,9 +187,6 @@ class State:
                 + "\n",
             )
             yield
-        finally:
-            self.workspace.holder.unlink(missing_ok=True)
-            lock.release()
 
     def _locked_by_other(self) -> LabLocked:
         holder = _read(self.workspace.holder)

@@ -77,21 +77,29 @@ class Tree:
             found = os.stat(top)  # noqa: PTH116
         except OSError as error:
             raise _unreadable(top, error) from error
-        kind = self._kind(found) or Kind.FILE
-        todo: list[_Folder] = []
-        self._add(top, root, (), found, 0, frozenset(), todo)
-        while todo:
-            folder = todo.pop()
-            try:
-                with os.scandir(folder.where) as entries:
-                    names = sorted(entry.name for entry in entries)
-            except OSError as error:
-                raise _unreadable(folder.where, error) from error
-            for name in names:
-                self._look(folder, name, todo)
-        return kind
+        inner = self._add(top, root, (), found, 0, frozenset())
+        # Each folder is finished before the next is begun: tar sets a folder's time when it sees
+        # something else, and does not come back to it.
+        open_folders = [(inner, self._names(inner.where))] if inner else []
+        while open_folders:
+            folder, names = open_folders[-1]
+            name = next(names, None)
+            if name is None:
+                open_folders.pop()
+                continue
+            inner = self._look(folder, name)
+            if inner is not None:
+                open_folders.append((inner, self._names(inner.where)))
+        return Kind.FOLDER if stat.S_ISDIR(found.st_mode) else Kind.FILE
 
-    def _look(self, folder: _Folder, name: str, todo: list[_Folder]) -> None:
+    @staticmethod
+    def _names(folder: str) -> Iterator[str]:
+        try:
+            return iter(sorted(os.listdir(folder)))  # noqa: PTH208
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+
+    def _look(self, folder: _Folder, name: str) -> _Folder | None:
         where = os.path.join(folder.where, name)  # noqa: PTH118 (Path costs more than lstat)
         path = (*folder.path, name)
         base = folder.base
@@ -108,12 +116,12 @@ class Tree:
                     mtime = int(found.st_mtime)
                     link = Member(folder.root, path, Kind.LINK, 0o777, mtime, link=target)
                     self._members.append(link)
-                    return
+                    return None
                 found = os.stat(where)  # noqa: PTH116
                 base = len(path)
         except OSError as error:
             raise _unreadable(where, error) from error
-        self._add(where, folder.root, path, found, base, folder.above, todo)
+        return self._add(where, folder.root, path, found, base, folder.above)
 
     def _add(
         self,
@@ -123,33 +131,26 @@ class Tree:
         found: os.stat_result,
         base: int,
         above: frozenset[tuple[int, int]],
-        todo: list[_Folder],
-    ) -> None:
-        kind = self._kind(found)
+    ) -> _Folder | None:
+        """Add a member; return it if it is a folder, to be looked into."""
         mtime = int(found.st_mtime)
-        if kind is Kind.FOLDER:
+        if stat.S_ISDIR(found.st_mode):
             identity = (found.st_dev, found.st_ino)
             if identity in above:
                 raise TransferError(f"{where} leads back to a folder that it is in")
-            self._members.append(Member(root, path, kind, _mode(found, 0o755), mtime))
-            todo.append(_Folder(where, root, path, base, above | {identity}))
-        elif kind is Kind.FILE:
+            self._members.append(Member(root, path, Kind.FOLDER, _mode(found, 0o755), mtime))
+            return _Folder(where, root, path, base, above | {identity})
+        if stat.S_ISREG(found.st_mode):
             if not os.access(where, os.R_OK):
                 raise TransferError(f"{where} cannot be read: Permission denied")
             size = found.st_size
             content = partial(_content, where, size)
             mode = _mode(found, 0o644)
-            self._members.append(Member(root, path, kind, mode, mtime, size, content=content))
-        else:
-            raise TransferError(
-                f"{where} is neither a file nor a folder", hint="remove it, or copy its neighbours"
-            )
-
-    @staticmethod
-    def _kind(found: os.stat_result) -> Kind | None:
-        if stat.S_ISDIR(found.st_mode):
-            return Kind.FOLDER
-        return Kind.FILE if stat.S_ISREG(found.st_mode) else None
+            self._members.append(Member(root, path, Kind.FILE, mode, mtime, size, content=content))
+            return None
+        raise TransferError(
+            f"{where} is neither a file nor a folder", hint="remove it, or copy its neighbours"
+        )
 
 
 def _name(path: str) -> str:

@@ -78,6 +78,9 @@ class Lab:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.environment.setdefault("LABCTL_HOME", str(self.folder.parent / "home"))
+
     def write(self, spec: dict[str, Any]) -> None:
         """Write lab.yaml."""
         with (self.folder / "lab.yaml").open("w", encoding="utf-8") as file:
