@@ -37,17 +37,19 @@ def _broken(seen: Observed) -> list[str]:
 
 
 def _dig(names: list[str], resolver: str) -> str:
-    """Print "name address" where the other resolver has an address that answers over TLS.
+    """Print "name address" where the other resolver has another address that answers over TLS.
 
     Where the node's own resolver has no address at all, the other's first is printed even if it
     does not answer: the network may come later, the name will not.
     """
     return (
         f"for name in {' '.join(map(quote, names))}; do\n"
-        f"  own=$(getent ahostsv4 \"$name\" | cut -d' ' -f1 | sort -u)\n"
+        f"  own=$(getent ahostsv4 \"$name\" | cut -d' ' -f1 | sort -u | tr '\\n' ' ')\n"
         "  first=\n"
         f'  for address in $(dig +short +time=3 +tries=2 @{quote(resolver)} "$name" A); do\n'
         "    case $address in *[!0-9.]*) continue;; esac\n"
+        # What the node's own resolver says too needs no pin; it was the network that failed.
+        '    case " $own " in *" $address "*) continue;; esac\n'
         '    [ -n "$first" ] || first=$address\n'
         "    if curl --silent --output /dev/null --connect-timeout 6 --max-time 12"
         ' --resolve "$name:443:$address" "https://$name/"; then\n'
