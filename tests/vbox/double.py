@@ -7,14 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.vbox import process
 from tests.vbox.errors import INVALID_STATE, Refused
 from tests.vbox.home import Home
 from tests.vbox.machine import Machine
-from tests.vbox.network import Interfaces
 from tests.vbox.registry import Registry
-
-RUNNING = ("running", "paused")
+from tests.vbox.state import RUNNING, state
 
 
 def _print(text: str) -> None:
@@ -23,16 +20,14 @@ def _print(text: str) -> None:
 
 @dataclass
 class Double:
-    """The home, its machines and interfaces, and where to print."""
+    """The home, its machines, and where to print."""
 
     home: Home
     say: Callable[[str], None] = _print
     registry: Registry = field(init=False)
-    interfaces: Interfaces = field(init=False)
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.home)
-        self.interfaces = Interfaces(self.home)
 
     def folder(self, machine: Machine) -> Path:
         """Where the machine's files are."""
@@ -44,7 +39,7 @@ class Double:
 
     def state(self, machine: Machine) -> str:
         """The machine's state, in VirtualBox's words."""
-        return process.state(machine, self.folder(machine))
+        return state(machine, self.folder(machine))
 
     def require_off(self, machine: Machine) -> None:
         """Refuse to touch a machine that runs, as VirtualBox does with one that is locked."""

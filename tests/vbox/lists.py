@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.vbox import media
-from tests.vbox.double import RUNNING, Double
+from tests.vbox.double import Double
 from tests.vbox.errors import NotInDouble
+from tests.vbox.network import Interfaces
 from tests.vbox.options import parse
+from tests.vbox.state import RUNNING
 
 
 def list_(double: Double, arguments: list[str]) -> None:
@@ -52,7 +54,7 @@ def _properties(double: Double) -> None:
 
 
 def _interfaces(double: Double) -> None:
-    for number, interface in enumerate(double.interfaces.all()):
+    for number, interface in enumerate(Interfaces(double.home).all()):
         _block(
             double,
             {

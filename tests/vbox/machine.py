@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from copy import deepcopy
+import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +14,14 @@ SAVED_STATE = "saved-state"
 
 def new_mac() -> str:
     """A MAC address in the range that belongs to VirtualBox."""
-    return "080027" + uuid.uuid4().hex[:6].upper()
+    return "080027" + os.urandom(3).hex().upper()
+
+
+def new_uuid() -> str:
+    """A UUID. Its module loads slowly, and most calls make none."""
+    from uuid import uuid4
+
+    return str(uuid4())
 
 
 @dataclass
@@ -77,6 +83,10 @@ class Hardware:
             nics[int(slot)] = Nic(**{**nic, "forwards": forwards})
         return cls(**{**stored, "nics": nics})
 
+    def copy(self) -> Hardware:
+        """The same, to be changed alone."""
+        return Hardware.read(asdict(self))
+
     def nic(self, slot: int) -> Nic:
         """The adapter in a slot, made if there was none."""
         return self.nics.setdefault(slot, Nic())
@@ -113,7 +123,7 @@ class Machine:
     uuid: str
     name: str
     hardware: Hardware
-    disk_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    disk_uuid: str = field(default_factory=new_uuid)
     base: str = ""
     saved: str = ""
     paused: bool = False
@@ -140,8 +150,8 @@ class Machine:
 
     def clone(self, name: str, *, keep_macs: bool = False) -> Machine:
         """A machine like this one, with an identity of its own and no past."""
-        hardware = deepcopy(self.hardware)
+        hardware = self.hardware.copy()
         for nic in hardware.nics.values():
             if not keep_macs:
                 nic.mac = new_mac()
-        return Machine(uuid=str(uuid.uuid4()), name=name, hardware=hardware)
+        return Machine(uuid=new_uuid(), name=name, hardware=hardware)

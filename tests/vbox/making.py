@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from pathlib import Path
 
 from tests.vbox import media, ovf
 from tests.vbox.double import Double
 from tests.vbox.errors import INVALID_STATE, BadSyntax, NotInDouble, Refused
-from tests.vbox.machine import Hardware, Machine, Nic
+from tests.vbox.machine import Hardware, Machine, Nic, new_uuid
 from tests.vbox.options import parse
-from tests.vbox.snapshots import find
+from tests.vbox.state import RUNNING
+from tests.vbox.tree import find
 
 _DISK_UNIT = "9"
 _IMPORT = {
@@ -51,7 +51,7 @@ def import_(double: Double, arguments: list[str]) -> None:
         nics={1: Nic("nat")},
     )
     name = parsed.get("--vmname", appliance.name)
-    made = Machine(uuid=str(uuid.uuid4()), name=name, hardware=hardware)
+    made = Machine(uuid=new_uuid(), name=name, hardware=hardware)
     folder = double.registry.draft(made)
     try:
         media.convert(appliance.disk, folder / "disk.qcow2")
@@ -109,7 +109,7 @@ def unregistervm(double: Double, arguments: list[str]) -> None:
     if not parsed.values:
         raise NotInDouble("unregistervm that keeps the files")
     with double.registry.holding(parsed.words[0]) as machine:
-        if double.state(machine) in ("running", "paused"):
+        if double.state(machine) in RUNNING:
             raise Refused(
                 f"Cannot unregister the machine '{machine.name}' while it is locked", INVALID_STATE
             )

@@ -10,14 +10,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import subprocess
-import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.vbox import rules
 from tests.vbox.errors import NOT_FOUND, BadSyntax, Refused
 from tests.vbox.home import Home, write
-from tests.vbox.machine import Machine
+from tests.vbox.machine import Machine, new_uuid
 from tests.vbox.process import tap_name
 
 _LINKS = Path("/sys/class/net")
@@ -75,7 +74,7 @@ class Interfaces:
                 if f"vboxnet{n}" not in taken and not (_LINKS / f"vboxnet{n}").exists()
             )
             made = Interface(
-                f"vboxnet{number}", str(uuid.uuid4()), f"192.168.{56 + number}.1", "255.255.255.0"
+                f"vboxnet{number}", new_uuid(), f"192.168.{56 + number}.1", "255.255.255.0"
             )
             self._raise(made)
             self._save([*known, made])

@@ -23,7 +23,7 @@ def startvm(double: Double, arguments: list[str]) -> None:
             # VirtualBox can; here the clones' overlays would see their base change.
             raise NotInDouble("the start of a machine that has linked clones")
         double.say(f'Waiting for VM "{machine.name}" to power on...')
-        double.interfaces.require(machine)
+        network.Interfaces(double.home).require(machine)
         folder = double.folder(machine)
         process.start(machine, folder, machine.saved)
         try:

@@ -7,7 +7,6 @@ in its folder from the reading to the writing; what concerns names holds the hom
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +116,8 @@ class Registry:
 
     def remove(self, machine: Machine) -> None:
         """Forget a machine and delete its files."""
+        import shutil  # slow to load, and most calls remove nothing
+
         doomed = self.home.unfinished / f"{machine.uuid}.gone"
         self.folder(machine).rename(doomed)
         shutil.rmtree(doomed)

@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.vbox.double import Double
 from tests.vbox.machine import SLOTS, Machine, Nic
 from tests.vbox.options import parse
-from tests.vbox.snapshots import listing
+from tests.vbox.state import RUNNING
+from tests.vbox.tree import listing
 
 _CONTROLLER = "SATA Controller"
 
@@ -56,7 +57,7 @@ def machinereadable(machine: Machine, folder: Path, state: str) -> Iterator[str]
     yield f'"{_CONTROLLER}-ImageUUID-0-0"="{machine.disk_uuid}"'
     for slot in range(1, SLOTS + 1):
         yield from _adapter(slot, machine.hardware.nics.get(slot, Nic()))
-    if state in ("running", "paused"):
+    if state in RUNNING:
         yield 'SessionName="headless"'
     yield from _shared(machine)
     yield from listing(machine)

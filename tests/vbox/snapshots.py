@@ -7,16 +7,14 @@ or deleted here.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-from copy import deepcopy
-
 from tests.vbox import media
-from tests.vbox.double import RUNNING, Double
-from tests.vbox.errors import INVALID_STATE, NOT_FOUND, BadSyntax, NotInDouble, Refused
-from tests.vbox.machine import SAVED_STATE, Machine, Snapshot
+from tests.vbox.double import Double
+from tests.vbox.errors import INVALID_STATE, BadSyntax, NotInDouble, Refused
+from tests.vbox.machine import SAVED_STATE, Machine, Snapshot, new_uuid
 from tests.vbox.monitor import Monitor
 from tests.vbox.options import action, parse
+from tests.vbox.state import RUNNING
+from tests.vbox.tree import find, listing
 
 
 def snapshot(double: Double, arguments: list[str]) -> None:
@@ -50,47 +48,17 @@ def snapshot(double: Double, arguments: list[str]) -> None:
             raise BadSyntax(f"Invalid parameter '{verb}'")
 
 
-def find(machine: Machine, key: str) -> Snapshot:
-    """A snapshot by UUID or name; of one name the last that was taken."""
-    for candidate in reversed(machine.snapshots):
-        if key and key in (candidate.uuid, candidate.name):
-            return candidate
-    raise Refused(f"Could not find a snapshot named '{key}'", NOT_FOUND)
-
-
-def listing(machine: Machine) -> Iterator[str]:
-    """The tree for programs: a snapshot's number is its parent's and its own place in it."""
-
-    def below(parent: str, node: str) -> Iterator[str]:
-        children = [entry for entry in machine.snapshots if entry.parent == parent]
-        for number, entry in enumerate(children, 1):
-            # The root has no number; there is only one.
-            suffix = f"{node}-{number}" if parent else ""
-            yield f'SnapshotName{suffix}="{entry.name}"'
-            yield f'SnapshotUUID{suffix}="{entry.uuid}"'
-            if entry.description:
-                yield f'SnapshotDescription{suffix}="{entry.description}"'
-            if entry.uuid == machine.current:
-                current.extend((entry.name, entry.uuid, f"SnapshotName{suffix}"))
-            yield from below(entry.uuid, suffix)
-
-    current: list[str] = []
-    yield from below("", "")
-    for key, value in zip(("Name", "UUID", "Node"), current, strict=False):
-        yield f'CurrentSnapshot{key}="{value}"'
-
-
 def _take(double: Double, machine: Machine, name: str, description: str) -> Snapshot:
     state = double.state(machine)
     if state == "saved":
         raise NotInDouble("snapshots of a machine in the state “saved”")
     live = state in RUNNING
     made = Snapshot(
-        uuid=str(uuid.uuid4()),
+        uuid=new_uuid(),
         name=name,
         parent=machine.current,
         live=live,
-        hardware=deepcopy(machine.hardware),
+        hardware=machine.hardware.copy(),
         description=description,
     )
     if live:
@@ -116,7 +84,7 @@ def _restore(double: Double, machine: Machine, wanted: Snapshot) -> None:
     if machine.saved == SAVED_STATE:
         media.forget(double.disk(machine), SAVED_STATE)
     media.revert(double.disk(machine), wanted.uuid)
-    machine.hardware = deepcopy(wanted.hardware)
+    machine.hardware = wanted.hardware.copy()
     machine.current = wanted.uuid
     machine.saved = wanted.uuid if wanted.live else ""
     machine.dirty = wanted.live

@@ -1,11 +1,18 @@
-"""The small verbs: interfaces, properties, shared folders."""
+"""The small verbs: the version, interfaces, properties, shared folders."""
 
 from __future__ import annotations
 
 from tests.vbox.double import Double
 from tests.vbox.errors import FILE_ERROR, BadSyntax, NotInDouble, Refused
 from tests.vbox.machine import Shared
+from tests.vbox.network import Interfaces
 from tests.vbox.options import action, parse
+
+
+def version(double: Double, arguments: list[str]) -> None:
+    """`--version`."""
+    parse(arguments, {}, words=0)
+    double.say(double.home.version)
 
 
 def hostonlyif(double: Double, arguments: list[str]) -> None:
@@ -14,14 +21,14 @@ def hostonlyif(double: Double, arguments: list[str]) -> None:
     match verb:
         case "create":
             parse(rest, {}, words=0)
-            made = double.interfaces.create()
+            made = Interfaces(double.home).create()
             double.say(f"Interface '{made.name}' was successfully created")
         case "ipconfig":
             parsed = parse(rest, {"--ip": True, "--netmask": True}, words=1)
             mask = parsed.get("--netmask", "255.255.255.0")
-            double.interfaces.configure(parsed.words[0], parsed.one("--ip"), mask)
+            Interfaces(double.home).configure(parsed.words[0], parsed.one("--ip"), mask)
         case "remove":
-            double.interfaces.remove(parse(rest, {}, words=1).words[0])
+            Interfaces(double.home).remove(parse(rest, {}, words=1).words[0])
         case _:
             raise BadSyntax(f"Invalid parameter '{verb}'")
 
