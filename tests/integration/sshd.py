@@ -77,6 +77,9 @@ class Sshd:
             "PidFile none",
             "PermitRootLogin yes",
             "MaxStartups 100",
+            # bash takes this for a shell in a shell, and leaves out the user's .bashrc, which may
+            # do anything, such as take half a second or print something.
+            "SetEnv SHLVL=2",
             *([f"ForceCommand {self.command}"] if self.command else []),
         ]
         config = self.folder / "sshd_config"

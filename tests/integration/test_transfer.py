@@ -1,0 +1,534 @@
+"""Copies over a real sshd: what ends where, and what does not end anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from labctl.errors import LabctlError, TransferError, UsageError
+from labctl.events import Event, Notice
+from labctl.fanout import Result
+from labctl.lab import Lab
+from labctl.remote.hostkeys import HostKeys
+from labctl.remote.ssh import Remote
+from labctl.remote.target import Target
+from labctl.transfer.copying import Copied, Options, copy
+from labctl.transfer.folder import FolderSink
+from labctl.transfer.member import STAGE, Bytes, Kind, Member, Root
+from labctl.transfer.sending import NodeSink
+from labctl.transfer.tree import Tree
+from labctl.workspace import Workspace
+from tests.integration.sshd import Sshd
+
+NAMES = ["plain", "with blanks  two", "ü 🐳", "-rf", "two\nlines", "$(id)`id`'\"\\", "*", ".hidden"]
+ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
+
+
+class Meter:
+    """Counts what a copy tells."""
+
+    wants_sizes = True
+
+    def __init__(self) -> None:
+        self.expected: dict[str, int] = {}
+        self.done: dict[str, int] = {}
+
+    def expect(self, node: str, size: int) -> None:
+        self.expected[node] = self.expected.get(node, 0) + size
+
+    def moved(self, node: str, size: int) -> None:
+        self.done[node] = self.done.get(node, 0) + size
+
+
+Scp = Callable[..., list[Result[Copied]]]
+
+
+class OneConnection(Lab):
+    """A lab whose connections outlive a copy, so that a test need not wait for the next one."""
+
+    remotes: ClassVar[dict[Target, Remote]] = {}
+
+    def remote(self, name: str, **options: Any) -> Remote:
+        found = self.remotes.setdefault(self.target(name), super().remote(name, **options))
+        return cast(Remote, contextlib.nullcontext(found))
+
+
+@pytest.fixture
+def scp(lab_folder: Path) -> Scp:
+    """Copy as `labctl scp` does, in a lab of three nodes."""
+
+    def run(
+        *places: str | Path, meter: Meter | None = None, **options: Any
+    ) -> list[Result[Copied]]:
+        lab = OneConnection.open(Workspace.find(str(lab_folder)), {}, emit=lambda event: None)
+        return copy(lab, [str(place) for place in places], Options(**options), meter or Meter())
+
+    return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed() -> Iterator[None]:
+    """Close the connections in the end."""
+    yield
+    for remote in OneConnection.remotes.values():
+        remote.close()
+    OneConnection.remotes.clear()
+
+
+def good(results: list[Result[Copied]]) -> list[Copied]:
+    """Return what was copied, all of it without an error."""
+    for result in results:
+        if result.error is not None:
+            raise result.error
+    return [result.value for result in results if result.value is not None]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return a digest of each file and the target of each link below a folder."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        else:
+            found[name] = "folder"
+    return found
+
+
+def no_stage(folder: Path) -> bool:
+    """Tell whether no temporary folder is left."""
+    return not list(folder.rglob(f"{STAGE}*"))
+
+
+@pytest.fixture
+def labs(tmp_path: Path) -> Path:
+    """A folder with two files in it and one below."""
+    folder = tmp_path / "labs"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a").write_text("a")
+    (folder / "b").write_text("b")
+    (folder / "sub" / "c").write_text("c")
+    return folder
+
+
+TREE = {"a", "b", "sub", "sub/c"}
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("direction", ["up", "down", "across"])
+@pytest.mark.parametrize(
+    ("source", "before", "destination", "after"),
+    [
+        # What scp -r does: a folder that is there is gone into, another one comes about.
+        ("labs", [], "new", {"new", *(f"new/{name}" for name in TREE)}),
+        ("labs", [], "new/", {"new", *(f"new/{name}" for name in TREE)}),
+        ("labs/", [], "new", {"new", *(f"new/{name}" for name in TREE)}),
+        ("labs", ["dst/"], "dst", {"dst", "dst/labs", *(f"dst/labs/{n}" for n in TREE)}),
+        ("labs/", ["dst/"], "dst/", {"dst", "dst/labs", *(f"dst/labs/{n}" for n in TREE)}),
+        ("labs/.", ["dst/"], "dst", {"dst", *(f"dst/{name}" for name in TREE)}),
+        ("labs/.", [], "new", {"new", *(f"new/{name}" for name in TREE)}),
+        (
+            "labs",
+            ["dst/labs/sub/", "dst/labs/old", "dst/labs/a"],
+            "dst",
+            {"dst", "dst/labs", "dst/labs/old", *(f"dst/labs/{n}" for n in TREE)},
+        ),
+        ("labs/a", [], "new", {"new"}),
+        ("labs/a", ["dst/"], "dst", {"dst", "dst/a"}),
+        ("labs/a", ["dst/a"], "dst/a", {"dst", "dst/a"}),
+        ("labs/[ab]", ["dst/"], "dst", {"dst", "dst/a", "dst/b"}),
+        ("labs/?", ["dst/"], "dst", {"dst", "dst/a", "dst/b"}),
+        # And what it refuses.
+        ("labs/a", [], "new/", "No such file or directory"),
+        ("labs/a", [], "no/new", "No such file or directory"),
+        ("labs", [], "no/new", "No such file or directory"),
+        ("labs/[ab]", [], "new", "No such file or directory"),
+        ("labs/[ab]", ["dst/x"], "dst/x", "Not a directory"),
+        ("labs", ["dst/labs"], "dst", "Not a directory"),
+        ("labs", ["dst/x"], "dst/x", "Not a directory"),
+        ("labs/a", ["dst/a/"], "dst", "Is a directory"),
+    ],
+)
+def test_what_ends_where(
+    scp: Scp,
+    labs: Path,
+    tmp_path: Path,
+    direction: str,
+    source: str,
+    before: list[str],
+    destination: str,
+    after: set[str] | str,
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in before:
+        path = there / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_text("old")
+    old = names(there)
+    left = "docker-node1:" if direction != "up" else ""
+    right = "docker-node2:" if direction != "down" else ""
+    places = f"{left}{labs.parent}/{source}", f"{right}{there}/{destination}"
+    if isinstance(after, str):
+        with pytest.raises(TransferError) as caught:
+            good(scp(*places))
+        assert after in caught.value.message
+        assert names(there) == old
+    else:
+        good(scp(*places))
+        assert names(there) == after
+        assert not [p for p in there.rglob("[abc]") if p.is_file() and p.read_text() == "old"]
+
+
+@pytest.mark.parametrize("direction", ["up", "down", "across"])
+def test_names_modes_times_and_links_are_kept(scp: Scp, tmp_path: Path, direction: str) -> None:
+    source = tmp_path / "a folder"
+    for folder in (".", "ü 🐳 d", "-d", "two\nlines d"):
+        (source / folder).mkdir(exist_ok=True)
+        for index, name in enumerate(NAMES):
+            path = source / folder / name
+            path.write_text(name)
+            path.chmod((0o600, 0o644, 0o755, 0o444)[index % 4])
+            os.utime(path, (1_000_000_000 + index, 1_000_000_000 + index))
+    (source / "-d" / "link").symlink_to("../plain")
+    (source / "nowhere").symlink_to("not/there")
+    (source / "empty").mkdir(mode=0o700)
+    (source / "-d").chmod(0o555)
+    os.utime(source / "-d", (1_100_000_000, 1_100_000_000))
+    os.link(source / "plain", source / "same")
+    left = "docker-node1:" if direction != "up" else ""
+    right = "docker-node2:" if direction != "down" else ""
+    target = tmp_path / "there, ü"
+    good(scp(f"{left}{source}", f"{right}{target}"))
+    (source / "-d").chmod(0o755)
+    (target / "-d").chmod(stat.S_IMODE((target / "-d").stat().st_mode) | 0o200)
+    assert digests(target) == digests(source)
+    for path in source.rglob("*"):
+        if not path.is_symlink():
+            same = target / path.relative_to(source)
+            assert stat.S_IMODE(same.stat().st_mode) == stat.S_IMODE(path.stat().st_mode), path
+            assert int(same.stat().st_mtime) == int(path.stat().st_mtime), path
+    assert no_stage(tmp_path)
+
+
+def test_a_big_file_and_many_small_ones_arrive_bit_by_bit(scp: Scp, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    generator = random.Random(1)
+    for index in range(2000):
+        folder = source / f"d{index % 20}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"f{index}").write_bytes(generator.randbytes(index % 1500))
+    (source / "big").write_bytes(generator.randbytes(50_000_001))
+    size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+    meter = Meter()
+    up = good(scp(source, f"docker-node1:{tmp_path}/up", meter=meter))
+    assert (up[0].files, up[0].bytes) == (2001, size)
+    assert meter.expected == meter.done == {"docker-node1": size}
+    down = good(scp(f"docker-node2:{tmp_path}/up", tmp_path / "down"))
+    assert (down[0].files, down[0].bytes) == (2001, size)
+    assert digests(tmp_path / "down") == digests(source)
+
+
+def test_one_copy_for_every_node_and_from_every_node(scp: Scp, labs: Path, tmp_path: Path) -> None:
+    # The three nodes are one machine, so each adds to what the one before it made.
+    results = scp(labs, labs / "a", f"all:{tmp_path}")
+    assert [result.node for result in results] == ["docker-node1", "docker-node2", "docker-node3"]
+    good(results)
+    here = tmp_path / "here"
+    here.mkdir()
+    good(scp(f"docker-node[12]:{labs}/a", here))
+    assert names(here) == {"docker-node1", "docker-node1/a", "docker-node2", "docker-node2/a"}
+
+
+def test_one_node_fails_and_the_others_finish(
+    scp: Scp, labs: Path, tmp_path: Path, lab_folder: Path
+) -> None:
+    spec = lab_folder / "lab.yaml"
+    machines = json.loads(spec.read_text())
+    machines["machines"][1]["key"] = str(tmp_path / "no-such-key")
+    spec.write_text(json.dumps(machines))
+    results = scp(labs / "a", f"all:{tmp_path}/copy")
+    assert [result.ok for result in results] == [True, False, True]
+    assert (tmp_path / "copy").read_text() == "a"
+
+
+def test_relative_paths_begin_at_home(scp: Scp, tmp_path: Path) -> None:
+    name = f"labctl-test-{os.getpid()}"
+    (tmp_path / name).write_text("x")
+    home = Path.home() / name
+    try:
+        for place in ("", "~", "~/", name, f"~/{name}"):
+            good(scp(tmp_path / name, f"docker-node1:{place}"))
+            assert home.read_text() == "x"
+            home.unlink()
+    finally:
+        home.unlink(missing_ok=True)
+
+
+def test_a_file_goes_to_where_a_link_leads(scp: Scp, labs: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_text("old")
+    (tmp_path / "link").symlink_to("real/file")
+    good(scp(labs / "a", f"docker-node1:{tmp_path}/link"))
+    good(scp(f"docker-node1:{labs}/b", tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "file").read_text() == "b"
+
+
+def test_links_that_leave_the_tree(scp: Scp, labs: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s")
+    (labs / "out").symlink_to("../secret")
+    good(scp(labs, f"docker-node1:{tmp_path}/up"))  # ours: followed, as by scp
+    assert (tmp_path / "up" / "out").read_text() == "s"
+    assert not (tmp_path / "up" / "out").is_symlink()
+    with pytest.raises(TransferError, match="points outside") as caught:
+        good(scp(f"docker-node1:{labs}", tmp_path / "down"))
+    assert "--follow" in caught.value.hint
+    assert not (tmp_path / "down").exists()
+    good(scp(f"docker-node1:{labs}", tmp_path / "down", follow=True))
+    assert (tmp_path / "down" / "out").read_text() == "s"
+    (labs / "loop").symlink_to("..")
+    with pytest.raises(TransferError, match="leads back"):
+        scp(labs, f"docker-node1:{tmp_path}/again")
+
+
+def test_sources_that_cannot_be_had(scp: Scp, labs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        scp(tmp_path / "none", "docker-node1:")
+    with pytest.raises(TransferError, match="No such file"):
+        good(scp(f"docker-node1:{tmp_path}/none", tmp_path))
+    with pytest.raises(TransferError, match="No such file"):
+        good(scp(f"docker-node1:{tmp_path}/none*", tmp_path))
+    os.mkfifo(labs / "pipe")
+    with pytest.raises(TransferError, match="neither a file nor a folder"):
+        scp(labs, f"docker-node1:{tmp_path}/x")
+    with pytest.raises(TransferError, match="Not a regular file"):
+        good(scp(f"docker-node1:{labs}/pipe", tmp_path / "x"))
+    with pytest.raises(TransferError, match="Not a regular file"):
+        good(scp(labs / "a", "docker-node1:/dev/null"))
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+class Breaking:
+    """A source that goes wrong in the middle of its only file."""
+
+    roots = (Root("big", Kind.FILE),)
+    size = 50_000_000
+
+    def __init__(self, breaks: Callable[[], None]) -> None:
+        self._breaks = breaks
+
+    def members(self) -> Iterator[Member]:
+        yield Member(0, (), Kind.FILE, 0o644, 5, self.size, content=self._content)
+
+    def _content(self) -> Iterator[Bytes]:
+        for index in range(500):
+            if index == 100:
+                self._breaks()
+            yield bytes(100_000)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_copy_to_a_node_that_breaks_off_leaves_nothing(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "big").write_text("old")
+    remote = sshd.remote()
+    with pytest.raises(LabctlError):
+        NodeSink(remote, str(tmp_path), sudo=False, owner="", notice=print).take(
+            Breaking(remote.transport.close), lambda size: None, into=False
+        )
+    wait_until(lambda: no_stage(tmp_path))
+    assert names(tmp_path) == {"big"}
+    assert (tmp_path / "big").read_text() == "old"
+
+
+def test_a_copy_from_a_node_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise TransferError("the connection broke")
+
+    (tmp_path / "big").write_text("old")
+    with pytest.raises(TransferError):
+        FolderSink(str(tmp_path)).take(Breaking(fail), lambda size: None, into=False)
+    assert names(tmp_path) == {"big"}
+    assert (tmp_path / "big").read_text() == "old"
+
+
+def test_what_killed_copies_left_is_cleaned_up(scp: Scp, labs: Path, tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, here):
+        (folder / f"{STAGE}{dead.pid}.abc" / "0").mkdir(parents=True)
+        (folder / f"{STAGE}{os.getpid()}.abc").mkdir()
+        (folder / f"{STAGE}notes").mkdir()
+    good(scp(labs / "a", f"docker-node1:{there}"))
+    good(scp(f"docker-node1:{labs}/a", here))
+    for folder in (there, here):
+        assert names(folder) == {"a", f"{STAGE}{os.getpid()}.abc", f"{STAGE}notes"}
+
+
+def test_two_copies_at_once_do_not_meet(scp: Scp, labs: Path, tmp_path: Path) -> None:
+    threads = [
+        threading.Thread(target=lambda n=n: good(scp(labs, f"docker-node{n}:{tmp_path}/to")))
+        for n in (1, 2, 3)
+    ]
+    (tmp_path / "to").mkdir()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert digests(tmp_path / "to" / "labs") == digests(labs)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root mounts a small disk")
+def test_a_full_disk_on_the_node_says_so_and_keeps_the_old_file(scp: Scp, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        (disk / "big").write_text("old")
+        (tmp_path / "big").write_bytes(bytes(20_000_000))
+        for places in (
+            (tmp_path / "big", f"docker-node1:{disk}"),
+            (f"docker-node1:{tmp_path}/big", disk),
+        ):
+            with pytest.raises(TransferError, match="No space left") as caught:
+                good(scp(*places))
+            assert caught.value.node == "docker-node1"
+            assert names(disk) == {"big"}
+            assert (disk / "big").read_text() == "old"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+USER = """#!/bin/sh
+# Runs what is asked for as a user with no rights, and what is asked of sudo as root.
+case $SSH_ORIGINAL_COMMAND in
+"sudo -n "*) [ -e {folder}/no-sudo ] && {{ echo 'sudo: a password is required' >&2; exit 1; }}
+  export SUDO_UID=65534 SUDO_GID=65534; exec sh -c "${{SSH_ORIGINAL_COMMAND#sudo -n }}" ;;
+esac
+exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$SSH_ORIGINAL_COMMAND"
+"""
+
+
+@pytest.mark.skipif(not ROOT, reason="only root may become another user")
+class TestRights:
+    """A login user with no rights in a folder of root's, and a sudo that stands in for the real."""
+
+    @pytest.fixture
+    def folder(self) -> Iterator[Path]:
+        """A folder that everybody may look into, as pytest's own is not."""
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            yield Path(name)
+
+    @pytest.fixture
+    def sink(self, folder: Path, tmp_path: Path) -> Iterator[Callable[..., NodeSink]]:
+        self.notices: list[Event] = []
+        (tmp_path / "sshd").mkdir()
+        self.shell = tmp_path / "shell"
+        self.shell.write_text(USER.format(folder=folder))
+        self.shell.chmod(0o755)
+        server = Sshd(tmp_path / "sshd", command=str(self.shell))
+        server.start()
+        target = Target("n", "127.0.0.1", server.ports[0], "", (str(server.key),))
+        remote = Remote(target, HostKeys(tmp_path / "known_hosts"))
+
+        def make(path: Path, sudo: bool = False, owner: str = "") -> NodeSink:
+            return NodeSink(
+                remote,
+                str(path),
+                sudo=sudo,
+                owner=owner,
+                notice=lambda text: self.notices.append(Notice("n", text)),
+            )
+
+        yield make
+        remote.close()
+        server.stop()
+
+    def take(self, sink: NodeSink, *sources: Path) -> None:
+        sink.take(Tree([str(s) for s in sources]), lambda size: None, into=len(sources) > 1)
+
+    def owners(self, path: Path) -> set[int]:
+        return {found.lstat().st_uid for found in (path, *path.rglob("*"))}
+
+    def test_where_the_user_may_write_no_root_is_needed(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        os.chown(folder, 65534, 65534)
+        (folder / "no-sudo").touch()
+        (labs / "sub").chmod(0o555)
+        self.take(sink(folder), labs)
+        self.take(sink(folder), labs)  # into the folder without write permission, once more
+        assert self.owners(folder / "labs") == {65534}
+        assert not self.notices
+
+    def test_something_new_is_made_as_root_and_belongs_to_the_user(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        self.take(sink(folder / "chapter5"), labs)
+        assert self.owners(folder / "chapter5") == {65534}
+        assert digests(folder / "chapter5") == digests(labs)
+        assert len(self.notices) == 1
+        self.take(sink(folder / "chapter5"), labs)
+        assert len(self.notices) == 1
+        hidden = folder / "hidden"
+        hidden.mkdir(mode=0o700)
+        self.take(sink(hidden / "x"), labs / "a")
+        assert self.owners(hidden / "x") == {65534}
+
+    def test_something_old_is_only_replaced_with_sudo(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        (folder / "a").write_text("old")
+        for target in (folder, folder / "a"):
+            with pytest.raises(TransferError, match="would replace") as caught:
+                self.take(sink(target), labs / "a")
+            assert "--sudo" in caught.value.hint
+        assert (folder / "a").read_text() == "old"
+        self.take(sink(folder / "a", sudo=True), labs / "a")
+        assert (folder / "a").read_text() == "a"
+        assert self.owners(folder / "a") == {65534}
+        self.take(sink(folder / "a", sudo=True, owner="1:2"), labs / "b")
+        assert ((folder / "a").stat().st_uid, (folder / "a").stat().st_gid) == (1, 2)
+        assert not self.notices
+
+    def test_without_sudo_it_says_what_is_missing(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        (folder / "no-sudo").touch()
+        with pytest.raises(TransferError, match="may not become root either"):
+            self.take(sink(folder / "new"), labs)
+        assert names(folder) == {"no-sudo"}
+        with pytest.raises(TransferError, match="No such file or directory"):
+            self.take(sink(folder / "none" / "new"), labs)

@@ -1,0 +1,142 @@
+"""Which places of a copy are on nodes; vagrant-scp's forms, and Windows' paths."""
+
+from __future__ import annotations
+
+import pytest
+
+from labctl.errors import UsageError
+from labctl.transfer.member import link_stays
+from labctl.transfer.place import NodePath, Place, parse, parse_all
+
+NODES = ("docker-node1", "docker-node2", "registry")
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes", "path"),
+    [
+        ("docker-node1:/home/chapter5", ("docker-node1",), "/home/chapter5"),
+        ("docker-node1:", ("docker-node1",), ""),
+        ("docker-node1:~/x", ("docker-node1",), "~/x"),
+        ("docker-node1:C:/x", ("docker-node1",), "C:/x"),
+        ("docker-node1:a:b", ("docker-node1",), "a:b"),
+        ("all:/x", NODES, "/x"),
+        ("docker-node*:/x", ("docker-node1", "docker-node2"), "/x"),
+        ("docker-node[2]:/x", ("docker-node2",), "/x"),
+        ("../labs", (), "../labs"),
+        ("labs/", (), "labs/"),
+        ("./a:b", (), "./a:b"),
+        ("dir/a:b", (), "dir/a:b"),
+        (r"C:\labs", (), r"C:\labs"),
+        ("C:/labs", (), "C:/labs"),
+        (r"C:\labs\docker-node1:x", (), r"C:\labs\docker-node1:x"),
+        ("here:today", (), "here:today"),
+        ("-r", (), "-r"),
+    ],
+)
+def test_a_place(text: str, nodes: tuple[str, ...], path: str) -> None:
+    found = parse(text, NODES, lambda name: name == "here:today", windows=False)
+    assert found == Place(nodes, path)
+
+
+def test_a_letter_and_a_colon_are_a_drive_on_windows_alone() -> None:
+    assert parse("C:labs", NODES, lambda _: False, windows=True) == Place((), "C:labs")
+    with pytest.raises(UsageError, match="no node 'C'"):
+        parse("C:labs", NODES, lambda _: False, windows=False)
+
+
+def test_a_node_with_one_letter_is_a_node() -> None:
+    assert parse("c:/x", ("c",), lambda _: False, windows=True) == Place(("c",), "/x")
+
+
+@pytest.mark.parametrize("text", ["docker-node9:/x", "other*:/x", "root@docker-node1:/x"])
+def test_what_is_no_node_is_refused_with_the_names_of_those_there_are(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text, NODES, lambda _: False, windows=False)
+    assert "docker-node1, docker-node2, registry" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("texts", "nodes", "sources", "destination"),
+    [
+        # vagrant scp <some_local_file_or_dir> <somewhere_on_the_vm>
+        (("labs", "/srv/labs"), ("one",), [Place((), "labs")], Place(("one",), "/srv/labs")),
+        (("labs", ":/srv/labs"), ("one",), [Place((), "labs")], Place(("one",), "/srv/labs")),
+        # vagrant scp <some_local_file_or_dir> <vm_name:somewhere_on_the_vm>
+        (("labs", "registry:x"), NODES, [Place((), "labs")], Place(("registry",), "x")),
+        # vagrant scp <vm_name:somewhere_on_the_vm> <some_local_file_or_dir>
+        (("registry:x", "labs"), NODES, [Place(("registry",), "x")], Place((), "labs")),
+        ((":x", "."), ("one",), [Place(("one",), "x")], Place((), ".")),
+        # beyond it
+        (("a", "b", "all:"), NODES, [Place((), "a"), Place((), "b")], Place(NODES, "")),
+        (
+            ("docker-node1:a", "docker-node2:b"),
+            NODES,
+            [Place(("docker-node1",), "a")],
+            Place(("docker-node2",), "b"),
+        ),
+    ],
+)
+def test_the_forms_of_vagrant_scp(
+    texts: tuple[str, ...], nodes: tuple[str, ...], sources: list[Place], destination: Place
+) -> None:
+    found = parse_all(texts, nodes, lambda _: False, windows=False)
+    assert found == (sources, destination)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (("a",), "a source and a destination"),
+        (("a", "b"), "neither"),
+        (("a", ":b"), "which node"),
+        (("a", "registry:b", "c"), "local file"),
+    ],
+)
+def test_places_that_make_no_sense(texts: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_all(texts, NODES, lambda _: False, windows=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("", NodePath(".")),
+        (".", NodePath("./.")),
+        ("~", NodePath(".")),
+        ("~/", NodePath(".")),
+        ("~/x y", NodePath("./x y")),
+        ("~root/x", NodePath("./x", user="root")),
+        ("~root", NodePath(".", user="root")),
+        ("~$(id)/x", NodePath("./~$(id)/x")),
+        ("x/", NodePath("./x", slash=True)),
+        ("-rf", NodePath("./-rf")),
+        ("/", NodePath("/", slash=True)),
+        ("/a//", NodePath("/a", slash=True)),
+        ("a\nb", NodePath("./a\nb")),
+    ],
+)
+def test_a_path_on_a_node(text: str, path: NodePath) -> None:
+    assert NodePath.parse(text) == path
+
+
+@pytest.mark.parametrize(
+    ("depth", "target", "stays"),
+    [
+        (0, "x", True),
+        (0, "a/b", True),
+        (0, "./a", True),
+        (1, "../x", True),
+        (2, "../../x", True),
+        (0, "../x", False),
+        (1, "../../x", False),
+        (0, "/etc/passwd", False),
+        (0, "", False),
+        # From where another link leads to, this would climb further than its text tells.
+        (0, "a/b/link/../../../x", False),
+        (0, "a/../b", False),
+        (0, "C:/x", False),
+        (0, r"..\x", False),
+    ],
+)
+def test_whether_a_link_stays(depth: int, target: str, stays: bool) -> None:
+    assert link_stays(depth, target) is stays
