@@ -229,8 +229,19 @@ def test_names_modes_times_and_links_are_kept(scp: Scp, tmp_path: Path, directio
     assert no_stage(tmp_path)
 
 
-def test_a_big_file_and_many_small_ones_arrive_bit_by_bit(scp: Scp, tmp_path: Path) -> None:
-    source = tmp_path / "source"
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one, since thousands of files take their time on a disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_a_big_file_and_many_small_ones_arrive_bit_by_bit(scp: Scp, quick_folder: Path) -> None:
+    source = quick_folder / "source"
     generator = random.Random(1)
     for index in range(2000):
         folder = source / f"d{index % 20}"
@@ -239,12 +250,12 @@ def test_a_big_file_and_many_small_ones_arrive_bit_by_bit(scp: Scp, tmp_path: Pa
     (source / "big").write_bytes(generator.randbytes(50_000_001))
     size = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
     meter = Meter()
-    up = good(scp(source, f"docker-node1:{tmp_path}/up", meter=meter))
+    up = good(scp(source, f"docker-node1:{quick_folder}/up", meter=meter))
     assert (up[0].files, up[0].bytes) == (2001, size)
     assert meter.expected == meter.done == {"docker-node1": size}
-    down = good(scp(f"docker-node2:{tmp_path}/up", tmp_path / "down"))
+    down = good(scp(f"docker-node2:{quick_folder}/up", quick_folder / "down"))
     assert (down[0].files, down[0].bytes) == (2001, size)
-    assert digests(tmp_path / "down") == digests(source)
+    assert digests(quick_folder / "down") == digests(source)
 
 
 def test_one_copy_for_every_node_and_from_every_node(scp: Scp, labs: Path, tmp_path: Path) -> None:
