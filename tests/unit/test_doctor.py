@@ -1,0 +1,316 @@
+"""What the doctor finds, by tables: a host and a lab in, levels and remedies out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.doctor import checks
+from labctl.doctor.examination import examine
+from labctl.doctor.finding import Finding, Level, healthy
+from labctl.doctor.host import ThisHost, meminfo, routes, vm_stat
+from labctl.errors import ProviderMissing
+from labctl.lab import Lab
+from labctl.spec import LabSpec, validate
+from labctl.workspace import Workspace
+
+OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
+
+
+@dataclass
+class FakeHost:
+    """A host on which all is well, unless a test says otherwise."""
+
+    system: str = "linux"
+    processor: str = "x86_64"
+    programs: tuple[str, ...] = ("vagrant", "ssh", "rsync", "VBoxManage")
+    vagrant: str | None = "Vagrant 2.4.9"
+    virtualbox: str | None = "7.0.20r163906"
+    offers: bool | None = True
+    ram: tuple[int, int] | None = (16000, 12000)
+    free: int | None = 100_000
+    connected: list[tuple[str, IPv4Network]] | None = field(default_factory=list)
+    boxes: tuple[str, ...] = ("centos/7",)
+    down: dict[str, str] = field(default_factory=dict)
+    without_provider: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    def which(self, program: str) -> str | None:
+        return f"/usr/bin/{program}" if program in self.programs else None
+
+    def says(self, *command: str) -> str | None:
+        self.asked.append(" ".join(command))
+        return self.vagrant if command[0] == "vagrant" else self.virtualbox
+
+    def vboxmanage(self) -> str | None:
+        return self.which("VBoxManage")
+
+    def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
+        if self.without_provider:
+            raise ProviderMissing(self.without_provider, hint="install one")
+        return asked or made_with or "virtualbox", "asked for"
+
+    def virtualization(self) -> bool | None:
+        return self.offers
+
+    def memory(self) -> tuple[int, int] | None:
+        return self.ram
+
+    def disk(self) -> int | None:
+        return self.free
+
+    def networks(self) -> list[tuple[str, IPv4Network]] | None:
+        return self.connected
+
+    def has_box(self, name: str) -> bool:
+        return name in self.boxes
+
+    def reach(self, url: str) -> str:
+        self.asked.append(url)
+        return next((why for part, why in self.down.items() if part in url), "")
+
+
+def spec(**raw: Any) -> LabSpec:
+    found = validate(raw)
+    assert isinstance(found, LabSpec), found
+    return found
+
+
+def lab(tmp_path: Path, **raw: Any) -> Lab:
+    workspace = Workspace(tmp_path, None, tmp_path / ".labctl")
+    return Lab(workspace, spec(**raw), emit=lambda event: None)
+
+
+def test_a_good_host_has_nothing_but_good_findings(tmp_path: Path) -> None:
+    host = FakeHost()
+    findings = examine(lab(tmp_path), host, offline=False)
+    assert {finding.level for finding in findings} == {OK}
+    assert healthy(findings)
+    assert not any(finding.remedy for finding in findings)
+
+
+def test_offline_asks_nothing_of_the_network(tmp_path: Path) -> None:
+    host = FakeHost(boxes=())
+    findings = examine(lab(tmp_path), host, offline=True)
+    assert not [asked for asked in host.asked if "://" in asked]
+    assert {finding.what for finding in findings if finding.level is SKIPPED} == {
+        "box centos/7",
+        "endpoints",
+    }
+    assert healthy(findings)
+
+
+def test_machines_that_exist_need_no_vagrant(tmp_path: Path) -> None:
+    host = FakeHost(programs=("ssh",), vagrant=None, without_provider="none")
+    machines = [{"name": "a", "host": "10.0.0.1"}]
+    findings = examine(lab(tmp_path, machines=machines), host, offline=False)
+    assert healthy(findings)
+    assert "Vagrant" not in {finding.what for finding in findings}
+
+
+def test_no_provider_is_a_failure_with_its_hint(tmp_path: Path) -> None:
+    findings = examine(lab(tmp_path), FakeHost(without_provider="none here"), offline=True)
+    assert Finding(FAIL, "provider", "none here", "install one") in findings
+    assert not healthy(findings)
+
+
+@pytest.mark.parametrize(
+    ("virtualbox", "vagrant", "level"),
+    [
+        ("6.1.50r161033", "Vagrant 2.2.19", OK),
+        ("7.0.20r163906", "Vagrant 2.3.7", OK),
+        ("7.1.0r164728", "Vagrant 2.4.1", FAIL),
+        ("7.1.0r164728", "Vagrant 2.4.2", OK),
+        ("7.1.10", "Vagrant 2.4.10", OK),
+        ("7.2.0r170228", "Vagrant 2.4.8", FAIL),
+        ("7.2.0r170228", "Vagrant 2.4.9", OK),
+        ("7.3.1", "Vagrant 2.4.8", FAIL),
+        ("8.0.0", "Vagrant 2.5.0", OK),
+        ("7.0.20r163906", None, OK),  # that Vagrant does not run is another finding
+        ("WARNING: The vboxdrv kernel module is not loaded.\n7.0.20r163906", "Vagrant 2.4.9", FAIL),
+        (None, "Vagrant 2.4.9", FAIL),
+        ("", "Vagrant 2.4.9", FAIL),
+    ],
+)
+def test_virtualbox_against_vagrant(
+    virtualbox: str | None, vagrant: str | None, level: Level
+) -> None:
+    found = checks.virtualbox(FakeHost(virtualbox=virtualbox, vagrant=vagrant))
+    assert found.level is level
+    assert bool(found.remedy) is (level is FAIL)
+
+
+def test_apple_silicon_runs_no_virtualbox_lab() -> None:
+    found = checks.virtualbox(FakeHost(system="darwin", processor="arm64"))
+    assert found.level is FAIL
+    assert "Apple silicon" in found.found
+
+
+@pytest.mark.parametrize(
+    ("host", "level"),
+    [
+        (FakeHost(), OK),
+        (FakeHost(programs=()), FAIL),
+        (FakeHost(vagrant=None), FAIL),
+        (FakeHost(vagrant="a Ruby backtrace"), FAIL),
+    ],
+)
+def test_vagrant(host: FakeHost, level: Level) -> None:
+    assert checks.vagrant(host).level is level
+
+
+@pytest.mark.parametrize(
+    ("offers", "provider", "level"),
+    [
+        (True, "virtualbox", OK),
+        (False, "virtualbox", FAIL),
+        (False, "libvirt", WARN),
+        (None, "virtualbox", SKIPPED),
+    ],
+)
+def test_virtualization(offers: bool | None, provider: str, level: Level) -> None:
+    assert checks.virtualization(FakeHost(offers=offers), provider).level is level
+
+
+@pytest.mark.parametrize(
+    ("ram", "level"),
+    [((16000, 4096), OK), ((16000, 4095), WARN), ((4000, 3000), FAIL), (None, SKIPPED)],
+)
+def test_memory_of_four_nodes_with_one_gib_each(ram: tuple[int, int] | None, level: Level) -> None:
+    assert checks.memory(FakeHost(ram=ram), spec(nodes=4)).level is level
+
+
+@pytest.mark.parametrize(
+    ("free", "boxes", "level"),
+    [
+        (9000, (), OK),
+        (8999, (), WARN),
+        (6000, ("centos/7",), OK),
+        (None, (), SKIPPED),
+    ],
+)
+def test_disk_of_two_nodes(free: int | None, boxes: tuple[str, ...], level: Level) -> None:
+    assert checks.disk(FakeHost(free=free, boxes=boxes), spec()).level is level
+
+
+@pytest.mark.parametrize(
+    ("connected", "levels"),
+    [
+        ([], [OK]),
+        ([("eth0", "10.0.0.0/24")], [OK]),
+        ([("vboxnet0", "192.168.56.0/24")], [OK]),
+        ([("eth0", "192.168.0.0/16"), ("wlan0", "192.168.56.0/25")], [FAIL, FAIL]),
+        (None, [SKIPPED]),
+    ],
+)
+def test_network(connected: list[tuple[str, str]] | None, levels: list[Level]) -> None:
+    there = (
+        None if connected is None else [(name, IPv4Network(network)) for name, network in connected]
+    )
+    found = checks.network(FakeHost(connected=there), spec(), "virtualbox")
+    assert [finding.level for finding in found] == levels
+
+
+def test_a_network_that_the_provider_refuses() -> None:
+    found = list(checks.network(FakeHost(), spec(network="192.168.121.0/24"), "libvirt"))
+    assert [finding.level for finding in found] == [FAIL]
+    assert "192.168.121.0/24" in found[0].found
+
+
+@pytest.mark.parametrize(
+    ("raw", "down", "level", "words"),
+    [
+        ("centos/7", {}, OK, "vagrantcloud.com/centos/7"),
+        ("centos/7", {"vagrantcloud": "it answers 404"}, FAIL, "it answers 404"),
+        ({"name": "el7", "url": "https://mirror.example/el7.box"}, {}, OK, "mirror.example"),
+        ({"name": "el7", "url": "file:///srv/el7.box"}, {"file": "never asked"}, OK, "/srv"),
+    ],
+)
+def test_a_box_that_is_not_there_yet(
+    raw: object, down: dict[str, str], level: Level, words: str
+) -> None:
+    found = checks.box(FakeHost(boxes=(), down=down), spec(box=raw), offline=False)
+    assert found.level is level
+    assert words in found.found
+
+
+@pytest.mark.parametrize(
+    ("programs", "kind", "levels"),
+    [
+        (("ssh", "rsync"), "rsync", {"ssh": OK, "rsync": OK}),
+        (("ssh",), "rsync", {"ssh": OK, "rsync": FAIL}),
+        (("ssh",), "auto", {"ssh": OK, "rsync": WARN}),
+        (("ssh",), "nfs", {"ssh": OK}),
+        ((), "nfs", {"ssh": WARN}),
+    ],
+)
+def test_programs(programs: tuple[str, ...], kind: str, levels: dict[str, Level]) -> None:
+    folders = [{"host": ".", "guest": "/srv/x", "type": kind}]
+    found = checks.programs(FakeHost(programs=programs), spec(synced_folders=folders))
+    assert {finding.what: finding.level for finding in found} == levels
+
+
+@pytest.mark.parametrize(
+    ("down", "levels"),
+    [
+        ({}, set()),
+        ({"vault": "timed out"}, {("packages", FAIL)}),
+        ({"gpg": "it answers 404"}, {("docker key", FAIL)}),
+        ({"compose": "timed out"}, {("docker-compose", FAIL)}),
+        ({"/v2/": "no such name"}, {("mirror", WARN)}),
+    ],
+)
+def test_endpoints(down: dict[str, str], levels: set[tuple[str, Level]]) -> None:
+    found = checks.reachable(FakeHost(down=down), spec())
+    bad = [finding for finding in found if finding.level is not OK]
+    assert {(finding.what, finding.level) for finding in bad} == levels
+    assert all("lab.yaml" in finding.remedy for finding in bad)
+
+
+def test_endpoints_are_those_of_lab_yaml() -> None:
+    sources = {
+        "vault": {"baseurl": "http://near/vault/"},
+        "docker": {"baseurl": "http://near/$basearch/stable", "key": "file:///key"},
+    }
+    found = checks.endpoints(
+        spec(sources=sources, toolchain="latest-el7", docker={"mirrors": ["http://near"]})
+    )
+    assert [(url, key) for _, url, key, _ in found] == [
+        ("http://near/vault/os/x86_64/repodata/repomd.xml", "sources.vault.baseurl"),
+        ("http://near/x86_64/stable/repodata/repomd.xml", "sources.docker.baseurl"),
+        ("http://near/v2/", "docker.mirrors"),
+    ]
+
+
+def test_what_linux_and_macos_say() -> None:
+    assert meminfo("MemTotal:  2048000 kB\nMemFree: 1 kB\nMemAvailable: 1024000 kB\n") == (
+        2000,
+        1000,
+    )
+    assert meminfo("") is None
+    said = (
+        "Mach Virtual Memory Statistics: (page size of 16384 bytes)\n"
+        "Pages free:   64.\nPages active: 9.\nPages inactive: 128.\n"
+    )
+    assert vm_stat(str(8 << 30), said) == (8192, 3)
+    table = (
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\n"
+        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n"
+        "eth0\t0038A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"
+    )
+    assert routes(table) == [("eth0", IPv4Network("192.168.56.0/24"))]
+
+
+def test_this_host_answers_without_an_error() -> None:
+    host = ThisHost(timeout=0.5)
+    host.memory()
+    host.disk()
+    host.networks()
+    host.virtualization()
+    assert not host.has_box("no/such-box")
+    assert host.says("no-such-program") is None
+    assert host.reach("http://127.0.0.1:9/")
