@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -44,6 +45,30 @@ def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         woken(lab, machines, node)
 
     return on_each(lab, "reload", limit, work, first=prepare)
+
+
+def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
+    """Push the rsync folders of the lab to its nodes again.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns of nodes; none: all.
+        watch: go on pushing what changes, until the user interrupts.
+
+    Raises:
+        UsageError: the lab has no folder that is synced by rsync.
+    """
+    if not any(folder.type in ("auto", "rsync") for folder in lab.spec.synced_folders):
+        raise UsageError(
+            "no folder of this lab is synced by rsync",
+            hint="list one under 'synced_folders' in lab.yaml, or copy with `labctl scp`",
+        )
+
+    def work(machines: Machines, node: str, emit: Emit) -> None:
+        machines.sync(node, watch=watch, emit=emit)
+
+    # A watch may last for hours and changes nothing of the lab's: it does not hold the lock.
+    return on_each(lab, "sync", limit, work, lock=not watch)
 
 
 def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
@@ -108,8 +133,10 @@ def on_each(
     limit: Iterable[str],
     work: Verb,
     first: Callable[[Lab, Machines], None] | None = None,
+    *,
+    lock: bool = True,
 ) -> list[Result[None]]:
-    """Do one thing to every chosen machine that exists, under the lab's lock.
+    """Do one thing to every chosen machine that exists, as a rule under the lab's lock.
 
     Parameters:
         lab: the lab.
@@ -117,12 +144,13 @@ def on_each(
         limit: names or patterns of nodes; none: all.
         work: does it to one machine.
         first: does what comes before all of them.
+        lock: hold the lab's lock meanwhile.
 
     Returns:
         A result for each machine that was there.
     """
     nodes = lab.select(limit)
-    with lab.state.locked(what):
+    with lab.state.locked(what) if lock else contextlib.nullcontext():
         machines = lab.machines()
         if first is not None:
             first(lab, machines)

@@ -82,7 +82,7 @@ def up(
             def work(node: str) -> NodeRun:
                 with _failing(lab, node):
                     bring.up(node)
-                    return _provision_node(lab, node, playbooks, options, verifier, BOOT_PATIENCE)
+                    return work_on(lab, node, playbooks, options, verifier, BOOT_PATIENCE)
 
             return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
 
@@ -102,7 +102,7 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
 
         def work(node: str) -> NodeRun:
             with _failing(lab, node):
-                return _provision_node(lab, node, playbooks, options, verifier, 0.0)
+                return work_on(lab, node, playbooks, options, verifier)
 
         return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
 
@@ -120,15 +120,27 @@ def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[N
         return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
 
 
-def _provision_node(
+def work_on(
     lab: Lab,
     node: str,
     playbooks: Sequence[Playbook],
     options: Options,
     verifier: Verifier,
-    patience: float,
+    patience: float = 0.0,
 ) -> NodeRun:
-    """Converge one node and verify it."""
+    """Converge one node and verify it.
+
+    Parameters:
+        lab: the lab, locked.
+        node: the node's name; it must be up.
+        playbooks: in the order of work.
+        options: how to provision.
+        verifier: runs the checks.
+        patience: seconds that the node's sshd may take to answer.
+
+    Raises:
+        LabctlError: a change failed, or the node cannot be reached. A failing check is a result.
+    """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
     outcome = _converge_node(lab, node, playbooks, options, patience)
     if not options.verify or options.check:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from labctl.errors import HostKeyChanged, LabctlError
+from labctl.events import Emit, Notice
 from labctl.fanout import each
 from labctl.lab import Lab
 from labctl.machines.base import MachineState
+from labctl.registry import Entry, Registry
+from labctl.workspace import Workspace
 
 _ASK = (
     "docker version --format '{{.Server.Version}}' 2>/dev/null || echo -; "
@@ -69,6 +73,37 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
                 state = "no answer"
         rows.append(NodeStatus(result.node, state, address))
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """A lab of this machine, and its nodes; none where its folder is gone."""
+
+    folder: str
+    name: str
+    network: str
+    gone: bool
+    nodes: tuple[NodeStatus, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as plain values."""
+        return asdict(self)
+
+
+def status_of_all(emit: Emit) -> list[LabStatus]:
+    """Look at every lab that was brought up on this machine and not destroyed."""
+
+    def look(entry: Entry) -> LabStatus:
+        nodes: tuple[NodeStatus, ...] = ()
+        if not entry.gone:
+            workspace = Workspace.at(Path(entry.folder), Path(entry.state))
+            try:
+                nodes = tuple(status(Lab.open(workspace, {}, emit=emit), ()))
+            except LabctlError as error:
+                emit(Notice("", f"{entry.folder}: {error.message}"))
+        return LabStatus(entry.folder, entry.name, entry.network, entry.gone, nodes)
+
+    return [look(entry) for entry in Registry().entries()]
 
 
 def _ask(lab: Lab, node: str) -> NodeStatus:

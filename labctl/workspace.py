@@ -61,6 +61,12 @@ class Workspace:
         return cls._at(here, None)
 
     @classmethod
+    def at(cls, folder: Path, state: Path) -> Workspace:
+        """Return the places of a lab whose folder and state folder are known."""
+        spec_file = folder / SPEC_NAME
+        return cls(folder, spec_file if spec_file.is_file() else None, state)
+
+    @classmethod
     def _at(cls, folder: Path, spec_file: Path | None) -> Workspace:
         if spec_file is None and (folder / SPEC_NAME).is_file():
             spec_file = folder / SPEC_NAME

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from labctl.lab import Lab
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "The lab": ("init", "up", "provision", "verify", "status"),
+    "The lab": ("init", "up", "provision", "verify", "status", "heal"),
     "Its machines": ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
-    "Its nodes": ("ssh", "exec", "scp"),
+    "Its nodes": ("ssh", "exec", "scp", "sync"),
     "Looking closer": ("render", "doctor", "schema"),
 }
 """Headings of `labctl --help`, and the commands under each, in the order of use."""

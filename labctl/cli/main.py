@@ -16,6 +16,7 @@ from labctl.cli import (
     destroy,
     exec,
     halt,
+    heal,
     init,
     provision,
     reload,
@@ -26,6 +27,7 @@ from labctl.cli import (
     ssh,
     status,
     suspend,
+    sync,
     up,
     verify,
 )
@@ -53,6 +55,7 @@ for command in (
     provision,
     verify,
     status,
+    heal,
     halt,
     reload,
     suspend,
@@ -62,6 +65,7 @@ for command in (
     ssh,
     exec,
     scp,
+    sync,
     render,
     schema,
 ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from labctl.cli.context import Json, Limit, open_lab, sink, with_json
@@ -12,17 +14,28 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
 
 
-def status(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:
+def status(
+    context: typer.Context,
+    limit: Limit = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every lab of this machine, forgotten ones too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show which nodes answer, and what runs on them.
 
     Each node that is known is asked itself, all at once; Vagrant, which takes a second or more, is
     asked only about nodes that do not answer.
     """
-    from labctl.cli.summary import print_status
+    from labctl.cli.summary import print_labs, print_status
     from labctl.status import status as look
+    from labctl.status import status_of_all
 
     with_json(context, as_json)
     with sink(context) as emit:
+        if every:
+            print_labs(context.obj, status_of_all(emit))
+            return
         lab = open_lab(context, emit)
         rows = look(lab, limit or ())
     print_status(context.obj, rows)

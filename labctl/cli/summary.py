@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labctl.fanout import Result
     from labctl.lab import Lab
     from labctl.operations import NodeRun
-    from labctl.status import NodeStatus
+    from labctl.status import LabStatus, NodeStatus
 
 
 def print_summary(
@@ -133,6 +133,21 @@ def print_status(options: Globals, rows: list[NodeStatus]) -> None:
             for row in rows
         ],
     )
+
+
+def print_labs(options: Globals, labs: list[LabStatus]) -> None:
+    """Print every lab of this machine with its nodes."""
+    for lab in labs:
+        if options.as_json:
+            _json({"event": "lab", **lab.as_json()})
+            continue
+        typer.secho(f"{lab.folder}  {lab.name}  {lab.network}", bold=True)
+        if lab.gone:
+            typer.echo("  the folder is gone; `vagrant global-status` shows machines left behind")
+        for row in lab.nodes:
+            typer.echo(f"  {row.node}  {row.state}  {row.address or '-'}  {row.engine}")
+    if not labs and not options.as_json:
+        typer.echo("no lab was brought up on this machine")
 
 
 def _json(data: dict[str, Any]) -> None:

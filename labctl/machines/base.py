@@ -67,6 +67,10 @@ class Machines(Protocol):
         """Shut a machine down and start it with what the Vagrantfile says now."""
         ...
 
+    def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
+        """Push the rsync folders of a running machine again; with `watch`, go on doing so."""
+        ...
+
     def save(self, node: str, name: str, *, emit: Emit) -> None:
         """Keep the state of a machine, disks and memory, as the checkpoint `name`."""
         ...

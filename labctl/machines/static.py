@@ -41,6 +41,9 @@ class StaticMachines:
     def reload(self, node: str, *, emit: Emit) -> None:
         raise _not_ours(node, "restarted")
 
+    def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
+        raise _not_ours(node, "synced")
+
     def save(self, node: str, name: str, *, emit: Emit) -> None:
         raise _not_ours(node, "saved")
 

@@ -123,6 +123,9 @@ class VagrantMachines:
     def reload(self, node: str, *, emit: Emit) -> None:
         self._run(node, "reload", emit, provision=False)
 
+    def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
+        self._call(node, ["rsync-auto" if watch else "rsync", node], emit)
+
     def save(self, node: str, name: str, *, emit: Emit) -> None:
         self._call(node, ["snapshot", "save", node, name], emit)
 

@@ -1,0 +1,42 @@
+"""`labctl heal`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.context import Json, open_lab, sink, with_json
+from labctl.cli.provisioning import finish
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("heal")(heal)
+
+
+def heal(
+    context: typer.Context,
+    node: Annotated[str, typer.Argument(help="The node to get back into shape.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="If provisioning does not help, go back to it."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="If nothing else helps, make the node anew.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Get one node back into a verified state; the others are left alone.
+
+    It is provisioned and verified as it is. Only if that does not help, and only if you say so, it
+    goes back to a checkpoint or is made anew; what was on it is lost then.
+    """
+    from labctl.fanout import Result
+    from labctl.heal import heal as mend
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        run = mend(lab, node, checkpoint=checkpoint, rebuild=rebuild)
+    finish(context, lab, [Result(node, run)])
