@@ -164,6 +164,7 @@ class FakeMachines:
 
     known: dict[str, MachineState] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    kept: dict[str, list[str]] = field(default_factory=dict)
 
     def states(self) -> dict[str, MachineState]:
         return dict(self.known)
@@ -174,9 +175,42 @@ class FakeMachines:
         self.known[node] = MachineState.RUNNING
         return Target(node, "127.0.0.1", user="vagrant")
 
+    def target(self, node: str) -> Target:
+        return Target(node, "127.0.0.1", user="vagrant")
+
     def halt(self, node: str, *, emit: Emit) -> None:
         self.calls.append(f"halt {node}")
         self.known[node] = MachineState.STOPPED
+
+    def suspend(self, node: str, *, emit: Emit) -> None:
+        self.calls.append(f"suspend {node}")
+        self.known[node] = MachineState.SUSPENDED
+
+    def resume(self, node: str, *, emit: Emit) -> None:
+        self.calls.append(f"resume {node}")
+        self.known[node] = MachineState.RUNNING
+
+    def reload(self, node: str, *, emit: Emit) -> None:
+        self.calls.append(f"reload {node}")
+        self.known[node] = MachineState.RUNNING
+
+    def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
+        self.calls.append(f"sync {node}")
+
+    def save(self, node: str, name: str, *, emit: Emit) -> None:
+        self.calls.append(f"save {node} {name}")
+        self.kept.setdefault(node, []).append(name)
+
+    def restore(self, node: str, name: str, *, emit: Emit) -> None:
+        self.calls.append(f"restore {node} {name}")
+        self.known[node] = MachineState.RUNNING
+
+    def checkpoints(self, node: str) -> list[str]:
+        return list(self.kept.get(node, ()))
+
+    def drop(self, node: str, name: str, *, emit: Emit) -> None:
+        self.calls.append(f"drop {node} {name}")
+        self.kept[node].remove(name)
 
     def destroy(self, node: str, *, emit: Emit) -> None:
         self.calls.append(f"destroy {node}")

@@ -82,7 +82,9 @@ def lab_yaml(text: str) -> Path:
 
 def registered() -> set[str]:
     app = command_line.app
-    return {entry.name or "" for entry in (*app.registered_commands, *app.registered_groups)}
+    names = [command.name for command in app.registered_commands]
+    names += [group.name for group in app.registered_groups]
+    return {name or "" for name in names}
 
 
 # -- without a lab

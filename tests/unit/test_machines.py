@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from labctl.errors import MachineError, UsageError, VagrantMissing
-from labctl.events import MachineOutput
+from labctl.events import Emit, MachineOutput
 from labctl.machines.base import Machines, MachineState
 from labctl.machines.logtail import follow, tail
 from labctl.machines.static import StaticMachines
@@ -205,6 +206,33 @@ def test_halt_and_destroy_ask_nothing(vagrant: StandIn) -> None:
     assert halt.split()[:2] == ["halt", "a"]
     assert destroy.split()[0] == "destroy"
     assert {"b", "--force"} <= set(destroy.split())
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda m, e: m.suspend("a", emit=e), ["suspend", "a"]),
+        (lambda m, e: m.resume("a", emit=e), ["resume", "a"]),
+        (lambda m, e: m.reload("a", emit=e), ["reload", "a", "--no-provision"]),
+        (lambda m, e: m.sync("a", watch=False, emit=e), ["rsync", "a"]),
+        (lambda m, e: m.sync("a", watch=True, emit=e), ["rsync-auto", "a"]),
+        (lambda m, e: m.save("a", "x y", emit=e), ["snapshot", "save", "a", "x", "y"]),
+        (
+            lambda m, e: m.restore("a", "x", emit=e),
+            ["snapshot", "restore", "a", "x", "--no-provision"],
+        ),
+        (lambda m, e: m.drop("a", "x", emit=e), ["snapshot", "delete", "a", "x"]),
+    ],
+)
+def test_what_vagrant_is_asked_for_one_machine(
+    vagrant: StandIn, ask: Callable[[Machines, Emit], None], words: list[str]
+) -> None:
+    vagrant.says("==> a: at work\n")
+    heard = Heard()
+    ask(vagrant.machines, heard)
+    (call,) = vagrant.calls
+    assert call.split() == words
+    assert [event.line for event in heard.of(MachineOutput)] == ["at work"]
 
 
 def test_vagrant_is_told_to_be_quiet(vagrant: StandIn) -> None:
