@@ -69,6 +69,9 @@ def main() -> int:
     except TestbedError as problem:
         print(f"testbed: {problem}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("testbed: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
