@@ -14,6 +14,7 @@ from labctl import __version__
 from labctl.cli import (
     checkpoint,
     destroy,
+    doctor,
     exec,
     halt,
     heal,
@@ -66,6 +67,7 @@ for command in (
     exec,
     scp,
     sync,
+    doctor,
     render,
     schema,
 ):

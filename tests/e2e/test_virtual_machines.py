@@ -6,6 +6,7 @@ One lab of two machines is brought up once; the tests of this file build on one 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,40 @@ def test_files_travel_both_ways(lab: Lab, tmp_path: Path) -> None:
     lab.run("scp", str(tmp_path / "labs"), f"{SECOND}:/home/chapter5").expect(0)
     lab.run("scp", f"{SECOND}:/home/chapter5/data", str(tmp_path / "back")).expect(0)
     assert (tmp_path / "back").read_bytes() == (tmp_path / "labs" / "data").read_bytes()
+
+
+def test_a_checkpoint_brings_a_node_back(lab: Lab) -> None:
+    """Disks and memory as they were, the clock as it is now, and the same host key."""
+    only = ("--limit", SECOND)
+    lab.run("checkpoint", "save", "chapter1", *only).expect(0)
+    lab.run(
+        "exec", *only, "--sudo", "--", "rm -f /etc/docker/daemon.json; date -s 2020-01-01"
+    ).expect(0)
+    (listed,) = lab.run("checkpoint", "list", *only).expect(0).of("checkpoints")
+    assert listed["checkpoints"] == ["chapter1"]
+    lab.run("checkpoint", "restore", "chapter1", *only).expect(0)
+    assert lab.run("provision", *only).expect(0).changes(SECOND) == []
+    (clock,) = lab.run("exec", *only, "--", "date +%s").expect(0).events
+    assert abs(int(clock["stdout"]) - time.time()) < 30
+    lab.run("checkpoint", "delete", "chapter1", *only).expect(0)
+    assert "there are none" in lab.run("checkpoint", "restore", "chapter1", *only).stdout
+
+
+def test_suspended_nodes_go_on_where_they_were(lab: Lab) -> None:
+    lab.run("exec", "--limit", SECOND, "--", "docker run -d --name on busybox sleep 1d").expect(0)
+    lab.run("suspend", SECOND).expect(0)
+    (row,) = lab.run("status", "--limit", SECOND).expect(0).of("status")
+    assert row["state"] == "suspended"
+    lab.run("resume", SECOND).expect(0)
+    (row,) = lab.run("status", "--limit", SECOND).expect(0).of("status")
+    assert (row["state"], row["containers"]) == ("running", "1")
+    lab.run("exec", "--limit", SECOND, "--", "docker rm -f on").expect(0)
+
+
+def test_every_lab_of_the_machine_is_known(lab: Lab) -> None:
+    (entry,) = lab.run("status", "--all").expect(0).of("lab")
+    assert entry["folder"] == str(lab.folder)
+    assert [node["state"] for node in entry["nodes"]] == ["running", "running"]
 
 
 def test_a_smaller_lab_does_not_lose_a_machine(lab: Lab) -> None:
