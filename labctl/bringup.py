@@ -100,7 +100,7 @@ class Bringer:
     def _answers(self, node: str) -> bool:
         """Whether the machine runs and it is known how to reach it."""
         state = self._states.get(node)
-        if state is MachineState.UNKNOWN:
+        if state is MachineState.EXISTING:
             return True
         return state is MachineState.RUNNING and self._lab.state.node(node).target is not None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from labctl.bringup import Bringer, prepare
 from labctl.converge import Outcome, converge
-from labctl.errors import LabctlError
+from labctl.errors import LabctlError, UsageError
 from labctl.events import Checked, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
@@ -70,7 +70,7 @@ def up(
         LabctlError: what concerns the whole lab; no machine was touched.
     """
     nodes = lab.select(limit)
-    playbooks = lab.playbooks(options.extra)
+    playbooks = _chosen(lab.playbooks(options.extra), options.only)
     with lab.state.locked("up"):
         machines = lab.machines()
         prepare(lab, machines)
@@ -94,7 +94,7 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
         LabctlError: what concerns the whole lab; no machine was touched.
     """
     nodes = lab.select(limit)
-    playbooks = lab.playbooks(options.extra)
+    playbooks = _chosen(lab.playbooks(options.extra), options.only)
     with (
         lab.state.locked("provision"),
         Verifier(lab, len(nodes) if options.verify else 0) as verifier,
@@ -110,7 +110,7 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
 def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[NodeRun]]:
     """Run the checks of the lab's playbooks on nodes that are up."""
     nodes = lab.select(limit)
-    playbooks = [book for book in lab.playbooks() if not only or book.name in only]
+    playbooks = _chosen(lab.playbooks(), only)
     with Verifier(lab, len(nodes)) as verifier:
 
         def work(node: str) -> NodeRun:
@@ -118,6 +118,22 @@ def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[N
                 return NodeRun(report=_verify_node(lab, node, playbooks, verifier))
 
         return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+
+
+def _chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]:
+    """Return the playbooks that `only` names, in the order of work; all if it names none.
+
+    Raises:
+        UsageError: it names one that the lab does not run.
+    """
+    names = [book.name for book in playbooks]
+    for name in only:
+        if name not in names:
+            raise UsageError(
+                f"this lab does not run the playbook '{name}'",
+                hint=f"it runs {', '.join(names)}; --with adds another",
+            )
+    return [book for book in playbooks if not only or book.name in only]
 
 
 def work_on(
@@ -146,8 +162,7 @@ def work_on(
     if not options.verify or options.check:
         lab.emit(PhaseEntered(node, Phase.DONE))
         return NodeRun(outcome)
-    chosen = [b for b in playbooks if not options.only or b.name in options.only]
-    return NodeRun(outcome, _verify_node(lab, node, chosen, verifier))
+    return NodeRun(outcome, _verify_node(lab, node, playbooks, verifier))
 
 
 def _converge_node(
@@ -163,7 +178,6 @@ def _converge_node(
             facts=record.facts,
             choices={} if options.refresh else record.choices,
             check=options.check,
-            only=options.only,
         )
     if (record.facts, record.choices) != (outcome.facts, outcome.choices):
         record.facts, record.choices = outcome.facts, outcome.choices

@@ -69,7 +69,7 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
             state = "another host key"
         else:
             state = str(states.get(result.node, MachineState.ABSENT))
-            if state in (MachineState.RUNNING, MachineState.UNKNOWN):
+            if state in (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN):
                 state = "no answer"
         rows.append(NodeStatus(result.node, state, address))
     return rows

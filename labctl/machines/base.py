@@ -17,6 +17,8 @@ class MachineState(StrEnum):
     STOPPED = "stopped"
     SUSPENDED = "suspended"
     ABSENT = "absent"
+    EXISTING = "existing"
+    """It was there before labctl, and only itself can tell whether it runs."""
     UNKNOWN = "unknown"
 
 

@@ -21,7 +21,7 @@ class StaticMachines:
         self._targets = dict(targets)
 
     def states(self) -> dict[str, MachineState]:
-        return dict.fromkeys(self._targets, MachineState.UNKNOWN)
+        return dict.fromkeys(self._targets, MachineState.EXISTING)
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         return self._targets[node]

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from labctl.resources.base import PENDING, Change, Observed, quote
 
+_STARTS_AT_BOOT = {"enabled", "static", "indirect", "generated"}
+"""Besides enabled ones: units that others start, and for which `enable` changes nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -46,7 +49,7 @@ class Service:
             steps.append("systemctl daemon-reload")
             words.append("load the changed unit")
             diff.append("-unit file changed on disk\n+unit file loaded")
-        if seen.get("UnitFileState") != "enabled":
+        if seen.get("UnitFileState") not in _STARTS_AT_BOOT:
             steps.append(f"systemctl enable {unit}")
             words.append("enable")
             diff.append(f"-{seen.get('UnitFileState') or 'not enabled'}\n+enabled")

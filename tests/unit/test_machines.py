@@ -283,7 +283,7 @@ def test_the_first_of_several_goes_alone(vagrant: StandIn, nodes: list[str], alo
 def test_machines_that_exist_are_never_ended() -> None:
     target = Target("a", "10.0.0.1")
     machines: Machines = StaticMachines({"a": target})
-    assert machines.states() == {"a": MachineState.UNKNOWN}
+    assert machines.states() == {"a": MachineState.EXISTING}
     assert machines.up("a", emit=Heard(), booting=lambda: None) == target
     assert machines.alone_first(["a", "b"]) is False
     for end in (machines.halt, machines.destroy):
