@@ -222,11 +222,19 @@ class Remote:
         self, channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
     ) -> bool:
         """Wait for output and take it; return False at its end."""
-        data = channel.recv(BLOCK)
+        # stdout alone must not be waited for: a node that fills the window of stderr writes to
+        # neither before that one is read.
+        channel.settimeout(0.1)
+        data = None
+        while data is None:
+            try:
+                data = channel.recv(BLOCK)
+            except TimeoutError:
+                self._ready(channel, out, err)
+        channel.settimeout(None)
         if data:
             out(data)
-            while channel.recv_stderr_ready():
-                err(channel.recv_stderr(BLOCK))
+            self._ready(channel, out, err)
             return True
         while True:
             data = channel.recv_stderr(BLOCK)
