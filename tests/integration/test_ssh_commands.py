@@ -1,0 +1,157 @@
+"""`labctl ssh` and `labctl exec` as processes, with OpenSSH's client and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The commands by themselves: which others there are is no matter here.
+LABCTL = """
+import sys
+import typer
+from labctl.cli import doctor, exec, scp, ssh
+from labctl.cli.context import Globals
+from labctl.cli.errors import render_error
+from labctl.errors import LabctlError
+
+app = typer.Typer(pretty_exceptions_enable=False)
+for command in (ssh, exec, scp, doctor):
+    command.register(app)
+
+@app.callback()
+def start(context: typer.Context) -> None:
+    context.obj = Globals(lab=sys.argv.pop())
+
+arguments = sys.argv[1:-1]
+try:
+    app(args=arguments)
+except LabctlError as error:
+    render_error(error, Globals())
+    sys.exit(error.exit_code)
+"""
+
+
+class Labctl:
+    """Runs labctl in a lab."""
+
+    def __init__(self, lab: Path) -> None:
+        self.lab = lab
+        self.environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+        """Run it; return stdout and stderr."""
+        done = subprocess.run(
+            [sys.executable, "-c", LABCTL, *arguments, str(self.lab)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout, done.stderr
+
+
+@pytest.fixture
+def labctl(lab_folder: Path) -> Labctl:
+    return Labctl(lab_folder)
+
+
+def one_node(lab: Path) -> None:
+    spec = lab / "lab.yaml"
+    machines = json.loads(spec.read_text())["machines"]
+    spec.write_text(json.dumps({"machines": machines[:1]}))
+
+
+needs_client = pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no ssh here")
+
+
+@needs_client
+def test_ssh_passes_on_words_streams_and_the_exit_code(labctl: Labctl) -> None:
+    assert labctl("ssh", "docker-node2", "--", "echo", "a  b", "$HOME", "*")[0] == "a  b $HOME *\n"
+    out, err = labctl("ssh", "docker-node1", "echo $((6*7)); echo err >&2; exit 9", code=9)
+    assert (out, err) == ("42\n", "err\n")
+    assert labctl("ssh", "docker-node1", "ls", "-d", "/")[0] == "/\n"
+    config = (labctl.lab / ".labctl" / "ssh_config").read_text()
+    assert "StrictHostKeyChecking yes" in config
+    assert "Host docker-node3" in config
+
+
+@needs_client
+def test_in_a_lab_with_one_node_its_name_may_be_left_out(labctl: Labctl) -> None:
+    one_node(labctl.lab)
+    assert labctl("ssh", "--", "echo", "hi")[0] == "hi\n"
+    assert labctl("ssh", "docker-node1", "--", "echo", "hi")[0] == "hi\n"
+
+
+def test_which_node_must_be_said_where_there_are_several(labctl: Labctl) -> None:
+    assert "docker-node1, docker-node2, docker-node3" in labctl("ssh", code=2)[1]
+    assert "no node 'echo'" in labctl("ssh", "--", "echo", "hi", code=2)[1]
+
+
+def test_without_a_client_commands_work_and_a_shell_says_what_to_install(labctl: Labctl) -> None:
+    labctl.environment["PATH"] = str(labctl.lab)
+    assert labctl("ssh", "docker-node1", "echo hi; exit 4", code=4)[0] == "hi\n"
+    assert "install the OpenSSH client" in labctl("ssh", "docker-node1", code=2)[1]
+
+
+def test_exec_runs_everywhere_and_names_the_node_before_each_line(labctl: Labctl) -> None:
+    out, err = labctl("exec", "--", "printf", "%s\n", "a  b", "$HOME")
+    assert sorted(out.splitlines()) == sorted(
+        f"docker-node{number} | {line}" for number in (1, 2, 3) for line in ("a  b", "$HOME")
+    )
+    assert err == ""
+    out, err = labctl(
+        "exec", "-l", "docker-node[12]", "echo $0 | wc -l; printf x >&2; exit 3", code=1
+    )
+    assert sorted(out.splitlines()) == ["docker-node1 | 1", "docker-node2 | 1"]
+    assert "docker-node1 | x" in err
+    assert "docker-node2: exit code 3" in err
+
+
+def test_exec_on_one_node_ends_with_its_exit_code(labctl: Labctl) -> None:
+    labctl("exec", "--limit", "docker-node3", "exit 5", code=5)
+
+
+def test_exec_as_json(labctl: Labctl) -> None:
+    out, _ = labctl("exec", "--json", "--sudo", "id -u; echo err >&2; printf '\\377'")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [one["node"] for one in found] == ["docker-node1", "docker-node2", "docker-node3"]
+    for one in found:
+        assert (one["exit_code"], one["stdout"], one["stderr"]) == (0, "0\n\ufffd", "err\n")
+        assert one["seconds"] >= 0
+
+
+def test_exec_goes_on_where_one_node_cannot_be_reached(labctl: Labctl) -> None:
+    spec = labctl.lab / "lab.yaml"
+    machines = json.loads(spec.read_text())
+    machines["machines"][1]["port"] = 9
+    spec.write_text(json.dumps(machines))
+    out, err = labctl("exec", "echo hi", code=1)
+    assert sorted(out.splitlines()) == ["docker-node1 | hi", "docker-node3 | hi"]
+    assert "docker-node2: 127.0.0.1:9 does not answer" in err
+
+
+def test_scp_tells_what_it_did_and_ends_with_the_truth(labctl: Labctl, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x" * 3000)
+    out, err = labctl("scp", "-r", "-p", str(tmp_path / "f"), f"docker-node1:{tmp_path}/g")
+    assert out.startswith("docker-node1: 1 file, 3.0 kB in ")
+    assert err == ""
+    out, _ = labctl("scp", "--json", f"docker-node1:{tmp_path}/none", str(tmp_path), code=1)
+    found = json.loads(out)
+    assert not found["ok"]
+    assert "No such file" in found["error"]["message"]
+
+
+def test_doctor_tells_in_columns_and_in_json(labctl: Labctl) -> None:
+    out, _ = labctl("doctor", "--offline")
+    assert out.splitlines()[-1] == "all is well" or "to be looked at" in out
+    found = [json.loads(line) for line in labctl("doctor", "--offline", "--json")[0].splitlines()]
+    assert {one["what"] for one in found} == {"ssh", "endpoints"}

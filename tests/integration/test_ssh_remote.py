@@ -1,0 +1,230 @@
+"""Speaking with a node over a real sshd: exchanges, bytes, host keys, and each way to fail."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from labctl.errors import (
+    AuthFailed,
+    ConnectFailed,
+    HostKeyChanged,
+    ProtocolError,
+    RemoteError,
+    SudoRefused,
+)
+from labctl.remote.exchange import exchange
+from labctl.remote.hostkeys import HostKeys
+from labctl.remote.session import ShellSession
+from labctl.remote.ssh import Remote
+from tests.integration.sshd import Sshd
+
+ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
+needs_root = pytest.mark.skipif(not ROOT, reason="only as root is there a root shell without sudo")
+
+
+@pytest.fixture(scope="module")
+def remote(sshd: Sshd) -> Iterator[Remote]:
+    """A connection that the tests of this module share, unless they break it."""
+    with sshd.remote() as found:
+        yield found
+
+
+@needs_root
+class TestExchange:
+    def test_each_snippet_has_its_own_result(self, remote: Remote) -> None:
+        found = exchange(
+            remote,
+            [
+                "echo one; echo two >&2",
+                "exit 3",
+                "cd /; x=1; set -e; false; echo not reached",
+                'echo "${x-unset}"; pwd',
+                "if then fi",
+                "echo after",
+                "",
+                "printf 'no end'",
+                "cat",
+            ],
+        )
+        assert [(one.exit_code, one.output) for one in found[:4]] == [
+            (0, "one\ntwo\n"),
+            (3, ""),
+            (1, ""),
+            (0, f"unset\n{Path.home()}\n"),
+        ]
+        assert not found[4].ok
+        assert [(one.exit_code, one.output) for one in found[5:]] == [
+            (0, "after\n"),
+            (0, ""),
+            (0, "no end"),
+            (0, ""),
+        ]
+
+    def test_many_snippets_go_in_one_exchange(self, remote: Remote) -> None:
+        found = exchange(remote, [f"echo {index}; exit {index % 200}" for index in range(500)])
+        assert [(one.exit_code, one.output) for one in found] == [
+            (index % 200, f"{index}\n") for index in range(500)
+        ]
+
+    def test_bytes_that_are_no_utf8_come_back_as_they_are(
+        self, remote: Remote, tmp_path: Path
+    ) -> None:
+        every = bytes(range(1, 256))
+        (tmp_path / "f").write_bytes(every)
+        (found,) = exchange(remote, [f"cat '{tmp_path}/f'"])
+        assert found.output.encode("utf-8", "surrogateescape") == every
+        text = found.output.replace("'", "'\\''")
+        exchange(remote, [f"printf %s '{text}' > '{tmp_path}/g'"])
+        assert (tmp_path / "g").read_bytes() == every
+
+    def test_much_output_on_both_streams(self, remote: Remote) -> None:
+        half = "head -c 5000000 /dev/zero | tr '\\0' x"
+        (found,) = exchange(remote, [f"{half}; {half} >&2"])
+        assert found.output == "x" * 10_000_000
+
+    def test_a_script_may_be_large(self, remote: Remote) -> None:
+        (found,) = exchange(remote, [f"printf %s '{'y' * 1_000_000}' | wc -c"])
+        assert found.output.split() == ["1000000"]
+
+    def test_a_snippet_that_ends_the_shell_around_it_is_an_error(self, remote: Remote) -> None:
+        with pytest.raises(ProtocolError, match="1 of 3"):
+            exchange(remote, ["echo one", "kill -9 $$", "echo three"])
+
+    def test_a_connection_that_breaks_off(self, sshd: Sshd) -> None:
+        remote = sshd.remote()
+        transport = remote.transport
+        threading.Timer(0.5, transport.close).start()
+        began = time.monotonic()
+        with pytest.raises(RemoteError) as caught:
+            exchange(remote, ["echo one", "sleep 20", "echo three"])
+        assert time.monotonic() - began < 10
+        assert caught.value.hint
+        (found,) = exchange(remote, ["echo again"])  # by a connection of its own
+        assert found.output == "again\n"
+        remote.close()
+
+
+def test_a_command_of_the_login_user(remote: Remote) -> None:
+    assert remote.call("cat; echo err >&2; exit 7", b"\x00\xff") == (7, b"\x00\xff", b"err\n")
+    assert remote.call("kill -9 $$") == (-1, b"", b"")
+    status, out, err = remote.call("head -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2")
+    assert (status, len(out), len(err)) == (0, 5_000_000, 5_000_000)
+
+
+def test_paramiko_exchanges_no_keys_before_openssh_would(remote: Remote) -> None:
+    # At paramiko's own limit of half a GiB the thread that reads waits for itself, and gives up.
+    assert remote.transport.packetizer.REKEY_BYTES >= 1 << 36
+    assert remote.transport.local_cipher.endswith("gcm@openssh.com")
+
+
+def test_a_session_keeps_its_shell_for_many_commands(remote: Remote) -> None:
+    session = ShellSession(remote)
+    assert session.run("echo $$; exit 3")[0] == 3
+    assert session.run("printf out; printf err >&2") == (0, b"out", b"err")
+    first, second = session.run("echo $$"), session.run("echo $$")
+    assert first == second
+    assert session.run("if then")[0] != 0
+    assert session.run("cat") == (0, b"", b"")
+    session.close()
+
+
+def test_the_host_key_is_recorded_once_and_another_one_refused(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    folder = tmp_path_factory.mktemp("own")
+    server = Sshd(folder)
+    server.start()
+    known = tmp_path / "known_hosts"
+    try:
+        with server.remote(known) as remote:
+            assert remote.call("echo hi")[1] == b"hi\n"
+        recorded = HostKeys(known).get("docker-node1")
+        assert recorded == tuple((folder / "host.pub").read_text().split()[:2])
+        with server.remote(known) as remote:
+            remote.call("true")
+        assert len(known.read_text().splitlines()) == 1
+        server.stop()
+        server.make_key("host")
+        server.start()
+        with pytest.raises(HostKeyChanged) as caught:
+            server.remote(known).call("echo not reached")
+        assert str(known) in caught.value.hint
+        assert "SHA256" in caught.value.details
+        HostKeys(known).forget("docker-node1")
+        with server.remote(known) as remote:
+            assert remote.call("echo hi")[1] == b"hi\n"
+    finally:
+        server.stop()
+
+
+def test_a_login_that_is_refused_says_which_keys_were_offered(
+    sshd: Sshd, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    other = Sshd(tmp_path_factory.mktemp("other"))
+    other.make_key("user")
+    target = replace(sshd.target(), keys=(str(other.key),))
+    with pytest.raises(AuthFailed) as caught:
+        Remote(target, HostKeys(tmp_path / "known_hosts")).call("true")
+    assert str(other.key) in caught.value.hint
+    assert caught.value.node == "docker-node1"
+
+
+def test_where_nothing_listens_it_says_so_at_once(sshd: Sshd, tmp_path: Path) -> None:
+    target = replace(sshd.target(), port=9)
+    began = time.monotonic()
+    with pytest.raises(ConnectFailed, match=r"127\.0\.0\.1:9 does not answer") as caught:
+        Remote(target, HostKeys(tmp_path / "known_hosts")).call("true")
+    assert time.monotonic() - began < 5
+    assert "is the machine up" in caught.value.hint
+
+
+def test_with_patience_a_node_may_come_late(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    server = Sshd(tmp_path_factory.mktemp("late"))
+    server.start()
+    server.stop()
+    late = threading.Timer(1.0, server.start)
+    late.start()
+    remote = Remote(server.target(), HostKeys(tmp_path / "known_hosts"), patience=20)
+    assert remote.call("echo hi")[1] == b"hi\n"
+    late.join()
+    remote.close()
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("sudo: a password is required", "--ask-sudo-password"),
+        ("sudo: a terminal is required to read the password", "--ask-sudo-password"),
+        ("sudo: anna is not in the sudoers file", "right to run sudo"),
+    ],
+)
+def test_a_user_who_may_not_become_root(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, words: str, hint: str
+) -> None:
+    folder = tmp_path_factory.mktemp("user")
+    shell = folder / "shell"
+    shell.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    shell.chmod(0o755)
+    server = Sshd(folder, command=str(shell))
+    server.start()
+    target = replace(server.target(), user="")
+    try:
+        with (
+            Remote(target, HostKeys(tmp_path / "known_hosts")) as remote,
+            pytest.raises(SudoRefused) as caught,
+        ):
+            exchange(remote, ["true"])
+        assert hint in caught.value.hint
+        assert words in caught.value.details
+    finally:
+        server.stop()
