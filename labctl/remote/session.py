@@ -69,7 +69,16 @@ class ShellSession:
             if found and end:
                 self._out = left
                 return body, int(code)
-            self._out += self._more(self._channel.recv)
+            # stderr is emptied meanwhile, or a command with much to say there waits for ever.
+            self._channel.settimeout(0.1)
+            try:
+                self._out += self._more(self._channel.recv)
+            except TimeoutError:
+                pass
+            finally:
+                self._channel.settimeout(None)
+            while self._channel.recv_stderr_ready():
+                self._err += self._more(self._channel.recv_stderr)
 
     def _until_err(self, mark: bytes) -> bytes:
         while True:

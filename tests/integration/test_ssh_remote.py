@@ -132,6 +132,7 @@ def test_a_session_keeps_its_shell_for_many_commands(remote: Remote) -> None:
     assert first == second
     assert session.run("if then")[0] != 0
     assert session.run("cat") == (0, b"", b"")
+    assert len(session.run("head -c 5000000 /dev/zero >&2; printf out")[2]) == 5_000_000
     session.close()
 
 
