@@ -1,0 +1,180 @@
+"""The course's provider: real Vagrant drives VirtualBox's double (tests/vbox), QEMU runs the nodes.
+
+VirtualBox itself does not run here. What labctl makes Vagrant tell it stands in the double's log,
+and the machines that come of it are real ones. One lab is brought up once; the tests of this file
+build on one another. Only two playbooks run: what the engine does is the other files' matter.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Lab, spec
+from tests.testbed import World
+from tests.vbox import box, log, process
+from tests.vbox.home import Home
+from tests.vbox.network import Interfaces
+from tests.vbox.registry import Registry
+
+NAMES = ("docker-node1", "docker-node2")
+FIRST, SECOND = NAMES
+ADDRESSES = ("192.168.56.11", "192.168.56.12")
+PROGRAMS = Path(box.__file__).with_name("bin")
+WISHES = {"memory": 768, "cpus": 1, "dns_host_resolver": True, "playbooks": ["repos", "hosts"]}
+
+
+@pytest.fixture(scope="module")
+def home(world: World) -> Iterator[Home]:
+    home = Home.of({"VBOX_DOUBLE_HOME": str(world.folder / "virtualbox")})
+    yield home
+    # After a failure too, or the machines would take the processors from the tests that follow.
+    registry = Registry(home)
+    for machine in registry.all():
+        process.stop(machine, registry.folder(machine))
+
+
+@pytest.fixture(scope="module")
+def lab(world: World, home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    box.add(box.cached(print), Path(os.environ["VAGRANT_HOME"]))
+    folder = tmp_path_factory.mktemp("virtualbox") / "lab"
+    folder.mkdir()
+    environment = {
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+        "VBOX_DOUBLE_HOME": str(home.root),
+        "VBOX_DOUBLE_VERSION": "6.1",
+    }
+    return Lab(folder, environment)
+
+
+@pytest.fixture(scope="module")
+def registry(home: Home) -> Registry:
+    return Registry(home)
+
+
+def told(home: Home, *words: str) -> list[log.Call]:
+    """What VirtualBox was told, and did, with a command line that begins with `words`."""
+    calls = log.read(home.log)
+    return [c for c in calls if tuple(c.argv[: len(words)]) == words and not c.exit_code]
+
+
+def vboxmanage(lab: Lab, *arguments: str) -> str:
+    """Call the double as a person would."""
+    return subprocess.run(
+        [PROGRAMS / "VBoxManage", *arguments],
+        env={**os.environ, **lab.environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def test_a_network_that_virtualbox_refuses_touches_nothing(
+    lab: Lab, world: World, home: Home
+) -> None:
+    lab.write(spec(world, network="192.168.205.0/24", **WISHES))
+    run = lab.run("up", "--nodes", "2", "--provider", "virtualbox").expect(2)
+    assert "192.168.56.0/21" in run.stdout
+    assert not told(home, "import")
+    assert not told(home, "hostonlyif")
+
+
+def test_up_gives_a_verified_lab(lab: Lab, world: World) -> None:
+    lab.write(spec(world, **WISHES))
+    run = lab.run("up", "--nodes", "2", "--provider", "virtualbox").expect(0)
+    for name in NAMES:
+        checks = run.result(name)["checks"]
+        assert checks
+        assert {check["outcome"] for check in checks} == {"passed"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_virtualbox_was_told_what_lab_yaml_says(home: Home, registry: Registry, name: str) -> None:
+    settings: dict[str, str] = {}
+    for call in told(home, "modifyvm", registry.find(f"lab-{name}").uuid):
+        settings |= call.pairs()
+    wanted = {
+        "name": f"lab-{name}",
+        "memory": "768",
+        "cpus": "1",
+        "natdnshostresolver1": "on",
+        "nic2": "hostonly",
+        "hostonlyadapter2": "vboxnet0",
+    }
+    assert {key: settings.get(key) for key in wanted} == wanted
+    assert settings["natpf1"].startswith("ssh,tcp,127.0.0.1,")
+
+
+def test_the_box_is_imported_once_and_its_disk_shared(home: Home, registry: Registry) -> None:
+    (imported,) = [call for call in told(home, "import") if "-n" not in call.argv]
+    clones = told(home, "clonevm")
+    assert len(clones) == len(NAMES)
+    assert all(call.argv[-2:] == ["--options", "link"] for call in clones)
+    base = registry.find(imported.argv[imported.argv.index("--vmname") + 1])
+    assert {registry.find(f"lab-{name}").base for name in NAMES} == {base.uuid}
+
+
+def test_one_host_only_network_with_the_hosts_end(home: Home) -> None:
+    assert len(told(home, "hostonlyif", "create")) == 1
+    (configured,) = told(home, "hostonlyif", "ipconfig")
+    assert configured.argv[2:] == [
+        *("vboxnet0", "--ip", "192.168.56.1", "--netmask", "255.255.255.0")
+    ]
+
+
+def test_the_second_is_not_begun_before_the_first_is_made(home: Home, registry: Registry) -> None:
+    # An import, and the making of a network, race in VirtualBox.
+    started = told(home, "startvm", registry.find(f"lab-{FIRST}").uuid)[0]
+    clones = sorted(call.began for call in told(home, "clonevm"))
+    assert clones[1] >= started.began
+
+
+def test_no_folder_is_shared_that_was_not_asked_for(home: Home) -> None:
+    assert not told(home, "sharedfolder", "add")
+
+
+def test_nodes_reach_each_other_and_the_host(lab: Lab) -> None:
+    for target in (SECOND, "192.168.56.1"):
+        lab.run("exec", "--limit", FIRST, "--", f"ping -c 1 -W 10 {target}").expect(0)
+    for address in ADDRESSES:
+        with socket.create_connection((address, 22), 20) as connection:
+            assert connection.recv(4) == b"SSH-"
+
+
+def test_a_restored_snapshot_goes_on_where_it_was_taken(lab: Lab) -> None:
+    write, look = "echo {} >/run/user-note", "cat /run/user-note"
+    lab.run("exec", "--limit", SECOND, "--sudo", "--", write.format("before")).expect(0)
+    node = f"lab-{SECOND}"
+    vboxmanage(lab, "snapshot", node, "take", "noted")
+    lab.run("exec", "--limit", SECOND, "--sudo", "--", write.format("after")).expect(0)
+    vboxmanage(lab, "controlvm", node, "poweroff")
+    vboxmanage(lab, "snapshot", node, "restore", "noted")
+    assert 'VMState="saved"' in vboxmanage(lab, "showvminfo", node, "--machinereadable")
+    vboxmanage(lab, "startvm", node, "--type", "headless")
+    # A file in memory: the machine did not boot, it went on.
+    assert "before" in lab.run("exec", "--limit", SECOND, "--", look).expect(0).stdout
+    vboxmanage(lab, "snapshot", node, "delete", "noted")
+
+
+def test_halt_and_up_again_under_virtualbox_7(lab: Lab) -> None:
+    lab.environment["VBOX_DOUBLE_VERSION"] = "7.0"
+    lab.run("halt", SECOND).expect(0)
+    (row,) = lab.run("status", "--limit", SECOND).expect(0).of("status")
+    assert row["state"] == "stopped"
+    run = lab.run("up", "--no-verify").expect(0)
+    assert run.changes(FIRST) == run.changes(SECOND) == []
+
+
+def test_destroy_leaves_nothing_of_the_lab(lab: Lab, home: Home, registry: Registry) -> None:
+    lab.run("destroy", "--yes").expect(0)
+    # Vagrant keeps the box's machine that the next lab's disks lie over, and the network.
+    (base,) = registry.all()
+    assert registry.clones(base) == []
+    assert [interface.name for interface in Interfaces(home).all()] == ["vboxnet0"]
+    assert not [link for link in Path("/sys/class/net").iterdir() if link.name.endswith("n2")]
+    assert not list(home.unfinished.iterdir())
