@@ -41,7 +41,7 @@ class Ran:
 
 def execute(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="What to run.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="What to run.")],
     limit: Limit = None,
     sudo: Annotated[bool, typer.Option("--sudo", help="Run it as root.")] = False,
     ask_sudo_password: AskSudo = False,

@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 def scp(
     context: typer.Context,
     places: Annotated[
-        list[str], typer.Argument(metavar="SRC... DST", help="NODE:PATH is on a node.")
+        list[str],
+        typer.Argument(metavar="PLACE", help="Sources, and last where to; NODE:PATH is on a node."),
     ],
     sudo: Annotated[bool, typer.Option("--sudo", help="Read and write as root on nodes.")] = False,
     owner: Annotated[
@@ -60,8 +61,8 @@ def scp(
     labctl scp labs/ all:/home/chapter5
 
     NODE is a name, a pattern such as 'docker-node*', or all. A relative path begins in the login
-    user's home. What is copied goes into DST if that is a folder, and becomes DST if not. From
-    several nodes, each one's files go into a folder of its name.
+    user's home. What is copied goes into the last PLACE if that is a folder, and becomes it if not.
+    From several nodes, each one's files go into a folder of its name.
 
     A copy that breaks off leaves nothing under the final name. Where the login user may not write,
     something new is made by sudo; to replace something there takes --sudo.

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def ssh(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[NODE] [-- COMMAND...]", help="Node, command.")
+        list[str] | None, typer.Argument(metavar="WORD", help="The node, and what to run there.")
     ] = None,
 ) -> None:
     """Open a shell on a node, or run a command there.

@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import random
+import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -385,6 +387,36 @@ def test_a_copy_from_a_node_that_breaks_off_leaves_nothing(tmp_path: Path) -> No
         FolderSink(str(tmp_path)).take(Breaking(fail), lambda size: None, into=False)
     assert names(tmp_path) == {"big"}
     assert (tmp_path / "big").read_text() == "old"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_labctl_killed_during_a_copy(
+    how: signal.Signals, scp: Scp, lab_folder: Path, quick_folder: Path, tmp_path: Path
+) -> None:
+    there, here = quick_folder / "there", quick_folder / "here"
+    there.mkdir()
+    here.mkdir()
+    with (quick_folder / "big").open("wb") as file:
+        file.truncate(3 << 30)  # a hole, which is read but takes no room
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for places, at in (
+        ((f"{quick_folder}/big", f"docker-node1:{there}"), there),
+        ((f"docker-node1:{quick_folder}/big", str(here)), here),
+    ):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "labctl.cli.main", "-C", str(lab_folder), "scp", *places],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        wait_until(lambda at=at: not no_stage(at))  # type: ignore[misc]
+        process.send_signal(how)
+        assert process.wait(15) == (130 if how is signal.SIGINT else -how)
+        if at is there or how is signal.SIGINT:
+            wait_until(lambda at=at: no_stage(at))  # type: ignore[misc]
+    (tmp_path / "small").write_text("x")
+    good(scp(f"docker-node1:{tmp_path}/small", here))  # and what SIGKILL left here is removed
+    assert names(quick_folder) == {"there", "here", "here/small", "big"}
 
 
 def test_what_killed_copies_left_is_cleaned_up(scp: Scp, labs: Path, tmp_path: Path) -> None:
