@@ -26,7 +26,7 @@ def _reach(names: tuple[str, ...]) -> str:
     """Print a line for each name that does not answer over TLS as itself: its name."""
     return (
         f"for name in {' '.join(map(quote, names))}; do\n"
-        '  ( curl --silent --output /dev/null --connect-timeout 6 --max-time 12 "https://$name/"'
+        '  ( curl --silent --output /dev/null --connect-timeout 15 --max-time 30 "https://$name/"'
         ' || echo "$name" ) &\n'
         "done; wait"
     )
@@ -51,7 +51,7 @@ def _dig(names: list[str], resolver: str) -> str:
         # What the node's own resolver says too needs no pin; it was the network that failed.
         '    case " $own " in *" $address "*) continue;; esac\n'
         '    [ -n "$first" ] || first=$address\n'
-        "    if curl --silent --output /dev/null --connect-timeout 6 --max-time 12"
+        "    if curl --silent --output /dev/null --connect-timeout 15 --max-time 30"
         ' --resolve "$name:443:$address" "https://$name/"; then\n'
         '      echo "$name $address"; continue 2\n'
         "    fi\n"

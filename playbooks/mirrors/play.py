@@ -24,7 +24,7 @@ def _ask(candidates: tuple[str, ...]) -> str:
     """Ask every candidate at once; print "code seconds URL" for each."""
     return (
         f"for url in {' '.join(map(quote, candidates))}; do\n"
-        "  ( curl --silent --output /dev/null --connect-timeout 4 --max-time 8"
+        "  ( curl --silent --output /dev/null --connect-timeout 10 --max-time 15"
         ' --write-out "%{http_code} %{time_total} $url\\n" "$url/v2/" ) &\n'
         "done; wait"
     )
