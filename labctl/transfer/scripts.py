@@ -18,7 +18,9 @@ put() { # FROM TO: move a received file or folder to its final name
     stamp=$(stat -c '%a %Y' "$1") || exit 1
     # Without write permission a folder can neither be moved nor emptied.
     chmod u+rwx "$1" || exit 1
-    if [ -d "$2" ]; then
+    if [ ! -e "$2" ] && [ ! -L "$2" ] && mv -T "$1" "$2" 2>/dev/null; then
+      : # the whole tree at once
+    elif [ -d "$2" ]; then # perhaps only just made by another copy
       [ -w "$2" ] || chmod u+w "$2" 2>/dev/null
       merge "$1" "$2" || exit 1
       touch -d "@${stamp#* }" "$2" 2>/dev/null
