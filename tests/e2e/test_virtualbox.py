@@ -8,8 +8,10 @@ build on one another. Only two playbooks run: what the engine does is the other 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,21 +33,29 @@ WISHES = {"memory": 768, "cpus": 1, "dns_host_resolver": True, "playbooks": ["re
 
 @pytest.fixture(scope="module")
 def home(world: World) -> Iterator[Home]:
-    home = Home.of({"VBOX_DOUBLE_HOME": str(world.folder / "virtualbox")})
+    # In the world's folder: a real file system with room, and removed with the world.
+    place = Path(tempfile.mkdtemp(prefix="virtualbox-", dir=world.folder))
+    home = Home.of({"VBOX_DOUBLE_HOME": str(place / "home")})
     yield home
     # After a failure too, or the machines would take the processors from the tests that follow.
     registry = Registry(home)
     for machine in registry.all():
         process.stop(machine, registry.folder(machine))
+    interfaces = Interfaces(home)
+    for interface in interfaces.all():
+        interfaces.remove(interface.name)
+    shutil.rmtree(place)
 
 
 @pytest.fixture(scope="module")
-def lab(world: World, home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    box.add(box.cached(print), Path(os.environ["VAGRANT_HOME"]))
+def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    vagrant = home.root.with_name("vagrant")
+    box.add(box.cached(print), vagrant)
     folder = tmp_path_factory.mktemp("virtualbox") / "lab"
     folder.mkdir()
     environment = {
         "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+        "VAGRANT_HOME": str(vagrant),
         "VBOX_DOUBLE_HOME": str(home.root),
         "VBOX_DOUBLE_VERSION": "6.1",
     }
