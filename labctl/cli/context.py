@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PANELS: dict[str, tuple[str, ...]] = {
     "The lab": ("init", "up", "provision", "verify", "status", "heal"),
     "Its machines": ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
-    "Its nodes": ("ssh", "exec", "scp", "sync"),
+    "Its nodes": ("ssh", "exec", "scp", "sync", "ssh-config"),
     "Looking closer": ("render", "doctor", "schema"),
 }
 """Headings of `labctl --help`, and the commands under each, in the order of use."""

@@ -5,6 +5,7 @@ One fresh nspawn node serves all; the tests do not depend on their order unless 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -144,6 +145,47 @@ def test_full_disk_on_the_node(lab: Lab, node: Node, whole: dict[str, object]) -
     assert "daemon.json." not in left
     node.sh("umount /etc/docker; rm -rf /tmp/kept")
     lab.run("provision").expect(0)
+
+
+def test_a_node_loses_its_power(lab: Lab, node: Node, whole: dict[str, object]) -> None:
+    lab.write(whole)
+    lab.run("provision").expect(0)
+    node.sh("yum -y downgrade docker-ce-20.10.23-3.el7")
+    process = lab.start("provision")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == "ChangeStarted":
+            break
+    node.power_off(cleanly=False)
+    try:
+        run = lab.finish(process, timeout=120).expect(1)
+    finally:
+        node.start()
+    assert run.result(NAME)["error"]["kind"] in ("ProtocolError", "ConnectFailed")
+    assert lab.run("provision").expect(0).result(NAME)["ok"]
+
+
+def test_full_disk_on_this_machine(
+    lab: Lab, node: Node, whole: dict[str, object], tmp_path: Path
+) -> None:
+    """The state folder has no room left: nothing is touched, and the old state stands."""
+    lab.write(whole)
+    state = tmp_path / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(state)], check=True)
+    lab.environment["LABCTL_STATE_DIR"] = str(state)
+    try:
+        lab.run("provision", "--only", "hosts").expect(0)
+        before = (state / "nodes" / f"{NAME}.json").read_bytes()
+        with contextlib.suppress(OSError), (state / "full").open("wb") as full:
+            full.write(bytes(1_000_000))
+        run = lab.run("provision", "--refresh", "--only", "hosts").expect(1)
+        assert "No space left on device" in run.stdout
+        assert (state / "nodes" / f"{NAME}.json").read_bytes() == before
+        (state / "full").unlink()
+        lab.run("provision", "--refresh", "--only", "hosts").expect(0)
+    finally:
+        subprocess.run(["umount", str(state)], check=True)
 
 
 def test_another_host_key_is_refused(lab: Lab, node: Node, whole: dict[str, object]) -> None:

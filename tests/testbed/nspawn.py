@@ -32,6 +32,9 @@ NETMASK=255.255.255.0
 GATEWAY={gateway}
 """
 # Arguments: the node's folder and name, then one folder of control groups each.
+_keepers: list[subprocess.Popen[bytes]] = []
+"""Held on to, for they outlive what started them, and Python warns of a process let go unasked."""
+
 _KEEPER = f"""\
 folder=$1 name=$2
 shift 2
@@ -111,6 +114,7 @@ class Node:
                 ["sh", "-c", _KEEPER, "sh", self.folder, self.name, *groups],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+        _keepers.append(keeper)
         (self.folder / "keeper").write_text(str(keeper.pid))
         self._wait_for_ssh(lambda: keeper.poll() is None)
 
