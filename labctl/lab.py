@@ -216,7 +216,10 @@ class Lab:
         find_vagrant()
         log = self.workspace.log
         return VagrantMachines(
-            self.workspace.state, self.provider, lambda node: log(node or "lab", "vagrant")
+            self.workspace.state,
+            self.provider,
+            lambda node: log(node or "lab", "vagrant"),
+            self.spec.boot_timeout,
         )
 
     def _static(self) -> dict[str, Target]:

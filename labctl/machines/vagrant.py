@@ -23,6 +23,7 @@ from typing import IO, Any
 from labctl.errors import MachineError, VagrantMissing
 from labctl.events import Emit, Event, MachineOutput
 from labctl.machines.base import MachineState
+from labctl.machines.bounded import Deadline, bounded
 from labctl.machines.logtail import follow, tail
 from labctl.remote.target import Target, parse_config
 
@@ -39,6 +40,9 @@ _STATES = {
 
 _BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boot)")
 """What Vagrant says once the box is imported, the networks are made and the machine is started."""
+
+_GRACE = 30.0
+"""Seconds beyond boot_timeout, for Vagrant to give up by itself, with a better word than ours."""
 
 _CURES = (
     (r"VT-x is (not available|disabled)", "turn on virtualization (VT-x, AMD-V) in the BIOS"),
@@ -88,10 +92,15 @@ class VagrantMachines:
         root: folder that holds the Vagrantfile; Vagrant keeps its own state there.
         provider: ``virtualbox`` or ``libvirt``.
         log: returns the log file of a node.
+        boot_timeout: seconds that a machine may take from its start until it answers. Vagrant's own
+            limit of that name does not bound vagrant-libvirt's wait for an address.
     """
 
-    def __init__(self, root: Path, provider: str, log: Callable[[str], Path]) -> None:
+    def __init__(
+        self, root: Path, provider: str, log: Callable[[str], Path], boot_timeout: float = 300.0
+    ) -> None:
         find_vagrant()
+        self._boot_timeout = boot_timeout
         self._root = root
         self._provider = provider
         self._log = log
@@ -103,12 +112,22 @@ class VagrantMachines:
         return parse_states(text)
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
+        clock = Deadline(self._boot_timeout + _GRACE)
+
         def heard(event: Event) -> None:
             if isinstance(event, MachineOutput) and _BOOTS.search(event.line):
+                clock.start()
                 booting()
             emit(event)
 
-        self._run(node, "up", heard, provider=self._provider, provision=False)
+        try:
+            arguments = ["up", node, f"--provider={self._provider}", "--no-provision"]
+            self._call(node, arguments, heard, clock)
+        except MachineError as error:
+            if clock.passed:
+                error.message = f"it did not boot within {self._boot_timeout:.0f} s"
+                error.hint = "see the log; a slow machine needs a larger boot_timeout in lab.yaml"
+            raise
         return self.target(node)
 
     def halt(self, node: str, *, emit: Emit) -> None:
@@ -186,10 +205,12 @@ class VagrantMachines:
         """Run one of python-vagrant's commands for one machine."""
         self._logged(node, verb, emit, lambda v: getattr(v, verb)(vm_name=node, **options))
 
-    def _call(self, node: str, arguments: list[str], emit: Emit) -> None:
-        """Run a Vagrant command that python-vagrant knows only for all machines at once."""
-        title = " ".join(arguments[:2])
-        self._logged(node, title, emit, lambda v: v._call_vagrant_command(arguments))
+    def _call(
+        self, node: str, arguments: list[str], emit: Emit, clock: Deadline | None = None
+    ) -> None:
+        """Run a Vagrant command that python-vagrant knows only for all machines, or has no end."""
+        title = " ".join(part for part in arguments[:2] if part != node)
+        self._logged(node, title, emit, lambda v: bounded(v, arguments, clock or Deadline(None)))
 
     def _logged(self, node: str, title: str, emit: Emit, call: Callable[[Any], object]) -> None:
         """Run a Vagrant command for one machine, its output in the node's log."""
