@@ -21,7 +21,7 @@ def _fingerprints(path: str) -> str:
     return (
         f'home=$(mktemp -d) && gpg --homedir "$home" --batch --no-tty --with-colons'
         f" --fixed-list-mode --with-fingerprint {path} 2>/dev/null"
-        " | { primary=; while IFS=: read -r kind a b c d e f g h hex rest; do"
+        " | cut -d: -f1,10 | { primary=; while IFS=: read -r kind hex; do"
         " case $kind in pub) primary=1;; sub) primary=;;"
         ' fpr) [ -z "$primary" ] || printf \'%s\\n\' "$hex"; primary=;; esac; done; }'
         '; rm -rf "$home"'

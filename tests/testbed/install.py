@@ -13,9 +13,26 @@ _NAMES = """
 vagrant vagrant-libvirt libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
 qemu-system-x86 qemu-utils dnsmasq-base mmdebstrap extlinux syslinux-common fdisk e2fsprogs rpm
 createrepo-c skopeo docker-registry rsync iproute2 iptables systemd-container python3-venv binutils
-gpg gpg-agent openssl openssh-client curl
+gpg gpg-agent openssl openssh-client openssh-server curl shellcheck
 """
 PACKAGES = _NAMES.split()
+
+# Debian starts a package's services when it installs it, unless this says no. The host's own sshd
+# and libvirtd are none of the testbed's business: it needs the programs.
+_POLICY = "/usr/sbin/policy-rc.d"
+_INSTALL = f"""
+set -e
+if [ ! -e {_POLICY} ]; then
+  trap 'rm -f {_POLICY}' EXIT
+  printf '#!/bin/sh\\nexit 101\\n' >{_POLICY}
+  chmod 755 {_POLICY}
+fi
+export DEBIAN_FRONTEND=noninteractive
+had_sshd=; [ ! -e /usr/sbin/sshd ] || had_sshd=1
+apt-get -qq update
+apt-get -qq install --no-install-recommends --yes "$@"
+[ -n "$had_sshd" ] || systemctl disable --quiet ssh.service 2>/dev/null || :
+"""
 
 
 def missing() -> list[str]:
@@ -41,11 +58,6 @@ def install() -> None:
     if not lacking:
         return
     prefix = [] if os.geteuid() == 0 else ["sudo"]
-    quiet = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    for arguments in (
-        ["apt-get", "-qq", "update"],
-        ["apt-get", "-qq", "install", "--no-install-recommends", "--yes", *lacking],
-    ):
-        done = subprocess.run([*prefix, *quiet, *arguments], check=False)
-        if done.returncode:
-            raise TestbedError(f"`{' '.join(arguments[:3])} …` failed: what it said is above")
+    done = subprocess.run([*prefix, "sh", "-c", _INSTALL, "sh", *lacking], check=False)
+    if done.returncode:
+        raise TestbedError("apt-get failed: what it said is above")
