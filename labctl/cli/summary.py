@@ -72,11 +72,20 @@ def _failures(report: NodeReport) -> None:
         typer.echo()
         typer.secho(f"{report.node}: {check.playbook}: {check.title}: {check.outcome}", fg="red")
         typer.echo(f"  in {check.name}")
-        for line in check.message.splitlines():
+        for line in _shortened(check.message.splitlines()):
             typer.echo(f"  | {printable(line)}")
     skipped = [check for check in report.checks if check.outcome == "skipped"]
     for check in skipped:
         typer.echo(f"{report.node}: {check.playbook}: {check.title}: skipped: {check.message}")
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """Leave out the middle of a long message: what was run is at its top, why at its end."""
+    head, end = 4, 10
+    if len(lines) <= head + end + 1:
+        return lines
+    left_out = f"… {len(lines) - head - end} lines are in the log and in --json …"
+    return [*lines[:head], left_out, *lines[-end:]]
 
 
 def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
