@@ -5,7 +5,16 @@ on a fresh box every `yum install` fails. The packages are kept at vault.centos.
 with the key that the box has had all along.
 """
 
-from labctl.playbook import Command, Play, Plays, Section, SigningKey, repository_file
+from labctl.playbook import (
+    Command,
+    Observed,
+    Play,
+    Plays,
+    Section,
+    SigningKey,
+    quote,
+    repository_file,
+)
 
 STAMP = "/var/lib/labctl/ca-certificates.updated"
 
@@ -27,9 +36,26 @@ def play(play: Play) -> Plays:
         ),
         key,
     )
-    # The box is of 2020; some of today's certificate chains are unknown to it.
-    yield Command(
-        "bring ca-certificates up to date",
-        check=f"[ -e {STAMP} ]",
-        apply=f"set -e; yum -y update ca-certificates; mkdir -p /var/lib/labctl; : >{STAMP}",
+    # The box is of 2020; some of today's certificate chains may be unknown to it.
+    sites = (vault.baseurl, play.lab.sources.docker.baseurl, play.lab.sources.compose.url)
+    if play.choose("repos.untrusted", _judge(sites), _untrusted):
+        yield Command(
+            "bring ca-certificates up to date",
+            check=f"[ -e {STAMP} ]",
+            apply=f"set -e; yum -y update ca-certificates; mkdir -p /var/lib/labctl; : >{STAMP}",
+        )
+
+
+def _judge(urls: tuple[str, ...]) -> str:
+    """Print the root of each URL whose certificate the node does not believe (curl's code 60)."""
+    roots = {"/".join(url.split("/")[:3]) for url in urls if url.startswith("https://")}
+    return (
+        f"for url in {' '.join(map(quote, sorted(roots)))}; do\n"
+        "  ( curl --silent --head --output /dev/null --connect-timeout 15 --max-time 30"
+        ' "$url/"; [ $? != 60 ] || echo "$url" ) &\n'
+        "done; wait"
     )
+
+
+def _untrusted(seen: Observed) -> list[str]:
+    return sorted(seen.output.split())

@@ -53,8 +53,13 @@ LABS: dict[str, dict[str, Any]] = {
     "machines": {"machines": [{"name": "a", "host": "node.example.org", "user": "root"}]},
 }
 ANSWERS: dict[str, Mapping[str, Any]] = {
-    "all is well": {"hosts.broken": [], "mirrors.live": ["https://docker.m.daocloud.io"]},
+    "all is well": {
+        "repos.untrusted": [],
+        "hosts.broken": [],
+        "mirrors.live": ["https://docker.m.daocloud.io"],
+    },
     "the lookup is broken": {
+        "repos.untrusted": ["https://vault.centos.org"],
         "hosts.broken": ["auth.docker.io", "registry-1.docker.io"],
         "hosts.pins": {"auth.docker.io": "1.2.3.4"},
         "mirrors.live": [],
