@@ -62,6 +62,19 @@ class ShellSession:
         err = self._until_err(f"\n{self._token}\n".encode())
         return code, out, err
 
+    def run_as_root(self, command: str) -> tuple[int, bytes, bytes]:
+        """Run a command line as root, over a channel of its own.
+
+        Returns:
+            Exit code, stdout, stderr.
+
+        Raises:
+            SudoRefused: the login user may not become root, or the password is wrong.
+            RemoteError: the node could not be reached, or broke off.
+        """
+        line, opening = self._remote.script('eval "$(cat)"')
+        return self._remote.call(line, opening + command.encode("utf-8", "surrogateescape"))
+
     def _until_out(self, mark: bytes) -> tuple[bytes, int]:
         while True:
             body, found, rest = self._out.partition(mark)

@@ -171,8 +171,16 @@ class Remote:
         if self._password is None:
             return f"sudo -n {shell}", b""
         if self._root is None:
-            # A password that sudo does not ask for would be read by the script instead.
+            # A password that sudo does not ask for would be read by the script instead, and the
+            # lines of a script would be tried as passwords after a wrong one. So both are found
+            # out before a script is sent.
             free, _, _ = self.call("sudo -n true")
+            if free != 0:
+                right, _, words = self.call(
+                    "sudo -k -S -p '' true", self._password.encode() + b"\n"
+                )
+                if right != 0:
+                    raise self.sudo_refused(words)
             self._root = "free" if free == 0 else "password"
         if self._root == "free":
             return f"sudo -n {shell}", b""
@@ -184,6 +192,8 @@ class Remote:
         hint = "give the login user the right to run sudo"
         if "password is required" in text or "a terminal is required" in text:
             hint = "run it with --ask-sudo-password, or let the user run sudo without a password"
+        elif "incorrect password" in text or "try again" in text:
+            hint = "the sudo password is wrong"
         return SudoRefused(
             f"{self.target.user or 'the login user'} cannot become root",
             node=self.name,

@@ -21,7 +21,8 @@ def test_version(
     """docker-compose is at the version of the toolchain, under sudo too"""
     toolchain = wanted["toolchain"]
     pin = toolchain["compose"] or (toolchain["compose_plugin"] or "").partition("-")[0]
-    result = host.run("sudo docker-compose version --short")
+    with host.sudo():
+        result = host.run("docker-compose version --short")
     seen = result.stdout.strip().removeprefix("v")
     record_property("compose", seen)
     assert seen == pin, result.stderr
