@@ -46,6 +46,7 @@ integration: $(READY)
 e2e: $(READY)
 	$(TESTBED) install
 	$(TESTBED) build
+	$(TESTBED) --world test down
 	$(TESTBED) --world test up
 	$(TESTBED) --world test run -- $(BIN)/python -m pytest -v --durations=15 tests/e2e; \
 	  code=$$?; $(TESTBED) --world test down; exit $$code

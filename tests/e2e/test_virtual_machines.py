@@ -23,7 +23,7 @@ def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder = tmp_path_factory.mktemp("vagrant") / "lab"
     folder.mkdir()
     lab = Lab(folder)
-    lab.write(spec(world, provider="libvirt", memory=1024))
+    lab.write(spec(world, provider="libvirt", memory=1024, boot_timeout=900))
     return lab
 
 
