@@ -28,12 +28,27 @@ class Service:
         return f"service:{self.name}"
 
     def probe(self) -> str:
+        """Print the unit's state, once it has one.
+
+        A node takes ssh before its boot is over: a service that is just being started, or whose
+        start is queued, is waited for, up to a minute, and not taken for one that is stopped.
+        """
         unit = quote(f"{self.name}.service")
         marks = quote(f"{PENDING}/{self.name}")
-        return (
-            f"systemctl show -p UnitFileState -p ActiveState -p NeedDaemonReload {unit}"
-            f"; for how in restart reload; do"
-            f" if [ -e {marks}.$how ]; then echo Pending=$how; fi; done"
+        properties = "-p UnitFileState -p ActiveState -p NeedDaemonReload -p Job"
+        return "\n".join(
+            [
+                f"look() {{ systemctl show {properties} {unit}; }}",
+                "seen=$(look); waited=0",
+                'while [ "$waited" -lt 60 ]; do',
+                '  case "$seen" in *ActiveState=activating*|*Job=[1-9]*) ;; *) break;; esac',
+                "  sleep 1; waited=$((waited + 1)); seen=$(look)",
+                "done",
+                "printf '%s\\n' \"$seen\"",
+                "for how in restart reload; do",
+                f"  if [ -e {marks}.$how ]; then echo Pending=$how; fi",
+                "done",
+            ]
         )
 
     def plan(self, observed: Observed) -> Change | None:

@@ -31,7 +31,8 @@ def test_up_gives_a_verified_lab(lab: Lab) -> None:
     run = lab.run("up", "--nodes", "2").expect(0)
     for name in NAMES:
         result = run.result(name)
-        assert result["versions"] == {"engine": "20.10.24", "compose": "1.29.2"}
+        assert result["versions"]["engine"].startswith("20.10.24")
+        assert result["versions"]["compose"] == "1.29.2"
         assert {check["outcome"] for check in result["checks"]} == {"passed"}
     # The second machine is begun only when the first one stands.
     phases = [(e["node"], e["phase"]) for e in run.of("PhaseEntered")]
@@ -70,9 +71,8 @@ def test_nodes_reach_each_other_by_name(lab: Lab) -> None:
 
 def test_status_tells_what_runs(lab: Lab) -> None:
     rows = lab.run("status").expect(0).of("status")
-    assert [(row["node"], row["state"], row["engine"]) for row in rows] == [
-        (name, "running", "20.10.24") for name in NAMES
-    ]
+    assert [(row["node"], row["state"]) for row in rows] == [(name, "running") for name in NAMES]
+    assert all(row["engine"].startswith("20.10.24") for row in rows)
 
 
 def test_files_travel_both_ways(lab: Lab, tmp_path: Path) -> None:
