@@ -15,7 +15,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
 DEMO    := $(CURDIR)/demo
 
-.PHONY: demo shell demo-down test unit integration e2e lint format clean
+.PHONY: demo shell demo-down test programs unit integration e2e lint format clean
 
 demo: $(READY)
 	$(TESTBED) install
@@ -34,17 +34,19 @@ demo-down:
 	$(TESTBED) --world demo down
 	rm -rf $(DEMO)
 
-test: unit integration e2e
+test: programs unit integration e2e
+
+# First of all: unit tests use ruby and ssh too, where there are any.
+programs: $(READY)
+	$(TESTBED) install
 
 unit: $(READY)
 	$(BIN)/python -m pytest -q tests/unit
 
-integration: $(READY)
-	$(TESTBED) install
+integration: programs
 	$(BIN)/python -m pytest -q tests/integration
 
-e2e: $(READY)
-	$(TESTBED) install
+e2e: programs
 	$(TESTBED) build
 	$(TESTBED) --world test down
 	$(TESTBED) --world test up

@@ -34,6 +34,17 @@ def whole(world: World, node: Node) -> dict[str, object]:
     return spec(world, machines=machines([node]))
 
 
+def until_a_change(lab: Lab, resource: str = "") -> subprocess.Popen[str]:
+    """Start provisioning and return as soon as a change has begun, that of `resource` if named."""
+    process = lab.start("provision")
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "ChangeStarted" and resource in ("", event["resource"]):
+            return process
+    pytest.fail("the change was never begun")
+
+
 def test_a_key_with_another_fingerprint_is_refused(
     lab: Lab, node: Node, whole: dict[str, object], world: World
 ) -> None:
@@ -85,14 +96,7 @@ def test_killed_during_a_transaction(lab: Lab, node: Node, whole: dict[str, obje
     """labctl dies while yum works on the node; the next run waits for yum and goes on."""
     lab.write(whole)
     node.sh("yum -y remove docker-ce docker-ce-cli containerd.io", check=False)
-    process = lab.start("provision")
-    assert process.stdout is not None
-    for line in process.stdout:
-        event = json.loads(line)
-        if event["event"] == "ChangeStarted" and event["resource"] == ENGINE_PACKAGES:
-            break
-    else:
-        pytest.fail("the transaction was never begun")
+    process = until_a_change(lab, ENGINE_PACKAGES)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     run = lab.run("provision").expect(0)
@@ -104,11 +108,7 @@ def test_interrupted(lab: Lab, node: Node, whole: dict[str, object]) -> None:
     lab.write(whole)
     lab.run("provision").expect(0)
     node.sh("yum -y downgrade docker-ce-20.10.23-3.el7")
-    process = lab.start("provision")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line)["event"] == "ChangeStarted":
-            break
+    process = until_a_change(lab)
     process.send_signal(signal.SIGINT)
     run = lab.finish(process)
     assert run.exit_code == 130
@@ -151,11 +151,7 @@ def test_a_node_loses_its_power(lab: Lab, node: Node, whole: dict[str, object]) 
     lab.write(whole)
     lab.run("provision").expect(0)
     node.sh("yum -y downgrade docker-ce-20.10.23-3.el7")
-    process = lab.start("provision")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line)["event"] == "ChangeStarted":
-            break
+    process = until_a_change(lab)
     node.power_off(cleanly=False)
     try:
         run = lab.finish(process, timeout=120).expect(1)
