@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What is done with it.
     (
         *("playbook", "converge", "render", "machines", "transfer", "state", "registry"),
-        "fanout",
+        *("fanout", "desk"),
         *("verify", "verify_worker", "verify_preload", "testinfra_backend"),
     ),
     ("lab",),
