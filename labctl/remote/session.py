@@ -1,42 +1,56 @@
-"""A shell of the login user that stays open, for many small commands one after another.
+"""A shell on a node that stays open, for many commands one after another.
 
-A check asks a dozen small things. Starting ssh or even a channel for each costs more than the
-question; here a question costs one round trip and one fork.
+Provisioning makes some twenty exchanges with a node, and its checks ask a hundred small things.
+Starting sudo, or even a channel, for each costs more than the question; here a question costs one
+round trip and one fork.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shlex
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import ProtocolError
+from labctl.remote.connect import BROKEN
 
 if TYPE_CHECKING:
     from labctl.remote.ssh import Remote
 
 _BLOCK = 65536
 
+_LOOP = 'while IFS= read -r line; do eval "$line"; done'
+"""`read` takes a byte at a time from a pipe and so not one more than its line, whichever shell it
+is; what follows the line is left for the line's own commands."""
+
+_INLINE = 2048
+"""Longest command, in bytes, that is sent within the line, and so byte by byte. A longer one
+follows its line and costs a fork of head, which reads it in blocks."""
+
 
 class ShellSession:
-    """Commands of the login user, over one channel.
+    """Commands of the login user or of root, over one channel that opens when it is first used.
 
     Parameters:
         remote: the node.
+        root: run them as root.
     """
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, *, root: bool = False) -> None:
         self._remote = remote
+        self._root = root
         self._token = secrets.token_hex(16)
         self._opening: Any = None
         self._channel: Any = None
-        self._out = b""
-        self._err = b""
+        self._out = bytearray()
+        self._err = bytearray()
 
     def close(self) -> None:
-        """End the shell."""
+        """End the shell; a later command opens another."""
         if self._opening is not None:
-            self._opening.__exit__(None, None, None)
+            with contextlib.suppress(Exception):
+                self._opening.__exit__(None, None, None)
             self._opening = self._channel = None
 
     def run(self, command: str) -> tuple[int, bytes, bytes]:
@@ -46,67 +60,123 @@ class ShellSession:
             Exit code, stdout, stderr.
 
         Raises:
-            RemoteError: the node could not be reached, or broke off.
-        """
-        if self._channel is None:
-            self._opening = self._remote.channel("exec sh")
-            self._channel = self._opening.__enter__()
-            self._out = self._err = b""
-        quoted = shlex.quote(command)
-        line = (
-            f"( eval {quoted} ) </dev/null; printf '\\n%s %s\\n' {self._token} $?; "
-            f"printf '\\n%s\\n' {self._token} >&2\n"
-        )
-        self._channel.sendall(line.encode("utf-8", "surrogateescape"))
-        out, code = self._until_out(f"\n{self._token} ".encode())
-        err = self._until_err(f"\n{self._token}\n".encode())
-        return code, out, err
-
-    def run_as_root(self, command: str) -> tuple[int, bytes, bytes]:
-        """Run a command line as root, over a channel of its own.
-
-        Returns:
-            Exit code, stdout, stderr.
-
-        Raises:
             SudoRefused: the login user may not become root, or the password is wrong.
             RemoteError: the node could not be reached, or broke off.
         """
-        line, opening = self._remote.script('eval "$(cat)"')
-        return self._remote.call(line, opening + command.encode("utf-8", "surrogateescape"))
-
-    def _until_out(self, mark: bytes) -> tuple[bytes, int]:
-        while True:
-            body, found, rest = self._out.partition(mark)
-            code, end, left = rest.partition(b"\n")
-            if found and end:
-                self._out = left
-                return body, int(code)
-            # stderr is emptied meanwhile, or a command with much to say there waits for ever.
-            self._channel.settimeout(0.1)
-            try:
-                self._out += self._more(self._channel.recv)
-            except TimeoutError:
-                pass
-            finally:
-                self._channel.settimeout(None)
-            while self._channel.recv_stderr_ready():
-                self._err += self._more(self._channel.recv_stderr)
-
-    def _until_err(self, mark: bytes) -> bytes:
-        while True:
-            body, found, rest = self._err.partition(mark)
-            if found:
-                self._err = rest
-                return body
-            self._err += self._more(self._channel.recv_stderr)
-
-    def _more(self, receive: Any) -> bytes:
-        data = receive(_BLOCK)
-        if not data:
+        code, out, err = self.attempt(command)
+        if code is None:
             raise ProtocolError(
                 "the node broke off",
                 node=self._remote.name,
                 hint="look whether it is still up, then run the same command again",
             )
-        return bytes(data)
+        return code, out, err
+
+    def run_as_root(self, command: str) -> tuple[int, bytes, bytes]:
+        """As `run`, in the root shell of the same connection."""
+        return self._remote.root.run(command)
+
+    def attempt(self, command: str) -> tuple[int | None, bytes, bytes]:
+        """As `run`, but where the shell ends before the command does, the exit code is None.
+
+        What it had written until then comes back with it.
+        """
+        message = self._message(command.encode("utf-8", "surrogateescape"))
+        try:
+            self._send(message)
+            code = self._receive()
+        except BROKEN as error:
+            self.close()
+            raise self._remote.broke(error) from error
+        out, err = bytes(self._out), bytes(self._err)
+        if code is None:
+            self.close()
+            if not out and err.startswith(b"sudo:"):
+                raise self._remote.sudo_refused(err)
+        return code, out, err
+
+    def _message(self, command: bytes) -> bytes:
+        """Return the line that runs `command` and marks the end of both of its streams."""
+        if len(command) <= _INLINE and b"\n" not in command:
+            text = command.decode("utf-8", "surrogateescape")
+            what = shlex.quote(text).encode("utf-8", "surrogateescape")
+            rest = b""
+        else:
+            # The words of eval are expanded before its stdin is turned to /dev/null.
+            what = b'"$(head -c %d)"' % len(command)
+            rest = command
+        token = self._token.encode()
+        return (
+            b"( eval " + what + b" </dev/null );"
+            b" printf '\\n%s %s\\n' " + token + b" $?;"
+            b" printf '\\n%s\\n' " + token + b" >&2\n" + rest
+        )
+
+    def _send(self, message: bytes) -> None:
+        """Send to the open shell; to a new one where it ended while it was idle."""
+        if self._channel is not None and not self._channel.exit_status_ready():
+            self._reset()
+            with contextlib.suppress(*BROKEN):
+                self._channel.sendall(message)
+                return
+        self.close()
+        command, opening = ("exec sh -c " + shlex.quote(_LOOP), b"")
+        if self._root:
+            command, opening = self._remote.script(_LOOP)
+        self._opening = self._remote.channel(command)
+        self._channel = self._opening.__enter__()
+        self._reset()
+        self._channel.sendall(opening + message)
+
+    def _reset(self) -> None:
+        self._out, self._err = bytearray(), bytearray()
+
+    def _receive(self) -> int | None:
+        """Take both streams up to their marks; leave what stands before the marks in the buffers.
+
+        Returns:
+            The exit code; None where the shell ended first.
+        """
+        mark = f"\n{self._token} ".encode()
+        searched = 0
+        while True:
+            found = self._out.find(mark, searched)
+            end = self._out.find(b"\n", found + len(mark)) if found >= 0 else -1
+            if end >= 0:
+                code = int(self._out[found + len(mark) : end])
+                del self._out[found:]
+                break
+            searched = max(0, len(self._out) - len(mark)) if found < 0 else found
+            if not self._more_out():
+                return None
+        mark = f"\n{self._token}\n".encode()
+        searched = 0
+        while True:
+            found = self._err.find(mark, searched)
+            if found >= 0:
+                del self._err[found:]
+                return code
+            searched = max(0, len(self._err) - len(mark))
+            data = self._channel.recv_stderr(_BLOCK)
+            if not data:
+                return None
+            self._err += data
+
+    def _more_out(self) -> bool:
+        """Wait for more of stdout; return False at its end."""
+        # stderr is emptied meanwhile, or a command with much to say there waits for ever.
+        while True:
+            self._channel.settimeout(0.1)
+            data = None
+            with contextlib.suppress(TimeoutError):
+                data = self._channel.recv(_BLOCK)
+            self._channel.settimeout(None)
+            while self._channel.recv_stderr_ready():
+                self._err += self._channel.recv_stderr(_BLOCK)
+            if data:
+                self._out += data
+                return True
+            if data is not None:
+                while data := self._channel.recv_stderr(_BLOCK):
+                    self._err += data
+                return False

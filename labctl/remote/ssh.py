@@ -15,13 +15,10 @@ from typing import Any
 from labctl.errors import ConnectFailed, ProtocolError, SudoRefused
 from labctl.remote.connect import BROKEN, TIMEOUT, connect
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.session import ShellSession
 from labctl.remote.target import Target
 
 BLOCK = 65536
-
-_SCRIPT = 'eval "$(cat)"'
-"""Reads the whole script before it runs. bash reads a script from a pipe byte by byte, since what
-it starts shares its stdin; cat reads it in blocks, and no argument's length limits it."""
 
 
 class Remote:
@@ -33,6 +30,8 @@ class Remote:
         sudo_password: for a login user who needs one; None: sudo must not ask.
         patience: seconds to go on trying while nothing answers, as right after a boot.
         timeout: seconds that one attempt to connect may take in each of its steps.
+
+    `root` is the root shell, opened when it is first used and kept open.
     """
 
     def __init__(
@@ -50,7 +49,8 @@ class Remote:
         self._patience = patience
         self._timeout = timeout
         self._connection: Any = None
-        self._root: str | None = None
+        self._sudo: str | None = None
+        self.root = ShellSession(self, root=True)
 
     @property
     def name(self) -> str:
@@ -64,6 +64,7 @@ class Remote:
 
     def close(self) -> None:
         """End the connection; a later call opens another."""
+        self.root.close()
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.close()
@@ -72,15 +73,13 @@ class Remote:
     def run(self, script: str) -> bytes:
         """Run a script as root and return its stdout.
 
+        All scripts of a connection go to one root shell, for sudo takes longer than most of them.
+
         Raises:
             SudoRefused: the login user may not become root, or the password is wrong.
             RemoteError: the node could not be reached, or broke off.
         """
-        command, opening = self.script(_SCRIPT)
-        status, out, err = self.call(command, opening + script.encode("utf-8", "surrogateescape"))
-        if status != 0 and not out and err.startswith(b"sudo:"):
-            raise self.sudo_refused(err)
-        return out
+        return self.root.attempt(script)[1]
 
     def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
         """Run one command line as the login user.
@@ -133,12 +132,7 @@ class Remote:
             channel.exec_command(command.encode("utf-8", "surrogateescape"))
             yield channel
         except BROKEN as error:
-            self.close()
-            raise ProtocolError(
-                f"the connection broke: {error or type(error).__name__}",
-                node=self.name,
-                hint="look whether the node is still up, then run the same command again",
-            ) from error
+            raise self.broke(error) from error
         finally:
             with contextlib.suppress(Exception):
                 channel.close()
@@ -170,7 +164,7 @@ class Remote:
             return shell, b""
         if self._password is None:
             return f"sudo -n {shell}", b""
-        if self._root is None:
+        if self._sudo is None:
             # A password that sudo does not ask for would be read by the script instead, and the
             # lines of a script would be tried as passwords after a wrong one. So both are found
             # out before a script is sent.
@@ -181,10 +175,19 @@ class Remote:
                 )
                 if right != 0:
                     raise self.sudo_refused(words)
-            self._root = "free" if free == 0 else "password"
-        if self._root == "free":
+            self._sudo = "free" if free == 0 else "password"
+        if self._sudo == "free":
             return f"sudo -n {shell}", b""
         return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n"
+
+    def broke(self, error: BaseException) -> ProtocolError:
+        """Return the error for a connection that ended in the middle; end what is left of it."""
+        self.close()
+        return ProtocolError(
+            f"the connection broke: {error or type(error).__name__}",
+            node=self.name,
+            hint="look whether the node is still up, then run the same command again",
+        )
 
     def sudo_refused(self, err: bytes) -> SudoRefused:
         """Return the error for what sudo wrote to stderr instead of running anything."""

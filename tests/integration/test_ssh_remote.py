@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -95,7 +96,31 @@ class TestExchange:
 
     def test_a_snippet_that_ends_the_shell_around_it_is_an_error(self, remote: Remote) -> None:
         with pytest.raises(ProtocolError, match="1 of 3"):
-            exchange(remote, ["echo one", "kill -9 $$", "echo three"])
+            exchange(remote, ["echo one", "kill -9 0", "echo three"])
+        (found,) = exchange(remote, ["echo again"])  # in a shell of its own
+        assert found.output == "again\n"
+
+    def test_one_root_shell_serves_all_exchanges(self, remote: Remote) -> None:
+        first, second = (exchange(remote, ["echo $$"])[0].output for _ in range(2))
+        assert first == second
+
+    def test_a_root_shell_that_ended_while_idle_is_replaced(self, remote: Remote) -> None:
+        (found,) = exchange(remote, ["echo $$"])
+        pid = int(found.output)
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
+            time.sleep(0.01)
+        time.sleep(0.2)  # the end of the channel has to travel here too
+        (found,) = exchange(remote, ["echo $$"])
+        assert int(found.output) != pid
+
+    def test_what_a_script_leaves_running_does_not_hold_up_the_next(self, remote: Remote) -> None:
+        began = time.monotonic()
+        exchange(remote, ["sleep 30 & echo started"])
+        (found,) = exchange(remote, ["echo next"])
+        assert found.output == "next\n"
+        assert time.monotonic() - began < 20
 
     def test_a_connection_that_breaks_off(self, sshd: Sshd) -> None:
         remote = sshd.remote()
