@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 65536
 
-_LOOP = 'while IFS= read -r line; do eval "$line"; done'
+LOOP = 'while IFS= read -r line; do eval "$line"; done'
 """`read` takes a byte at a time from a pipe and so not one more than its line, whichever shell it
 is; what follows the line is left for the line's own commands."""
 
@@ -120,9 +120,9 @@ class ShellSession:
                 self._channel.sendall(message)
                 return
         self.close()
-        command, opening = ("exec sh -c " + shlex.quote(_LOOP), b"")
+        command, opening = ("exec sh -c " + shlex.quote(LOOP), b"")
         if self._root:
-            command, opening = self._remote.script(_LOOP)
+            command, opening = self._remote.script(LOOP)
         self._opening = self._remote.channel(command)
         self._channel = self._opening.__enter__()
         self._reset()

@@ -51,9 +51,25 @@ class SigningKey:
     def id(self) -> str:
         return f"key:{self.name}"
 
+    @property
+    def _verified(self) -> str:
+        """The file that keeps the digest and the fingerprint of the key file that gpg has read.
+
+        gpg takes half a second on a small machine, and every exchange looks at every key.
+        """
+        return f"{KEY_FOLDER}/.{self.name}.verified"
+
     def probe(self) -> str:
         path = quote(self.path)
-        return f"[ -r {path} ] || exit 1\n{_fingerprints(path)}"
+        return "\n".join(
+            [
+                f"[ -r {path} ] || exit 1",
+                f"seen=$(sha256sum <{path})",
+                f"if read -r digest print 2>/dev/null <{quote(self._verified)} &&",
+                '  [ "$digest" = "${seen%% *}" ]; then echo "$print"; exit; fi',
+                _fingerprints(path),
+            ]
+        )
 
     def plan(self, observed: Observed) -> Change | None:
         seen = observed.output.split() if observed.ok else []
@@ -82,6 +98,8 @@ class SigningKey:
                 'chmod 0644 "$new"',
                 f'mv -fT "$new" {path}',
                 "trap - EXIT",
+                f"digest=$(sha256sum <{path})",
+                f'echo "${{digest%% *}} {self.fingerprint}" >{quote(self._verified)}',
                 f"if command -v restorecon >/dev/null 2>&1; then restorecon {path} || :; fi",
             ]
         )

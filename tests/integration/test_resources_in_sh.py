@@ -46,6 +46,7 @@ from labctl.playbook import (
     repository_file,
 )
 from labctl.remote.exchange import Observed, exchange
+from labctl.remote.session import LOOP
 from labctl.resources.base import Change, Resource
 from tests.unit.fakes import planner, playbook
 
@@ -86,9 +87,10 @@ class LocalShell:
     def run(self, script: str) -> bytes:
         self.exchanges += 1
         words = [self.program, "sh"] if self.program == "busybox" else [self.program]
+        text = script.encode("utf-8", "surrogateescape")
         done = subprocess.run(
-            [*words, "-c", 'eval "$(cat)"'],
-            input=script.encode("utf-8", "surrogateescape"),
+            [*words, "-c", LOOP],
+            input=b'eval "$(head -c %d)" </dev/null\n' % len(text) + text,
             capture_output=True,
             cwd=self.folder,
             env={**os.environ, **self.environment},
@@ -631,6 +633,23 @@ def test_signing_key(
     assert path.stat().st_mode & 0o7777 == 0o644
     path.write_bytes((folder / "both").read_bytes())
     settles(shell, key)
+
+
+def test_a_signing_key_is_read_once(
+    shell: LocalShell, keys: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, prints = keys
+    key_into(shell.folder, monkeypatch)
+    key = SigningKey("k", f"file://{folder / 'one'}", prints["one"])
+    settles(shell, key)
+    gpg = shell.folder / "bin" / "gpg"  # stands for gpg: says that it was asked
+    gpg.parent.mkdir()
+    gpg.write_text("#!/bin/sh\necho pub:::::::::\necho fpr:::::::::GPG:\n")
+    gpg.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gpg.parent}:{os.environ['PATH']}")
+    assert exchange(shell, [key.probe()])[0].output == f"{prints['one']}\n"
+    (shell.folder / "rpm-gpg" / "k").write_bytes((folder / "two").read_bytes())
+    assert exchange(shell, [key.probe()])[0].output == "GPG\n"
 
 
 def test_signing_key_over_http(
