@@ -1,0 +1,283 @@
+"""Networks: who can reach a container, under which name, and from where.
+
+Docker gives a container a network of its own (a namespace) and joins it to others by a bridge on
+the node, by a port of the node, or by an overlay that spans nodes. Each of these is tried from the
+place that it is for.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from labctl.desk import Desk
+
+SLEEP = "sleep 1d"
+"""A container lives as long as its first process."""
+
+
+def test_default_bridge(desk: Desk) -> None:
+    """on the default bridge containers reach each other by address, and have no names"""
+    one = desk.container("one", desk.image("busybox"), SLEEP)
+    two = desk.container("two", desk.image("busybox"), SLEEP)
+    address = address_of(desk, two, "bridge")
+    ping(desk, one, address)
+    by_name = desk.run("docker exec %s ping -c 1 -W 2 %s", one, two, ok=False)
+    assert address not in by_name.stdout, f"the default bridge knows the name {two}"
+
+
+def test_own_network(desk: Desk) -> None:
+    """on a network of one's own containers find each other by name and by alias"""
+    net = desk.network("net")
+    one = desk.container("one", desk.image("busybox"), SLEEP, f"--network {net}")
+    two = desk.container(
+        "two", desk.image("busybox"), SLEEP, f"--network {net} --network-alias store"
+    )
+    ping(desk, one, two)
+    ping(desk, one, "store")
+    seen = desk.out("docker exec %s cat /etc/resolv.conf", one)
+    assert "nameserver 127.0.0.11" in seen, f"not the engine answers for names, but: {seen}"
+
+
+def test_connect(desk: Desk) -> None:
+    """a running container joins a second network, and leaves it again"""
+    net = desk.network("net")
+    inside = desk.container("inside", desk.image("busybox"), SLEEP, f"--network {net}")
+    guest = desk.container("guest", desk.image("busybox"), SLEEP)
+    assert networks_of(desk, guest) == {"bridge"}
+    desk.run("docker network connect %s %s", net, guest)
+    assert networks_of(desk, guest) == {"bridge", net}
+    ping(desk, guest, inside)
+    desk.run("docker network disconnect %s %s", net, guest)
+    assert networks_of(desk, guest) == {"bridge"}
+    gone = desk.run("docker exec %s ping -c 1 -W 1 %s", guest, inside, ok=False)
+    assert gone.rc != 0, f"{guest} left {net} and still reaches {inside}"
+
+
+def test_link(desk: Desk) -> None:
+    """--link gives a container of the default bridge a name, and the other's variables"""
+    options = "--env COLOUR=green --expose 80"
+    shop = desk.container("shop", desk.image("busybox"), SLEEP, options)
+    guest = desk.container("guest", desk.image("busybox"), SLEEP, f"--link {shop}:web")
+    ping(desk, guest, "web")
+    variables = desk.out("docker exec %s env", guest).splitlines()
+    assert "WEB_ENV_COLOUR=green" in variables
+    assert f"WEB_PORT_80_TCP_ADDR={address_of(desk, shop, 'bridge')}" in variables
+
+
+def test_environment(desk: Desk) -> None:
+    """variables reach a container from -e, from the caller's shell, and from a file"""
+    folder = desk.folder({"settings.env": "SIZE=large\n# a comment\n"})
+    said = desk.out(
+        "FROM_SHELL=passed docker run --rm --label %s -e COLOUR='two words' -e FROM_SHELL"
+        " --env-file %s/settings.env %s env",
+        *(desk.label, folder, desk.image("busybox")),
+    )
+    wanted = {"COLOUR=two words", "FROM_SHELL=passed", "SIZE=large"}
+    missing = wanted - set(said.splitlines())
+    assert not missing, f"not among the container's variables: {', '.join(sorted(missing))}"
+
+
+def test_published_port_on_the_node(desk: Desk, wanted: dict[str, Any]) -> None:
+    """a published port answers on the node, under 127.0.0.1 and under the node's address"""
+    port = web_server(desk)
+    for address in ("127.0.0.1", wanted["address"]):
+        if address:
+            asked = desk.wait(page(address, port), until=desk.token)
+            assert desk.token in asked
+
+
+def test_published_port_from_another_node(
+    desk: Desk, neighbour: Desk, wanted: dict[str, Any]
+) -> None:
+    """a published port answers to another node of the lab"""
+    port = web_server(desk)
+    desk.wait(page("127.0.0.1", port), until=desk.token)
+    address = wanted["address"] or desk.node
+    with hinting(
+        f"port {port} of {desk.node} answers on the node itself, but not to {neighbour.node}",
+        *(desk, neighbour),
+    ):
+        neighbour.wait(page(address, port), until=desk.token, seconds=15)
+
+
+def test_namespaces(desk: Desk) -> None:
+    """two network namespaces, joined by a pair of virtual interfaces, reach each other"""
+    left, right = desk.name("left"), desk.name("right")
+    # The name of an interface has fifteen characters at most.
+    plug, socket = f"rh{desk.token}l", f"rh{desk.token}r"
+    with desk.host.sudo():
+        sweep_namespaces(desk)
+        try:
+            for space in (left, right):
+                desk.run("ip netns add %s", space)
+            alone = desk.out("ip -n %s -o link", left).splitlines()
+            assert [line.split()[1] for line in alone] == ["lo:"], f"not alone: {alone}"
+            desk.run("ip link add %s type veth peer name %s", plug, socket)
+            for space, device, address in ((left, plug, 1), (right, socket, 2)):
+                desk.run("ip link set %s netns %s", device, space)
+                desk.run("ip -n %s addr add 192.0.2.%s/24 dev %s", space, address, device)
+                desk.run("ip -n %s link set %s up", space, device)
+            desk.run("ip netns exec %s ping -c 1 -W 10 192.0.2.2", left)
+        finally:
+            sweep_namespaces(desk)
+            desk.run("ip link del %s", plug, ok=False)  # where it was not yet in a namespace
+
+
+def test_overlay_by_name(desk: Desk, neighbour: Desk, overlay: str) -> None:
+    """containers on two nodes reach each other by name and by address over an overlay network"""
+    here = joined(desk, "here", overlay)
+    there = joined(neighbour, "there", overlay)
+    for one, mine, other, its in (
+        (desk, here, neighbour, there),
+        (neighbour, there, desk, here),
+    ):
+        over(one, mine, its, other)
+        over(one, mine, address_of(other, its, overlay), other)
+
+
+def test_overlay_gives_no_address_twice(desk: Desk, neighbour: Desk, overlay: str) -> None:
+    """an overlay network gives no address twice, on whichever node its containers are"""
+    addresses = [
+        address_of(where, joined(where, word, overlay), overlay)
+        for word in ("one", "two")
+        for where in (desk, neighbour)
+    ]
+    assert all(addresses), f"a container got no address: {addresses}"
+    assert len(set(addresses)) == len(addresses), f"an address was given twice: {addresses}"
+
+
+@pytest.fixture
+def neighbour(desk: Desk, peers: Mapping[str, Host]) -> Desk:
+    """The desk on the lab's next node; the last one's next is the first."""
+    if not peers:
+        pytest.skip("the lab has only one node")
+    names = sorted((desk.node, *peers))
+    return desk.on(names[(names.index(desk.node) + 1) % len(names)])
+
+
+@pytest.fixture
+def overlay(
+    desk: Desk, neighbour: Desk, wanted: dict[str, Any], peers: Mapping[str, Host]
+) -> Iterator[str]:
+    """An overlay network of this rehearsal, on the lab's nodes; its name."""
+    mode = (wanted.get("overlay") or {}).get("mode")
+    if mode is None:
+        pytest.skip("the lab does without the playbook overlay")
+    if mode == "etcd" and int(wanted["toolchain"]["docker"].split(".")[0]) >= 23:
+        pytest.skip("engines from 23.0 cannot keep overlay networks in etcd")
+    bridges = [where for where in (desk, neighbour) if not has_network(where, GATEWAY)]
+    if mode == "etcd":
+        net = desk.network("overlay", "--driver overlay")
+        neighbour.wait("docker network ls --format '{{.Name}}'", until=net, seconds=20)
+    else:
+        net = manager(desk, peers).network("overlay", "--driver overlay --attachable")
+    yield net
+    # The engine makes this bridge for the first container on an overlay, and keeps it for good.
+    desk.clean()
+    for where in bridges:
+        where.run("docker network rm %s", GATEWAY, ok=False)
+
+
+GATEWAY = "docker_gwbridge"
+
+
+def manager(desk: Desk, peers: Mapping[str, Host]) -> Desk:
+    """Return the desk on a node that manages the swarm: only these make overlay networks."""
+    states = []
+    for node in (desk.node, *sorted(peers)):
+        where = desk if node == desk.node else desk.on(node)
+        state = where.out(
+            "docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}'"
+        )
+        if state == "active true":
+            return where
+        states.append(f"{node} is {state.split(' ', maxsplit=1)[0]}")
+    raise AssertionError(
+        f"no node manages a swarm ({', '.join(states)}); `labctl provision --only overlay` makes it"
+    )
+
+
+def joined(desk: Desk, word: str, network: str) -> str:
+    """Start a container on a network and return its name."""
+    return desk.container(word, desk.image("busybox"), SLEEP, f"--network {network}")
+
+
+def over(desk: Desk, container: str, target: str, other: Desk) -> None:
+    """Reach a container on another node, or tell what may be in the way."""
+    with hinting(
+        f"{container} on {desk.node} does not reach {target} on {other.node}; overlay networks"
+        " need udp 4789 (the containers' traffic) and 7946 (who is where) between the nodes",
+        *(desk, other),
+    ):
+        # A new container is known on the other node a moment later.
+        command = "docker exec %s ping -c 1 -W 2 %s"
+        desk.wait(command, container, target, until=" 0% packet loss", seconds=15)
+
+
+def ping(desk: Desk, container: str, target: str) -> None:
+    """Reach a name or an address from a container on the same node."""
+    with hinting(f"{container} does not reach {target} on {desk.node}", desk):
+        desk.run("docker exec %s ping -c 1 -W 10 %s", container, target)
+
+
+def web_server(desk: Desk) -> str:
+    """Start a web server with a page that nobody else has; return the port that it got."""
+    pages = desk.folder({"index.html": f"{desk.token}\n"})
+    image = desk.image("nginx")
+    web = desk.container("web", image, "", f"-p 80 -v {pages}:/usr/share/nginx/html:ro")
+    return desk.out("docker port %s 80/tcp", web).splitlines()[0].rpartition(":")[2]
+
+
+def page(address: str, port: str) -> str:
+    """Return the command that asks for the page."""
+    return f"curl --silent --show-error --noproxy '*' --max-time 5 http://{address}:{port}/"
+
+
+def address_of(desk: Desk, container: str, network: str) -> str:
+    """Return the address that a container has on a network."""
+    form = '{{(index .NetworkSettings.Networks "' + network + '").IPAddress}}'
+    return desk.out("docker inspect --format %s %s", form, container)
+
+
+def networks_of(desk: Desk, container: str) -> set[str]:
+    """Return the names of a container's networks."""
+    form = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
+    return set(desk.out("docker inspect --format %s %s", form, container).split())
+
+
+def has_network(desk: Desk, name: str) -> bool:
+    """Tell whether a node has a network."""
+    return bool(desk.run("docker network inspect %s", name, ok=False).rc == 0)
+
+
+def sweep_namespaces(desk: Desk) -> None:
+    """Remove namespaces that this or a killed rehearsal of the node made, with what is in them."""
+    for line in desk.out("ip netns list").splitlines():
+        if line.startswith("rehearse-"):
+            desk.run("ip netns del %s", line.split()[0])
+
+
+@contextmanager
+def hinting(problem: str, *desks: Desk) -> Iterator[None]:
+    """Put what is wrong, and the firewall rules that may be why, before an error's own words."""
+    try:
+        yield
+    except AssertionError as error:
+        rules = [f"{desk.node}: {rule}" for desk in desks for rule in dropping(desk)]
+        why = f"rules that drop packets: {'; '.join(rules)}" if rules else "no rule drops packets"
+        raise AssertionError(f"{problem} ({why}). {error}") from error
+
+
+def dropping(desk: Desk) -> list[str]:
+    """Return a node's firewall rules that drop or refuse packets, without the engine's own."""
+    with desk.host.sudo():
+        rules = desk.run("iptables --wait -S", ok=False).stdout.splitlines()
+    return [
+        rule
+        for rule in rules
+        if ("-j DROP" in rule or "-j REJECT" in rule or rule in ("-P INPUT DROP", "-P OUTPUT DROP"))
+        and (" DOCKER" not in rule or " DOCKER-USER " in rule)
+    ]
