@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from labctl import render
-from labctl.errors import UsageError
+from labctl.errors import Interrupted, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab import Lab
 from labctl.machines import providers
@@ -24,7 +25,8 @@ def prepare(lab: Lab, machines: Machines) -> None:
     """Write the Vagrantfile and remember the provider.
 
     Raises:
-        UsageError: a machine exists that the lab no longer has; the new Vagrantfile would lose it.
+        UsageError: a machine exists that the lab no longer has, so that the new Vagrantfile would
+            lose it; or another lab has the network.
     """
     lab.workspace.make()
     if not lab.spec.uses_vagrant:
@@ -35,7 +37,15 @@ def prepare(lab: Lab, machines: Machines) -> None:
         )
     registry = Registry()
     other = clash(lab.spec.network, registry.others(lab.workspace.state))
-    if other is not None:
+    if other is not None and other.gone:
+        lab.emit(
+            Notice(
+                "",
+                f"the lab in {other.folder}, which is gone, had the network {other.network}; "
+                "machines that it left behind would be in the way",
+            )
+        )
+    elif other is not None:
         raise UsageError(
             f"the network {lab.spec.network} belongs to the lab in {other.folder} already",
             hint="leave 'network' out and labctl takes a free one, or destroy that lab first",
@@ -79,8 +89,24 @@ def vagrantfile(lab: Lab, provider: str) -> str:
     )
 
 
+def woken(lab: Lab, machines: Machines, node: str) -> None:
+    """Note how a node is reached now, and set its clock to this machine's.
+
+    The address may be another than before. The clock stood still while the node did; one that is
+    behind makes certificates invalid and the engine's times wrong, and chrony corrects it slowly.
+    """
+    record = lab.state.node(node)
+    record.target = machines.target(node)
+    lab.state.save(node, record)
+    with lab.remote(node, patience=60.0) as remote:
+        remote.run(f"date -u -s @{int(time.time())} >/dev/null")
+
+
 class Bringer:
     """Brings machines up in an order that their provider can bear.
+
+    Where the provider wants it, one machine at a time goes alone, in the order of `nodes`, until
+    one of them boots: by then the box is imported and the networks are made. The rest go together.
 
     Parameters:
         lab: the lab.
@@ -93,9 +119,8 @@ class Bringer:
         self._machines = machines
         self._states = machines.states()
         missing = [node for node in nodes if not self._answers(node)]
-        alone = machines.alone_first(missing)
-        self._first = missing[0] if missing and alone else None
-        self._first_boots = threading.Event()
+        self._queue = missing if machines.alone_first(missing) else []
+        self._turn = threading.Condition()
 
     def _answers(self, node: str) -> bool:
         """Whether the machine runs and it is known how to reach it."""
@@ -109,24 +134,46 @@ class Bringer:
 
         Raises:
             MachineError: it did not come up.
+            Interrupted: the user interrupted the run before its turn came.
         """
         if self._answers(node):
             return
+        self._wait(node)
         lab = self._lab
-        if self._first not in (None, node):
-            lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._first}"))
-            self._first_boots.wait()
+        if lab.stop.requested.is_set():
+            raise Interrupted("not begun", node=node)
         lab.emit(PhaseEntered(node, Phase.BOOTING))
+        state = self._states.get(node, MachineState.ABSENT)
         try:
-            if self._states.get(node) in (None, MachineState.ABSENT):
+            if state is MachineState.ABSENT:
                 lab.hostkeys.forget(node)
                 lab.state.save(node, NodeRecord())
-            alone = node == self._first
-            booting = self._first_boots.set if alone else lambda: None
-            target = self._machines.up(node, emit=lab.emit, booting=booting)
-            record = lab.state.node(node)
-            record.target = target
-            lab.state.save(node, record)
+            target = self._machines.up(node, emit=lab.emit, booting=self._all_may)
+            self._all_may()
         finally:
-            if node == self._first:
-                self._first_boots.set()
+            self._next(node)
+        record = lab.state.node(node)
+        record.target = target
+        lab.state.save(node, record)
+        if state is MachineState.SUSPENDED:
+            woken(lab, self._machines, node)
+
+    def _wait(self, node: str) -> None:
+        """Wait until the node may be begun."""
+        with self._turn:
+            if node in self._queue and self._queue[0] != node:
+                self._lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._queue[0]}"))
+                self._turn.wait_for(lambda: node not in self._queue or self._queue[0] == node)
+
+    def _all_may(self) -> None:
+        """Let all go: what had to be made alone is made."""
+        with self._turn:
+            self._queue = []
+            self._turn.notify_all()
+
+    def _next(self, node: str) -> None:
+        """Let the next one try: this one made nothing that the others could use."""
+        with self._turn:
+            if node in self._queue:
+                self._queue.remove(node)
+            self._turn.notify_all()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from labctl.bringup import woken
 from labctl.errors import MachineError, UsageError
 from labctl.events import Emit
 from labctl.fanout import Result, each
 from labctl.lab import Lab
-from labctl.lifecycle import on_each, woken
+from labctl.lifecycle import on_each
 from labctl.machines.base import Machines
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

@@ -22,6 +22,7 @@
     │   └── DidNotConverge      1   its change ran, and it still is not as wanted
     ├── TransferError           1   copying files
     ├── VerifyError             1   a check could not be run at all
+    ├── ChecksFailed            1   a node does not pass where it has to
     └── Interrupted           130   the user pressed Ctrl-C
 
 They are raised where the cause is known and rendered once, by the command line. `message` says
@@ -169,6 +170,10 @@ class TransferError(LabctlError):
 
 class VerifyError(LabctlError):
     """The checks of a node could not be run (a failing check is a result, not an error)."""
+
+
+class ChecksFailed(LabctlError):
+    """A node that was to be healed still does not pass its checks."""
 
 
 class Interrupted(LabctlError):

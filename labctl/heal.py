@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labctl.bringup import Bringer, prepare
-from labctl.errors import LabctlError, UsageError
+from labctl.bringup import Bringer, prepare, woken
+from labctl.errors import ChecksFailed, ConvergeError, MachineError, RemoteError, UsageError
 from labctl.events import Notice
+from labctl.fanout import Result, each
 from labctl.lab import Lab
-from labctl.lifecycle import woken
-from labctl.operations import NodeRun, Options, work_on
+from labctl.machines.base import Machines
+from labctl.operations import BOOT_PATIENCE, NodeRun, Options, work_on
 from labctl.playbook import Playbook
 from labctl.verify import Verifier
 
+SICK = (RemoteError, MachineError, ConvergeError, ChecksFailed)
+"""What may be the node's own fault. A playbook that cannot be loaded is as wrong on a new node."""
 
-def heal(lab: Lab, node: str, *, checkpoint: str | None = None, rebuild: bool = False) -> NodeRun:
+
+def heal(
+    lab: Lab, node: str, *, checkpoint: str | None = None, rebuild: bool = False
+) -> Result[NodeRun]:
     """Get a node back into a verified state, by the gentlest means that helps.
 
-    First it is provisioned and verified as it is. If that does not help, it goes back to
-    `checkpoint` where one is named, or is destroyed and made anew where `rebuild` allows it.
+    First it is brought up where it is off, provisioned and verified as it is. If that does not
+    help, it goes back to `checkpoint` where one is named, or is destroyed and made anew where
+    `rebuild` allows it.
 
     Parameters:
         lab: the lab.
@@ -27,55 +34,106 @@ def heal(lab: Lab, node: str, *, checkpoint: str | None = None, rebuild: bool = 
         rebuild: whether the node may be made anew; everything on it is lost.
 
     Returns:
-        What was done in the end, with a report in which every check passed.
+        What was done in the end, with a report in which every check passed; or the error that is
+        left when nothing that was allowed has helped.
 
     Raises:
-        LabctlError: nothing that was allowed helped.
+        UsageError: what is allowed cannot be done to this node; it was not touched.
+        LabctlError: what concerns the whole lab; the node was not touched.
     """
     lab.node(node)
+    if not lab.spec.uses_vagrant and (checkpoint is not None or rebuild):
+        raise UsageError(
+            f"{node} existed before labctl, which can neither set it back nor make it anew",
+            hint=f"`labctl heal {node}` provisions and verifies it",
+        )
     playbooks = lab.playbooks()
     with lab.state.locked("heal"), Verifier(lab, 1) as verifier:
-        try:
-            return _healthy(lab, node, playbooks, verifier)
-        except LabctlError as error:
-            if checkpoint is None and not rebuild:
-                error.hint = (
-                    f"go back with `labctl heal {node} --checkpoint NAME`, "
-                    f"or make it anew with `labctl heal {node} --rebuild`"
-                )
-                raise
-            lab.emit(Notice(node, f"provisioning did not help: {error.message}"))
         machines = lab.machines()
+        prepare(lab, machines)
         if checkpoint is not None:
-            if checkpoint not in machines.checkpoints(node):
-                raise UsageError(f"there is no checkpoint '{checkpoint}'", node=node)
-            lab.emit(Notice(node, f"going back to the checkpoint {checkpoint}"))
-            machines.restore(node, checkpoint, emit=lab.emit)
-            woken(lab, machines, node)
+            known = machines.checkpoints(node)
+            if checkpoint not in known:
+                raise UsageError(
+                    f"there is no checkpoint '{checkpoint}'",
+                    node=node,
+                    hint=f"there are {', '.join(known)}" if known else "there are none",
+                )
+
+        def work(name: str) -> NodeRun:
+            return _Patient(lab, machines, name, playbooks, verifier).heal(checkpoint, rebuild)
+
+        (result,) = each([node], work, cap=1, stop=lab.stop)
+        return result
+
+
+class _Patient:
+    """A node, and what can be done to it."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        machines: Machines,
+        node: str,
+        playbooks: Sequence[Playbook],
+        verifier: Verifier,
+    ) -> None:
+        self._lab, self._machines, self._node = lab, machines, node
+        self._playbooks, self._verifier = playbooks, verifier
+
+    def heal(self, checkpoint: str | None, rebuild: bool) -> NodeRun:
+        """Try one means after the other, the gentlest first."""
+        try:
+            return self._as_it_is()
+        except SICK as error:
+            if checkpoint is None and not rebuild:
+                others = (
+                    f"`labctl heal {self._node} --checkpoint NAME` goes back, "
+                    f"`labctl heal {self._node} --rebuild` makes the node anew"
+                )
+                error.hint = f"{error.hint}; {others}" if error.hint else others
+                raise
+            self._tell(f"provisioning did not help: {error.message}")
+        if checkpoint is not None:
             try:
-                return _healthy(lab, node, playbooks, verifier)
-            except LabctlError as error:
+                return self._set_back(checkpoint)
+            except SICK as error:
                 if not rebuild:
                     raise
-                lab.emit(Notice(node, f"the checkpoint did not help: {error.message}"))
-        lab.emit(Notice(node, "making it anew"))
-        machines.destroy(node, emit=lab.emit)
-        lab.hostkeys.forget(node)
-        lab.state.forget(node)
-        prepare(lab, machines)
-        Bringer(lab, machines, [node]).up(node)
-        return _healthy(lab, node, playbooks, verifier)
+                self._tell(f"the checkpoint did not help: {error.message}")
+        return self._anew()
 
+    def _as_it_is(self) -> NodeRun:
+        Bringer(self._lab, self._machines, [self._node]).up(self._node)
+        return self._healthy()
 
-def _healthy(lab: Lab, node: str, playbooks: Sequence[Playbook], verifier: Verifier) -> NodeRun:
-    """Provision and verify; a failing check is an error here."""
-    run = work_on(lab, node, playbooks, Options(), verifier)
-    if run.report and run.report.failed:
-        first = run.report.failed[0]
-        raise LabctlError(
-            f"{len(run.report.failed)} checks failed",
-            node=node,
-            details="\n".join(f"{c.playbook}: {c.title}: {c.message}" for c in run.report.failed),
-            hint=f"begin with {first.playbook}: {first.title}",
+    def _set_back(self, checkpoint: str) -> NodeRun:
+        self._tell(f"going back to the checkpoint {checkpoint}")
+        self._machines.restore(self._node, checkpoint, emit=self._lab.emit)
+        woken(self._lab, self._machines, self._node)
+        return self._healthy()
+
+    def _anew(self) -> NodeRun:
+        self._tell("making it anew")
+        self._machines.destroy(self._node, emit=self._lab.emit)
+        self._lab.hostkeys.forget(self._node)
+        self._lab.state.forget(self._node)
+        return self._as_it_is()
+
+    def _tell(self, message: str) -> None:
+        self._lab.emit(Notice(self._node, message))
+
+    def _healthy(self) -> NodeRun:
+        """Provision and verify; a failing check is an error here."""
+        run = work_on(
+            self._lab, self._node, self._playbooks, Options(), self._verifier, BOOT_PATIENCE
         )
-    return run
+        failed = run.report.failed if run.report else ()
+        if failed:
+            raise ChecksFailed(
+                f"{len(failed)} checks failed",
+                node=self._node,
+                details="\n".join(f"{c.playbook}: {c.title}: {c.message}" for c in failed),
+                hint=f"begin with {failed[0].playbook}: {failed[0].title}",
+            )
+        return run

@@ -220,6 +220,7 @@ class Lab:
             self.provider,
             lambda node: log(node or "lab", "vagrant"),
             self.spec.boot_timeout,
+            self.stop,
         )
 
     def _static(self) -> dict[str, Target]:

@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from labctl.bringup import prepare, present
-from labctl.errors import UsageError
-from labctl.events import Emit, Phase, PhaseEntered
+from labctl.bringup import prepare, present, woken
+from labctl.errors import LabctlError, MachineError, UsageError
+from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
-from labctl.machines.base import Machines
+from labctl.machines.base import Machines, MachineState
 from labctl.registry import Registry
 
 Verb = Callable[[Machines, str, Emit], None]
 
 
+RUNNING, STOPPED, SUSPENDED = MachineState.RUNNING, MachineState.STOPPED, MachineState.SUSPENDED
+
+
 def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Shut nodes down in order."""
-    return on_each(lab, "halt", limit, lambda m, node, emit: m.halt(node, emit=emit))
+    """Shut nodes down in order; one that is off is left alone."""
+    return on_each(
+        lab, "halt", limit, lambda m, node, emit: m.halt(node, emit=emit), enough=STOPPED
+    )
 
 
 def suspend(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Freeze nodes and keep their memory on disk."""
-    return on_each(lab, "suspend", limit, lambda m, node, emit: m.suspend(node, emit=emit))
+    """Freeze nodes and keep their memory on disk; one that is frozen is left alone."""
+    return on_each(
+        lab,
+        "suspend",
+        limit,
+        lambda m, node, emit: m.suspend(node, emit=emit),
+        enough=SUSPENDED,
+        refused={STOPPED: ("is not running", "a node that is off needs no suspending")},
+    )
 
 
 def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Let suspended nodes run on, with their clocks set."""
+    """Let suspended nodes run on, with their clocks set; one that runs is left alone."""
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         machines.resume(node, emit=emit)
         woken(lab, machines, node)
 
-    return on_each(lab, "resume", limit, work)
+    return on_each(
+        lab,
+        "resume",
+        limit,
+        work,
+        enough=RUNNING,
+        refused={STOPPED: ("is not suspended but off", "bring it up with `labctl up`")},
+    )
 
 
 def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
@@ -67,8 +85,16 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
     def work(machines: Machines, node: str, emit: Emit) -> None:
         machines.sync(node, watch=watch, emit=emit)
 
-    # A watch may last for hours and changes nothing of the lab's: it does not hold the lock.
-    return on_each(lab, "sync", limit, work, lock=not watch)
+    off = "bring it up with `labctl up`"
+    return on_each(
+        lab,
+        "sync",
+        limit,
+        work,
+        refused={STOPPED: ("is not running", off), SUSPENDED: ("is suspended", off)},
+        # A watch may last for hours and changes nothing of the lab's: it does not hold the lock.
+        lock=not watch,
+    )
 
 
 def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
@@ -114,19 +140,6 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
     return sorted(chosen & there)
 
 
-def woken(lab: Lab, machines: Machines, node: str) -> None:
-    """Note how a node is reached now, and set its clock to this machine's.
-
-    The address may be another than before. The clock stood still while the node did; one that is
-    behind makes certificates invalid and the engine's times wrong, and chrony corrects it slowly.
-    """
-    record = lab.state.node(node)
-    record.target = machines.target(node)
-    lab.state.save(node, record)
-    with lab.remote(node, patience=60.0) as remote:
-        remote.run(f"date -u -s @{int(time.time())} >/dev/null")
-
-
 def on_each(
     lab: Lab,
     what: str,
@@ -134,6 +147,8 @@ def on_each(
     work: Verb,
     first: Callable[[Lab, Machines], None] | None = None,
     *,
+    enough: MachineState | None = None,
+    refused: Mapping[MachineState, tuple[str, str]] | None = None,
     lock: bool = True,
 ) -> list[Result[None]]:
     """Do one thing to every chosen machine that exists, as a rule under the lab's lock.
@@ -144,22 +159,44 @@ def on_each(
         limit: names or patterns of nodes; none: all.
         work: does it to one machine.
         first: does what comes before all of them.
+        enough: a machine in this state is as wanted and left alone.
+        refused: for states in which it cannot be done, what to say: (message, hint).
         lock: hold the lab's lock meanwhile.
 
     Returns:
         A result for each machine that was there.
+
+    Raises:
+        MachineError: none of the chosen machines exists.
     """
     nodes = lab.select(limit)
     with lab.state.locked(what) if lock else contextlib.nullcontext():
         machines = lab.machines()
         if first is not None:
             first(lab, machines)
-        there = present(machines.states())
+        states = machines.states()
+        there = present(states)
+        chosen = [node for node in nodes if node in there]
+        if not chosen:
+            raise MachineError(
+                f"{', '.join(nodes)}: there is no such machine yet",
+                hint="bring the lab up with `labctl up`",
+            )
+        for node in nodes:
+            if node not in there:
+                lab.emit(Notice(node, "was never brought up and is left out"))
 
         def guarded(node: str) -> None:
+            if states[node] in (refused or {}):
+                message, hint = (refused or {})[states[node]]
+                raise MachineError(message, node=node, hint=hint)
             lab.emit(PhaseEntered(node, Phase.BOOTING, what))
-            work(machines, node, lab.emit)
+            try:
+                if states[node] is not enough:
+                    work(machines, node, lab.emit)
+            except LabctlError as error:
+                lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
+                raise
             lab.emit(PhaseEntered(node, Phase.DONE, what))
 
-        chosen = [node for node in nodes if node in there]
         return each(chosen, guarded, cap=lab.spec.parallel, stop=lab.stop)

@@ -18,6 +18,9 @@ from labctl.errors import StateError, UsageError
 from labctl.locking import exclusive
 from labctl.state import write
 
+_PATIENCE = 10.0
+"""Seconds to wait for another labctl that writes its note; it takes milliseconds."""
+
 POOL = tuple(f"192.168.{third}.0/24" for third in range(56, 64))
 """Networks that a lab without one may get: those that VirtualBox allows without being told."""
 
@@ -57,13 +60,16 @@ class Registry:
         self.path = path or _default()
 
     def entries(self) -> list[Entry]:
-        """Return all labs that were noted and not struck out, in the order of their folders."""
+        """Return all labs that were noted and not struck out, in the order of their folders.
+
+        A note that cannot be read, as one of another version of labctl, is left out alone.
+        """
         try:
             data = json.loads(self.path.read_text("utf-8"))
-            entries = [Entry(**{**item, "nodes": tuple(item["nodes"])}) for item in data]
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError):
             return []
-        return sorted(entries, key=lambda entry: entry.folder)
+        entries = [_entry(item) for item in data] if isinstance(data, list) else []
+        return sorted((entry for entry in entries if entry), key=lambda entry: entry.folder)
 
     def others(self, state: Path) -> list[Entry]:
         """Return all labs but the one with this state folder."""
@@ -80,6 +86,14 @@ class Registry:
             with self._exclusive():
                 self._write(self.others(state))
 
+    def prune(self) -> list[Entry]:
+        """Strike out the labs whose folders are gone, and return them."""
+        gone = [entry for entry in self.entries() if entry.gone]
+        if gone:
+            with self._exclusive():
+                self._write([entry for entry in self.entries() if not entry.gone])
+        return gone
+
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
         """Keep other labctls from changing the notes meanwhile."""
@@ -90,12 +104,33 @@ class Registry:
                 f"{self.path.parent} cannot be made: {error.strerror}",
                 hint="give write access, or name another folder by LABCTL_HOME",
             ) from error
-        with exclusive(self.path.with_suffix(".lock"), timeout=10):
+        lock = self.path.with_suffix(".lock")
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(exclusive(lock, timeout=_PATIENCE))
+            except TimeoutError:
+                raise StateError(
+                    f"{self.path} is being written by another labctl all the time",
+                    hint=f"end that process; it holds {lock}",
+                ) from None
             yield
 
     def _write(self, entries: list[Entry]) -> None:
         text = json.dumps([asdict(entry) for entry in entries], indent=2)
         write(self.path, text + "\n")
+
+
+def _entry(item: object) -> Entry | None:
+    """Return a note as it was read, None where it is none; keys that are not known do no harm."""
+    if not isinstance(item, dict):
+        return None
+    folder, state, name, network = (item.get(k) for k in ("folder", "state", "name", "network"))
+    nodes = item.get("nodes")
+    if not all(isinstance(text, str) for text in (folder, state, name, network)):
+        return None
+    if not isinstance(nodes, list):
+        return None
+    return Entry(str(folder), str(state), str(name), str(network), tuple(map(str, nodes)))
 
 
 def _default() -> Path:
@@ -108,14 +143,15 @@ def _default() -> Path:
 
 
 def free_network(others: list[Entry]) -> str:
-    """Return a network that no other lab has.
+    """Return a network that no other lab has; if there is none, that of a lab that is gone.
 
     Raises:
         UsageError: all that may be given out are taken.
     """
-    for network in POOL:
-        if not clash(network, others):
-            return network
+    for avoided in (others, [entry for entry in others if not entry.gone]):
+        for network in POOL:
+            if not clash(network, avoided):
+                return network
     raise UsageError(
         "every network from 192.168.56.0/24 to 192.168.63.0/24 belongs to a lab of this machine",
         hint="`labctl status --all` lists them; destroy one, or set 'network' in lab.yaml",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.errors import HostKeyChanged, LabctlError
+from labctl.errors import AuthFailed, HostKeyChanged, LabctlError
 from labctl.events import Emit, Notice
 from labctl.fanout import each
 from labctl.lab import Lab
@@ -27,7 +28,7 @@ class NodeStatus:
     """A node as it was seen.
 
     Parameters:
-        state: ``running`` if the node itself answered, else what its provider says.
+        state: ``running`` if the node itself answered, else why not, or what its provider says.
         engine: version of the running engine, or ``-``.
         containers: number of running containers, or ``-``.
         since: when the node was booted, in its own clock's time, or ``-``.
@@ -67,6 +68,8 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
         address = lab.node(result.node).address
         if isinstance(result.error, HostKeyChanged):
             state = "another host key"
+        elif isinstance(result.error, AuthFailed):
+            state = "login refused"
         else:
             state = str(states.get(result.node, MachineState.ABSENT))
             if state in (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN):
@@ -103,7 +106,11 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
                 emit(Notice("", f"{entry.folder}: {error.message}"))
         return LabStatus(entry.folder, entry.name, entry.network, entry.gone, nodes)
 
-    return [look(entry) for entry in Registry().entries()]
+    entries = Registry().entries()
+    if not entries:
+        return []
+    with ThreadPoolExecutor(max_workers=min(8, len(entries))) as pool:
+        return list(pool.map(look, entries))
 
 
 def _ask(lab: Lab, node: str) -> NodeStatus:

@@ -29,14 +29,14 @@ def heal(
 ) -> None:
     """Get one node back into a verified state; the others are left alone.
 
-    It is provisioned and verified as it is. Only if that does not help, and only if you say so, it
-    goes back to a checkpoint or is made anew; what was on it is lost then.
+    It is brought up where it is off, provisioned and verified as it is. Only if that does not help,
+    and only if you say so, it goes back to a checkpoint or is made anew; what was on it is lost
+    then.
     """
-    from labctl.fanout import Result
     from labctl.heal import heal as mend
 
     with_json(context, as_json)
     with sink(context) as emit:
         lab = open_lab(context, emit)
-        run = mend(lab, node, checkpoint=checkpoint, rebuild=rebuild)
-    finish(context, lab, [Result(node, run)])
+        result = mend(lab, node, checkpoint=checkpoint, rebuild=rebuild)
+    finish(context, lab, [result])

@@ -20,6 +20,10 @@ def status(
     every: Annotated[
         bool, typer.Option("--all", help="Every lab of this machine, forgotten ones too.")
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="With --all: forget the labs whose folders are gone."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show which nodes answer, and what runs on them.
@@ -33,9 +37,21 @@ def status(
 
     with_json(context, as_json)
     with sink(context) as emit:
+        if prune:
+            _prune(every)
         if every:
             print_labs(context.obj, status_of_all(emit))
             return
         lab = open_lab(context, emit)
         rows = look(lab, limit or ())
     print_status(context.obj, rows)
+
+
+def _prune(every: bool) -> None:
+    from labctl.errors import UsageError
+    from labctl.registry import Registry
+
+    if not every:
+        raise UsageError("--prune is about every lab", hint="say `labctl status --all --prune`")
+    for entry in Registry().prune():
+        typer.echo(f"{entry.folder} is forgotten", err=True)

@@ -111,7 +111,7 @@ def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
 
 
 def print_ended(options: Globals, results: list[Result[None]], done: str) -> None:
-    """Print which nodes were halted or destroyed; end with 1 where one was not.
+    """Print which nodes were halted or destroyed; end with an error's code where one was not.
 
     Raises:
         typer.Exit: one of them failed.
@@ -125,8 +125,9 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
                 typer.echo(line, err=True)
         else:
             typer.echo(f"{result.node} is {done}")
-    if any(not result.ok for result in results):
-        raise typer.Exit(1)
+    codes = [result.error.exit_code for result in results if result.error]
+    if codes:
+        raise typer.Exit(max(codes))
 
 
 def print_status(options: Globals, rows: list[NodeStatus]) -> None:
@@ -152,7 +153,10 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
             continue
         typer.secho(f"{lab.folder}  {lab.name}  {lab.network}", bold=True)
         if lab.gone:
-            typer.echo("  the folder is gone; `vagrant global-status` shows machines left behind")
+            typer.echo(
+                "  the folder is gone: remove what `vagrant global-status` still shows of it, and"
+                " forget it with `labctl status --all --prune`"
+            )
         for row in lab.nodes:
             typer.echo(f"  {row.node}  {row.state}  {row.address or '-'}  {row.engine}")
     if not labs and not options.as_json:

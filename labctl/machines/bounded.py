@@ -1,4 +1,4 @@
-"""A Vagrant command that may be ended: when its machine does not boot in time.
+"""A Vagrant command that may be ended: its machine does not boot in time, or the user interrupts.
 
 python-vagrant waits for its commands without a limit and keeps their processes to itself. This runs
 one as it does, in the same folder, environment and streams, and holds on to the process.
@@ -6,6 +6,7 @@ one as it does, in the same folder, environment and streams, and holds on to the
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ class Deadline:
         self._guard = threading.Lock()
         self._timer: threading.Timer | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._interrupted = False
         self.passed = False
 
     def start(self) -> None:
@@ -39,6 +41,8 @@ class Deadline:
     def watch(self, process: subprocess.Popen[bytes]) -> None:
         """Say which process the limit is for."""
         self._process = process
+        if self._interrupted:  # by a Ctrl-C that it is too young to have got
+            self._interrupt()
 
     def cancel(self) -> None:
         """Stop counting: the process has ended by itself."""
@@ -46,14 +50,44 @@ class Deadline:
             if self._timer is not None:
                 self._timer.cancel()
 
+    def interrupt(self) -> None:
+        """End the process because the user interrupts labctl; a terminal's Ctrl-C did so already.
+
+        Vagrant takes a second interrupt as the wish to end without cleaning up.
+        """
+        self._interrupted = True
+        if not _in_foreground():
+            self._interrupt()
+
     def _end(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self.passed = True
-            # Vagrant cleans up when it is interrupted; Windows knows only the harder way.
-            if sys.platform == "win32":
-                self._process.terminate()
-            else:
-                self._process.send_signal(signal.SIGINT)
+        self.passed = self._interrupt()
+
+    def _interrupt(self) -> bool:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return False
+        # Vagrant cleans up when it is interrupted; Windows knows only the harder way.
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            process.send_signal(signal.SIGINT)
+        return True
+
+
+def _in_foreground() -> bool:
+    """Whether Ctrl-C on a terminal reaches this process and all that it started."""
+    if sys.platform == "win32":
+        return True
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def bounded(vagrant: Any, arguments: list[str], deadline: Deadline) -> None:

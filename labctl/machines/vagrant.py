@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from labctl.errors import MachineError, VagrantMissing
 from labctl.events import Emit, Event, MachineOutput
+from labctl.fanout import Stop
 from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline, bounded
 from labctl.machines.logtail import follow, tail
@@ -94,12 +95,19 @@ class VagrantMachines:
         log: returns the log file of a node.
         boot_timeout: seconds that a machine may take from its start until it answers. Vagrant's own
             limit of that name does not bound vagrant-libvirt's wait for an address.
+        stop: ends Vagrant when the user interrupts.
     """
 
     def __init__(
-        self, root: Path, provider: str, log: Callable[[str], Path], boot_timeout: float = 300.0
+        self,
+        root: Path,
+        provider: str,
+        log: Callable[[str], Path],
+        boot_timeout: float = 300.0,
+        stop: Stop | None = None,
     ) -> None:
         find_vagrant()
+        self._stop = stop or Stop()
         self._boot_timeout = boot_timeout
         self._root = root
         self._provider = provider
@@ -131,16 +139,16 @@ class VagrantMachines:
         return self.target(node)
 
     def halt(self, node: str, *, emit: Emit) -> None:
-        self._run(node, "halt", emit)
+        self._call(node, ["halt", node], emit)
 
     def suspend(self, node: str, *, emit: Emit) -> None:
-        self._run(node, "suspend", emit)
+        self._call(node, ["suspend", node], emit)
 
     def resume(self, node: str, *, emit: Emit) -> None:
-        self._run(node, "resume", emit)
+        self._call(node, ["resume", node], emit)
 
     def reload(self, node: str, *, emit: Emit) -> None:
-        self._run(node, "reload", emit, provision=False)
+        self._call(node, ["reload", node, "--no-provision"], emit)
 
     def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
         self._call(node, ["rsync-auto" if watch else "rsync", node], emit)
@@ -152,13 +160,15 @@ class VagrantMachines:
         self._call(node, ["snapshot", "restore", node, name, "--no-provision"], emit)
 
     def checkpoints(self, node: str) -> list[str]:
+        if not (self._root / "Vagrantfile").is_file():
+            return []
         return parse_checkpoints(self._output(["snapshot", "list", node]))
 
     def drop(self, node: str, name: str, *, emit: Emit) -> None:
         self._call(node, ["snapshot", "delete", node, name], emit)
 
     def destroy(self, node: str, *, emit: Emit) -> None:
-        self._run(node, "destroy", emit)
+        self._call(node, ["destroy", node, "--force"], emit)
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return len(nodes) > 1
@@ -201,16 +211,14 @@ class VagrantMachines:
                     details=details.strip()[-2000:],
                 ) from error
 
-    def _run(self, node: str, verb: str, emit: Emit, **options: object) -> None:
-        """Run one of python-vagrant's commands for one machine."""
-        self._logged(node, verb, emit, lambda v: getattr(v, verb)(vm_name=node, **options))
-
     def _call(
         self, node: str, arguments: list[str], emit: Emit, clock: Deadline | None = None
     ) -> None:
-        """Run a Vagrant command that python-vagrant knows only for all machines, or has no end."""
+        """Run a Vagrant command for one machine, with all that it says in the machine's log."""
         title = " ".join(part for part in arguments[:2] if part != node)
-        self._logged(node, title, emit, lambda v: bounded(v, arguments, clock or Deadline(None)))
+        deadline = clock or Deadline(None)
+        self._stop.add(deadline.interrupt)
+        self._logged(node, title, emit, lambda v: bounded(v, arguments, deadline))
 
     def _logged(self, node: str, title: str, emit: Emit, call: Callable[[Any], object]) -> None:
         """Run a Vagrant command for one machine, its output in the node's log."""

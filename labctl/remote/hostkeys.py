@@ -8,11 +8,18 @@ reached; from then on another key is refused, until labctl itself destroys the n
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+from labctl.errors import StateError
+from labctl.locking import exclusive
+
 _guard = threading.Lock()
+_PATIENCE = 20.0
+"""Seconds to wait for another process that writes; it takes milliseconds."""
 
 
 class HostKeys:
@@ -34,18 +41,45 @@ class HostKeys:
         return None
 
     def record(self, name: str, kind: str, key: str) -> None:
-        """Record the key of a node, in place of any that stood there."""
-        with _guard:
+        """Record the key of a node, in place of any that stood there.
+
+        Raises:
+            StateError: another process holds the file, or it cannot be locked.
+        """
+        with self._alone():
             lines = [line for line in self._lines() if line.split(" ")[0] != name]
             self._write([*lines, f"{name} {kind} {key}"])
 
     def forget(self, name: str) -> None:
-        """Take a node's key out, because the node is gone."""
-        with _guard:
+        """Take a node's key out, because the node is gone.
+
+        Raises:
+            StateError: another process holds the file, or it cannot be locked.
+        """
+        if self.get(name) is None:
+            return
+        with self._alone():
             lines = self._lines()
             kept = [line for line in lines if line.split(" ")[0] != name]
             if kept != lines:
                 self._write(kept)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads and processes from writing, or the last one's file would lose theirs.
+
+        The checks of several nodes run in processes of their own, and `labctl ssh` beside `up`.
+        """
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        with _guard, contextlib.ExitStack() as held:
+            try:
+                held.enter_context(exclusive(lock, timeout=_PATIENCE))
+            except TimeoutError:
+                raise StateError(
+                    f"{self.path} is being written by another process all the time",
+                    hint=f"end that process; it holds {lock}",
+                ) from None
+            yield
 
     def _lines(self) -> list[str]:
         try:
@@ -54,7 +88,7 @@ class HostKeys:
             return []
 
     def _write(self, lines: list[str]) -> None:
-        # A name of its own: the checks of several nodes run in processes of their own.
+        # A name of its own: a reader never finds half a file, nor another process its name taken.
         new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
         try:
             new.write_text("".join(f"{line}\n" for line in lines), "utf-8")

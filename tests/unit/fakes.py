@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labctl.events import Emit, Event, Exchanged
+from labctl.errors import LabctlError
+from labctl.events import Emit, Event, Exchanged, Notice
 from labctl.facts import PROBE, Facts
+from labctl.fanout import Result
+from labctl.lab import Lab
 from labctl.machines.base import MachineState
 from labctl.playbook import Play, Playbook, Plays
 from labctl.remote.target import Target
 from labctl.resources.base import Change, Observed, Resource
 from labctl.spec import LabSpec, validate
+from labctl.workspace import Workspace
 
 CENTOS = Facts("4f9c", "x86_64", "centos", "7")
 
@@ -160,61 +164,139 @@ class Heard(list[Event]):
 
 @dataclass
 class FakeMachines:
-    """Machines that exist in memory alone."""
+    """Machines that exist in memory alone.
+
+    What a test puts into `failing`, by a call such as ``up node1``, is raised by that call. A node
+    in `reachable` has the address that stands there, all others 127.0.0.1.
+    """
 
     known: dict[str, MachineState] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     kept: dict[str, list[str]] = field(default_factory=dict)
+    failing: dict[str, LabctlError] = field(default_factory=dict)
+    reachable: dict[str, str] = field(default_factory=dict)
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        if call in self.failing:
+            raise self.failing[call]
 
     def states(self) -> dict[str, MachineState]:
         return dict(self.known)
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
-        self.calls.append(f"up {node}")
+        self._note(f"up {node}")
         booting()
         self.known[node] = MachineState.RUNNING
-        return Target(node, "127.0.0.1", user="vagrant")
+        return self.target(node)
 
     def target(self, node: str) -> Target:
-        return Target(node, "127.0.0.1", user="vagrant")
+        return Target(node, self.reachable.get(node, "127.0.0.1"), user="vagrant")
 
     def halt(self, node: str, *, emit: Emit) -> None:
-        self.calls.append(f"halt {node}")
+        self._note(f"halt {node}")
         self.known[node] = MachineState.STOPPED
 
     def suspend(self, node: str, *, emit: Emit) -> None:
-        self.calls.append(f"suspend {node}")
+        self._note(f"suspend {node}")
         self.known[node] = MachineState.SUSPENDED
 
     def resume(self, node: str, *, emit: Emit) -> None:
-        self.calls.append(f"resume {node}")
+        self._note(f"resume {node}")
         self.known[node] = MachineState.RUNNING
 
     def reload(self, node: str, *, emit: Emit) -> None:
-        self.calls.append(f"reload {node}")
+        self._note(f"reload {node}")
         self.known[node] = MachineState.RUNNING
 
     def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
-        self.calls.append(f"sync {node}")
+        self._note(f"{'watch' if watch else 'sync'} {node}")
 
     def save(self, node: str, name: str, *, emit: Emit) -> None:
-        self.calls.append(f"save {node} {name}")
+        self._note(f"save {node} {name}")
         self.kept.setdefault(node, []).append(name)
 
     def restore(self, node: str, name: str, *, emit: Emit) -> None:
-        self.calls.append(f"restore {node} {name}")
+        self._note(f"restore {node} {name}")
         self.known[node] = MachineState.RUNNING
 
     def checkpoints(self, node: str) -> list[str]:
         return list(self.kept.get(node, ()))
 
     def drop(self, node: str, name: str, *, emit: Emit) -> None:
-        self.calls.append(f"drop {node} {name}")
+        self._note(f"drop {node} {name}")
         self.kept[node].remove(name)
 
     def destroy(self, node: str, *, emit: Emit) -> None:
-        self.calls.append(f"destroy {node}")
+        self._note(f"destroy {node}")
         self.known[node] = MachineState.ABSENT
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return len(nodes) > 1
+
+
+@dataclass
+class ScriptedRemote:
+    """A node that keeps what it was told to run, and fails if a test says how."""
+
+    name: str
+    scripts: list[str] = field(default_factory=list)
+    error: LabctlError | None = None
+    answer: bytes = b"19.03.9\n2\n2026-01-01 10:00:00\n"
+
+    def __enter__(self) -> ScriptedRemote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def run(self, script: str) -> bytes:
+        self.call(script)
+        return b""
+
+    def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+        if self.error is not None:
+            raise self.error
+        self.scripts.append(command)
+        return 0, self.answer, b""
+
+
+class FakeLab(Lab):
+    """A lab in the folder of the test, whose machines and nodes are fakes.
+
+    Parameters:
+        fakes: its machines, in the states that the test wants.
+        raw: what its lab.yaml would say.
+    """
+
+    def __init__(self, fakes: FakeMachines, /, **raw: Any) -> None:
+        folder = Path.cwd()
+        self.heard = Heard()
+        super().__init__(
+            Workspace(folder, None, folder / ".labctl"),
+            lab_spec(**({} if "machines" in raw else {"provider": "libvirt"}), **raw),
+            emit=self.heard,
+        )
+        self.workspace.make()
+        self.fakes = fakes
+        self.remotes: dict[str, ScriptedRemote] = {}
+
+    @property
+    def provider(self) -> str:
+        return self.spec.provider or "libvirt"
+
+    def machines(self) -> FakeMachines:
+        return self.fakes
+
+    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Any:
+        self.target(name)
+        return self.remotes.setdefault(name, ScriptedRemote(name))
+
+    def notices(self) -> list[str]:
+        """What the lab told people."""
+        return [f"{notice.node}: {notice.message}" for notice in self.heard.of(Notice)]
+
+
+def outcomes(results: Iterable[Result[Any]]) -> dict[str, str]:
+    """Return "ok", or the error's message, by node."""
+    return {r.node: r.error.message if r.error else "ok" for r in results}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from labctl.errors import StateError
+from labctl.locking import exclusive
+from labctl.remote import hostkeys
 from labctl.remote.hostkeys import HostKeys
 
 
@@ -55,7 +60,35 @@ def test_many_nodes_at_once(keys: HostKeys) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: keys.record(name, "ssh-rsa", f"KEY{name}"), names))
     assert [keys.get(name) for name in names] == [("ssh-rsa", f"KEY{name}") for name in names]
-    assert list(keys.path.parent.iterdir()) == [keys.path]
+    assert {path.suffix for path in keys.path.parent.iterdir()} == {"", ".lock"}
+
+
+_RECORD = """\
+import sys
+from pathlib import Path
+from labctl.remote.hostkeys import HostKeys
+for number in range(25):
+    HostKeys(Path(sys.argv[1])).record(f"{sys.argv[2]}{number}", "ssh-rsa", "AAAA")
+"""
+
+
+def test_processes_that_record_at_once_lose_no_key(keys: HostKeys) -> None:
+    """As the checks of several nodes do, which run in processes of their own."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", _RECORD, str(keys.path), name]) for name in "abcd"
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0, 0, 0]
+    names = sorted(line.split()[0] for line in keys.path.read_text().splitlines())
+    assert names == sorted(f"{name}{number}" for name in "abcd" for number in range(25))
+
+
+def test_a_file_that_another_process_holds(keys: HostKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostkeys, "_PATIENCE", 0.0)
+    lock = keys.path.with_name(f"{keys.path.name}.lock")
+    with exclusive(lock, timeout=0), pytest.raises(StateError) as caught:
+        keys.record("a", "ssh-rsa", "AAAA")
+    assert str(lock) in caught.value.hint
+    keys.record("a", "ssh-rsa", "AAAA")
 
 
 def test_a_second_writer_has_a_temporary_file_of_its_own(
@@ -87,4 +120,4 @@ def test_a_write_that_fails_leaves_the_old_file(
     with pytest.raises(OSError, match="No space"):
         keys.record("b", "ssh-rsa", "AAAA")
     assert keys.path.read_text() == "a ssh-rsa AAAA\n"
-    assert list(keys.path.parent.iterdir()) == [keys.path]
+    assert {path.suffix for path in keys.path.parent.iterdir()} == {"", ".lock"}

@@ -1,16 +1,23 @@
-"""A machine that never boots: Vagrant is ended when boot_timeout has passed, and not before."""
+"""A machine that never boots: Vagrant is ended when boot_timeout has passed, and not before.
+
+The user may end it too.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from labctl.errors import MachineError
-from labctl.machines import vagrant
+from labctl.fanout import Stop
+from labctl.machines import bounded, vagrant
+from labctl.machines.bounded import Deadline
 from labctl.machines.vagrant import VagrantMachines
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a sh script")
@@ -27,7 +34,10 @@ exit 1
 
 
 def machines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot_timeout: float
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    boot_timeout: float,
+    stop: Stop | None = None,
 ) -> VagrantMachines:
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -35,7 +45,7 @@ def machines(
     (programs / "vagrant").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(vagrant, "_GRACE", 0.0)
-    return VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout)
+    return VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout, stop)
 
 
 def test_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,3 +57,39 @@ def test_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.message == "it did not boot within 1 s"
     assert "boot_timeout" in caught.value.hint
     assert "Removing domain" in (tmp_path / "log").read_text()  # Vagrant cleaned up
+
+
+def test_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "_in_foreground", lambda: False)
+    stop = Stop()
+    lab = machines(tmp_path, monkeypatch, 100.0, stop)
+    began = time.monotonic()
+    timer = threading.Timer(0.5, stop.request)
+    timer.start()
+    with pytest.raises(MachineError, match="vagrant up failed"):
+        lab.up("a", emit=lambda _: None, booting=lambda: None)
+    timer.join()
+    assert time.monotonic() - began < 10
+    assert "Removing domain" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_terminal_has_interrupted_what_ran_already(
+    monkeypatch: pytest.MonkeyPatch, foreground: bool, early: bool
+) -> None:
+    """Vagrant takes a second interrupt as the wish to end without cleaning up."""
+    monkeypatch.setattr(bounded, "_in_foreground", lambda: foreground)
+    deadline = Deadline(None)
+    if early:
+        deadline.interrupt()
+    with subprocess.Popen(["sleep", "30"]) as process:
+        deadline.watch(process)
+        if not early:
+            deadline.interrupt()
+        if early or not foreground:
+            assert process.wait(10) < 0
+        else:
+            time.sleep(0.2)
+            assert process.poll() is None
+        process.kill()

@@ -1,0 +1,231 @@
+"""Who is brought up when, and what is refused before a machine is touched."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labctl.bringup import Bringer, prepare, woken
+from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
+from labctl.events import Emit, Phase, PhaseEntered
+from labctl.fanout import Result, each
+from labctl.machines.base import MachineState
+from labctl.registry import Entry, Registry
+from labctl.remote.target import Target
+from labctl.state import NodeRecord
+from tests.unit.fakes import FakeLab, FakeMachines, outcomes
+
+RUNNING, STOPPED, SUSPENDED, ABSENT = (
+    MachineState.RUNNING,
+    MachineState.STOPPED,
+    MachineState.SUSPENDED,
+    MachineState.ABSENT,
+)
+ONE, TWO, THREE = NODES = ("docker-node1", "docker-node2", "docker-node3")
+
+
+def entry(folder: Path, network: str = "192.168.56.0/24") -> Entry:
+    return Entry(str(folder), str(folder / ".labctl"), "other", network, ("a",))
+
+
+# -- prepare
+
+
+def test_prepare_writes_the_vagrantfile_and_notes_the_lab() -> None:
+    lab = FakeLab(FakeMachines(), nodes=2)
+    prepare(lab, lab.fakes)
+    assert "docker-node2" in lab.workspace.vagrantfile.read_text()
+    assert lab.state.provider() == "libvirt"
+    (noted,) = Registry().entries()
+    assert (noted.folder, noted.nodes) == (str(lab.workspace.folder), (ONE, TWO))
+
+
+def test_prepare_leaves_a_vagrantfile_alone_that_says_the_same() -> None:
+    lab = FakeLab(FakeMachines())
+    prepare(lab, lab.fakes)
+    before = lab.workspace.vagrantfile.stat().st_ino
+    prepare(lab, lab.fakes)
+    assert lab.workspace.vagrantfile.stat().st_ino == before
+
+
+def test_prepare_of_machines_that_exist_writes_nothing() -> None:
+    machines = [{"name": "pc1", "host": "10.0.0.1"}]
+    lab = FakeLab(FakeMachines(), machines=machines)
+    prepare(lab, lab.fakes)
+    assert not lab.workspace.vagrantfile.exists()
+    assert Registry().entries() == []
+
+
+@pytest.mark.parametrize("state", [RUNNING, STOPPED, SUSPENDED, MachineState.UNKNOWN])
+def test_a_machine_that_the_lab_has_no_more_is_not_lost(state: MachineState) -> None:
+    lab = FakeLab(FakeMachines({ONE: RUNNING, TWO: state, THREE: ABSENT}), nodes=1)
+    (lab.workspace.state / ".vagrant").mkdir()
+    with pytest.raises(UsageError, match=f"{TWO}: still there") as caught:
+        prepare(lab, lab.fakes)
+    assert f"labctl destroy {TWO}" in caught.value.hint
+    assert not lab.workspace.vagrantfile.exists()
+    assert Registry().entries() == []
+
+
+def test_a_network_of_another_lab_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other" / ".labctl").mkdir(parents=True)
+    Registry().note(entry(tmp_path / "other", "192.168.56.128/25"))
+    lab = FakeLab(FakeMachines(), network="192.168.56.0/24")
+    with pytest.raises(UsageError, match="belongs to the lab in") as caught:
+        prepare(lab, lab.fakes)
+    assert str(tmp_path / "other") in caught.value.message
+    assert not lab.workspace.vagrantfile.exists()
+
+
+def test_the_network_of_a_lab_that_is_gone_is_only_warned_of(tmp_path: Path) -> None:
+    Registry().note(entry(tmp_path / "gone"))
+    lab = FakeLab(FakeMachines(), network="192.168.56.0/24")
+    prepare(lab, lab.fakes)
+    assert any(str(tmp_path / "gone") in notice for notice in lab.notices())
+    assert lab.workspace.vagrantfile.exists()
+
+
+# -- Bringer
+
+
+def bring(lab: FakeLab, nodes: tuple[str, ...]) -> list[Result[None]]:
+    bringer = Bringer(lab, lab.fakes, nodes)
+    return each(nodes, bringer.up, cap=8, stop=lab.stop)
+
+
+@pytest.mark.parametrize(
+    ("states", "known", "brought"),
+    [
+        ({}, (), [ONE]),
+        ({ONE: ABSENT}, (ONE,), [ONE]),
+        ({ONE: STOPPED}, (ONE,), [ONE]),
+        ({ONE: SUSPENDED}, (ONE,), [ONE]),
+        ({ONE: RUNNING}, (), [ONE]),  # labctl was killed before it knew the address
+        ({ONE: RUNNING}, (ONE,), []),
+        ({ONE: MachineState.EXISTING}, (), []),
+        ({ONE: MachineState.UNKNOWN}, (ONE,), [ONE]),
+    ],
+)
+def test_only_what_does_not_answer_is_brought_up(
+    states: dict[str, MachineState], known: tuple[str, ...], brought: list[str]
+) -> None:
+    lab = FakeLab(FakeMachines(states, reachable={ONE: "10.0.0.9"}))
+    for node in known:
+        lab.state.save(node, NodeRecord(Target(node, "10.0.0.1")))
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+    assert lab.fakes.calls == [f"up {node}" for node in brought]
+    if brought:
+        target = lab.state.node(ONE).target
+        assert target is not None
+        assert target.host == "10.0.0.9"
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"), [(ABSENT, False), (STOPPED, True), (SUSPENDED, True), (RUNNING, True)]
+)
+def test_a_host_key_is_forgotten_only_with_its_machine(state: MachineState, kept: bool) -> None:
+    lab = FakeLab(FakeMachines({ONE: state}))
+    lab.hostkeys.record(ONE, "ssh-rsa", "AAAA")
+    bring(lab, (ONE,))
+    assert (lab.hostkeys.get(ONE) is not None) is kept
+
+
+@pytest.mark.parametrize(("state", "set_"), [(ABSENT, False), (STOPPED, False), (SUSPENDED, True)])
+def test_a_clock_that_stood_still_is_set(state: MachineState, set_: bool) -> None:
+    lab = FakeLab(FakeMachines({ONE: state}))
+    bring(lab, (ONE,))
+    scripts = lab.remotes[ONE].scripts if ONE in lab.remotes else []
+    assert any(script.startswith("date -u -s @") for script in scripts) is set_
+
+
+class Slow(FakeMachines):
+    """Machines that tell who was at work when another one began."""
+
+    def __init__(self, *, says_when_it_boots: bool = True) -> None:
+        super().__init__()
+        self.says = says_when_it_boots
+        self.at_work: set[str] = set()
+        self.beside: dict[str, set[str]] = {}
+        self.guard = threading.Lock()
+
+    def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
+        with self.guard:
+            self.beside[node] = set(self.at_work)
+            self.at_work.add(node)
+        try:
+            time.sleep(0.05)
+            if f"up {node}" in self.failing:
+                raise self.failing[f"up {node}"]
+            with self.guard:
+                self.at_work.discard(node)
+            target = super().up(node, emit=emit, booting=booting if self.says else lambda: None)
+            time.sleep(0.05)
+            return target
+        finally:
+            with self.guard:
+                self.at_work.discard(node)
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_the_first_is_made_alone(says: bool) -> None:
+    machines = Slow(says_when_it_boots=says)
+    lab = FakeLab(machines, nodes=3)
+    assert set(outcomes(bring(lab, NODES)).values()) == {"ok"}
+    assert machines.calls[0] == f"up {ONE}"
+    assert machines.beside[ONE] == set()
+    assert all(ONE not in machines.beside[node] for node in (TWO, THREE))
+    waiting = [e.node for e in lab.heard.of(PhaseEntered) if e.phase is Phase.WAITING]
+    assert sorted(waiting) == [TWO, THREE]
+
+
+def test_if_the_first_fails_the_second_is_made_alone() -> None:
+    machines = Slow()
+    machines.failing[f"up {ONE}"] = MachineError("no room", node=ONE)
+    lab = FakeLab(machines, nodes=3)
+    assert outcomes(bring(lab, NODES)) == {ONE: "no room", TWO: "ok", THREE: "ok"}
+    assert machines.beside == {ONE: set(), TWO: set(), THREE: set()}
+
+
+def test_all_fail_and_none_waits_for_ever() -> None:
+    machines = Slow()
+    machines.failing = {f"up {node}": MachineError("no room", node=node) for node in NODES}
+    lab = FakeLab(machines, nodes=3)
+    assert set(outcomes(bring(lab, NODES)).values()) == {"no room"}
+
+
+def test_after_an_interrupt_no_machine_is_begun() -> None:
+    class Interrupts(FakeMachines):
+        def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
+            time.sleep(0.1)
+            lab.stop.request()
+            raise MachineError("ended by an interrupt", node=node)
+
+    machines = Interrupts()
+    lab = FakeLab(machines, nodes=2)
+    errors: dict[str, LabctlError | None] = {r.node: r.error for r in bring(lab, (ONE, TWO))}
+    assert isinstance(errors[TWO], Interrupted)
+    assert machines.calls == []
+
+
+def test_what_failed_can_be_tried_again() -> None:
+    lab = FakeLab(FakeMachines(failing={f"up {ONE}": MachineError("no room", node=ONE)}))
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "no room"}
+    assert lab.state.node(ONE).target is None
+    lab.fakes.failing.clear()
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+
+
+def test_woken_notes_the_address_and_sets_the_clock() -> None:
+    lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.7"}))
+    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), choices={"a": 1}))
+    before = int(time.time())
+    woken(lab, lab.fakes, ONE)
+    record = lab.state.node(ONE)
+    assert record.target is not None
+    assert (record.target.host, record.choices) == ("10.0.0.7", {"a": 1})
+    (script,) = lab.remotes[ONE].scripts
+    assert before <= int(script.split("@")[1].split()[0]) <= time.time()

@@ -1,0 +1,81 @@
+"""Checkpoints: names, what is there, and what a node is told after it went back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from labctl import checkpoints
+from labctl.errors import MachineError, UsageError
+from labctl.fanout import Result
+from labctl.lab import Lab
+from labctl.machines.base import MachineState
+from tests.unit.fakes import FakeLab, FakeMachines, outcomes
+
+RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT
+ONE, TWO = "docker-node1", "docker-node2"
+Use = Callable[[Lab, str, Iterable[str]], list[Result[None]]]
+USES = [checkpoints.save, checkpoints.restore, checkpoints.delete]
+
+
+@pytest.fixture
+def lab() -> FakeLab:
+    return FakeLab(FakeMachines({ONE: RUNNING, TWO: STOPPED}, reachable={TWO: "10.0.0.2"}))
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("name", ["", "-f", "--help", "a b", "a/b", "..", "a\n", "é", "x" * 64])
+def test_names_that_cannot_be(lab: FakeLab, use: Use, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name"):
+        use(lab, name, ())
+    assert lab.fakes.calls == []
+
+
+@pytest.mark.parametrize("name", ["a", "chapter5", "2026-01-01", "before_swarm.2", "x" * 63])
+def test_names_that_can_be(lab: FakeLab, name: str) -> None:
+    assert outcomes(checkpoints.save(lab, name, ())) == {ONE: "ok", TWO: "ok"}
+    assert {r.node: r.value for r in checkpoints.names(lab, ())} == {ONE: [name], TWO: [name]}
+
+
+def test_a_checkpoint_is_never_overwritten(lab: FakeLab) -> None:
+    lab.fakes.kept[ONE] = ["chapter1"]
+    results = checkpoints.save(lab, "chapter1", ())
+    assert outcomes(results) == {ONE: "there is a checkpoint 'chapter1' already", TWO: "ok"}
+    assert lab.fakes.calls == [f"save {TWO} chapter1"]
+    (error,) = [result.error for result in results if result.error]
+    assert "checkpoint delete chapter1" in error.hint
+
+
+def test_restore_sets_the_clock_and_notes_the_address(lab: FakeLab) -> None:
+    lab.fakes.kept = {ONE: ["a"], TWO: ["a"]}
+    lab.hostkeys.record(TWO, "ssh-rsa", "AAAA")
+    assert outcomes(checkpoints.restore(lab, "a", [TWO])) == {TWO: "ok"}
+    assert lab.fakes.calls == [f"restore {TWO} a"]
+    assert lab.target(TWO).host == "10.0.0.2"
+    assert lab.remotes[TWO].scripts[0].startswith("date -u -s @")
+    assert lab.hostkeys.get(TWO) == ("ssh-rsa", "AAAA")
+
+
+@pytest.mark.parametrize("use", [checkpoints.restore, checkpoints.delete])
+@pytest.mark.parametrize(("kept", "hint"), [([], "there are none"), (["a", "b"], "there are a, b")])
+def test_a_checkpoint_that_is_not_there(lab: FakeLab, use: Use, kept: list[str], hint: str) -> None:
+    lab.fakes.kept[ONE] = kept
+    (result,) = use(lab, "c", [ONE])
+    assert isinstance(result.error, MachineError)
+    assert result.error.hint == hint
+    assert lab.fakes.calls == []
+
+
+def test_delete_touches_no_node(lab: FakeLab) -> None:
+    lab.fakes.kept = {ONE: ["a", "b"]}
+    assert outcomes(checkpoints.delete(lab, "a", [ONE])) == {ONE: "ok"}
+    assert lab.fakes.kept[ONE] == ["b"]
+    assert lab.fakes.known == {ONE: RUNNING, TWO: STOPPED}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_lab_that_was_never_brought_up(use: Use) -> None:
+    lab = FakeLab(FakeMachines({ONE: ABSENT}))
+    with pytest.raises(MachineError, match="no such machine yet"):
+        use(lab, "a", ())

@@ -1,0 +1,119 @@
+"""Which nodes answer: what is shown for each way not to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, LabctlError, MachineError
+from labctl.events import Notice
+from labctl.lab import Lab
+from labctl.machines.base import MachineState
+from labctl.registry import Entry, Registry
+from labctl.remote.target import Target
+from labctl.state import NodeRecord
+from labctl.status import NodeStatus, status, status_of_all
+from tests.unit.fakes import FakeLab, FakeMachines, Heard, ScriptedRemote
+
+RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT
+ONE, TWO = "docker-node1", "docker-node2"
+
+
+@pytest.fixture
+def lab() -> FakeLab:
+    found = FakeLab(FakeMachines({ONE: RUNNING, TWO: RUNNING}), nodes=2)
+    (found.workspace.state / ".vagrant").mkdir()
+    for node in (ONE, TWO):
+        found.state.save(node, NodeRecord(Target(node, "127.0.0.1")))
+        found.remotes[node] = ScriptedRemote(node)
+    return found
+
+
+def test_nodes_that_answer_need_no_vagrant(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never() -> FakeMachines:
+        raise AssertionError("Vagrant was asked")
+
+    monkeypatch.setattr(lab, "machines", never)
+    rows = status(lab, ())
+    assert rows[0] == NodeStatus(
+        ONE, "running", "192.168.56.11", "19.03.9", "2", "2026-01-01 10:00:00"
+    )
+    assert [row.node for row in status(lab, [TWO])] == [TWO]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (b"20.10.24\n0\n2026-01-01 10:00:00\n", ("20.10.24", "0", "2026-01-01 10:00:00")),
+        (b"-\n0\n2026-01-01 10:00:00\n", ("-", "-", "2026-01-01 10:00:00")),
+        (b"-\n0\n-\n", ("-", "-", "-")),
+        (b"", ("-", "-", "-")),
+        (b"\xff\n", ("\N{REPLACEMENT CHARACTER}", "-", "-")),
+    ],
+)
+def test_what_a_node_tells(lab: FakeLab, answer: bytes, shown: tuple[str, ...]) -> None:
+    lab.remotes[ONE].answer = answer
+    (row,) = status(lab, [ONE])
+    assert (row.state, row.engine, row.containers, row.since) == ("running", *shown)
+
+
+@pytest.mark.parametrize(
+    ("error", "known", "shown"),
+    [
+        (ConnectFailed("x"), RUNNING, "no answer"),
+        (ConnectFailed("x"), STOPPED, "stopped"),
+        (ConnectFailed("x"), MachineState.SUSPENDED, "suspended"),
+        (ConnectFailed("x"), ABSENT, "absent"),
+        (ConnectFailed("x"), MachineState.UNKNOWN, "no answer"),
+        (ConnectFailed("x"), MachineState.EXISTING, "no answer"),
+        (HostKeyChanged("x"), RUNNING, "another host key"),
+        (AuthFailed("x"), RUNNING, "login refused"),
+    ],
+)
+def test_a_node_that_does_not_answer(
+    lab: FakeLab, error: LabctlError, known: MachineState, shown: str
+) -> None:
+    lab.remotes[TWO].error = error
+    lab.fakes.known[TWO] = known
+    assert [row.state for row in status(lab, ())] == ["running", shown]
+
+
+def test_a_lab_that_was_never_brought_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = FakeLab(FakeMachines(), nodes=2)
+    monkeypatch.setattr(lab, "machines", None)  # Vagrant would be asked for nothing
+    assert [row.state for row in status(lab, ())] == ["absent", "absent"]
+
+
+def test_vagrant_that_fails_is_no_reason_to_fail(
+    lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> FakeMachines:
+        raise MachineError("vagrant status failed")
+
+    monkeypatch.setattr(lab, "machines", fails)
+    lab.remotes[ONE].error = ConnectFailed("x")
+    assert [row.state for row in status(lab, ())] == ["no answer", "running"]
+
+
+def test_every_lab_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("a", "nodes: 1\n"), ("b", "nodes: [\n")):
+        (tmp_path / name / ".labctl").mkdir(parents=True)
+        (tmp_path / name / "lab.yaml").write_text(text)
+    for name in "abc":
+        folder = tmp_path / name
+        Registry().note(Entry(str(folder), str(folder / ".labctl"), name, "192.168.56.0/24", ()))
+    monkeypatch.setattr(Lab, "machines", None)
+    heard = Heard()
+    labs = status_of_all(heard)
+    assert [(lab.name, lab.gone, len(lab.nodes)) for lab in labs] == [
+        ("a", False, 1),
+        ("b", False, 0),  # its lab.yaml is wrong, which is said
+        ("c", True, 0),
+    ]
+    assert any(str(tmp_path / "b") in notice.message for notice in heard.of(Notice))
+    assert Registry().prune()[0].name == "c"
+
+
+def test_no_lab_at_all() -> None:
+    assert status_of_all(Heard()) == []
