@@ -20,6 +20,7 @@ class Phase(StrEnum):
     CONNECTING = "connecting"
     PROVISIONING = "provisioning"
     VERIFYING = "verifying"
+    REHEARSING = "rehearsing"
     DONE = "done"
     FAILED = "failed"
 
@@ -95,6 +96,34 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class ExerciseStarted:
+    """An exercise of a rehearsal began on a node."""
+
+    node: str
+    section: str
+    exercise: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExerciseEnded:
+    """An exercise of a rehearsal ended, cleaned up after.
+
+    `outcome` is passed, failed, error, or skipped, which means: not applicable, for the reason that
+    `message` gives. `started` is in seconds since 1970.
+    """
+
+    node: str
+    section: str
+    exercise: str
+    title: str
+    outcome: str
+    message: str
+    seconds: float
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that the user should know and that stops nothing."""
 
@@ -110,6 +139,8 @@ Event = (
     | ChangeDone
     | Decided
     | Checked
+    | ExerciseStarted
+    | ExerciseEnded
     | Notice
 )
 

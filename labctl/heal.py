@@ -133,7 +133,7 @@ class _Patient:
             raise ChecksFailed(
                 f"{len(failed)} checks failed",
                 node=self._node,
-                details="\n".join(f"{c.playbook}: {c.title}: {c.message}" for c in failed),
-                hint=f"begin with {failed[0].playbook}: {failed[0].title}",
+                details="\n".join(f"{c.section}: {c.title}: {c.message}" for c in failed),
+                hint=f"begin with {failed[0].section}: {failed[0].title}",
             )
         return run

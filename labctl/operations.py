@@ -192,7 +192,7 @@ def _verify_node(
     report = verifier.verify(node, playbooks)
     for check in report.checks:
         lab.emit(
-            Checked(node, check.playbook, check.name, check.outcome, check.message, check.seconds)
+            Checked(node, check.section, check.name, check.outcome, check.message, check.seconds)
         )
     if report.failed:
         lab.emit(PhaseEntered(node, Phase.FAILED, f"{len(report.failed)} checks failed"))

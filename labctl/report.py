@@ -1,34 +1,68 @@
-"""What the checks of a node said, as values that travel between processes and into files."""
+"""What the tests of a node said, as values that travel between processes and into files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 _JUNIT = {"failed": "failure", "error": "error", "skipped": "skipped"}
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One check that ran.
+class Ran:
+    """A command that a test ran on a node.
 
     Parameters:
-        playbook: whose verify.py it stands in.
-        name: the test function's name, with its parameters if it has any.
-        title: what it proves, from its docstring's first line, or its name in words.
-        outcome: ``passed``, ``failed``, ``skipped`` or ``error`` (it could not be run).
-        message: what was expected and what was seen, or why it was skipped.
+        node: where.
+        command: the command line.
+        root: it ran as root, not as the login user.
+        exit_code: None where it did not end.
+        out: the end of its stdout.
+        err: the end of its stderr.
         seconds: how long it took.
     """
 
-    playbook: str
+    node: str
+    command: str
+    root: bool
+    exit_code: int | None
+    out: str
+    err: str
+    seconds: float
+
+    def hidden(self, hide: Callable[[str], str]) -> Ran:
+        """Return it with all its texts gone through `hide`."""
+        command, out, err = hide(self.command), hide(self.out), hide(self.err)
+        return replace(self, command=command, out=out, err=err)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check or one exercise that ran.
+
+    Parameters:
+        section: where it belongs: the playbook whose verify.py it stands in, or the section of the
+            course.
+        name: the test function's name, with its parameters if it has any; empty where it stands
+            for a whole file.
+        title: what it proves, from its docstring's first line, or its name in words.
+        outcome: ``passed``, ``failed``, ``skipped`` or ``error`` (it could not be run).
+        message: what was expected and what was seen, or why it was skipped.
+        seconds: how long it took, with making ready and cleaning up.
+        started: when it began, in seconds since 1970.
+        commands: what an exercise that did not pass ran.
+    """
+
+    section: str
     name: str
     title: str
     outcome: str
     message: str
     seconds: float
+    started: float = 0.0
+    commands: tuple[Ran, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +94,7 @@ class NodeReport:
             "versions": self.versions,
             "checks": [
                 {
-                    "playbook": check.playbook,
+                    "playbook": check.section,
                     "check": check.name,
                     "title": check.title,
                     "outcome": check.outcome,
@@ -86,7 +120,7 @@ def junit(reports: Sequence[NodeReport]) -> str:
                 suite,
                 "testcase",
                 {
-                    "classname": f"{report.node}.{check.playbook}",
+                    "classname": f"{report.node}.{check.section}",
                     "name": _printable(check.name),
                     "time": f"{check.seconds:.3f}",
                 },

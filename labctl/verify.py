@@ -1,25 +1,18 @@
-"""Running the checks: one process a node, all nodes at once.
-
-pytest keeps its state in its process, so nodes that are to be checked side by side need a process
-each. They are forked off a server that has imported pytest and testinfra already, where the system
-can fork; so the import is paid once, and while machines still boot.
-"""
+"""The checks of playbooks: what they may expect of a node, and running them."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl.errors import VerifyError
 from labctl.playbook import Playbook
 from labctl.report import NodeReport
 from labctl.state import write
-from labctl.verify_worker import Request, run
+from labctl.verify_pool import WorkerPool
+from labctl.verify_worker import Request
 
 if TYPE_CHECKING:
     from labctl.lab import Lab
@@ -56,23 +49,15 @@ class Verifier:
 
     def __init__(self, lab: Lab, processes: int) -> None:
         self._lab = lab
-        self._processes = min(processes, lab.spec.parallel)
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool = WorkerPool(min(processes, lab.spec.parallel), lab.emit)
 
     def __enter__(self) -> Verifier:
-        if self._processes:
-            methods = multiprocessing.get_all_start_methods()
-            context = multiprocessing.get_context(
-                "forkserver" if "forkserver" in methods else "spawn"
-            )
-            if "forkserver" in methods:
-                context.set_forkserver_preload(["labctl.verify_worker", "labctl.verify_preload"])
-            self._pool = ProcessPoolExecutor(self._processes, mp_context=context)
+        self._pool.__enter__()
+        self._lab.stop.add(self._pool.stop)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+    def __exit__(self, *error: object) -> None:
+        self._pool.__exit__(*error)
 
     def verify(self, node: str, playbooks: Sequence[Playbook]) -> NodeReport:
         """Run the checks of `playbooks` on a node.
@@ -81,22 +66,22 @@ class Verifier:
             VerifyError: they could not be run at all.
             RemoteError: the node could not be reached.
         """
-        assert self._pool is not None, "a Verifier checks only inside its context"
         lab = self._lab
-        expected = lab.workspace.wanted.with_name(f"wanted.{node}.json")
-        write(expected, json.dumps(wanted(lab, node), indent=2) + "\n")
-        request = Request(
-            node=node,
-            target=lab.target(node),
-            known_hosts=lab.workspace.known_hosts,
-            sudo_password=lab.sudo_password,
-            files=tuple((book.name, book.verify) for book in playbooks if book.verify),
-            wanted=expected,
-            log=lab.workspace.log(node, "verify"),
+        return self._pool.run(
+            Request(
+                node=node,
+                target=lab.target(node),
+                known_hosts=lab.workspace.known_hosts,
+                sudo_password=lab.sudo_password,
+                files=tuple((book.name, book.verify) for book in playbooks if book.verify),
+                wanted=write_wanted(lab, node, wanted(lab, node)),
+                log=lab.workspace.log(node, "verify"),
+            )
         )
-        try:
-            return self._pool.submit(run, request).result()
-        except BrokenProcessPool as error:
-            raise VerifyError(
-                "the process that runs the checks died", node=node, hint="run the command again"
-            ) from error
+
+
+def write_wanted(lab: Lab, node: str, values: Mapping[str, Any]) -> Path:
+    """Write what the tests of a node may expect, and return the file."""
+    path = lab.workspace.wanted.with_name(f"wanted.{node}.json")
+    write(path, json.dumps(values, indent=2) + "\n")
+    return path

@@ -5,4 +5,6 @@ import testinfra.backend.base
 import testinfra.plugin  # noqa: F401
 
 import labctl.remote.session
-import labctl.remote.ssh  # noqa: F401
+import labctl.remote.ssh
+import labctl.testinfra_backend
+import labctl.verify_plugin  # noqa: F401

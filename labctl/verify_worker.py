@@ -1,37 +1,42 @@
-"""The checks of one node in a process of their own: pytest, testinfra, labctl's connection."""
+"""The tests of one node in a process of their own: pytest, testinfra, labctl's connection."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from labctl.errors import LabctlError, VerifyError
+from labctl.errors import Interrupted, LabctlError, VerifyError
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
-from labctl.report import Check, NodeReport
-
-if TYPE_CHECKING:
-    import pytest
+from labctl.report import NodeReport
 
 WANTED = "LABCTL_WANTED"
-"""Environment variable with the file of what the checks expect."""
+"""Environment variable with the file of what the tests expect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to check, as a value that can be sent to another process.
+    """What to run on a node, as a value that can be sent to another process.
 
     Parameters:
         node: the node's name.
         target: how it is reached.
-        known_hosts: where its host key is recorded.
-        sudo_password: where its login user needs one.
-        files: (playbook, verify.py) in the order of work.
-        wanted: JSON file of what the checks may expect.
+        known_hosts: where host keys are recorded.
+        sudo_password: where the login user needs one.
+        files: (section, file) in the order of work; for checks, the section is the playbook.
+        wanted: JSON file of what the tests may expect.
         log: takes pytest's own output.
+        rehearsal: the tests are exercises: each is told of as it begins and ends, with what it ran,
+            and a file that cannot be loaded is one exercise that failed.
+        shared: conftest.py files whose fixtures all sections may use.
+        peers: how the lab's other nodes are reached.
+        versions: (name, command line) of what is to be known of the node besides.
     """
 
     node: str
@@ -41,126 +46,127 @@ class Request:
     files: tuple[tuple[str, Path], ...]
     wanted: Path
     log: Path
+    rehearsal: bool = False
+    shared: tuple[Path, ...] = ()
+    peers: tuple[Target, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
 
 
-class _Collector:
-    """A pytest plugin that turns reports into checks."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last word of a process about a node: no event of it follows."""
 
-    def __init__(self, node: str, owners: dict[Path, str]) -> None:
-        self._node = node
-        self._owners = owners
-        self._titles: dict[str, str] = {}
-        self.checks: list[Check] = []
-        self.errors: list[str] = []
-        self.properties: dict[str, str] = {}
+    node: str
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.errors.append(report.longreprtext)
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            doc = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
-            words = getattr(item, "originalname", item.name).removeprefix("test_")
-            self._titles[item.nodeid] = doc.partition("\n")[0] or words.replace("_", " ")
+class _Orders:
+    """What this process was told by the one that started it."""
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
-            outcome = report.outcome
-        elif report.when == "teardown" and report.failed:
-            outcome = "failed"
+    def __init__(self) -> None:
+        self.say: Callable[[Any], None] = lambda _: None
+        self.stopped: Callable[[], bool] = lambda: False
+        self.obeyed = False
+
+
+_orders = _Orders()
+
+
+def begin(queue: Any, stop: Any) -> None:
+    """Prepare this process.
+
+    Parameters:
+        queue: takes events.
+        stop: a `multiprocessing.Event`; once it is set, what runs here ends as by Ctrl-C, once.
+    """
+    _orders.say = queue.put
+    _orders.stopped = stop.is_set
+
+    def interrupt(*_: object) -> None:
+        # Ctrl-C reaches every process of the terminal, at any time and any number of times.
+        if stop.is_set() and not _orders.obeyed:
+            _orders.obeyed = True
+            raise KeyboardInterrupt
+
+    def watch() -> None:
+        stop.wait()
+        main = threading.main_thread().ident
+        if hasattr(signal, "pthread_kill") and main is not None:
+            signal.pthread_kill(main, signal.SIGINT)
         else:
-            return
-        self.properties |= {key: str(value) for key, value in report.user_properties}
-        failed_early = report.when != "call" and outcome == "failed"
-        self.checks.append(
-            Check(
-                playbook=self._playbook(report),
-                name=self._name(report),
-                title=self._titles.get(report.nodeid, report.location[2]),
-                outcome="error" if failed_early else outcome,
-                message=_message(report),
-                seconds=report.duration,
-            )
-        )
+            signal.raise_signal(signal.SIGINT)
 
-    def _name(self, report: pytest.TestReport) -> str:
-        """Return the test's name with its parameters, of which the host is none of interest."""
-        name, bracket, parameters = report.location[2].partition("[")
-        others = parameters.removesuffix("]").removeprefix(f"labctl://{self._node}").lstrip("-")
-        return f"{name}[{others}]" if bracket and others else name
-
-    def _playbook(self, report: pytest.TestReport) -> str:
-        path = Path(report.nodeid.partition("::")[0])
-        matching = [
-            name for file, name in self._owners.items() if file.parts[-2:] == path.parts[-2:]
-        ]
-        return matching[0] if matching else ""
+    signal.signal(signal.SIGINT, interrupt)
+    threading.Thread(target=watch, name="stop", daemon=True).start()
 
 
 def run(request: Request) -> NodeReport:
-    """Run the checks of one node.
+    """Run the tests of one node.
 
     Raises:
         VerifyError: a verify.py cannot be loaded.
         RemoteError: the node cannot be reached.
+        Interrupted: the process was told to stop.
     """
+    try:
+        return _run(request)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted", node=request.node) from None
+    finally:
+        _orders.say(Ended(request.node))
+
+
+def _run(request: Request) -> NodeReport:
     import pytest
 
-    from labctl.remote.session import ShellSession
-    from labctl.remote.ssh import Remote
-    from labctl.testinfra_backend import register
+    from labctl.testinfra_backend import Sessions
+    from labctl.verify_plugin import Plugin
 
     os.environ[WANTED] = str(request.wanted)
-    remote = Remote(
-        request.target, HostKeys(request.known_hosts), sudo_password=request.sudo_password
+    sessions = Sessions(
+        (request.target, *request.peers), HostKeys(request.known_hosts), request.sudo_password
     )
-    session = ShellSession(remote)
-    collector = _Collector(request.node, {path: name for name, path in request.files})
+    plugin = Plugin(request, sessions, _orders.say)
     try:
-        session.run(":")  # one error now if the node does not answer, not one for each check
-        register(request.node, session)
-        arguments = [
-            "--import-mode=importlib",
-            f"--rootdir={os.path.commonpath([path.parent.parent for _, path in request.files])}"
-            if request.files
-            else "--rootdir=.",
-            f"--config-file={os.devnull}",
-            "-p",
-            "no:cacheprovider",
-            f"--hosts=labctl://{request.node}",
-            "--quiet",
-            *(str(path) for _, path in request.files),
-        ]
+        session = sessions[request.node]
+        session.run(":")  # one error now if the node does not answer, not one for each test
+        for name, command in request.versions:
+            code, out, _ = session.run(command)
+            if code == 0 and out.strip():
+                plugin.properties[name] = out.decode("utf-8", "replace").strip().split("\n")[0]
         with (
             request.log.open("w", encoding="utf-8") as log,
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
         ):
             if request.files:
-                pytest.main(arguments, plugins=[collector])
+                pytest.main(_arguments(request), plugins=[plugin])
     except LabctlError:
         raise
     finally:
-        session.close()
-        remote.close()
-    if collector.errors:
+        sessions.close()
+    if _orders.stopped():
+        raise Interrupted("interrupted", node=request.node)
+    if plugin.errors:
         raise VerifyError(
             "the checks cannot be loaded",
             node=request.node,
-            details="\n".join(collector.errors)[-4000:],
-            hint="mend the verify.py that is named above",
+            details="\n".join(plugin.errors)[-4000:],
+            hint="mend the file that is named above",
             log=request.log,
         )
-    return NodeReport(request.node, tuple(collector.checks), collector.properties)
+    return NodeReport(request.node, tuple(plugin.checks), plugin.properties)
 
 
-def _message(report: pytest.TestReport) -> str:
-    """Return why a check failed or was skipped, without pytest's frame around it."""
-    if report.outcome == "passed":
-        return ""
-    if report.outcome == "skipped":
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-        return str(reason).removeprefix("Skipped: ")
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message) if crash is not None else report.longreprtext
+def _arguments(request: Request) -> list[str]:
+    root = os.path.commonpath([path.parent.parent for _, path in request.files])
+    return [
+        "--import-mode=importlib",
+        f"--rootdir={root}",
+        f"--config-file={os.devnull}",
+        "-p",
+        "no:cacheprovider",
+        f"--hosts=labctl://{request.node}",
+        "--quiet",
+        *(["--continue-on-collection-errors"] if request.rehearsal else []),
+        *(str(path) for _, path in request.files),
+    ]

@@ -132,6 +132,16 @@ class Workspace:
         """Folders of playbooks; the lab's own come first."""
         return self.folder / "playbooks", packaged("playbooks")
 
+    @property
+    def course(self) -> tuple[Path, ...]:
+        """Folders of the course's exercises; the lab's own come first."""
+        return self.folder / "course", packaged("course")
+
+    @property
+    def rehearsal(self) -> Path:
+        """The page of the last rehearsal."""
+        return self.state / "rehearsal.html"
+
     def make(self) -> None:
         """Make the state folder, readable by its owner alone.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labctl.lab import Lab
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "The lab": ("init", "up", "provision", "verify", "status", "heal"),
+    "The lab": ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
     "Its machines": ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
     "Its nodes": ("ssh", "exec", "scp", "sync", "ssh-config"),
     "Looking closer": ("render", "doctor", "schema"),

@@ -21,6 +21,8 @@ from labctl.events import (
     Checked,
     Decided,
     Event,
+    ExerciseEnded,
+    ExerciseStarted,
     MachineOutput,
     Notice,
     Phase,
@@ -35,6 +37,7 @@ class _Row:
     phase: Phase = Phase.WAITING
     at: str = ""
     changes: int = 0
+    failed: int = 0
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
@@ -87,6 +90,10 @@ class LiveTable:
                     row.at = f"measured {key}"
                 case Checked(_, playbook, check, _, _, _):
                     row.at = f"{playbook}: {check}"
+                case ExerciseStarted(_, section, _, title):
+                    row.at = f"{section}: {title}"
+                case ExerciseEnded(outcome=outcome):
+                    row.failed += outcome in ("failed", "error")
                 case _:
                     pass
 
@@ -103,6 +110,7 @@ class LiveTable:
                 Text(name, "bold"),
                 Text(row.phase, style),
                 Text(f"{end - row.began:5.0f} s", "dim"),
+                Text(f"{row.failed} failed" if row.failed else "", "red"),
                 Text(printable(row.at)[:100], "dim", no_wrap=True, overflow="ellipsis"),
             )
         return table

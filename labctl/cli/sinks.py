@@ -19,6 +19,8 @@ from labctl.events import (
     Decided,
     Event,
     Exchanged,
+    ExerciseEnded,
+    ExerciseStarted,
     MachineOutput,
     Notice,
     Phase,
@@ -78,6 +80,11 @@ def sentence(event: Event, *, verbose: bool) -> str:
                 text = f"{outcome}: {playbook}: {check}: {message}"
             elif verbose:
                 text = f"{outcome}: {playbook}: {check}"
+        case ExerciseEnded(_, section, _, title, outcome, message, seconds, _):
+            text = f"{section}: {title}: {_OUTCOMES[outcome]}"
+            text += f": {message}" if message else f" in {seconds:.1f} s"
+        case ExerciseStarted(_, section, _, title) if verbose:
+            text = f"{section}: {title}: begins"
         case Exchanged(_, snippets, seconds) if verbose:
             text = f"exchange of {snippets} snippets in {seconds:.3f} s"
         case MachineOutput(_, line) if verbose:
@@ -87,6 +94,14 @@ def sentence(event: Event, *, verbose: bool) -> str:
         case _:
             pass
     return text
+
+
+_OUTCOMES = {
+    "passed": "passed",
+    "failed": "FAILED",
+    "error": "FAILED",
+    "skipped": "not applicable",
+}
 
 
 class PlainLines:

@@ -28,7 +28,7 @@ def print_summary(
             _json(_result(lab, result))
         return
     rows = [_row(lab, result) for result in results]
-    _table(["node", "address", "engine", "compose", "changes", "checks", "result"], rows)
+    print_table(["node", "address", "engine", "compose", "changes", "checks", "result"], rows)
     for result in results:
         if result.error is not None:
             typer.echo()
@@ -70,16 +70,16 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
 def _failures(report: NodeReport) -> None:
     for check in report.failed:
         typer.echo()
-        typer.secho(f"{report.node}: {check.playbook}: {check.title}: {check.outcome}", fg="red")
+        typer.secho(f"{report.node}: {check.section}: {check.title}: {check.outcome}", fg="red")
         typer.echo(f"  in {check.name}")
-        for line in _shortened(check.message.splitlines()):
+        for line in shortened(check.message.splitlines()):
             typer.echo(f"  | {printable(line)}")
     skipped = [check for check in report.checks if check.outcome == "skipped"]
     for check in skipped:
-        typer.echo(f"{report.node}: {check.playbook}: {check.title}: skipped: {check.message}")
+        typer.echo(f"{report.node}: {check.section}: {check.title}: skipped: {check.message}")
 
 
-def _shortened(lines: list[str]) -> list[str]:
+def shortened(lines: list[str]) -> list[str]:
     """Leave out the middle of a long message: what was run is at its top, why at its end."""
     head, end = 4, 10
     if len(lines) <= head + end + 1:
@@ -136,7 +136,7 @@ def print_status(options: Globals, rows: list[NodeStatus]) -> None:
         for row in rows:
             _json({"event": "status", **row.as_json()})
         return
-    _table(
+    print_table(
         ["node", "state", "address", "engine", "containers", "up since"],
         [
             [row.node, row.state, row.address or "-", row.engine, row.containers, row.since]
@@ -167,7 +167,7 @@ def _json(data: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> None:
+def print_table(heads: list[str], rows: list[list[str]]) -> None:
     """Print columns as wide as they need to be; a pipe gets the same text as a terminal."""
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     for index, row in enumerate([heads, *rows]):

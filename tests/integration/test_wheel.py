@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
         shutil.copy(ROOT / name, source)
-    for name in ("labctl", "templates", "playbooks"):
+    for name in ("labctl", "templates", "playbooks", "course"):
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     done = subprocess.run(
@@ -67,7 +67,7 @@ def files(folder: Path) -> set[str]:
 def test_it_holds_every_module_template_and_playbook(unpacked: Path) -> None:
     held = files(unpacked / "labctl")
     assert files(ROOT / "labctl") <= held
-    for name in ("templates", "playbooks"):
+    for name in ("templates", "playbooks", "course"):
         assert {f"_data/{name}/{file}" for file in files(ROOT / name)} <= held
     assert "_data/templates/Vagrantfile.j2" in held
     assert "_data/playbooks/engine/play.py" in held
@@ -78,7 +78,7 @@ def test_it_holds_nothing_else(unpacked: Path) -> None:
     tops = {path.name for path in unpacked.iterdir()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"labctl"}
     data = {path.name for path in (unpacked / "labctl" / "_data").iterdir()}
-    assert data == {"templates", "playbooks"}
+    assert data == {"templates", "playbooks", "course"}
 
 
 def test_it_installs_the_command(unpacked: Path) -> None:

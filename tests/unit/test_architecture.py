@@ -25,17 +25,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("shapes", "sources", "toolchains", "faults", "addresses", "daemon"),
         *("spec", "specparts", "speccheck", "specfile", "starterfile", "diagnosis"),
-        *("facts", "workspace", "report", "locking", "remote", "resources"),
+        *("facts", "workspace", "report", "secrets", "locking", "remote", "resources"),
     ),
     # What is done with it.
     (
         *("playbook", "converge", "render", "machines", "transfer", "state", "registry"),
-        *("fanout", "desk"),
-        *("verify", "verify_worker", "verify_preload", "testinfra_backend"),
+        *("fanout", "desk", "testinfra_backend"),
+        *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
     ),
     ("lab",),
     # The use cases.
-    ("operations", "bringup", "lifecycle", "checkpoints", "heal", "status", "doctor"),
+    ("operations", "bringup", "lifecycle", "checkpoints", "heal", "status", "doctor", "rehearsal"),
     ("cli",),
 )
 """From the ground up; a module imports from its own layer and from those below."""
@@ -53,7 +53,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pydantic": {"spec", "specparts"},
     "pydantic_core": {"spec", "specparts"},
     "testinfra": {"testinfra_backend", "verify_preload"},
-    "pytest": {"verify_worker", "verify_preload"},
+    "pytest": {"verify_worker", "verify_plugin", "verify_preload"},
     "filelock": {"locking"},
     "platformdirs": {"registry"},
 }

@@ -19,6 +19,8 @@ from labctl.events import (
     Decided,
     Event,
     Exchanged,
+    ExerciseEnded,
+    ExerciseStarted,
     MachineOutput,
     Notice,
     Phase,
@@ -39,6 +41,11 @@ SAMPLES: list[Event] = [
     Checked("a", "engine", "test_x", "failed", "assert 1 == 2\nmore", 0.1),
     Checked("a", "engine", "test_x", "error", "no connection", 0.1),
     Checked("a", "engine", "test_x", "skipped", "why", 0.1),
+    ExerciseStarted("a", "engine", "test_x", NASTY),
+    ExerciseEnded("a", "engine", "test_x", "it runs", "passed", "", 1.5, 1.7e9),
+    ExerciseEnded("a", "engine", "test_x", "it runs", "failed", NASTY, 1.5, 1.7e9),
+    ExerciseEnded("a", "engine", "test_x", "it runs", "error", "no node", 1.5, 1.7e9),
+    ExerciseEnded("a", "engine", "test_x", "it runs", "skipped", "too old", 1.5, 1.7e9),
     Notice("", NASTY),
 ]
 
@@ -83,6 +90,13 @@ PLAIN: list[tuple[Event, str | None, str | None]] = [
      "failed: engine: test_x: 1 == 2", "failed: engine: test_x: 1 == 2"),
     (Checked("a", "engine", "test_x", "error", "gone", 0.1),
      "error: engine: test_x: gone", "error: engine: test_x: gone"),
+    (ExerciseStarted("a", "engine", "test_x", "it runs"), None, "engine: it runs: begins"),
+    (ExerciseEnded("a", "engine", "test_x", "it runs", "passed", "", 1.5, 0.0),
+     "engine: it runs: passed in 1.5 s", "engine: it runs: passed in 1.5 s"),
+    (ExerciseEnded("a", "engine", "test_x", "it runs", "failed", "1 == 2", 1.5, 0.0),
+     "engine: it runs: FAILED: 1 == 2", "engine: it runs: FAILED: 1 == 2"),
+    (ExerciseEnded("a", "engine", "test_x", "it runs", "skipped", "old", 1.5, 0.0),
+     "engine: it runs: not applicable: old", "engine: it runs: not applicable: old"),
     (Notice("a", "slow"), "slow", "slow"),
 ]  # fmt: skip
 

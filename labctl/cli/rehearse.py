@@ -1,0 +1,66 @@
+"""`labctl rehearse`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.context import AskSudo, Json, open_lab, sink, with_json
+from labctl.cli.provisioning import names
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("rehearse")(rehearse)
+
+
+def rehearse(
+    context: typer.Context,
+    sections: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SECTION]...", help="Sections of the course; default: all."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--node",
+            "--limit",
+            "-l",
+            metavar="NODES",
+            help="Only on these nodes: names or patterns, with commas.",
+        ),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--list", help="List the sections, and rehearse nothing.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
+    ] = None,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Perform the course's exercises on the nodes, and say which work.
+
+    Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
+    """
+    from labctl.cli.rehearsed import print_rehearsal, print_sections
+    from labctl.rehearsal.run import rehearse as run
+    from labctl.rehearsal.sections import discover
+    from labctl.report import junit as junit_xml
+    from labctl.state import write
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, ask_sudo_password=ask_sudo_password and not show)
+        if show:
+            print_sections(context.obj, lab, discover(lab))
+            return
+        rehearsal = run(lab, limit or (), names(sections))
+    if junit is not None:
+        write(junit, junit_xml(rehearsal.reports))
+    print_rehearsal(context.obj, rehearsal)
+    if not rehearsal.ok:
+        errors = [result.error.exit_code for result in rehearsal.results if result.error]
+        raise typer.Exit(max(errors, default=1))

@@ -1,0 +1,152 @@
+"""What a rehearsal came to, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from labctl.cli.errors import as_json, lines, printable
+from labctl.cli.summary import print_table, shortened
+
+if TYPE_CHECKING:
+    from labctl.cli.context import Globals
+    from labctl.fanout import Result
+    from labctl.lab import Lab
+    from labctl.rehearsal.run import Rehearsal
+    from labctl.rehearsal.sections import Section
+    from labctl.report import Check, NodeReport, Ran
+
+_LAST_COMMANDS = 5
+_LAST_LINES = 6
+
+
+def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> None:
+    """Print the sections and where their exercises stand."""
+    for section in sections:
+        if options.as_json:
+            files = [str(file) for file in section.files]
+            _json({"event": "section", "section": section.name, "files": files})
+    if not options.as_json:
+        rows = [[section.name, ", ".join(map(str, section.files))] for section in sections]
+        print_table(["section", "exercises"], rows)
+
+
+def print_rehearsal(options: Globals, rehearsal: Rehearsal) -> None:
+    """Print a table by section and node, and what failed with what was run and seen."""
+    if options.as_json:
+        for result in rehearsal.results:
+            _json(_result(result))
+        _json(
+            {
+                "event": "rehearsal",
+                "ok": rehearsal.ok,
+                "sections": rehearsal.sections,
+                "seconds": round(rehearsal.seconds, 3),
+                **rehearsal.counts(),
+            }
+        )
+        return
+    heads = ["section", *(result.node for result in rehearsal.results)]
+    print_table(heads, [_row(section, rehearsal.results) for section in rehearsal.sections])
+    for result in rehearsal.results:
+        if result.error is not None:
+            typer.echo()
+            for index, line in enumerate(lines(result.error)):
+                typer.secho(line, fg="red" if index == 0 else None)
+    for report in rehearsal.reports:
+        for check in report.failed:
+            _failure(report, check)
+    _not_applicable(rehearsal)
+    typer.echo(f"\n{verdict(rehearsal)}")
+
+
+def verdict(rehearsal: Rehearsal) -> str:
+    """Return what the rehearsal came to, in a sentence."""
+    counts = rehearsal.counts()
+    bad = counts["failed"] + counts["error"]
+    said = f"{counts['passed']} exercises passed, {bad} failed, {counts['skipped']} not applicable"
+    lost = [result.node for result in rehearsal.results if result.error]
+    return said + (f"; not rehearsed: {', '.join(lost)}" if lost else "")
+
+
+def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:
+    return [section, *(_cell(section, result) for result in results)]
+
+
+def _cell(section: str, result: Result[NodeReport]) -> str:
+    if result.value is None:
+        return "FAILED"
+    checks = [check for check in result.value.checks if check.section == section]
+    bad = [check for check in checks if check.outcome in ("failed", "error")]
+    passed = [check for check in checks if check.outcome == "passed"]
+    skipped = [check for check in checks if check.outcome == "skipped"]
+    said = f"{len(passed)}/{len(checks) - len(skipped)}" if len(checks) > len(skipped) else ""
+    parts = [said, f"{len(skipped)} n/a" if skipped else "", "FAILED" if bad else ""]
+    seconds = f"{sum(check.seconds for check in checks):.0f} s"
+    return " ".join(part for part in (*parts, seconds) if part)
+
+
+def _failure(report: NodeReport, check: Check) -> None:
+    typer.echo()
+    typer.secho(f"{report.node}: {check.section}: {check.title}: {check.outcome}", fg="red")
+    for line in shortened(check.message.splitlines()):
+        typer.echo(f"  | {printable(line)}")
+    left = len(check.commands) - _LAST_COMMANDS
+    if left > 0:
+        typer.echo(f"  … {left} commands before these are in --json and on the page …")
+    for ran in check.commands[-_LAST_COMMANDS:]:
+        _ran(report.node, ran)
+
+
+def _ran(node: str, ran: Ran) -> None:
+    where = f"{ran.node}: " if ran.node != node else ""
+    code = "did not end" if ran.exit_code is None else f"exit code {ran.exit_code}"
+    first, *more = [printable(line) for line in ran.command.splitlines() or [""]]
+    command = first + (" …" if more else "")
+    typer.echo(f"  {where}{'#' if ran.root else '$'} {command}   ({code})")
+    if ran.exit_code != 0:
+        for line in (ran.out + ran.err).splitlines()[-_LAST_LINES:]:
+            typer.echo(f"      {printable(line)}")
+
+
+def _not_applicable(rehearsal: Rehearsal) -> None:
+    """Print what was left out and why, once for all nodes that say the same."""
+    seen: dict[tuple[str, str, str], list[str]] = {}
+    for report in rehearsal.reports:
+        for check in report.checks:
+            if check.outcome == "skipped":
+                key = (check.section, check.title, check.message)
+                seen.setdefault(key, []).append(report.node)
+    if seen:
+        typer.echo("\nnot applicable:")
+    for (section, title, message), nodes in seen.items():
+        where = "" if len(nodes) == len(rehearsal.results) else f" ({', '.join(nodes)})"
+        typer.echo(f"  {section}: {printable(title)}{where}: {printable(message)}")
+
+
+def _result(result: Result[NodeReport]) -> dict[str, Any]:
+    report = result.value
+    data: dict[str, Any] = {
+        "event": "result",
+        "node": result.node,
+        "ok": report is not None and not report.failed,
+    }
+    if report is not None:
+        data["versions"] = report.versions
+        data["exercises"] = [
+            {"section": c.section, "exercise": c.name}
+            | {k: v for k, v in asdict(c).items() if k not in ("section", "name")}
+            for c in report.checks
+        ]
+    if result.error:
+        data["error"] = as_json(result.error)
+    return data
+
+
+def _json(data: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")

@@ -1,0 +1,139 @@
+"""The use case: rehearse the course on the lab's nodes, all of them at once.
+
+The lab's lock is held: an exercise must not meet a node that is being changed, and two rehearsals
+would take each other's containers for leftovers.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
+from labctl.events import Phase, PhaseEntered
+from labctl.fanout import Result, each
+from labctl.lab import Lab
+from labctl.rehearsal.sections import Section, choose, discover, shared
+from labctl.remote.target import Target
+from labctl.report import NodeReport
+from labctl.verify import wanted, write_wanted
+from labctl.verify_pool import WorkerPool
+from labctl.verify_worker import Request
+
+VERSIONS = (
+    ("engine", "docker version --format '{{.Server.Version}}'"),
+    ("client", "docker version --format '{{.Client.Version}}'"),
+    ("containerd", "containerd --version | awk '{print $3}'"),
+    ("compose", "docker-compose version --short || docker compose version --short"),
+    ("kernel", "uname -r"),
+    ("system", "sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '\"'"),
+)
+"""What a reader of the result wants to know of a node, and what tells it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A rehearsal that ended.
+
+    Parameters:
+        sections: names of what was rehearsed, in order.
+        results: a result for each node, in the lab's order.
+        began: when, in seconds since 1970.
+        seconds: how long it took.
+    """
+
+    sections: tuple[str, ...]
+    results: tuple[Result[NodeReport], ...]
+    began: float
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every node was reached and no exercise failed there."""
+        return all(r.ok and r.value is not None and not r.value.failed for r in self.results)
+
+    @property
+    def reports(self) -> tuple[NodeReport, ...]:
+        """What the nodes said that were reached."""
+        return tuple(result.value for result in self.results if result.value is not None)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many exercises came to each outcome, on all nodes together."""
+        outcomes = [check.outcome for report in self.reports for check in report.checks]
+        return {name: outcomes.count(name) for name in ("passed", "failed", "error", "skipped")}
+
+
+def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
+    """Perform sections of the course on nodes that are up.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns of nodes; none: all.
+        names: of sections; none: all.
+
+    Raises:
+        UsageError: there is no such node or section; no machine was touched.
+        LabLocked: another labctl works on the lab.
+        Interrupted: the user pressed Ctrl-C; what the exercises had made was removed.
+    """
+    nodes = lab.select(limit)
+    sections = choose(discover(lab), names)
+    if not sections:
+        raise UsageError(
+            "there is nothing to rehearse", hint="write course/NAME.py beside lab.yaml"
+        )
+    began = time.time()
+    with (
+        lab.state.locked("rehearse"),
+        WorkerPool(min(len(nodes), lab.spec.parallel), lab.emit) as pool,
+    ):
+        lab.stop.add(pool.stop)
+
+        def work(node: str) -> NodeReport:
+            try:
+                lab.emit(PhaseEntered(node, Phase.REHEARSING))
+                report = pool.run(_request(lab, node, sections))
+            except LabctlError as error:
+                lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
+                raise
+            failed = len(report.failed)
+            note = f"{failed} exercise{'s' if failed > 1 else ''} failed" if failed else ""
+            lab.emit(PhaseEntered(node, Phase.FAILED if failed else Phase.DONE, note))
+            return report
+
+        try:
+            results = each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+        except Interrupted as error:
+            error.hint = "what the exercises had made was removed; the same command begins anew"
+            raise
+    names = tuple(section.name for section in sections)
+    return Rehearsal(names, tuple(results), began, time.time() - began)
+
+
+def _request(lab: Lab, node: str, sections: Iterable[Section]) -> Request:
+    values = wanted(lab, node) | {"rehearsal": {"token": secrets.token_hex(4)}}
+    return Request(
+        node=node,
+        target=lab.target(node),
+        known_hosts=lab.workspace.known_hosts,
+        sudo_password=lab.sudo_password,
+        files=tuple((section.name, file) for section in sections for file in section.files),
+        wanted=write_wanted(lab, node, values),
+        log=lab.workspace.log(node, "rehearse"),
+        rehearsal=True,
+        shared=shared(lab),
+        peers=tuple(_peers(lab, node)),
+        versions=VERSIONS,
+    )
+
+
+def _peers(lab: Lab, node: str) -> Iterable[Target]:
+    """Yield how the lab's other nodes are reached; those that were never made are none."""
+    for name in lab.spec.node_names:
+        if name != node:
+            try:
+                yield lab.target(name)
+            except MachineError:
+                continue
