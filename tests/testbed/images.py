@@ -25,20 +25,26 @@ _FOLDERS = "bin etc tmp proc sys dev root run var/run var/log usr/bin usr/sbin l
 
 @dataclass(frozen=True)
 class Image:
-    """One of library/: busybox, `programs` (path in it: path in the payload), and a config."""
+    """busybox, `programs` and `folders` (path in it: path in the payload), and a config."""
 
     name: str
     tags: tuple[str, ...]
     config: Mapping[str, object]
     programs: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def repository(self) -> str:
+        """Its full name at Docker Hub, where an image without an owner is of `library`."""
+        return self.name if "/" in self.name else f"library/{self.name}"
 
 
 IMAGES = (
-    Image("busybox", ("latest", "1.35", "1.35.0"), {"Cmd": ["sh"]}),
+    Image("busybox", ("latest", "1.35", "1.35.0", "1.35-musl"), {"Cmd": ["sh"]}),
     Image("alpine", ("latest", "3.18"), {"Cmd": ["/bin/sh"]}),
     Image(
         "nginx",
-        ("latest", "alpine", "1.22", "1.22.1"),
+        ("latest", "alpine", "1.22", "1.22.1", "1.18-alpine"),
         {
             "Cmd": ["nginx", "-g", "daemon off;"],
             "ExposedPorts": {"80/tcp": {}},
@@ -48,7 +54,7 @@ IMAGES = (
     ),
     Image(
         "redis",
-        ("latest", "alpine", "7.0", "7.0.15"),
+        ("latest", "alpine", "7.0", "7.0.15", "5-alpine"),
         {
             "Cmd": ["redis-server", "--protected-mode", "no"],
             "ExposedPorts": {"6379/tcp": {}},
@@ -61,7 +67,20 @@ IMAGES = (
             "/usr/bin/redis-cli": "usr/bin/redis-cli",
         },
     ),
+    Image(
+        "python",
+        ("latest", "alpine", "3.8-alpine"),
+        {"Cmd": ["python3"]},
+        {"/usr/local/bin/python3": "usr/bin/python3.11"},
+        {"/usr/lib/python3.11": "usr/lib/python3.11"},
+    ),
+    Image("polinux/stress", ("latest",), {}, {"/usr/local/bin/stress": "usr/bin/stress"}),
 )
+
+# Of Python's library, what is not for programs, and what needs more libraries than it does itself.
+_NO_PROGRAM = ("lib2to3", "distutils", "pydoc_data", "test", "sitecustomize.py", "*test*.so")
+_MORE_LIBRARIES = ("_ssl*", "_hashlib*", "_ctypes*", "_curses*", "_dbm*", "_sqlite3*", "_uuid*",
+                   "_bz2*", "_lzma*", "_crypt*", "readline*", "nis*", "_decimal*")  # fmt: skip
 
 
 def registry_config(storage: Path, address: str) -> str:
@@ -79,14 +98,14 @@ def build(target: Path, finished: Mapping[str, Path]) -> None:
     work.mkdir()
     with _registry(work, target / "registry") as host:
         for image in IMAGES:
-            root = work / image.name
+            root = work / image.name.replace("/", "-")
             _fill(image, root, finished["payload"] / "root")
-            layout = work / f"{image.name}.oci"
+            layout = root.with_suffix(".oci")
             _layout(image, root, layout)
             for tag in image.tags:
                 run("skopeo", "--insecure-policy", "copy", "--quiet", "--format", "v2s2",
                     "--dest-tls-verify=false", f"oci:{layout}:latest",
-                    f"docker://{host}/library/{image.name}:{tag}")  # fmt: skip
+                    f"docker://{host}/{image.repository}:{tag}")  # fmt: skip
     shutil.rmtree(work)
 
 
@@ -121,6 +140,9 @@ def _fill(image: Image, root: Path, debian: Path) -> None:
             (root / "bin" / applet).symlink_to("busybox")
     for path, source in image.programs.items():
         _add_program(root, debian, source, path)
+    for path, source in image.folders.items():
+        unwanted = shutil.ignore_patterns("__pycache__", *_NO_PROGRAM, *_MORE_LIBRARIES)
+        shutil.copytree(debian / source, root / path.lstrip("/"), ignore=unwanted)
     for part in ("common", image.name):
         if (DATA / part).is_dir():
             shutil.copytree(DATA / part, root, dirs_exist_ok=True)
@@ -130,6 +152,8 @@ def _fill(image: Image, root: Path, debian: Path) -> None:
             (root / folder).mkdir(parents=True)
         for log in ("access.log", "error.log"):
             (root / "var/log/nginx" / log).symlink_to("/dev/stdout")
+    if image.name == "python":
+        (root / "usr/local/bin/python").symlink_to("python3")
 
 
 def _add_program(root: Path, debian: Path, source: str, path: str) -> None:

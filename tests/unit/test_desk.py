@@ -1,0 +1,182 @@
+"""The desk of the exercises: what it says when a command fails, what it marks, what it sweeps.
+
+`Node` stands for a node with docker: it knows what is there by name, and answers the desk's
+commands about it. That the commands do on a real node what they should is shown by e2e.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from labctl.desk import PLACE, Desk
+
+MINE, OLD, OTHERS = "aaaaaaaa", "bbbbbbbb", "cccccccc"
+
+
+@dataclass
+class Node:
+    """What is on a node, and who uses it: token to the name of the rehearsed node."""
+
+    things: list[tuple[str, str, str]] = field(default_factory=list)
+    users: dict[str, str] = field(default_factory=dict)
+    answer: tuple[int, str, str] = (0, "", "")
+    ran: list[str] = field(default_factory=list)
+
+    def sudo(self) -> Any:
+        return nullcontext()
+
+    def run(self, command: str, *arguments: str) -> SimpleNamespace:
+        line = command % tuple(map(shlex.quote, arguments)) if arguments else command
+        self.ran.append(line)
+        code, out, err = self._answer(line)
+        return SimpleNamespace(rc=code, stdout=out, stderr=err)
+
+    def _answer(self, line: str) -> tuple[int, str, str]:
+        if line.startswith("docker ps --all"):
+            return 0, "".join(f"{kind} {n} {n} {label}\n" for kind, n, label in self.things), ""
+        if "grep -H" in line:
+            return 0, "".join(f"{token}/by:{by}\n" for token, by in self.users.items()), ""
+        if match := re.fullmatch(r"\{ mkdir .* && echo (\S+) >\S+/([0-9a-f]{8})/by", line):
+            self.users[match[2]] = match[1]
+        elif match := re.fullmatch(rf"rm -rf {PLACE}/([0-9a-f]{{8}})", line):
+            self.users.pop(match[1], None)
+        elif match := re.match(r"docker (?:rm|network rm|volume rm|image rm) (.*)", line):
+            gone = set(shlex.split(match[1]))
+            self.things = [thing for thing in self.things if thing[1] not in gone]
+        else:
+            return self.answer
+        return 0, "", ""
+
+    @property
+    def names(self) -> set[str]:
+        return {name for _, name, _ in self.things}
+
+
+def desk(node: Node, **more: Any) -> Desk:
+    given = {"images": {"busybox": "busybox:1"}, "nodes": ("n1", "n2"), **more}
+    return Desk(node, "n1", "n1", MINE, **given)
+
+
+def test_a_failure_names_command_code_and_what_was_said() -> None:
+    node = Node(answer=(7, "", "no such thing\n"))
+    with pytest.raises(AssertionError) as caught:
+        desk(node).run("docker start %s", "a b")
+    assert str(caught.value) == "“docker start 'a b'” ended with 7 on n1 and said: no such thing"
+    assert desk(node).run("docker start %s", "a b", ok=False).rc == 7
+
+
+def test_waiting_ends_and_tells_the_last_answer() -> None:
+    node = Node(answer=(0, "starting\n", ""))
+    with pytest.raises(AssertionError, match=r"did not say “healthy” within 0 s on n1; .*starting"):
+        desk(node).wait("docker inspect %s", "x", until="healthy", seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "marked"),
+    [
+        ("FROM scratch\n", "FROM scratch\nLABEL labctl.rehearsal=aaaaaaaa\n"),
+        (
+            "ARG TAG\nFROM a:$TAG AS one\nRUN echo FROM\nfrom b\nCOPY --from=one / /\n",
+            "ARG TAG\nFROM a:$TAG AS one\nLABEL labctl.rehearsal=aaaaaaaa\nRUN echo FROM\n"
+            "from b\nLABEL labctl.rehearsal=aaaaaaaa\nCOPY --from=one / /\n",
+        ),
+    ],
+)
+def test_every_layer_of_a_build_bears_the_mark(dockerfile: str, marked: str) -> None:
+    node = Node()
+    desk(node).folder({"Dockerfile": dockerfile, "FROM": "FROM x\n"})
+    written = [line for line in node.ran if ">" in line]
+    assert f"printf %s {shlex.quote(marked)} >" in written[0]
+    assert "LABEL" not in written[1]
+
+
+def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
+    foreign = [
+        ("container", "web", ""),
+        ("container", f"rehearse-{OTHERS}-web", OTHERS),
+        ("network", "rehearse-mine", ""),
+        ("volume", "data", ""),
+        ("image", "busybox:1", ""),
+        ("image", f"my-rehearse-{MINE}-x:latest", ""),
+    ]
+    own = [
+        ("container", "by-label", MINE),
+        ("container", f"rehearse-{MINE}-app_web_1", ""),
+        ("network", f"rehearse-{MINE}-app_default", ""),
+        ("volume", f"rehearse-{MINE}-v", ""),
+        ("image", f"rehearse-{MINE}-i:latest", ""),
+        ("image", f"docker-node1:5000/rehearse-{MINE}-i:latest", ""),
+        ("image", "sha256:1234", MINE),
+    ]
+    node = Node([*foreign, *own])
+    desk(node).clean()
+    assert node.things == foreign
+
+
+def test_what_will_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 15))
+    monkeypatch.setattr("labctl.desk.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("labctl.desk.time.sleep", lambda _: None)
+    node = Node([("network", f"rehearse-{MINE}-net", "")])
+    monkeypatch.setattr(
+        node,
+        "_answer",
+        lambda line, usual=node._answer: (
+            (1, "", "has active endpoints") if line.startswith("docker network rm") else usual(line)
+        ),
+    )
+    with pytest.raises(AssertionError, match="made on n1 will not go: has active endpoints"):
+        desk(node).clean()
+
+
+@pytest.mark.parametrize(
+    ("users", "swept"),
+    [
+        pytest.param({OLD: "n1"}, True, id="an earlier rehearsal of this node"),
+        pytest.param({}, True, id="a rehearsal whose folder is gone"),
+        pytest.param({OLD: "gone"}, True, id="a rehearsal of a node that the lab has not"),
+        pytest.param({OLD: "n2"}, False, id="a rehearsal of another node, which may go on"),
+    ],
+)
+def test_leftovers_of_a_killed_rehearsal_are_swept(users: dict[str, str], swept: bool) -> None:
+    left = [("container", f"rehearse-{OLD}-web", ""), ("image", "sha256:1", OLD)]
+    own = ("container", f"rehearse-{MINE}-web", "")
+    node = Node([*left, own, ("container", "theirs", "")], dict(users))
+    desk(node).open()
+    assert f"rehearse-{MINE}-web" in node.names
+    assert "theirs" in node.names
+    assert ({f"rehearse-{OLD}-web", "sha256:1"} & node.names == set()) is swept
+    assert (OLD not in node.users) is swept
+    assert node.users[MINE] == "n1"
+
+
+def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
+    here, there = Node(), Node()
+    mine = desk(here, others={"n2": there})
+    other = mine.on("n2")
+    assert (other.node, other.by, other.token) == ("n2", "n1", MINE)
+    assert there.users == {MINE: "n1"}
+    there.things.append(("container", other.name("x"), ""))
+    mine.clean()
+    assert there.things == []
+    mine.close()
+    assert there.users == {}
+
+
+def test_the_last_visitor_removes_the_pulled_images() -> None:
+    node = Node(users={OTHERS: "n2"}, answer=(0, "busybox:1\n", ""))
+    mine = desk(node)
+    mine.open()
+    mine.close()
+    assert not [line for line in node.ran if line.startswith("docker image rm")]
+    node.users.clear()
+    mine.open()
+    mine.close()
+    assert "docker image rm busybox:1" in node.ran
