@@ -37,7 +37,7 @@ def _own_desk(
     node = wanted["name"]
     if node not in _desks:
         token = wanted.get("rehearsal", {}).get("token") or secrets.token_hex(4)
-        _desks[node] = Desk(host, node, node, token, {}, tuple(wanted["nodes"]), peers)
+        _desks[node] = Desk(host, node, node, token, {}, (node, *peers), peers)
     desk = _desks[node]
     desk.images = images(request.path.parent)
     desk.open()

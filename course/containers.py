@@ -1,7 +1,6 @@
 """Containers: their life, what can be seen of them, and the limits that hold them."""
 
 import time
-from typing import Any
 
 import pytest
 
@@ -122,12 +121,12 @@ def test_memory_limit(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("shares", [(5, 10), (512, 1024)], ids="{0[0]}:{0[1]}".format)
-def test_cpu_shares(desk: Desk, wanted: dict[str, Any], shares: tuple[int, int]) -> None:
+def test_cpu_shares(desk: Desk, shares: tuple[int, int]) -> None:
     """cpu-shares of 1 to 2 split a busy CPU about 1 to 2"""
     if shares == (5, 10) and cgroup_version(desk) == 2:
         pytest.skip("cgroup v2 knows no shares so small: 5 and 10 become the same weight there")
     image = desk.image("busybox")
-    cpu = a_cpu(desk, wanted)
+    cpu = a_cpu(desk)
     processes = []
     for share in shares:
         options = f"--cpu-shares {share} --cpuset-cpus {cpu}"
@@ -173,9 +172,9 @@ def cgroup_version(desk: Desk) -> int:
     return 2 if desk.out("stat -f -c %T /sys/fs/cgroup") == "cgroup2fs" else 1
 
 
-def a_cpu(desk: Desk, wanted: dict[str, Any]) -> int:
+def a_cpu(desk: Desk) -> int:
     """Return a CPU of the node: another for the next node, for they may share the hardware."""
-    return sorted(wanted["nodes"]).index(wanted["name"]) % int(desk.out("nproc"))
+    return sorted(desk.nodes).index(desk.node) % int(desk.out("nproc"))
 
 
 def cpu_seconds(desk: Desk, processes: list[str]) -> list[float]:
