@@ -26,8 +26,9 @@ _FROM = re.compile(r"^(FROM\s.*)$", re.MULTILINE | re.IGNORECASE)
 _LIST = f"""\
 docker ps --all --no-trunc --format '{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{LABEL}"}}}}' |
   sed 's/^/container /'
-docker network ls --no-trunc --format '{{{{.ID}}}} {{{{.Name}}}} {{{{.Label "{LABEL}"}}}}' |
-  sed 's/^/network /'
+docker network ls --no-trunc --format \\
+  '{{{{if eq .Scope "local"}}}}network{{{{else}}}}overlay{{{{end}}}} {{{{.ID}}}} {{{{.Name}}}} '\\
+'{{{{.Label "{LABEL}"}}}}'
 docker volume ls --format '{{{{.Name}}}} {{{{.Name}}}} {{{{.Label "{LABEL}"}}}}' |
   sed 's/^/volume /'
 docker images --no-trunc --format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.Repository}}}} ' |
@@ -39,6 +40,7 @@ docker images --all --quiet --no-trunc --filter label={LABEL} | sort -u |
 _REMOVE = {
     "container": "docker rm --force --volumes",
     "network": "docker network rm",
+    "overlay": "docker network rm",
     "volume": "docker volume rm --force",
     "image": "docker image rm --force",
 }
@@ -278,7 +280,9 @@ class Desk:
         is one of a node that the lab has not, and one without a folder.
         """
         visitors = self._visitors()
-        known = {thing.token for thing in self._things()} | visitors.keys()
+        # A network that spans the nodes is seen on those too that its rehearsal does not use.
+        here = {thing.token for thing in self._things() if thing.kind != "overlay"}
+        known = here | visitors.keys()
         alive = set(self.nodes) - {self.by}
         return sorted(t for t in known - {self.token} if visitors.get(t) not in alive)
 

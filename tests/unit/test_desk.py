@@ -157,6 +157,17 @@ def test_leftovers_of_a_killed_rehearsal_are_swept(users: dict[str, str], swept:
     assert node.users[MINE] == "n1"
 
 
+def test_a_network_across_nodes_is_not_swept_by_a_third_node() -> None:
+    """It is seen there, where its rehearsal has no folder, while it is in use elsewhere."""
+    net = ("overlay", f"rehearse-{OTHERS}-net", OTHERS)
+    node = Node([net])
+    desk(node).open()
+    assert node.things == [net]
+    dead = Node([net], {OTHERS: "n1"})  # here its rehearsal has one, and was of this very node
+    desk(dead).open()
+    assert dead.things == []
+
+
 def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
     here, there = Node(), Node()
     mine = desk(here, others={"n2": there})
