@@ -74,6 +74,7 @@ IMAGES = (
         {"/usr/local/bin/python3": "usr/bin/python3.11"},
         {"/usr/lib/python3.11": "usr/lib/python3.11"},
     ),
+    Image("hello-world", ("latest",), {"Cmd": ["/hello"]}),
     Image("polinux/stress", ("latest",), {}, {"/usr/local/bin/stress": "usr/bin/stress"}),
 )
 

@@ -1,0 +1,205 @@
+"""Compose: several containers as one project, described in a file.
+
+Each project lives in a folder of its own, whose `.env` gives it a name that no other rehearsal has
+and tells it the names of the images.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.desk import Desk
+
+MATERIAL = Path(__file__).parent / "material"
+
+SHOP = """\
+version: "3"
+services:
+  web:
+    image: ${NGINX}
+    environment: {COLOUR: green}
+    networks: [front]
+  redis:
+    image: ${REDIS}
+    networks: [front, back]
+    volumes: ["data:/data"]
+  store:
+    image: ${REDIS}
+    networks: [back]
+    volumes: ["data:/data"]
+networks:
+  front:
+  back:
+volumes:
+  data:
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a docker-compose.yml, and the command that reads it."""
+
+    desk: Desk
+    tool: str
+    folder: str
+    name: str
+
+    def run(self, command: str) -> str:
+        """Run compose in the folder and return what it printed, its progress on stderr too."""
+        result = self.desk.run(f"cd {self.folder} && {self.tool} {command}")
+        return str(result.stdout + result.stderr)
+
+    def containers(self, service: str = "", options: str = "--all") -> set[str]:
+        """Return the ids of the project's containers, as the engine knows them."""
+        labels = {"project": self.name} | ({"service": service} if service else {})
+        chosen = " ".join(f"--filter label=com.docker.compose.{k}={v}" for k, v in labels.items())
+        return set(self.desk.out(f"docker ps --quiet --no-trunc {options} {chosen}").split())
+
+    def things(self, kind: str) -> set[str]:
+        """Return the names of the project's networks or volumes, without the project's name."""
+        names = self.desk.out(f"docker {kind} ls --format '{{{{.Name}}}}'").split()
+        return {n.removeprefix(f"{self.name}_") for n in names if n.startswith(f"{self.name}_")}
+
+
+@pytest.fixture
+def tool(wanted: dict[str, Any]) -> str:
+    """How compose is called: docker-compose is a program of its own, release 2 a plugin."""
+    toolchain = wanted["toolchain"]
+    if toolchain["compose"]:
+        return "docker-compose"
+    if toolchain["compose_plugin"]:
+        return "docker compose"
+    return str(pytest.skip("the lab's toolchain has no compose"))
+
+
+@pytest.fixture
+def shop(desk: Desk, tool: str) -> Project:
+    """A project of three services, not yet up."""
+    return project(desk, tool, "shop", {"docker-compose.yml": SHOP})
+
+
+@pytest.fixture
+def counter(desk: Desk, tool: str) -> Project:
+    """A project whose web service has to be built."""
+    material = MATERIAL / "counter"
+    files = {"docker-compose.yml": "docker-compose.yml"} | {
+        f"web/{name}": name for name in ("Dockerfile", "app.py")
+    }
+    texts = {path: (material / name).read_text("utf-8") for path, name in files.items()}
+    return project(desk, tool, "counter", texts)
+
+
+def test_version(desk: Desk, tool: str, wanted: dict[str, Any]) -> None:
+    """compose is the toolchain's, for the lab's user and for root"""
+    pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]
+    seen = desk.out(f"{tool} version --short").removeprefix("v")
+    assert seen == pin, f"{tool} is {seen}; `labctl provision --only compose` installs {pin}"
+    with desk.host.sudo():
+        desk.run("docker-compose version --short")
+
+
+def test_project(shop: Project) -> None:
+    """up -d starts what the file says; ps, images, logs and exec work on it"""
+    shop.run("up -d")
+    assert len(shop.containers(options="--filter status=running")) == 3
+    listed = shop.run("ps")
+    missing = [service for service in ("web", "redis", "store") if service not in listed]
+    assert not missing, f"ps does not list {missing}: {listed}"
+    used = shop.run("images")
+    for word in ("nginx", "redis"):
+        repository = shop.desk.image(word).rpartition(":")[0].rpartition("/")[2]
+        assert repository in used, f"images does not list {repository}: {used}"
+    logs = f"cd {shop.folder} && {shop.tool} logs --no-color redis"
+    shop.desk.wait(logs, until="Ready to accept connections")
+    assert "PONG" in shop.run("exec -T redis redis-cli ping")
+
+
+def test_scale(shop: Project) -> None:
+    """a service is scaled to three containers, and back to one"""
+    for number in (3, 1):
+        shop.run(f"up -d --scale web={number} web")
+        running = shop.containers("web", "--filter status=running")
+        assert len(running) == number, f"{len(running)} containers of web instead of {number}"
+
+
+def test_stop_and_start(shop: Project) -> None:
+    """stop stops the containers of a project, and start starts the same ones again"""
+    shop.run("up -d")
+    before = shop.containers()
+    shop.run("stop")
+    assert not shop.containers(options="--filter status=running"), "stop left containers running"
+    shop.run("start")
+    running = shop.containers(options="--filter status=running")
+    assert running == before, "start did not start the containers that were stopped"
+
+
+def test_networks_and_volumes(shop: Project) -> None:
+    """networks and volumes are those of the file; down removes all but the volumes"""
+    shop.run("up -d")
+    assert shop.things("network") == {"front", "back"}
+    assert shop.things("volume") == {"data"}
+    web, redis, store = (shop.containers(name).pop() for name in ("web", "redis", "store"))
+    shop.desk.run("docker exec %s touch /data/shared", redis)
+    shop.desk.run("docker exec %s ls /data/shared", store)
+    shop.desk.run("docker exec %s ping -c 1 -W 10 redis", web)
+    apart = shop.desk.run("docker exec %s ping -c 1 -W 1 store", web, ok=False)
+    assert apart.rc != 0, "web reaches store, with which it has no network in common"
+    shop.run("down")
+    assert not shop.containers(), "down left containers"
+    assert not shop.things("network"), "down left networks"
+    assert shop.things("volume") == {"data"}, "down took the volume with it"
+    shop.run("down --volumes")
+    assert not shop.things("volume"), "down --volumes left the volume"
+
+
+def test_changed_file(shop: Project) -> None:
+    """after a change of the file, up makes the changed service's container anew, and no other"""
+    engine = shop.desk.out("docker version --format '{{.Server.Version}}'")
+    if shop.tool == "docker-compose" and int(engine.split(".")[0]) > 24:
+        pytest.skip(
+            f"docker-compose of release 1 cannot recreate a container of engine {engine}"
+            " (docker/compose#11742)"
+        )
+    shop.run("up -d web redis")
+    web, redis = shop.containers("web"), shop.containers("redis")
+    shop.desk.run("sed -i s/green/red/ %s/docker-compose.yml", shop.folder)
+    shop.run("up -d web redis")
+    assert shop.containers("web") != web, "web was not made anew"
+    assert shop.containers("redis") == redis, "redis was made anew, though nothing changed for it"
+    environment = shop.desk.out("docker exec %s env", shop.containers("web").pop())
+    assert "COLOUR=red" in environment.splitlines()
+
+
+def test_web_service_counts(counter: Project) -> None:
+    """a web service is built, answers, and counts its visitors in redis"""
+    counter.run("build")
+    counter.run("up -d")
+    port = counter.run("port web 5000").strip().rpartition(":")[2]
+    page = f"curl --silent --show-error --noproxy '*' --max-time 10 http://127.0.0.1:{port}/"
+    first = visits(counter.desk.wait(page, until="I have been seen", seconds=60))
+    assert visits(counter.desk.out(page)) == first + 1
+    counter.run("restart redis")  # which keeps the number in its volume
+    again = visits(counter.desk.wait(page, until="I have been seen", seconds=60))
+    assert again >= first + 2, "redis forgot the number when it was restarted"
+
+
+def project(desk: Desk, tool: str, word: str, files: dict[str, str]) -> Project:
+    """Lay out a project's folder, with the images that it needs on the node."""
+    name = desk.name(word)
+    settings = {"COMPOSE_PROJECT_NAME": name} | {
+        image: desk.image(image.lower())
+        for image in ("NGINX", "REDIS", "PYTHON")
+        if f"${{{image}}}" in "".join(files.values())
+    }
+    text = "".join(f"{key}={value}\n" for key, value in settings.items())
+    return Project(desk, tool, desk.folder({**files, ".env": text}), name)
+
+
+def visits(page: str) -> int:
+    """Return the number on the counter's page."""
+    found = re.search(r"seen (\d+) times", page)
+    assert found, f"there is no count on the page: {page}"
+    return int(found.group(1))

@@ -1,0 +1,138 @@
+"""Repairs: what labctl mended so that pulls work, looked at from the node.
+
+Where a node's resolver does not find Docker Hub, labctl pins addresses in /etc/hosts; where mirrors
+of Docker Hub are dead, it takes others. Both were measured when the node was provisioned, and the
+world goes on changing, so both are asked again here.
+"""
+
+from typing import Any
+
+import pytest
+
+from labctl.desk import Desk
+
+REFRESH = "`labctl provision --refresh` measures again"
+
+
+def test_docker_hub_answers(desk: Desk, wanted: dict[str, Any]) -> None:
+    """the hosts of Docker Hub are found, and answer as themselves"""
+    pinned, lost, silent = pins(wanted), unreachable(wanted), []
+    for name in wanted["sources"]["hub_hosts"]:
+        if name in lost:
+            continue
+        found = addresses(desk, name)
+        assert name not in pinned or found == {pinned[name]}, (
+            f"{name} is {words(found)} on {desk.node}, for its pin to {pinned[name]} is not in"
+            " /etc/hosts; `labctl provision --only hosts` writes it"
+        )
+        if answers(desk, f"https://{name}/"):
+            continue
+        # A name that the node's resolver does not know is pinned even to what cannot be reached.
+        if name in pinned and not asked(desk, name):
+            lost.append(name)
+        else:
+            silent.append(f"{name} ({words(found)})")
+    assert not silent, (
+        f"{words(silent)} does not answer as itself on {desk.node}, whose resolver is"
+        f" {words(resolvers(desk))}; {REFRESH}, and pins what another resolver knows"
+    )
+    if lost:
+        pytest.skip(
+            f"no resolver knows a way to {words(lost)} from here; pulls go through a mirror,"
+            " see the other exercises"
+        )
+
+
+def test_pins_stand_in_for_the_resolver(desk: Desk, wanted: dict[str, Any]) -> None:
+    """where the node's own resolver fails, a pin in /etc/hosts stands in for it"""
+    pinned = pins(wanted)
+    if not pinned:
+        pytest.skip("the node's own resolver found Docker Hub; nothing had to be pinned")
+    for name, address in pinned.items():
+        found = addresses(desk, name)
+        assert found == {address}, f"{name} is {words(found)}, and its pin says {address}"
+    well = [name for name in pinned if resolved(desk, name)]
+    if len(well) == len(pinned):
+        pytest.skip(f"the node's own resolver finds {words(well)} again; {REFRESH}")
+
+
+def test_mirrors_answer(desk: Desk) -> None:
+    """every mirror that the engine uses answers, the first one first of all"""
+    mirrors = desk.out(
+        "docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'"
+    ).split()
+    if not mirrors:
+        pytest.skip("the engine uses no mirror; it pulls from Docker Hub itself")
+    dead = [mirror for mirror in mirrors if not answers(desk, f"{mirror}v2/", "200", "401")]
+    assert not dead, (
+        f"{words(dead)} of the mirrors {words(mirrors)} on {desk.node} is dead, and slows each"
+        f" pull; {REFRESH}, and takes those that live"
+    )
+
+
+def test_pull(desk: Desk) -> None:
+    """an image is pulled and runs"""
+    name = desk.image("hello")
+    desk.run("docker pull %s", name)  # where it was there already, the registry is asked at least
+    said = desk.out("docker run --rm --label %s %s", desk.label, name)
+    assert "Hello from Docker!" in said
+
+
+def pins(wanted: dict[str, Any]) -> dict[str, str]:
+    """Return the names that labctl pinned, with their addresses."""
+    choices = wanted["choices"]
+    return dict(choices.get("hosts.pins", {})) if choices.get("hosts.broken") else {}
+
+
+def unreachable(wanted: dict[str, Any]) -> list[str]:
+    """Return the names that did not answer, and for which no other resolver had an address."""
+    return sorted(set(wanted["choices"].get("hosts.broken", ())) - pins(wanted).keys())
+
+
+def addresses(desk: Desk, name: str) -> set[str]:
+    """Return what a name is on the node, /etc/hosts first."""
+    lines = desk.run("getent ahostsv4 %s", name, ok=False).stdout.splitlines()
+    return {line.split()[0] for line in lines}
+
+
+def resolvers(desk: Desk) -> list[str]:
+    """Return the addresses of the node's own resolvers."""
+    return desk.out("awk '/^nameserver/ {print $2}' /etc/resolv.conf").split()
+
+
+def resolved(desk: Desk, name: str) -> bool:
+    """Tell whether the node's own resolvers, without /etc/hosts, lead to a host of this name."""
+    return any(
+        answers(desk, f"https://{name}/", at=f"{name}:443:{address}")
+        for address in asked(desk, name)
+    )
+
+
+def asked(desk: Desk, name: str) -> list[str]:
+    """Return the addresses that the node's own resolvers know, asked without /etc/hosts."""
+    said = [
+        desk.run("dig +short +time=3 +tries=1 @%s %s A", resolver, name, ok=False).stdout.split()
+        for resolver in resolvers(desk)
+    ]
+    return [word for words in said for word in words if word.replace(".", "").isdigit()]
+
+
+def answers(desk: Desk, url: str, *codes: str, at: str = "") -> bool:
+    """Tell whether a URL answers from the node, with one of `codes` where some are named.
+
+    `at` is a name, a port and an address for it, as in curl's --resolve.
+    """
+    where = f"--resolve {at}" if at else ""
+    result = desk.run(
+        f"curl --silent --output /dev/null --connect-timeout 10 --max-time 20 {where}"
+        " --write-out '%%{http_code}' %s",
+        url,
+        ok=False,
+    )
+    return bool(result.rc == 0 and (not codes or result.stdout.strip() in codes))
+
+
+def words(things: object) -> str:
+    """Return things as words of a sentence."""
+    assert isinstance(things, list | set)
+    return ", ".join(sorted(things)) or "unknown"
