@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from labctl import render
-from labctl.errors import Interrupted, UsageError
+from labctl import folders, render
+from labctl.errors import Interrupted, Problem, SpecError, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab import Lab
-from labctl.machines import providers
+from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
 from labctl.registry import Entry, Registry, clash
 from labctl.state import NodeRecord, write
@@ -25,6 +25,7 @@ def prepare(lab: Lab, machines: Machines) -> None:
     """Write the Vagrantfile and remember the provider.
 
     Raises:
+        SpecError: a synced folder needs what is not installed here.
         UsageError: a machine exists that the lab no longer has, so that the new Vagrantfile would
             lose it; or another lab has the network.
     """
@@ -34,6 +35,13 @@ def prepare(lab: Lab, machines: Machines) -> None:
     if lab.provider == "libvirt" and providers.emulated():
         lab.emit(
             Notice("", "this processor has no virtualization: libvirt emulates, which is slow")
+        )
+    problems = list(missing(lab, lab.provider))
+    if problems:
+        raise SpecError(str(lab.workspace.spec_file or "the lab"), problems)
+    if lab.spec.vbguest and lab.provider == "virtualbox" and not plugins.additions_work():
+        lab.emit(
+            Notice("", "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone")
         )
     registry = Registry()
     other = clash(lab.spec.network, registry.others(lab.workspace.state))
@@ -86,7 +94,26 @@ def vagrantfile(lab: Lab, provider: str) -> str:
         provider,
         lab.workspace.templates,
         emulated=provider == "libvirt" and providers.emulated(),
+        additions=plugins.additions_work(),
     )
+
+
+def missing(lab: Lab, provider: str) -> Iterator[Problem]:
+    """Yield what the lab's synced folders need and this machine does not have."""
+    works = plugins.additions_work()
+    for index, folder in enumerate(lab.spec.synced_folders):
+        kind = folders.resolved(folder, lab.spec, provider, additions=works)
+        unfit = folders.unfit(folder, lab.spec, provider, additions=works)
+        problem = unfit or plugins.missing(kind)
+        if problem:
+            message = f"a folder of type {kind}: {problem[0]}"
+            yield Problem(f"synced_folders[{index}]", message, hint=problem[1])
+    if lab.spec.vbguest and provider == "virtualbox" and not plugins.find("vagrant-vbguest"):
+        yield Problem(
+            "vbguest",
+            "Vagrant has no plugin vagrant-vbguest",
+            hint="run `vagrant plugin install vagrant-vbguest`, or set vbguest: false",
+        )
 
 
 def woken(lab: Lab, machines: Machines, node: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from labctl import folders
 from labctl.bringup import prepare, present, woken
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
+from labctl.machines import plugins
 from labctl.machines.base import Machines, MachineState
 from labctl.registry import Registry
 
@@ -76,7 +78,12 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
     Raises:
         UsageError: the lab has no folder that is synced by rsync.
     """
-    if not any(folder.type in ("auto", "rsync") for folder in lab.spec.synced_folders):
+    works = plugins.additions_work()
+    kinds = {
+        folders.resolved(folder, lab.spec, lab.provider, additions=works)
+        for folder in lab.spec.synced_folders
+    }
+    if "rsync" not in kinds:
         raise UsageError(
             "no folder of this lab is synced by rsync",
             hint="list one under 'synced_folders' in lab.yaml, or copy with `labctl scp`",

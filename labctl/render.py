@@ -19,7 +19,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNot
 from jinja2 import TemplateSyntaxError as JinjaSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
-from labctl import daemon
+from labctl import daemon, folders, guestadditions
 from labctl.errors import UsageError
 from labctl.spec import LabSpec
 
@@ -30,7 +30,12 @@ _RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def vagrantfile(
-    spec: LabSpec, provider: str, templates: TemplateFolders, *, emulated: bool = False
+    spec: LabSpec,
+    provider: str,
+    templates: TemplateFolders,
+    *,
+    emulated: bool = False,
+    additions: bool = True,
 ) -> str:
     """Return the Vagrantfile of a lab.
 
@@ -39,6 +44,7 @@ def vagrantfile(
         provider: "virtualbox" or "libvirt".
         templates: where to look for Vagrantfile.j2.
         emulated: the host's processor cannot virtualize; libvirt emulates one then.
+        additions: vagrant-vbguest can install Guest Additions here.
 
     Raises:
         UsageError: the template is missing or wrong, with its file and line.
@@ -68,9 +74,18 @@ def vagrantfile(
             }
             for node in spec.lab_nodes
         ],
-        "folders": [folder.model_dump() for folder in spec.synced_folders],
+        "folders": [
+            {
+                "host": folder.host,
+                "guest": folder.guest,
+                "type": (kind := folders.resolved(folder, spec, provider, additions=additions)),
+                "options": folders.options(folder, kind),
+            }
+            for folder in spec.synced_folders
+        ],
         "linked_clone": spec.linked_clone,
         "vbguest": spec.vbguest,
+        "vbguest_commands": guestadditions.commands(spec.sources.vault),
         "dns_host_resolver": spec.dns_host_resolver,
         "boot_timeout": spec.boot_timeout,
     }

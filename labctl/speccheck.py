@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from labctl import addresses, daemon
+from labctl import addresses, daemon, folders
 from labctl.faults import Fault, Path, cross
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def check(spec: LabSpec) -> list[Fault]:
     return [
         *(_machines(spec) if spec.machines is not None else _nodes(spec)),
         *_box(spec),
+        *folders.check(spec),
         *_toolchain(spec),
         *daemon.check(
             spec.docker.daemon, ("docker", "daemon"), spec.resolved_toolchain.engine_major
@@ -72,6 +73,8 @@ def for_provider(spec: LabSpec, provider: str) -> list[Fault]:
         if folder.type in wrong:
             message = f"{provider} has no synced folders of type {folder.type}"
             found.append(cross(("synced_folders", index, "type"), message, "use rsync"))
+        elif problem := folders.unfit(folder, spec, provider):
+            found.append(cross(("synced_folders", index, "type"), *problem))
     return found
 
 

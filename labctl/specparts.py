@@ -178,7 +178,10 @@ class SyncedFolder(Part):
         description="Absolute path on the node."
     )
     type: SyncType = Field(
-        default="auto", description="How it gets there; auto leaves it to Vagrant."
+        default="auto", description="How it gets there; auto: what works for box and provider."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of Vagrant's synced_folder for that type."
     )
 
 

@@ -52,11 +52,14 @@ nodes: 2
 #  url: https://mirror.example/CentOS-7-x86_64-Vagrant-2004_01.VirtualBox.box
 #  sha256: 7e83943defcb5c4e9bebbe4184cce4585c82805a15e936b01b1e893b63dee2c5
 
-# Folders of this host that the machines see; "host" begins at this file's folder.
+# Folders of this host that the machines see; "host" begins at this file's folder. The type is
+# auto, rsync, virtualbox, nfs, sshfs, 9p or disabled; options are those of Vagrant for the type.
 #synced_folders:
 #  - host: exercises
 #    guest: /srv/exercises
 #    type: rsync
+#    options:
+#      rsync__exclude: [".git/"]
 
 # VirtualBox: share the box's disk between the machines, which is faster and smaller.
 #linked_clone: true

@@ -1,4 +1,5 @@
 """What the doctor looks at; each check is a function of a host and a lab, and touches nothing.
+What is around the lab, `surroundings` looks at.
 
 Versions that do not fit each other, and what VirtualBox refuses, are as Vagrant's and VirtualBox's
 release notes have them.
@@ -6,7 +7,6 @@ release notes have them.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +25,6 @@ NEEDS = {(7, 1): (2, 4, 2), (7, 2): (2, 4, 9)}
 
 BOX_MIB, NODE_MIB = 3000, 3000
 """What a box takes, unpacked, and what a node writes beside it with an engine and some images."""
-
-_OWN = ("vboxnet", "virbr", "vnet", "VirtualBox")
-"""How interfaces begin that providers make for labs; the lab's own network is there while it is."""
 
 
 def version(text: str | None) -> tuple[int, ...]:
@@ -123,32 +120,6 @@ def disk(host: Host, lab: LabSpec) -> Finding:
     return Finding(OK, what, line)
 
 
-def network(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
-    """Look whether the provider takes the network, and whether something else has it."""
-    what = "network"
-    problems = lab.provider_problems(provider, platform=host.system)
-    yield from (Finding(FAIL, what, p.message, p.hint) for p in problems)
-    wanted = ipaddress.IPv4Network(lab.network)
-    found = host.networks()
-    if found is None:
-        yield Finding(SKIPPED, what, "this system's routes are not looked at")
-        return
-    clashes = [
-        (interface, other)
-        for interface, other in found
-        if wanted.overlaps(other) and not interface.startswith(_OWN)
-    ]
-    for interface, other in clashes:
-        yield Finding(
-            FAIL,
-            what,
-            f"{wanted} overlaps {other}, which {interface} has already",
-            "choose another `network` in lab.yaml",
-        )
-    if not clashes and not problems:
-        yield Finding(OK, what, f"{wanted} is free")
-
-
 def box(host: Host, lab: LabSpec, *, offline: bool) -> Finding:
     """Look for the box, or for where it comes from."""
     what = f"box {lab.box.name}"
@@ -166,24 +137,12 @@ def box(host: Host, lab: LabSpec, *, offline: bool) -> Finding:
     return Finding(OK, what, f"it will be downloaded from {url}")
 
 
-def programs(host: Host, lab: LabSpec) -> Iterator[Finding]:
-    """Look for the programs that labctl and Vagrant start."""
+def programs(host: Host) -> Finding:
+    """Look for the program that `labctl ssh` starts."""
     if host.which("ssh"):
-        yield Finding(OK, "ssh", "it is installed")
-    else:
-        remedy = "install the OpenSSH client"
-        yield Finding(WARN, "ssh", "`labctl ssh` opens no shell without it", remedy)
-    types = {folder.type for folder in lab.synced_folders}
-    if types & {"auto", "rsync"}:
-        if host.which("rsync"):
-            yield Finding(OK, "rsync", "it is installed")
-        else:
-            yield Finding(
-                FAIL if "rsync" in types else WARN,
-                "rsync",
-                "synced folders of type rsync do not work without it",
-                "install rsync, or choose another `type`",
-            )
+        return Finding(OK, "ssh", "it is installed")
+    remedy = "install the OpenSSH client"
+    return Finding(WARN, "ssh", "`labctl ssh` opens no shell without it", remedy)
 
 
 def endpoints(lab: LabSpec) -> list[tuple[str, str, str, Level]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from labctl.doctor import checks
+from labctl.doctor import checks, surroundings
 from labctl.doctor.finding import Finding, Level
 from labctl.doctor.host import Host
 from labctl.errors import ProviderMissing
+from labctl.registry import Registry
 
 if TYPE_CHECKING:
     from labctl.lab import Lab
@@ -26,7 +27,7 @@ def examine(lab: Lab, host: Host, *, offline: bool) -> list[Finding]:
         What was found. Vagrant is only looked for where the lab is Vagrant's.
     """
     found = list(_vagrants(lab, host, offline=offline)) if lab.spec.uses_vagrant else []
-    found += checks.programs(host, lab.spec)
+    found.append(checks.programs(host))
     if offline:
         found.append(Finding(Level.SKIPPED, "endpoints", "they are not asked with --offline"))
     else:
@@ -47,7 +48,10 @@ def _vagrants(lab: Lab, host: Host, *, offline: bool) -> Iterator[Finding]:
         yield checks.virtualbox(host)
     if provider:
         yield checks.virtualization(host, provider)
-        yield from checks.network(host, lab.spec, provider)
+        yield from surroundings.plugins(host, lab.spec, provider)
+        others = Registry().others(lab.workspace.state)
+        yield from surroundings.network(host, lab.spec, provider, others)
+        yield surroundings.firewall(host, lab.spec, provider)
     yield checks.memory(host, lab.spec)
     yield checks.disk(host, lab.spec)
     yield checks.box(host, lab.spec, offline=offline)

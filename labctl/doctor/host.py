@@ -1,13 +1,11 @@
 """What the doctor asks of the machine that labctl runs on.
 
-Each answer may be None, for "cannot be known here": the standard library knows memory and networks
-of no system, and every system tells them in a way of its own.
+Each answer may be None, for "cannot be known here".
 """
 
 from __future__ import annotations
 
 import ctypes
-import ipaddress
 import os
 import platform
 import shutil
@@ -20,9 +18,22 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
-from labctl.machines import providers
+from labctl.doctor.systems import (
+    MIB,
+    linux_routes,
+    macos_routes,
+    meminfo,
+    vm_stat,
+    windows_firewall,
+    windows_routes,
+)
+from labctl.machines import plugins, providers
+from labctl.machines.plugins import Plugin
 
-MIB = 1 << 20
+_ASK_WINDOWS = (
+    "(Get-CimInstance Win32_Processor).VirtualizationFirmwareEnabled; "
+    "(Get-CimInstance Win32_ComputerSystem).HypervisorPresent"
+)
 
 
 class Host(Protocol):
@@ -67,11 +78,27 @@ class Host(Protocol):
         ...
 
     def disk(self) -> int | None:
-        """Return the free MiB where boxes and machines are kept, the user's home."""
+        """Return the free MiB where boxes and machines are kept: VAGRANT_HOME or the home."""
         ...
 
     def networks(self) -> list[tuple[str, IPv4Network]] | None:
-        """Return (interface, network) of what is reached without a gateway."""
+        """Return (interface, network) of where this machine's routes lead."""
+        ...
+
+    def firewall(self) -> str | None:
+        """Return the name of a firewall that is on; empty if none is."""
+        ...
+
+    def plugin(self, name: str) -> Plugin | None:
+        """Return a plugin of Vagrant's."""
+        ...
+
+    def additions_work(self) -> bool:
+        """Tell whether vagrant-vbguest, where it is installed, can install Guest Additions."""
+        ...
+
+    def missing(self, kind: str) -> tuple[str, str] | None:
+        """Return (what is missing, what to do) for synced folders of a type."""
         ...
 
     def has_box(self, name: str) -> bool:
@@ -120,6 +147,10 @@ class ThisHost:
         if self.system == "darwin" and self.processor == "x86_64":
             features = self.says("sysctl", "-n", "machdep.cpu.features")
             return None if features is None else "VMX" in features.split()
+        if self.system == "win32":
+            # Where Hyper-V holds the processor, the firmware's setting is not shown any more.
+            said = self.says("powershell", "-NoProfile", "-Command", _ASK_WINDOWS)
+            return None if said is None else "True" in said.split()
         return None
 
     def memory(self) -> tuple[int, int] | None:
@@ -133,12 +164,43 @@ class ThisHost:
 
     def disk(self) -> int | None:
         try:
-            return shutil.disk_usage(Path.home()).free // MIB
+            place = Path(os.environ.get("VAGRANT_HOME") or Path.home())
+            return shutil.disk_usage(place if place.is_dir() else Path.home()).free // MIB
         except OSError:
             return None
 
     def networks(self) -> list[tuple[str, IPv4Network]] | None:
-        return routes(_text("/proc/net/route")) if self.system.startswith("linux") else None
+        if self.system.startswith("linux"):
+            return linux_routes(_text("/proc/net/route"))
+        if self.system == "darwin":
+            said = self.says("netstat", "-rn", "-f", "inet")
+            return None if said is None else macos_routes(said)
+        said = self.says("route", "print", "-4") if self.system == "win32" else None
+        return None if said is None else windows_routes(said)
+
+    def firewall(self) -> str | None:
+        if self.system.startswith("linux"):
+            if "ENABLED=yes" in _text("/etc/ufw/ufw.conf").splitlines():
+                return "ufw"
+            return "firewalld" if self.says("systemctl", "is-active", "firewalld") else ""
+        if self.system == "darwin":
+            said = self.says("/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate")
+            if said is None:
+                return None
+            return "" if "disabled" in said else "the application firewall"
+        if self.system == "win32":
+            said = self.says("netsh", "advfirewall", "show", "allprofiles", "state")
+            return None if said is None else windows_firewall(said)
+        return None
+
+    def plugin(self, name: str) -> Plugin | None:
+        return plugins.find(name)
+
+    def additions_work(self) -> bool:
+        return plugins.additions_work()
+
+    def missing(self, kind: str) -> tuple[str, str] | None:
+        return plugins.missing(kind)
 
     def has_box(self, name: str) -> bool:
         home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
@@ -155,47 +217,6 @@ class ThisHost:
         except (OSError, ValueError) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             return str(reason)
-
-
-def meminfo(text: str) -> tuple[int, int] | None:
-    """Read (all, available) MiB from /proc/meminfo."""
-    found = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        words = value.split()
-        if words and words[0].isdecimal():
-            found[key] = int(words[0]) // 1024
-    try:
-        return found["MemTotal"], found["MemAvailable"]
-    except KeyError:
-        return None
-
-
-def vm_stat(size: str, text: str) -> tuple[int, int] | None:
-    """Read (all, free) MiB from macOS' hw.memsize and vm_stat."""
-    page = 4096
-    free = 0
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if "page size of" in line:
-            page = int(line.partition("page size of")[2].split()[0])
-        elif key in ("Pages free", "Pages inactive", "Pages speculative"):
-            free += int(value.strip().rstrip("."))
-    return (int(size) // MIB, free * page // MIB) if size.isdecimal() else None
-
-
-def routes(text: str) -> list[tuple[str, IPv4Network]]:
-    """Read the networks without a gateway from /proc/net/route, whose numbers are hexadecimal."""
-    found = []
-    for line in text.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 8 or fields[2] != "00000000" or fields[1] == "00000000":
-            continue
-        address, mask = (
-            ipaddress.IPv4Address(struct.pack("=I", int(fields[at], 16))) for at in (1, 7)
-        )
-        found.append((fields[0], IPv4Network(f"{address}/{mask}", strict=False)))
-    return found
 
 
 def _text(path: str) -> str:

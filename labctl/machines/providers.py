@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labctl.errors import ProviderMissing
+from labctl.machines import plugins
 
 PROVIDERS = ("virtualbox", "libvirt")
 """In the order in which they are tried."""
@@ -74,7 +75,7 @@ def missing_part(
             "no libvirt daemon listens on this machine",
             "install libvirt and QEMU and start libvirtd, or choose --provider virtualbox",
         )
-    if not _has_libvirt_plugin(environment):
+    if plugins.find("vagrant-libvirt", environment) is None:
         return (
             "Vagrant has no plugin vagrant-libvirt",
             "run `vagrant plugin install vagrant-libvirt`",
@@ -99,19 +100,6 @@ def _libvirt_sockets() -> tuple[str, ...]:
         "/run/libvirt/virtqemud-sock",
         "/var/run/libvirt/libvirt-sock",
     )
-
-
-def _has_libvirt_plugin(environment: Mapping[str, str]) -> bool:
-    """Look for the plugin's folder: asking Vagrant would take more than a second."""
-    home = Path(environment.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
-    folders = (
-        *(home / "gems").glob("*/gems/vagrant-libvirt-*"),
-        *Path("/usr/share/rubygems-integration").glob("*/gems/vagrant-libvirt-*"),
-        *Path("/usr/share/rubygems-integration").glob("*/specifications/vagrant-libvirt-*"),
-        *Path("/usr/share").glob("vagrant-plugins/plugins.d/vagrant-libvirt*"),
-        *Path("/usr/share/vagrant/gems/gems").glob("vagrant-libvirt-*"),
-    )
-    return bool(folders)
 
 
 def emulated(cpuinfo: Path = Path("/proc/cpuinfo"), platform: str = sys.platform) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
-import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +27,16 @@ from tests.vbox.registry import Registry
 
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
+SECOND_ONLY = f"--limit={SECOND}"
 ADDRESSES = ("192.168.56.11", "192.168.56.12")
 PROGRAMS = Path(box.__file__).with_name("bin")
-WISHES = {"memory": 768, "cpus": 1, "dns_host_resolver": True, "playbooks": ["repos", "hosts"]}
+WISHES = {
+    "memory": 768,
+    "cpus": 1,
+    "dns_host_resolver": True,
+    "playbooks": ["repos", "hosts"],
+    "synced_folders": [{"host": "labs", "guest": "/srv/labs"}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +60,8 @@ def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     vagrant = home.root.with_name("vagrant")
     box.add(box.cached(print), vagrant)
     folder = tmp_path_factory.mktemp("virtualbox") / "lab"
-    folder.mkdir()
+    (folder / "labs").mkdir(parents=True)
+    (folder / "labs" / "first").write_text("one\n")
     environment = {
         "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
         "VAGRANT_HOME": str(vagrant),
@@ -71,17 +80,6 @@ def told(home: Home, *words: str) -> list[log.Call]:
     """What VirtualBox was told, and did, with a command line that begins with `words`."""
     calls = log.read(home.log)
     return [c for c in calls if tuple(c.argv[: len(words)]) == words and not c.exit_code]
-
-
-def vboxmanage(lab: Lab, *arguments: str) -> str:
-    """Call the double as a person would."""
-    return subprocess.run(
-        [PROGRAMS / "VBoxManage", *arguments],
-        env={**os.environ, **lab.environment},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
 
 
 def test_a_network_that_virtualbox_refuses_touches_nothing(
@@ -158,28 +156,118 @@ def test_nodes_reach_each_other_and_the_host(lab: Lab) -> None:
             assert connection.recv(4) == b"SSH-"
 
 
-def test_a_restored_snapshot_goes_on_where_it_was_taken(lab: Lab) -> None:
-    write, look = "echo {} >/run/user-note", "cat /run/user-note"
-    lab.run("exec", "--limit", SECOND, "--sudo", "--", write.format("before")).expect(0)
-    node = f"lab-{SECOND}"
-    vboxmanage(lab, "snapshot", node, "take", "noted")
-    lab.run("exec", "--limit", SECOND, "--sudo", "--", write.format("after")).expect(0)
-    vboxmanage(lab, "controlvm", node, "poweroff")
-    vboxmanage(lab, "snapshot", node, "restore", "noted")
-    assert 'VMState="saved"' in vboxmanage(lab, "showvminfo", node, "--machinereadable")
-    vboxmanage(lab, "startvm", node, "--type", "headless")
+def on(lab: Lab, node: str, command: str) -> str:
+    """Run a command on a node as root and return what it printed."""
+    (ran,) = lab.run("exec", "--limit", node, "--sudo", "--", command).expect(0).of("executed")
+    return str(ran["stdout"])
+
+
+def steps(lab: Lab, node: str) -> None:
+    """Fail unless the node's clock is in step with this machine's."""
+    assert abs(int(on(lab, node, "date +%s")) - time.time()) < 30
+
+
+def host_key(lab: Lab, node: str) -> list[str]:
+    """The line of the node's host key; more than one would be one too many."""
+    lines = (lab.folder / ".labctl" / "known_hosts").read_text().splitlines()
+    return [line for line in lines if line.split()[0] == node]
+
+
+def test_a_folder_is_pushed_and_pushed_again(lab: Lab) -> None:
+    """The box has no Guest Additions, so a folder of type auto goes by rsync."""
+    assert on(lab, FIRST, "cat /srv/labs/first") == "one\n"
+    (lab.folder / "labs" / "first").write_text("two\n")
+    results = lab.run("sync").expect(0).of("result")
+    assert {(r["node"], r["ok"]) for r in results} == {(FIRST, True), (SECOND, True)}
+    assert on(lab, SECOND, "cat /srv/labs/first") == "two\n"
+
+
+def test_a_watch_goes_on_pushing_until_it_is_interrupted(lab: Lab) -> None:
+    process = lab.start("sync", SECOND, "--watch")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Watching:" in line:
+            break
+    else:
+        pytest.fail("nothing is watched")
+    # The lab is not locked meanwhile.
+    lab.run("provision", "--limit", SECOND).expect(0)
+    deadline = time.monotonic() + 60
+    content = ""
+    while content != "three\n" and time.monotonic() < deadline:
+        (lab.folder / "labs" / "first").write_text("three\n")
+        content = on(lab, SECOND, "cat /srv/labs/first")
+    assert content == "three\n"
+    process.send_signal(signal.SIGINT)
+    assert lab.finish(process, timeout=60).exit_code == 130
+
+
+def test_a_checkpoint_goes_on_where_it_was_saved(lab: Lab) -> None:
+    key = host_key(lab, SECOND)
+    on(lab, SECOND, "echo before >/run/user-note")
+    lab.run("checkpoint", "save", "noted", SECOND_ONLY).expect(0)
+    on(lab, SECOND, "echo after >/run/user-note; date -s 2020-01-01")
+    (listed,) = lab.run("checkpoint", "list", SECOND_ONLY).expect(0).of("checkpoints")
+    assert listed["checkpoints"] == ["noted"]
+    (other,) = lab.run("checkpoint", "list", f"--limit={FIRST}").expect(0).of("checkpoints")
+    assert other["checkpoints"] == []
+    lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(0)
     # A file in memory: the machine did not boot, it went on.
-    assert "before" in lab.run("exec", "--limit", SECOND, "--", look).expect(0).stdout
-    vboxmanage(lab, "snapshot", node, "delete", "noted")
+    assert on(lab, SECOND, "cat /run/user-note") == "before\n"
+    steps(lab, SECOND)
+    assert host_key(lab, SECOND) == key
+    lab.run("checkpoint", "delete", "noted", SECOND_ONLY).expect(0)
+    error = lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(1).result(SECOND)["error"]
+    assert error["hint"] == "there are none"
 
 
-def test_halt_and_up_again_under_virtualbox_7(lab: Lab) -> None:
+def test_suspended_it_goes_on_where_it_was(lab: Lab) -> None:
+    lab.run("suspend", SECOND).expect(0)
+    (row,) = lab.run("status", SECOND_ONLY).expect(0).of("status")
+    assert row["state"] == "suspended"
+    assert lab.run("suspend", SECOND).expect(0).result(SECOND)["ok"]  # again: nothing to do
+    lab.run("resume", SECOND).expect(0)
+    assert on(lab, SECOND, "cat /run/user-note") == "before\n"
+    steps(lab, SECOND)
+
+
+def test_halted_and_healed_under_virtualbox_7(lab: Lab) -> None:
+    """A node that is merely off is brought up; nothing of it is lost."""
     lab.environment["VBOX_DOUBLE_VERSION"] = "7.0"
+    on(lab, SECOND, "echo kept >/root/note")
     lab.run("halt", SECOND).expect(0)
-    (row,) = lab.run("status", "--limit", SECOND).expect(0).of("status")
+    (row,) = lab.run("status", SECOND_ONLY).expect(0).of("status")
     assert row["state"] == "stopped"
+    run = lab.run("heal", SECOND).expect(0)
+    assert run.changes(SECOND) == []
+    assert on(lab, SECOND, "cat /root/note") == "kept\n"
     run = lab.run("up", "--no-verify").expect(0)
-    assert run.changes(FIRST) == run.changes(SECOND) == []
+    assert not run.of("MachineOutput")
+
+
+def test_what_drifted_is_healed_by_provisioning_alone(lab: Lab) -> None:
+    on(lab, SECOND, "sed -i /labctl/,/labctl/d /etc/hosts")
+    run = lab.run("heal", SECOND, "--rebuild").expect(0)
+    assert run.changes(SECOND)
+    assert not run.of("MachineOutput")
+    assert on(lab, SECOND, "cat /root/note") == "kept\n"
+
+
+def test_one_node_is_made_anew_and_the_other_left_alone(lab: Lab, registry: Registry) -> None:
+    """The login is broken beyond provisioning; its key and its machine are new afterwards."""
+    boot = on(lab, FIRST, "cat /proc/sys/kernel/random/boot_id")
+    first, key = registry.find(f"lab-{FIRST}").uuid, host_key(lab, SECOND)
+    second = registry.find(f"lab-{SECOND}").uuid
+    on(lab, SECOND, "chmod 000 /home/vagrant/.ssh/authorized_keys; chown root: /home/vagrant/.ssh")
+    run = lab.run("heal", SECOND, "--rebuild").expect(0)
+    assert {e["node"] for e in run.of("MachineOutput")} == {SECOND}
+    assert registry.find(f"lab-{FIRST}").uuid == first
+    assert registry.find(f"lab-{SECOND}").uuid != second
+    assert on(lab, FIRST, "cat /proc/sys/kernel/random/boot_id") == boot
+    assert len(host_key(lab, SECOND)) == 1
+    assert host_key(lab, SECOND) != key
+    assert on(lab, SECOND, "ls /root/note 2>/dev/null || echo gone") == "gone\n"
+    lab.run("verify").expect(0)
 
 
 def test_destroy_leaves_nothing_of_the_lab(lab: Lab, home: Home, registry: Registry) -> None:

@@ -22,17 +22,20 @@ pytestmark = [
 ]
 
 # Vagrant asks VirtualBox for its version before it looks at the provider's block, and for nothing
-# else. So the block is checked on machines without VirtualBox too.
-VBOXMANAGE = "#!/bin/sh\necho 7.0.14r161095\n"
+# else; and whether the kernel could serve NFS. So both are checked on machines without them too.
+STAND_INS = {
+    "VBoxManage": "#!/bin/sh\necho 7.0.14r161095\n",
+    "modinfo": "#!/bin/sh\nexit 0\n",
+}
 
 
 def _validate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Return what `vagrant validate` says of a Vagrantfile, in a home and a folder of its own."""
     programs = folder / "bin"
     programs.mkdir(parents=True)
-    stand_in = programs / "VBoxManage"
-    stand_in.write_text(VBOXMANAGE, "utf-8")
-    stand_in.chmod(0o755)
+    for name, script in STAND_INS.items():
+        (programs / name).write_text(script, "utf-8")
+        (programs / name).chmod(0o755)
     # Vagrant wants the folders of the host to be there.
     host = folder / "anna"
     for name in ("it's #{mine}", "web", "off", "lab"):
@@ -56,7 +59,7 @@ def _validate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=900,
             check=False,
         )
 

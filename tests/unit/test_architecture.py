@@ -24,13 +24,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What a lab is, how a node is spoken with, what can be asked of it.
     (
         *("shapes", "sources", "toolchains", "faults", "addresses", "daemon"),
-        *("spec", "specparts", "speccheck", "specfile", "starterfile", "diagnosis"),
+        *("spec", "specparts", "speccheck", "folders", "specfile", "starterfile", "diagnosis"),
         *("facts", "workspace", "report", "secrets", "locking", "remote", "resources"),
     ),
     # What is done with it.
     (
         *("playbook", "converge", "render", "machines", "transfer", "state", "registry"),
-        *("fanout", "desk", "testinfra_backend"),
+        *("fanout", "desk", "testinfra_backend", "guestadditions"),
         *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
     ),
     ("lab",),

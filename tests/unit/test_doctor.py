@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 
-from labctl.doctor import checks
+from labctl.doctor import checks, surroundings
 from labctl.doctor.examination import examine
 from labctl.doctor.finding import Finding, Level, healthy
-from labctl.doctor.host import ThisHost, meminfo, routes, vm_stat
+from labctl.doctor.host import ThisHost
+from labctl.doctor.systems import (
+    linux_routes,
+    macos_routes,
+    meminfo,
+    vm_stat,
+    windows_firewall,
+    windows_routes,
+)
 from labctl.errors import ProviderMissing
 from labctl.lab import Lab
+from labctl.machines.plugins import Plugin
+from labctl.registry import Entry, Registry
 from labctl.spec import LabSpec, validate
 from labctl.workspace import Workspace
 
@@ -35,6 +45,10 @@ class FakeHost:
     free: int | None = 100_000
     connected: list[tuple[str, IPv4Network]] | None = field(default_factory=list)
     boxes: tuple[str, ...] = ("centos/7",)
+    wall: str | None = ""
+    plugins: dict[str, Plugin] = field(default_factory=dict)
+    works: bool = True
+    lacks: dict[str, tuple[str, str]] = field(default_factory=dict)
     down: dict[str, str] = field(default_factory=dict)
     without_provider: str = ""
     asked: list[str] = field(default_factory=list)
@@ -65,6 +79,18 @@ class FakeHost:
 
     def networks(self) -> list[tuple[str, IPv4Network]] | None:
         return self.connected
+
+    def firewall(self) -> str | None:
+        return self.wall
+
+    def plugin(self, name: str) -> Plugin | None:
+        return self.plugins.get(name)
+
+    def additions_work(self) -> bool:
+        return self.works
+
+    def missing(self, kind: str) -> tuple[str, str] | None:
+        return self.lacks.get(kind)
 
     def has_box(self, name: str) -> bool:
         return name in self.boxes
@@ -203,6 +229,8 @@ def test_disk_of_two_nodes(free: int | None, boxes: tuple[str, ...], level: Leve
         ([], [OK]),
         ([("eth0", "10.0.0.0/24")], [OK]),
         ([("vboxnet0", "192.168.56.0/24")], [OK]),
+        ([("192.168.56.1", "192.168.56.0/24")], [OK]),  # so Windows names the lab's own
+        ([("192.168.56.9", "192.168.56.0/24")], [FAIL]),
         ([("eth0", "192.168.0.0/16"), ("wlan0", "192.168.56.0/25")], [FAIL, FAIL]),
         (None, [SKIPPED]),
     ],
@@ -211,12 +239,13 @@ def test_network(connected: list[tuple[str, str]] | None, levels: list[Level]) -
     there = (
         None if connected is None else [(name, IPv4Network(network)) for name, network in connected]
     )
-    found = checks.network(FakeHost(connected=there), spec(), "virtualbox")
+    found = surroundings.network(FakeHost(connected=there), spec(), "virtualbox", [])
     assert [finding.level for finding in found] == levels
 
 
 def test_a_network_that_the_provider_refuses() -> None:
-    found = list(checks.network(FakeHost(), spec(network="192.168.121.0/24"), "libvirt"))
+    lab = spec(network="192.168.121.0/24")
+    found = list(surroundings.network(FakeHost(), lab, "libvirt", []))
     assert [finding.level for finding in found] == [FAIL]
     assert "192.168.121.0/24" in found[0].found
 
@@ -238,20 +267,106 @@ def test_a_box_that_is_not_there_yet(
     assert words in found.found
 
 
+@pytest.mark.parametrize(("programs", "level"), [(("ssh",), OK), ((), WARN)])
+def test_programs(programs: tuple[str, ...], level: Level) -> None:
+    assert checks.programs(FakeHost(programs=programs)).level is level
+
+
 @pytest.mark.parametrize(
-    ("programs", "kind", "levels"),
+    ("folder", "network", "level", "words"),
     [
-        (("ssh", "rsync"), "rsync", {"ssh": OK, "rsync": OK}),
-        (("ssh",), "rsync", {"ssh": OK, "rsync": FAIL}),
-        (("ssh",), "auto", {"ssh": OK, "rsync": WARN}),
-        (("ssh",), "nfs", {"ssh": OK}),
-        ((), "nfs", {"ssh": WARN}),
+        ("there", "192.168.56.0/24", FAIL, "leave `network` out"),
+        ("there", "192.168.56.128/25", FAIL, "leave `network` out"),
+        ("gone", "192.168.56.0/24", WARN, "--prune"),
+        ("there", "192.168.57.0/24", OK, ""),
     ],
 )
-def test_programs(programs: tuple[str, ...], kind: str, levels: dict[str, Level]) -> None:
-    folders = [{"host": ".", "guest": "/srv/x", "type": kind}]
-    found = checks.programs(FakeHost(programs=programs), spec(synced_folders=folders))
+def test_a_network_of_another_lab(
+    tmp_path: Path, folder: str, network: str, level: Level, words: str
+) -> None:
+    (tmp_path / "there" / ".labctl").mkdir(parents=True)
+    place = tmp_path / folder
+    other = Entry(str(place), str(place / ".labctl"), "other", network, ())
+    (found,) = surroundings.network(FakeHost(), spec(), "virtualbox", [other])
+    assert found.level is level
+    assert words in found.remedy
+
+
+LIBVIRT = {"vagrant-libvirt": Plugin((0, 12, 2))}
+VBGUEST = {"vagrant-vbguest": Plugin((0, 32, 0), (3, 3, 6))}
+
+
+@pytest.mark.parametrize(
+    ("provider", "host", "raw", "levels"),
+    [
+        ("virtualbox", {}, {}, {}),
+        ("virtualbox", {"plugins": VBGUEST}, {}, {"vagrant-vbguest": OK}),
+        ("virtualbox", {"plugins": VBGUEST}, {"vbguest": True}, {"vagrant-vbguest": OK}),
+        ("virtualbox", {}, {"vbguest": True}, {"vagrant-vbguest": FAIL}),
+        (
+            "virtualbox",
+            {"plugins": VBGUEST, "works": False},
+            {"vbguest": True},
+            {"vagrant-vbguest": WARN},
+        ),
+        ("libvirt", {"plugins": LIBVIRT}, {}, {"vagrant-libvirt": OK}),
+        ("libvirt", {}, {"vbguest": True}, {"vagrant-libvirt": FAIL}),
+    ],
+)
+def test_plugins(
+    provider: str, host: dict[str, Any], raw: dict[str, Any], levels: dict[str, Level]
+) -> None:
+    found = surroundings.plugins(FakeHost(**host), spec(**raw), provider)
     assert {finding.what: finding.level for finding in found} == levels
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacks", "levels"),
+    [
+        ("auto", {}, {"rsync folders": OK}),
+        ("auto", {"rsync": ("there is no rsync", "install rsync")}, {"rsync folders": FAIL}),
+        ("rsync", {"sshfs": ("no plugin", "install it")}, {"rsync folders": OK}),
+        ("sshfs", {"sshfs": ("no plugin", "install it")}, {"sshfs folders": FAIL}),
+        ("virtualbox", {}, {"virtualbox folders": FAIL}),  # no Guest Additions in centos/7
+        ("disabled", {}, {}),
+    ],
+)
+def test_what_synced_folders_need(
+    kind: str, lacks: dict[str, tuple[str, str]], levels: dict[str, Level]
+) -> None:
+    folders = [{"host": ".", "guest": f"/srv/{name}", "type": kind} for name in "ab"]
+    host = FakeHost(lacks=lacks)
+    found = list(surroundings.plugins(host, spec(synced_folders=folders), "virtualbox"))
+    assert {finding.what: finding.level for finding in found} == levels
+    assert all(finding.remedy for finding in found if finding.level is FAIL)
+
+
+@pytest.mark.parametrize(
+    ("wall", "kind", "provider", "level"),
+    [
+        ("", "rsync", "virtualbox", OK),
+        (None, "rsync", "virtualbox", SKIPPED),
+        ("ufw", "rsync", "virtualbox", OK),
+        ("firewalld", "rsync", "libvirt", OK),
+        ("ufw", "rsync", "libvirt", WARN),
+        ("firewalld", "nfs", "virtualbox", WARN),
+        ("Windows Firewall", "nfs", "virtualbox", WARN),
+    ],
+)
+def test_firewall(wall: str | None, kind: str, provider: str, level: Level) -> None:
+    folders = [{"host": ".", "guest": "/srv/x", "type": kind}]
+    found = surroundings.firewall(FakeHost(wall=wall), spec(synced_folders=folders), provider)
+    assert found.level is level
+    assert bool(found.remedy) is (level is WARN)
+
+
+def test_labs_of_this_machine_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "other" / ".labctl").mkdir(parents=True)
+    place = str(tmp_path / "other")
+    Registry().note(Entry(place, f"{place}/.labctl", "other", "192.168.56.0/24", ()))
+    findings = examine(lab(tmp_path, network="192.168.56.0/24"), FakeHost(), offline=True)
+    assert any(f.level is FAIL and place in f.found for f in findings)
+    assert not healthy(findings)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +417,57 @@ def test_what_linux_and_macos_say() -> None:
         "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n"
         "eth0\t0038A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\n"
     )
-    assert routes(table) == [("eth0", IPv4Network("192.168.56.0/24"))]
+    table += (
+        "tun0\t0000080A\t0100000A\t0003\t0\t0\t0\t0000FFFF\n"  # by a gateway
+        "tun0\t00000080\t0100000A\t0003\t0\t0\t0\t00000080\n"  # half of everything
+        "eth0\t0138A8C0\t00000000\t0005\t0\t0\t0\tFFFFFFFF\n"  # a host
+    )
+    assert linux_routes(table) == [
+        ("eth0", IPv4Network("192.168.56.0/24")),
+        ("tun0", IPv4Network("10.8.0.0/16")),
+    ]
+    assert linux_routes("") == []
+
+
+NETSTAT = """\
+Routing tables
+
+Internet:
+Destination        Gateway            Flags               Netif Expire
+default            10.0.0.1           UGScg                 en0
+10/16              link#11            UCS                   en0      !
+10.0.0.5/32        link#11            UCS                   en0      !
+192.168.56         link#20            UC              vboxnet0      !
+192.168.57.9       a:b:c:d:e:f        UHLWI                 en0   1168
+"""
+ROUTE_PRINT = """\
+Schnittstellenliste
+  7...0a 00 27 00 00 07 ......VirtualBox Host-Only Ethernet Adapter
+
+     Netzwerkziel    Netzwerkmaske          Gateway    Schnittstelle Metrik
+          0.0.0.0          0.0.0.0         10.0.0.1         10.0.0.5     25
+         10.0.0.0      255.255.0.0   Auf Verbindung         10.0.0.5    281
+     192.168.56.0    255.255.255.0          On-link     192.168.56.1    281
+     192.168.56.1  255.255.255.255          On-link     192.168.56.1    281
+"""
+
+
+def test_routes_of_macos_and_windows() -> None:
+    both = [IPv4Network("10.0.0.0/16"), IPv4Network("192.168.56.0/24")]
+    assert macos_routes(NETSTAT) == list(zip(["en0", "vboxnet0"], both, strict=True))
+    assert windows_routes(ROUTE_PRINT) == list(zip(["10.0.0.5", "192.168.56.1"], both, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Domain Profile Settings:\nState                                 OFF\nOk.", ""),
+        ("Domain:\nState   OFF\nPublic:\nState    ON\n", "Windows Firewall"),
+        ("Status                                EIN", None),
+    ],
+)
+def test_windows_firewall(said: str, name: str | None) -> None:
+    assert windows_firewall(said) == name
 
 
 def test_this_host_answers_without_an_error() -> None:
@@ -311,6 +476,9 @@ def test_this_host_answers_without_an_error() -> None:
     host.disk()
     host.networks()
     host.virtualization()
+    host.firewall()
+    host.plugin("vagrant-libvirt")
+    host.missing("rsync")
     assert not host.has_box("no/such-box")
     assert host.says("no-such-program") is None
     assert host.reach("http://127.0.0.1:9/")

@@ -64,9 +64,48 @@ LABS: dict[str, tuple[str, bool, dict[str, Any]]] = {
             "nodes": 1,
             "vbguest": True,
             "synced_folders": [
-                {"host": "/home/anna/it's #{mine}", "guest": "/srv/app", "type": "rsync"},
-                {"host": "/home/anna/web", "guest": "/srv/web"},
+                {
+                    "host": "/home/anna/it's #{mine}",
+                    "guest": "/srv/app",
+                    "type": "rsync",
+                    "options": {
+                        "rsync__exclude": [".git/", '"#{1 + 1}"'],
+                        "rsync__auto": False,
+                        "owner": "root",
+                    },
+                },
+                {"host": "/home/anna/web", "guest": "/srv/web", "options": {"create": True}},
                 {"host": "/home/anna/off", "guest": "/srv/off", "type": "disabled"},
+            ],
+        },
+    ),
+    "auto-folders": (
+        "virtualbox",
+        False,
+        {
+            "name": "auto-folders",
+            "nodes": 1,
+            "synced_folders": [{"host": "/home/anna/web", "guest": "/srv/web"}],
+        },
+    ),
+    "nfs-folder": (
+        "virtualbox",
+        False,
+        {
+            "name": "nfs-folder",
+            "nodes": 1,
+            "synced_folders": [
+                {
+                    "host": "/home/anna/web",
+                    "guest": "/srv/web",
+                    "type": "nfs",
+                    "options": {
+                        "nfs_version": "4.1",
+                        "nfs_udp": False,
+                        "linux__nfs_options": ["rw", "no_subtree_check"],
+                        "map_uid": 0,
+                    },
+                },
             ],
         },
     ),
@@ -110,6 +149,14 @@ def test_no_line_ends_in_blanks_and_no_two_are_empty() -> None:
         assert "\n\n\n" not in text
         assert text.endswith("end\n")
         assert not text.endswith("\n\n")
+
+
+def test_a_9p_folder() -> None:
+    """It has no golden file: Vagrant would ask a running libvirt about it."""
+    folder = {"host": "/h", "guest": "/srv/lab", "type": "9p", "options": {"accessmode": "squash"}}
+    raw = {"box": {"name": "el7", "url": "file:///el7.box"}, "synced_folders": [folder]}
+    text = render.vagrantfile(lab(raw), "libvirt", (PACKAGED,))
+    assert 'synced_folder "/h", "/srv/lab", type: "9p", accessmode: "squash"\n' in text
 
 
 def test_two_labs_have_two_networks() -> None:

@@ -1,0 +1,130 @@
+"""Which plugins Vagrant has, and what a synced folder needs of this machine.
+
+Asking Vagrant takes more than a second, so its folders are looked into.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SHARED = Path("/usr/share")
+"""Where Debian and Fedora put plugins that come as packages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin that Vagrant has.
+
+    Parameters:
+        version: numbers; empty if it is not known.
+        ruby: numbers of the Ruby that it was installed for; empty if that is not known.
+    """
+
+    version: tuple[int, ...] = ()
+    ruby: tuple[int, ...] = ()
+
+
+def find(
+    name: str, environment: Mapping[str, str] = os.environ, shared: Path = SHARED
+) -> Plugin | None:
+    """Return a plugin, None if Vagrant does not have it."""
+    home = Path(environment.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
+    for folder in sorted((home / "gems").glob(f"*/gems/{name}-[0-9]*"), reverse=True):
+        # ~/.vagrant.d/gems/3.3.6/gems/NAME-0.32.0
+        return Plugin(_numbers(folder.name[len(name) + 1 :]), _numbers(folder.parents[1].name))
+    gems = shared / "rubygems-integration"
+    packaged = (
+        *gems.glob(f"*/gems/{name}-[0-9]*"),
+        *gems.glob(f"*/specifications/{name}-[0-9]*.gemspec"),
+        *(shared / "vagrant" / "gems" / "gems").glob(f"{name}-[0-9]*"),
+    )
+    for place in packaged:
+        return Plugin(_numbers(place.name[len(name) + 1 :]))
+    if any((shared / "vagrant-plugins" / "plugins.d").glob(f"{name}*")):
+        return Plugin()
+    return None
+
+
+def additions_work(environment: Mapping[str, str] = os.environ, shared: Path = SHARED) -> bool:
+    """Tell whether vagrant-vbguest, where it is installed, can install Guest Additions.
+
+    Its last version calls what Ruby 3.2 has no longer. Where the Ruby is not known, the Vagrantfile
+    finds out.
+    """
+    plugin = find("vagrant-vbguest", environment, shared)
+    return plugin is None or not plugin.ruby or plugin.ruby < (3, 2)
+
+
+def missing(
+    kind: str,
+    environment: Mapping[str, str] = os.environ,
+    platform: str = sys.platform,
+    shared: Path = SHARED,
+) -> tuple[str, str] | None:
+    """Return (what is missing, what to do) for synced folders of a type, None if nothing is.
+
+    Parameters:
+        kind: the type, decided: not ``auto``.
+        environment: where PATH and VAGRANT_HOME are looked up.
+        platform: as `sys.platform` has it.
+        shared: where the system keeps plugins.
+    """
+    path = environment.get("PATH")
+    if kind == "rsync" and shutil.which("rsync", path=path) is None:
+        if platform == "win32":
+            return (
+                "there is no rsync on PATH",
+                "install rsync by MSYS2 or Cygwin and put it on PATH, or leave the folder out and "
+                "copy with `labctl scp`",
+            )
+        return "there is no rsync on PATH", "install rsync, or copy with `labctl scp`"
+    if kind == "sshfs" and find("vagrant-sshfs", environment, shared) is None:
+        return (
+            "Vagrant has no plugin vagrant-sshfs",
+            "run `vagrant plugin install vagrant-sshfs`, or use type rsync",
+        )
+    if kind == "nfs":
+        return _missing_nfs(environment, platform, shared)
+    return None
+
+
+def _missing_nfs(
+    environment: Mapping[str, str], platform: str, shared: Path
+) -> tuple[str, str] | None:
+    if platform == "win32":
+        if find("vagrant-winnfsd", environment, shared):
+            return None
+        return (
+            "Windows serves no NFS without the plugin vagrant-winnfsd",
+            "run `vagrant plugin install vagrant-winnfsd`, or use another type",
+        )
+    if platform == "darwin":  # it brings its own
+        return None
+    path = os.pathsep.join((environment.get("PATH", ""), "/usr/sbin", "/sbin"))
+    if shutil.which("exportfs", path=path):
+        return None
+    return (
+        "this machine serves no NFS: there is no exportfs",
+        "install nfs-kernel-server or nfs-utils",
+    )
+
+
+def installed(
+    environment: Mapping[str, str] = os.environ, shared: Path = SHARED
+) -> Iterator[tuple[str, Plugin]]:
+    """Yield the plugins that labctl has something to say about."""
+    for name in ("vagrant-libvirt", "vagrant-vbguest", "vagrant-sshfs"):
+        plugin = find(name, environment, shared)
+        if plugin is not None:
+            yield name, plugin
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()
