@@ -42,6 +42,9 @@ _STATES = {
 _BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boot)")
 """What Vagrant says once the box is imported, the networks are made and the machine is started."""
 
+_ANSWERS = "Machine booted and ready"
+"""What Vagrant says when the machine answers; folders and networks of the guest may take longer."""
+
 _GRACE = 30.0
 """Seconds beyond boot_timeout, for Vagrant to give up by itself, with a better word than ours."""
 
@@ -123,9 +126,12 @@ class VagrantMachines:
         clock = Deadline(self._boot_timeout + _GRACE)
 
         def heard(event: Event) -> None:
-            if isinstance(event, MachineOutput) and _BOOTS.search(event.line):
-                clock.start()
-                booting()
+            if isinstance(event, MachineOutput):
+                if _BOOTS.search(event.line):
+                    clock.start()
+                    booting()
+                elif _ANSWERS in event.line:
+                    clock.cancel()
             emit(event)
 
         try:

@@ -34,6 +34,7 @@ WISHES = {
     "memory": 768,
     "cpus": 1,
     "dns_host_resolver": True,
+    "boot_timeout": 1200,
     "playbooks": ["repos", "hosts"],
     "synced_folders": [{"host": "labs", "guest": "/srv/labs"}],
 }

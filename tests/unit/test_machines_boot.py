@@ -32,6 +32,19 @@ for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1; done
 exit 1
 """
 
+# The machine answers at once, and Vagrant has more to do.
+ANSWERS = """\
+#!/bin/sh
+if [ "$1" = ssh-config ]; then
+  printf 'Host a\\n  HostName 10.0.0.1\\n'
+  exit
+fi
+echo "==> a: Waiting for machine to boot. This may take a few minutes..."
+sleep 0.5
+echo "==> a: Machine booted and ready!"
+sleep 2
+"""
+
 
 def machines(
     tmp_path: Path,
@@ -57,6 +70,15 @@ def test_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.message == "it did not boot within 1 s"
     assert "boot_timeout" in caught.value.hint
     assert "Removing domain" in (tmp_path / "log").read_text()  # Vagrant cleaned up
+
+
+def test_a_machine_that_answers_has_time_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as pushing a large folder."""
+    lab = machines(tmp_path, monkeypatch, 1.0)
+    (tmp_path / "bin" / "vagrant").write_text(ANSWERS)
+    assert lab.up("a", emit=lambda _: None, booting=lambda: None).host == "10.0.0.1"
 
 
 def test_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
