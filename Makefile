@@ -57,6 +57,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	for folder in playbooks/*-*/; do $(BIN)/mypy "$$folder"*.py || exit 1; done
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from labctl.events import ChangeDone, ChangeStarted, Decided, Emit, Exchanged
 from labctl.facts import PROBE, Facts
 from labctl.playbook import Play, Playbook, Question, Undecided
 from labctl.remote.exchange import Observed, Shell, exchange, legible
-from labctl.resources.base import Change, Resource
+from labctl.resources.base import Ask, Change, Resource, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,17 @@ class Outcome:
     complete: bool = True
 
 
+Asker = Callable[[Ask], str]
+"""Waits for another node and asks it; returns what it told, or raises a `LabctlError`."""
+SECRET = "(kept secret)"
+"""Stands in messages for what another node told in confidence."""
+
+
+def nobody(ask: Ask) -> str:
+    """The `Asker` of a node that is provisioned where there are no others."""
+    raise PlaybookError(f"there is no {ask.node} to be asked", hint="run labctl on the whole lab")
+
+
 class Planner(Protocol):
     """Makes a play's argument from what is known of the node."""
 
@@ -75,6 +86,8 @@ class _Node:
     shell: Shell
     emit: Emit
     check: bool
+    ask: Asker = nobody
+    came_through: Callable[[str], None] = lambda playbook: None
     exchanges: int = 0
     changes: list[Applied] = field(default_factory=list)
 
@@ -143,6 +156,8 @@ def converge(
     choices: dict[str, Any] | None = None,
     check: bool = False,
     only: Iterable[str] = (),
+    ask: Asker = nobody,
+    came_through: Callable[[str], None] = lambda playbook: None,
 ) -> Outcome:
     """Bring one node into the state that its playbooks describe.
 
@@ -155,6 +170,9 @@ def converge(
         choices: answers known from earlier runs.
         check: look only; report the changes that would be made.
         only: names of playbooks to run; none: all.
+        ask: asks other nodes what a change needs of them.
+        came_through: is told each playbook's name as soon as the node has all that it wants, for
+            those who wait for it.
 
     Returns:
         What was done and what is known now.
@@ -167,7 +185,7 @@ def converge(
     """
     only = tuple(only)
     known = dict(choices or {})
-    run = _Node(shell, emit, check)
+    run = _Node(shell, emit, check, ask, came_through)
     if facts is None:
         facts = Facts.read(run.exchange([PROBE])[0])
     complete = True
@@ -180,6 +198,9 @@ def converge(
                 facts, known, asked = met, {}, set()
                 continue
         if question is None:
+            for playbook in playbooks:
+                if not check and (not only or playbook.name in only):
+                    came_through(playbook.name)
             break
         if check and run.changes:
             # The measurement may need what an earlier change brings; a guess would mislead.
@@ -221,6 +242,8 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
     if now != facts:
         return now
     for index, item in enumerate(items):
+        if index and item.playbook != items[index - 1].playbook and not run.check:
+            run.came_through(items[index - 1].playbook)
         change, seen = _plan(run, item, seen[0]), seen[1:]
         if change is None:
             continue
@@ -234,12 +257,19 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
         if run.check:
             continue
         start = time.monotonic()
-        result, after, *seen = run.exchange([change.script, *probes[index:]])
+        script, answer = change.script, ""
+        if change.ask is not None:
+            answer = run.ask(change.ask)
+            script = f"answer={quote(answer)}\n{script}"
+        result, after, *seen = run.exchange([script, *probes[index:]])
+        said = result.text
+        if change.ask is not None and change.ask.secret and answer:
+            said = said.replace(answer, SECRET)
         if not result.ok:
             raise ChangeFailed(
                 f"{change.summary}: failed with exit code {result.exit_code}",
                 resource=item.resource.id,
-                details=result.text[-4000:],
+                details=said[-4000:],
                 node=run.shell.name,
             )
         left = _plan(run, item, after)
@@ -247,7 +277,7 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
             raise DidNotConverge(
                 f"{change.summary}: ran, and {item.resource.id} is still not as wanted",
                 resource=item.resource.id,
-                details="\n".join(p for p in (result.text[-3000:], legible(left.diff)) if p),
+                details="\n".join(p for p in (said[-3000:], legible(left.diff)) if p),
                 node=run.shell.name,
             )
         run.emit(ChangeDone(*where, seconds=time.monotonic() - start))

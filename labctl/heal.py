@@ -10,6 +10,7 @@ from labctl.events import Notice
 from labctl.fanout import Result, each
 from labctl.lab import Lab
 from labctl.machines.base import Machines
+from labctl.meeting import Meeting
 from labctl.operations import BOOT_PATIENCE, NodeRun, Options, work_on
 from labctl.playbook import Playbook
 from labctl.verify import Verifier
@@ -125,9 +126,17 @@ class _Patient:
 
     def _healthy(self) -> NodeRun:
         """Provision and verify; a failing check is an error here."""
-        run = work_on(
-            self._lab, self._node, self._playbooks, Options(), self._verifier, BOOT_PATIENCE
-        )
+        meeting = Meeting([self._node], 1, self._lab.stop)
+        with meeting.turn(self._node):
+            run = work_on(
+                self._lab,
+                self._node,
+                self._playbooks,
+                Options(),
+                self._verifier,
+                meeting,
+                BOOT_PATIENCE,
+            )
         failed = run.report.failed if run.report else ()
         if failed:
             raise ChecksFailed(

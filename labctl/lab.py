@@ -20,6 +20,7 @@ from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 from labctl.specfile import Override
 from labctl.state import State
+from labctl.vault import Vault
 from labctl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Lab:
         self.state = State(workspace)
         self.hostkeys = HostKeys(workspace.known_hosts)
         self.sudo_password = sudo_password
+        self.vault = Vault(workspace.private, spec.name)
         self.stop = Stop()
         self.chosen: dict[str, str] = {}
         self._provider = ""
@@ -239,16 +241,18 @@ class Lab:
     # -- plays
 
     def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
-        """Load the lab's playbooks, and `extra` ones after them.
+        """Load the lab's playbooks, `extra` ones after them, and before each what it needs.
 
         Raises:
             PlaybookError: one cannot be found or loaded.
         """
         names = [*self.spec.playbooks, *(n for n in extra if n not in self.spec.playbooks)]
-        return playbook.load(names, self.workspace.playbooks)
+        return playbook.load_all(names, self.workspace.playbooks)
 
-    def play(self, name: str, facts: Facts, choices: dict[str, Any]) -> Play:
-        """Return the argument of the plays for a node."""
+    def play(
+        self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Iterable[str] = ()
+    ) -> Play:
+        """Return the argument of a node's plays; `playbooks` are the names of all that run."""
         return Play(
             lab=self.spec,
             node=self.node(name),
@@ -259,4 +263,6 @@ class Lab:
             },
             choices=choices,
             templates=self.workspace.templates,
+            playbooks=tuple(playbooks),
+            keeper=self.vault,
         )

@@ -12,6 +12,8 @@ from labctl.errors import LabctlError, UsageError
 from labctl.events import Checked, Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
+from labctl.meeting import Meeting
+from labctl.neighbours import asker
 from labctl.playbook import Playbook
 from labctl.report import NodeReport
 from labctl.verify import Verifier
@@ -70,7 +72,9 @@ def up(
         LabctlError: what concerns the whole lab; no machine was touched.
     """
     nodes = lab.select(limit)
-    playbooks = _chosen(lab.playbooks(options.extra), options.only)
+    playbooks = lab.playbooks(options.extra)
+    _chosen(playbooks, options.only)
+    meeting = Meeting(nodes, lab.spec.parallel, lab.stop)
     with lab.state.locked("up"):
         machines = lab.machines()
         prepare(lab, machines)
@@ -80,11 +84,11 @@ def up(
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 
             def work(node: str) -> NodeRun:
-                with _failing(lab, node):
+                with _failing(lab, node), meeting.turn(node):
                     bring.up(node)
-                    return work_on(lab, node, playbooks, options, verifier, BOOT_PATIENCE)
+                    return work_on(lab, node, playbooks, options, verifier, meeting, BOOT_PATIENCE)
 
-            return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+            return each(nodes, work, cap=len(nodes), stop=lab.stop)
 
 
 def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[NodeRun]]:
@@ -94,17 +98,19 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
         LabctlError: what concerns the whole lab; no machine was touched.
     """
     nodes = lab.select(limit)
-    playbooks = _chosen(lab.playbooks(options.extra), options.only)
+    playbooks = lab.playbooks(options.extra)
+    _chosen(playbooks, options.only)
+    meeting = Meeting(nodes, lab.spec.parallel, lab.stop)
     with (
         lab.state.locked("provision"),
         Verifier(lab, len(nodes) if options.verify else 0) as verifier,
     ):
 
         def work(node: str) -> NodeRun:
-            with _failing(lab, node):
-                return work_on(lab, node, playbooks, options, verifier)
+            with _failing(lab, node), meeting.turn(node):
+                return work_on(lab, node, playbooks, options, verifier, meeting)
 
-        return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+        return each(nodes, work, cap=len(nodes), stop=lab.stop)
 
 
 def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[NodeRun]]:
@@ -142,6 +148,7 @@ def work_on(
     playbooks: Sequence[Playbook],
     options: Options,
     verifier: Verifier,
+    meeting: Meeting,
     patience: float = 0.0,
 ) -> NodeRun:
     """Converge one node and verify it.
@@ -149,35 +156,50 @@ def work_on(
     Parameters:
         lab: the lab, locked.
         node: the node's name; it must be up.
-        playbooks: in the order of work.
+        playbooks: all that the lab runs, in the order of work; `options` chooses among them.
         options: how to provision.
         verifier: runs the checks.
+        meeting: the nodes of this run, `node` among them.
         patience: seconds that the node's sshd may take to answer.
 
     Raises:
         LabctlError: a change failed, or the node cannot be reached. A failing check is a result.
     """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
-    outcome = _converge_node(lab, node, playbooks, options, patience)
+    outcome = _converge_node(lab, node, playbooks, options, meeting, patience)
+    meeting.provisioned(node)
     if not options.verify or options.check:
         lab.emit(PhaseEntered(node, Phase.DONE))
         return NodeRun(outcome)
-    return NodeRun(outcome, _verify_node(lab, node, playbooks, verifier))
+    chosen = _chosen(playbooks, options.only)
+    if any(book.together for book in chosen):
+        lab.emit(PhaseEntered(node, Phase.WAITING, "for the other nodes"))
+        meeting.wait_for_all()
+    return NodeRun(outcome, _verify_node(lab, node, chosen, verifier))
 
 
 def _converge_node(
-    lab: Lab, node: str, playbooks: Sequence[Playbook], options: Options, patience: float
+    lab: Lab,
+    node: str,
+    playbooks: Sequence[Playbook],
+    options: Options,
+    meeting: Meeting,
+    patience: float,
 ) -> Outcome:
     record = lab.state.node(node)
+    names = [book.name for book in playbooks]
     with lab.remote(node, patience=patience) as remote:
         outcome = converge(
             remote,
             playbooks,
-            lambda facts, choices: lab.play(node, facts, choices),
+            lambda facts, choices: lab.play(node, facts, choices, names),
             emit=lab.emit,
             facts=record.facts,
             choices={} if options.refresh else record.choices,
             check=options.check,
+            only=options.only,
+            ask=asker(lab, node, meeting),
+            came_through=lambda playbook: meeting.came_through(node, playbook),
         )
     if (record.facts, record.choices) != (outcome.facts, outcome.choices):
         record.facts, record.choices = outcome.facts, outcome.choices

@@ -30,34 +30,49 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.errors import PlaybookError
 from labctl.facts import Facts
-from labctl.resources.base import Change, Observed, Resource, quote
+from labctl.resources.base import Ask, Change, Observed, Resource, quote
 from labctl.resources.block import Block
 from labctl.resources.command import Command
+from labctl.resources.container import Container
 from labctl.resources.download import Download
 from labctl.resources.engine_config import EngineConfig
 from labctl.resources.file import Absent, Directory, File, Link
+from labctl.resources.folder import Carried, Folder, carried
+from labctl.resources.image import ImageHanded, ImageKept, Store
+from labctl.resources.login import RegistryLogin
 from labctl.resources.member import Member
 from labctl.resources.packages import Package, Packages
+from labctl.resources.project import ComposeProject
 from labctl.resources.repository import Section, SigningKey, repository_file
 from labctl.resources.service import Service
+from labctl.resources.swarm import NoSwarm, SwarmManager, SwarmWorker
 from labctl.resources.writing import LoadedBy
 
 if TYPE_CHECKING:
     from labctl.spec import LabSpec, Node
+    from labctl.vault import Vault
 
 __all__ = [
     "Absent",
+    "Ask",
     "Block",
+    "Carried",
     "Change",
     "Command",
+    "ComposeProject",
+    "Container",
     "Directory",
     "Download",
     "EngineConfig",
     "Facts",
     "File",
+    "Folder",
+    "ImageHanded",
+    "ImageKept",
     "Link",
     "LoadedBy",
     "Member",
+    "NoSwarm",
     "Observed",
     "Package",
     "Packages",
@@ -65,11 +80,17 @@ __all__ = [
     "Playbook",
     "Plays",
     "Question",
+    "RegistryLogin",
     "Resource",
     "Section",
     "Service",
     "SigningKey",
+    "Store",
+    "SwarmManager",
+    "SwarmWorker",
+    "carried",
     "load",
+    "load_all",
     "locate",
     "quote",
     "repository_file",
@@ -114,6 +135,8 @@ class Play:
         addresses: the lab's nodes by name, with their addresses; nodes without one are left out.
         choices: answers that were measured already, by key.
         templates: folders of templates, the lab's own before labctl's.
+        playbooks: names of all playbooks that the lab runs, those of `--with` included.
+        keeper: keeps the lab's secrets; plays get at it by `vault`.
     """
 
     lab: LabSpec
@@ -123,6 +146,24 @@ class Play:
     addresses: Mapping[str, str]
     choices: Mapping[str, Any] = field(default_factory=dict)
     templates: tuple[Path, ...] = ()
+    playbooks: tuple[str, ...] = ()
+    keeper: Vault | None = None
+
+    @property
+    def vault(self) -> Vault:
+        """What keeps the lab's certificates and passwords on the instructor's machine.
+
+        Raises:
+            PlaybookError: this lab keeps none.
+        """
+        if self.keeper is None:
+            raise PlaybookError("there is no place for secrets", node=self.node.name)
+        return self.keeper
+
+    def known(self, key: str) -> Any:
+        """Return the answer to a question of an earlier playbook; None where there is none."""
+        stored = self.choices.get(key)
+        return stored["answer"] if isinstance(stored, dict) else None
 
     def choose(self, key: str, script: str, decide: Callable[[Observed], Any]) -> Any:
         """Return the answer to a question that only the node can answer.
@@ -159,11 +200,22 @@ PlayFunction = Callable[[Play], Iterable[Resource]]
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A playbook that was found: its name, its folder, its function."""
+    """A playbook that was found: its name, its folder, its function.
+
+    Parameters:
+        name: its name.
+        folder: where it was found.
+        play: its function.
+        needs: names of playbooks that have to run before it (``NEEDS`` of its module).
+        together: its checks need the other nodes, and begin when all of the run are provisioned
+            (``CHECKED_TOGETHER`` of its module).
+    """
 
     name: str
     folder: Path
     play: PlayFunction
+    needs: tuple[str, ...] = ()
+    together: bool = False
 
     @property
     def verify(self) -> Path | None:
@@ -207,8 +259,34 @@ def load(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
         play = getattr(module, "play", None)
         if not callable(play):
             raise PlaybookError(f"{folder / 'play.py'} has no function 'play'")
-        found.append(Playbook(name, folder, play))
+        needs = tuple(getattr(module, "NEEDS", ()))
+        together = bool(getattr(module, "CHECKED_TOGETHER", False))
+        found.append(Playbook(name, folder, play, needs, together))
     return tuple(found)
+
+
+def load_all(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
+    """Find and load playbooks, and before each those that it needs; otherwise as `load`.
+
+    Raises:
+        PlaybookError: as `load`; or playbooks need each other.
+    """
+    folders = list(folders)
+    done: dict[str, Playbook] = {}
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise PlaybookError(f"playbooks need each other: {' → '.join((*path, name))}")
+        if name in done:
+            return
+        (book,) = load([name], folders)
+        for need in book.needs:
+            add(need, (*path, name))
+        done[name] = book
+
+    for name in names:
+        add(name, ())
+    return tuple(done.values())
 
 
 def _module(name: str, path: Path) -> ModuleType:

@@ -100,6 +100,15 @@ REGISTRY = Shape(
     rf"({_HOST}|\[{_IPV6}\]){_PORT}?|{_IPV4}/[0-9]{{1,2}}",
     "host, host:port or a network such as 10.0.0.0/8, without http://",
 )
+_IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+# A first part is a registry's host only if it holds a dot or a port, or is localhost.
+IMAGE = Shape(
+    rf"(([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+{_PORT}?|[A-Za-z0-9-]+{_PORT}|localhost)/)?"
+    rf"{_IMAGE_PART}(/{_IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(@sha256:[0-9a-f]{64})?",
+    "an image such as nginx, nginx:1.22 or nginx@sha256:… with 64 digits",
+)
+PASSWORD = Shape(r"[!-~]{6,72}", "a password of 6 to 72 ASCII characters without blanks")
 SHA256 = Shape(r"[0-9A-Fa-f]{64}", "a sha256 sum: 64 hexadecimal digits")
 FINGERPRINT = Shape(
     r"[0-9A-Fa-f]{40}", "an OpenPGP fingerprint: 40 hexadecimal digits, blanks allowed"

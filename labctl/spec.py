@@ -43,6 +43,7 @@ from labctl.specparts import (
     count_or_list,
     named,
 )
+from labctl.specplays import ComposeAppSpec, HubCacheSpec, Image, OverlayMode, RegistrySpec
 from labctl.toolchains import TOOLCHAINS, Toolchain
 
 __all__ = [
@@ -118,6 +119,22 @@ class LabSpec(Part):
     playbooks: Annotated[tuple[Annotated[str, Is(shapes.PLAYBOOK)], ...], Loose] = Field(
         default=("repos", "hosts", "engine", "mirrors", "compose"),
         description="Playbooks, in the order of work.",
+    )
+    registry: RegistrySpec = Field(
+        default_factory=RegistrySpec, description="Playbook registry: a private registry."
+    )
+    hub_cache: HubCacheSpec = Field(
+        default_factory=HubCacheSpec, description="Playbook hub-cache: a cache of Docker Hub."
+    )
+    images: Annotated[tuple[Image, ...], Loose] = Field(
+        default=(), description="Playbook images: what every node has before class."
+    )
+    overlay: OverlayMode = Field(
+        default="auto",
+        description="Playbook overlay: etcd (engines before 23.0) or swarm; auto: by the engine.",
+    )
+    compose_app: ComposeAppSpec | None = Field(
+        default=None, description="Playbook compose-app: an application that is up before class."
     )
     parallel: Annotated[int, Between(1, 64)] = Field(
         default=8, description="How many nodes are worked on at once."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from labctl import addresses, daemon, folders
 from labctl.faults import Fault, Path, cross
+from labctl.imagename import ImageName
 
 if TYPE_CHECKING:
     from labctl.spec import LabSpec
@@ -35,6 +36,8 @@ VAGRANT_KEYS = (
 )
 # docker-compose v1 fails on recreating a container of these engines (docker/compose#11742).
 NO_COMPOSE_V1 = 25
+# An external store for overlay networks was taken out of the engine in 23.0.
+NO_CLUSTER_STORE = 23
 
 
 def check(spec: LabSpec) -> list[Fault]:
@@ -58,6 +61,7 @@ def check(spec: LabSpec) -> list[Fault]:
             ),
             "{} is the place of another synced folder already",
         ),
+        *_playbooks(spec),
     ]
 
 
@@ -204,3 +208,55 @@ def _toolchain(spec: LabSpec) -> Iterator[Fault]:
             f'add it: sources.compose.sha256: {{"{chain.compose}": "…"}}',
             ("sources",),
         )
+
+
+def _playbooks(spec: LabSpec) -> Iterator[Fault]:
+    """What the keys of single playbooks say about the lab: nodes, ports, images, engine."""
+    names = spec.node_names
+    nodes = ("machines",) if spec.machines is not None else ("nodes",)
+    places: list[tuple[str, str | None]] = [
+        ("registry", spec.registry.node),
+        ("hub_cache", spec.hub_cache.node),
+    ]
+    if spec.compose_app is not None:
+        places.append(("compose_app", spec.compose_app.node))
+    for place, node in places:
+        if node is not None and node not in names:
+            message = f"this lab has no node '{node}'"
+            yield cross((place, "node"), message, f"it has {', '.join(names)}", nodes)
+    cache, registry = spec.hub_cache, spec.registry
+    if cache.url is not None:
+        for key in ("node", "upstream"):
+            if getattr(cache, key) is not None:
+                message = "says nothing beside url, which is a cache that exists already"
+                yield cross(("hub_cache", key), message, "keep one of the two")
+    elif (
+        "hub-cache" in spec.playbooks
+        and {"registry", "images"} & set(spec.playbooks)
+        and (cache.node or names[0], cache.port) == (registry.node or names[0], registry.port)
+    ):
+        key = "hub_cache" if "hub_cache" in spec.model_fields_set else "registry"
+        message = f"registry and hub_cache both want port {cache.port} of {cache.node or names[0]}"
+        yield cross((key, "port"), message, "give one another port", (*nodes, "playbooks"))
+    yield from _twice(
+        ((("images", i), ImageName.parse(image).local) for i, image in enumerate(spec.images)),
+        "the image {} is named twice",
+    )
+    chain = spec.resolved_toolchain
+    if spec.overlay == "etcd" and chain.engine_major >= NO_CLUSTER_STORE:
+        message = f"engine {chain.docker} has no overlay networks by etcd (taken out in 23.0)"
+        yield cross(("overlay",), message, "use swarm, or auto", ("toolchain",))
+    if "overlay" in spec.playbooks and spec.machines is not None:
+        for index, machine in enumerate(spec.lab_nodes):
+            if machine.address is None:
+                message = "the playbook overlay needs the machine's address in the lab"
+                yield cross(("machines", index), message, "add address: …", ("playbooks",))
+    owned = {"cluster-store", "cluster-advertise"} & spec.docker.daemon.keys()
+    if "overlay" in spec.playbooks and owned:
+        for key in sorted(owned):
+            message = "is set by the playbook overlay"
+            yield cross(("docker", "daemon", key), message, "leave it out", ("playbooks",))
+    if "compose-app" in spec.playbooks and spec.compose_app is None:
+        index = spec.playbooks.index("compose-app")
+        message = "compose-app needs to know its folder"
+        yield cross(("playbooks", index), message, "compose_app: {folder: …}")

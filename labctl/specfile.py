@@ -35,6 +35,9 @@ _SECTIONS: tuple[tuple[str, ...], ...] = (
     ("sources",),
     ("box",),
     ("toolchain",),
+    ("registry",),
+    ("hub_cache",),
+    ("images",),
 )
 
 
@@ -273,6 +276,9 @@ def _anchored(lab: LabSpec, home: Path) -> LabSpec:
             machine.model_copy(update={"key": absolute(machine.key)}) if machine.key else machine
             for machine in lab.machines
         )
+    if lab.compose_app:
+        app = lab.compose_app
+        update["compose_app"] = app.model_copy(update={"folder": absolute(app.folder)})
     return lab.model_copy(update=update) if update else lab
 
 

@@ -103,6 +103,39 @@ nodes: 2
 # What is done on each machine, in this order. Own ones stand in playbooks/.
 #playbooks: [repos, hosts, engine, mirrors, compose]
 
+# More for the course ----------------------------------------------------------------------------
+
+# Each of these is a playbook that is off unless it is named in "playbooks" above, behind those that
+# stand there, or by --with: registry, hub-cache, images, overlay, compose-app.
+
+# registry: a private registry with TLS and a password; `labctl status` shows where, and the
+# password. What was pushed stays when the container is removed.
+#registry:
+#  node: docker-node1
+#  port: 5000
+#  user: student
+#  password: a-secret-of-yours
+
+# hub-cache: each image of Docker Hub comes over the uplink once for all nodes. On a node, or with
+# "url" one that exists already.
+#hub_cache:
+#  node: docker-node1
+#  port: 5001
+#  upstream: https://registry-1.docker.io
+
+# images: pulled once, and handed to every node through the private registry.
+#images:
+#  - busybox:1.35
+#  - nginx:1.22
+
+# overlay: networks across nodes, by "etcd" (engines before 23.0, as in the course) or by "swarm".
+#overlay: auto
+
+# compose-app: a folder with a docker-compose.yml that is brought up on one node.
+#compose_app:
+#  folder: app
+#  node: docker-node1
+
 # Where things come from -------------------------------------------------------------------------
 
 # Each of these can be replaced by a mirror near you; what you leave out keeps its default.

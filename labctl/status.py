@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from labctl import services
 from labctl.errors import AuthFailed, HostKeyChanged, LabctlError
 from labctl.events import Emit, Notice
 from labctl.fanout import each
@@ -76,6 +77,27 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
                 state = "no answer"
         rows.append(NodeStatus(result.node, state, address))
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryStatus:
+    """The lab's private registry, as who teaches has to know it."""
+
+    address: str
+    user: str
+    password: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def registry_of(lab: Lab) -> RegistryStatus | None:
+    """Return the lab's private registry; None where the lab never had one."""
+    login = lab.vault.known("registry")
+    if login is None:
+        return None
+    return RegistryStatus(services.registry(lab.spec).address, login.user, login.password)
 
 
 @dataclass(frozen=True, slots=True)

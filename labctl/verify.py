@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labctl import services
+from labctl.imagename import ImageName
 from labctl.playbook import Playbook
 from labctl.report import NodeReport
 from labctl.state import write
@@ -18,13 +20,19 @@ if TYPE_CHECKING:
     from labctl.lab import Lab
 
 
-def wanted(lab: Lab, node: str) -> dict[str, Any]:
+def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]:
     """Return what the checks of a node may expect, as plain values.
 
     The same values stand in the lab's state for running the checks without labctl.
+
+    Parameters:
+        lab: the lab.
+        node: the node's name.
+        playbooks: names of playbooks that run besides those of lab.yaml.
     """
     spec = lab.spec
     record = lab.state.node(node)
+    running = list(dict.fromkeys([*(book.name for book in lab.playbooks()), *playbooks]))
     return {
         "name": node,
         "user": lab.target(node).user,
@@ -35,8 +43,44 @@ def wanted(lab: Lab, node: str) -> dict[str, Any]:
         "docker": spec.docker.model_dump(mode="json"),
         "sources": spec.sources.model_dump(mode="json"),
         "choices": {key: value["answer"] for key, value in record.choices.items()},
-        "playbooks": list(spec.playbooks),
+        "playbooks": running,
+        **_of_playbooks(lab, running),
     }
+
+
+def _of_playbooks(lab: Lab, running: Sequence[str]) -> dict[str, Any]:
+    """Return what playbooks of the lab add, each its own key, and only those that run."""
+    spec = lab.spec
+    found: dict[str, Any] = {}
+    if "registry" in running:
+        place = services.registry(spec)
+        login = lab.vault.credential("registry", spec.registry.user, spec.registry.password)
+        found["registry"] = {
+            "node": place.node,
+            "address": place.address,
+            "user": login.user,
+            "password": login.password,
+        }
+    if "hub-cache" in running:
+        cache = services.hub_cache(spec)
+        found["hub_cache"] = {
+            "node": cache.node if cache else None,
+            "url": services.hub_cache_url(spec),
+        }
+    if "images" in running:
+        names = [ImageName.parse(text) for text in spec.images]
+        found["images"] = [
+            {"name": n.local, "digest": n.digest, "path": n.path, "tag": n.tag} for n in names
+        ]
+    if "overlay" in running:
+        found["overlay"] = {
+            "mode": services.overlay_mode(spec),
+            "manager": services.overlay_manager(spec),
+            "members": services.etcd_members(spec),
+        }
+    if "compose-app" in running and spec.compose_app is not None:
+        found["compose_app"] = services.compose_app(spec)
+    return found
 
 
 class Verifier:
@@ -67,6 +111,7 @@ class Verifier:
             RemoteError: the node could not be reached.
         """
         lab = self._lab
+        names = [book.name for book in playbooks]
         return self._pool.run(
             Request(
                 node=node,
@@ -74,7 +119,7 @@ class Verifier:
                 known_hosts=lab.workspace.known_hosts,
                 sudo_password=lab.sudo_password,
                 files=tuple((book.name, book.verify) for book in playbooks if book.verify),
-                wanted=write_wanted(lab, node, wanted(lab, node)),
+                wanted=write_wanted(lab, node, wanted(lab, node, names)),
                 log=lab.workspace.log(node, "verify"),
             )
         )

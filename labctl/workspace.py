@@ -102,6 +102,11 @@ class Workspace:
         return self.state / "wanted.json"
 
     @property
+    def private(self) -> Path:
+        """The lab's own certificate authority, and the passwords of what its nodes serve."""
+        return self.state / "private"
+
+    @property
     def lock(self) -> Path:
         return self.state / "lock"
 

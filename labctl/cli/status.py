@@ -29,11 +29,12 @@ def status(
     """Show which nodes answer, and what runs on them.
 
     Each node that is known is asked itself, all at once; Vagrant, which takes a second or more, is
-    asked only about nodes that do not answer.
+    asked only about nodes that do not answer. Below stand the address, user and password of the
+    lab's private registry, where it has one.
     """
     from labctl.cli.summary import print_labs, print_status
+    from labctl.status import registry_of, status_of_all
     from labctl.status import status as look
-    from labctl.status import status_of_all
 
     with_json(context, as_json)
     with sink(context) as emit:
@@ -44,7 +45,7 @@ def status(
             return
         lab = open_lab(context, emit)
         rows = look(lab, limit or ())
-    print_status(context.obj, rows)
+    print_status(context.obj, rows, registry_of(lab))
 
 
 def _prune(every: bool) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labctl.fanout import Result
     from labctl.lab import Lab
     from labctl.operations import NodeRun
-    from labctl.status import LabStatus, NodeStatus
+    from labctl.status import LabStatus, NodeStatus, RegistryStatus
 
 
 def print_summary(
@@ -130,11 +130,15 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
         raise typer.Exit(max(codes))
 
 
-def print_status(options: Globals, rows: list[NodeStatus]) -> None:
-    """Print a row a node."""
+def print_status(
+    options: Globals, rows: list[NodeStatus], registry: RegistryStatus | None = None
+) -> None:
+    """Print a row a node, and a line about the private registry."""
     if options.as_json:
         for row in rows:
             _json({"event": "status", **row.as_json()})
+        if registry is not None:
+            _json({"event": "registry", **registry.as_json()})
         return
     print_table(
         ["node", "state", "address", "engine", "containers", "up since"],
@@ -143,6 +147,9 @@ def print_status(options: Globals, rows: list[NodeStatus]) -> None:
             for row in rows
         ],
     )
+    if registry is not None:
+        login = f"user {registry.user}, password {registry.password}"
+        typer.echo(f"\nregistry: {registry.address}  {login}")
 
 
 def print_labs(options: Globals, labs: list[LabStatus]) -> None:

@@ -13,10 +13,31 @@ from typing import Protocol, runtime_checkable
 
 from labctl.remote.exchange import Observed
 
-__all__ = ["PENDING", "Change", "Observed", "Resource", "printer", "quote", "text_diff"]
+__all__ = ["PENDING", "Ask", "Change", "Observed", "Resource", "printer", "quote", "text_diff"]
 
 PENDING = "/var/lib/labctl/pending"
 """Folder on a node that holds, for each service, what must be loaded by a restart or a reload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Something that a change has to hear from another node first.
+
+    If that node takes part in the run, it is waited for until it has all that `playbook` and the
+    playbooks before that want. Nothing is asked where nothing has to be changed.
+
+    Parameters:
+        node: the node to ask.
+        playbook: what the other node must have come through.
+        script: POSIX sh, run there as root, that only looks and tells on stdout; it is repeated for
+            a minute while it fails. Empty: the waiting was all.
+        secret: its answer is for the change alone, and is shown nowhere.
+    """
+
+    node: str
+    playbook: str
+    script: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +48,13 @@ class Change:
         summary: a few words for people, in the imperative: "install docker-ce 19.03.9".
         script: POSIX sh that does it, run as root; a non-zero exit is a failure.
         diff: what will be different, as unified diff or as lines that begin with - and +.
+        ask: what another node must tell first; the script finds it in the variable ``answer``.
     """
 
     summary: str
     script: str
     diff: str = ""
+    ask: Ask | None = None
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.resources.base import Change, Observed
+from labctl.resources.base import Ask, Change, Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,13 @@ class Command:
         name: what it achieves, unique within the playbook.
         check: POSIX sh that only looks; exit code 0 means that nothing needs doing.
         apply: POSIX sh that does it; afterwards `check` must succeed.
+        ask: what another node must tell first; `apply` finds it in the variable ``answer``.
     """
 
     name: str
     check: str
     apply: str
+    ask: Ask | None = None
 
     @property
     def id(self) -> str:
@@ -32,4 +34,4 @@ class Command:
         if observed.ok:
             return None
         seen = observed.output.strip() or "not so"
-        return Change(self.name, self.apply, f"-{seen}\n+{self.name}")
+        return Change(self.name, self.apply, f"-{seen}\n+{self.name}", self.ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from labctl.resources.base import Change, Observed, quote, text_diff
@@ -20,6 +21,7 @@ class File:
         check: sh that judges the new file before it takes its name, given as ``$new``.
         loaded_by: the service that reads it, and whether a reload is enough.
         backup: keep what stood there first as ``<path>.before-labctl``.
+        secret: what it holds is compared by a digest and shown nowhere.
     """
 
     path: str
@@ -29,6 +31,7 @@ class File:
     check: str = ""
     loaded_by: LoadedBy | None = None
     backup: bool = False
+    secret: bool = False
 
     @property
     def id(self) -> str:
@@ -36,14 +39,23 @@ class File:
 
     def probe(self) -> str:
         path = quote(self.path)
+        if self.secret:
+            return f"stat -L -c '%04a %U:%G' {path} && sha256sum <{path}"
         return f"stat -L -c '%04a %U:%G' {path} && cat {path}"
 
     def plan(self, observed: Observed) -> Change | None:
         attributes, _, content = observed.output.partition("\n") if observed.ok else ("", "", "")
         mode, _, owner = attributes.partition(" ")
-        if observed.ok and (mode, owner, content) == (self.mode, self.owner, self.content):
+        if self.secret:
+            same = content.split()[:1] == [hashlib.sha256(self.content.encode()).hexdigest()]
+        else:
+            same = content == self.content
+        if observed.ok and (mode, owner, same) == (self.mode, self.owner, True):
             return None
-        diff = text_diff(content, self.content, self.path)
+        if self.secret:
+            diff = "" if same else "-a secret\n+another" if observed.ok else "+a secret"
+        else:
+            diff = text_diff(content, self.content, self.path)
         if observed.ok and mode != self.mode:
             diff += f"\n-mode {mode}\n+mode {self.mode}"
         if observed.ok and owner != self.owner:

@@ -5,8 +5,8 @@ slows every pull. Each candidate is asked from the node, the live ones are kept,
 The answer stays until `labctl provision --refresh`, so that two runs do not differ by the weather.
 """
 
-from labctl import daemon, render
-from labctl.playbook import EngineConfig, Observed, Play, Plays, Service, quote
+from labctl import daemon, render, services
+from labctl.playbook import EngineConfig, NoSwarm, Observed, Play, Plays, Service, quote
 
 
 def play(play: Play) -> Plays:
@@ -15,7 +15,12 @@ def play(play: Play) -> Plays:
         mirrors = play.choose("mirrors.live", _ask(play.lab.sources.mirrors), _live)
     else:
         mirrors = list(docker.mirrors)
-    settings = daemon.merged(docker.daemon, mirrors, docker.insecure_registries)
+    # daemon.json is written here alone, so what other playbooks want in it is put in here.
+    mirrors = services.mirrors(play.lab, play.playbooks, mirrors)
+    more = services.engine_settings(play.lab, play.playbooks, play.node.address)
+    if "cluster-store" in more:
+        yield NoSwarm()
+    settings = daemon.merged({**docker.daemon, **more}, mirrors, docker.insecure_registries)
     yield EngineConfig(render.daemon_json(settings, play.templates))
     yield Service("docker")
 

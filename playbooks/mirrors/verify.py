@@ -6,10 +6,13 @@ from testinfra.host import Host
 
 
 def test_engine_uses_the_mirrors(host: Host, wanted: dict[str, Any]) -> None:
-    """the running engine knows the mirrors, in their order"""
+    """the running engine knows the mirrors, in their order, the lab's own cache first"""
     chosen = wanted["docker"]["mirrors"]
     if chosen == "auto":
         chosen = wanted["choices"].get("mirrors.live", [])
+    if "hub_cache" in wanted:
+        cache = wanted["hub_cache"]["url"]
+        chosen = [cache, *(mirror for mirror in chosen if mirror.rstrip("/") != cache)]
     seen = host.run("docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'")
     assert seen.stdout.split() == [f"{mirror.rstrip('/')}/" for mirror in chosen]
 

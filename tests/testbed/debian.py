@@ -11,7 +11,7 @@ SUITE = "bookworm"
 # What the stand-in packages and images are made of.
 _PAYLOAD = """
 docker.io containerd runc tini etcd-server etcd-client bind9-dnsutils bind9-host busybox-static bash
-nginx redis-server docker-compose stress
+nginx redis-server docker-compose docker-registry stress
 """
 # What the nodes run.
 _BASE = """

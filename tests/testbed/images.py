@@ -76,6 +76,17 @@ IMAGES = (
     ),
     Image("hello-world", ("latest",), {"Cmd": ["/hello"]}),
     Image("polinux/stress", ("latest",), {}, {"/usr/local/bin/stress": "usr/bin/stress"}),
+    Image(
+        "registry",
+        ("2", "2.8", "latest"),
+        {
+            "Entrypoint": ["/entrypoint.sh"],
+            "Cmd": ["/etc/docker/registry/config.yml"],
+            "ExposedPorts": {"5000/tcp": {}},
+            "Volumes": {"/var/lib/registry": {}},
+        },
+        {"/bin/registry": "usr/bin/docker-registry"},
+    ),
 )
 
 # Of Python's library, what is not for programs, and what needs more libraries than it does itself.

@@ -26,16 +26,21 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("shapes", "sources", "toolchains", "faults", "addresses", "daemon"),
         *("spec", "specparts", "speccheck", "folders", "specfile", "starterfile", "diagnosis"),
         *("facts", "workspace", "report", "secrets", "locking", "remote", "resources"),
+        *("specplays", "imagename"),
     ),
     # What is done with it.
     (
         *("playbook", "converge", "render", "machines", "transfer", "state", "registry"),
         *("fanout", "desk", "testinfra_backend", "guestadditions"),
+        *("meeting", "services", "certificates", "vault"),
         *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
     ),
     ("lab",),
     # The use cases.
-    ("operations", "bringup", "lifecycle", "checkpoints", "heal", "status", "doctor", "rehearsal"),
+    (
+        *("operations", "bringup", "lifecycle", "checkpoints", "heal", "status", "doctor"),
+        *("rehearsal", "neighbours"),
+    ),
     ("cli",),
 )
 """From the ground up; a module imports from its own layer and from those below."""
@@ -50,10 +55,12 @@ LIBRARIES: dict[str, set[str]] = {
     "vagrant": {"machines.vagrant"},
     "jinja2": {"render"},
     "ruamel": {"specfile"},
-    "pydantic": {"spec", "specparts"},
+    "pydantic": {"spec", "specparts", "specplays"},
     "pydantic_core": {"spec", "specparts"},
     "testinfra": {"testinfra_backend", "verify_preload"},
     "pytest": {"verify_worker", "verify_plugin", "verify_preload"},
+    "cryptography": {"certificates"},
+    "bcrypt": {"vault"},
     "filelock": {"locking"},
     "platformdirs": {"registry"},
 }

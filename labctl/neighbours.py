@@ -1,0 +1,65 @@
+"""Asking another node of the lab for what a change of this one needs, such as a join token."""
+
+from __future__ import annotations
+
+import time
+
+from labctl.converge import Asker
+from labctl.errors import Interrupted, LabctlError, WaitedInVain
+from labctl.events import Phase, PhaseEntered
+from labctl.lab import Lab
+from labctl.meeting import Meeting
+from labctl.remote.exchange import exchange
+from labctl.resources.base import Ask
+
+ANSWER_SECONDS = 60.0
+"""How long the other node may take to have an answer, once it has come as far as it will."""
+_PAUSE = 2.0
+
+
+def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
+    """Return what asks the other nodes on behalf of `node`.
+
+    Parameters:
+        lab: the lab.
+        node: who needs the answers.
+        meeting: the nodes of this run, which are waited for.
+    """
+
+    def ask(question: Ask) -> str:
+        other = question.node
+        lab.emit(PhaseEntered(node, Phase.WAITING, f"for {other}: {question.playbook}"))
+        try:
+            came = meeting.wait_for(other, question.playbook)
+            # What came through in this run was seen to be so; a node outside it has to be asked.
+            if came and not question.script:
+                return ""
+            return _told(lab, node, question)
+        finally:
+            lab.emit(PhaseEntered(node, Phase.PROVISIONING))
+
+    return ask
+
+
+def _told(lab: Lab, node: str, question: Ask) -> str:
+    """Run the question's script on the other node until it succeeds, for a minute at most."""
+    end = time.monotonic() + ANSWER_SECONDS
+    what = f"{node} needs {question.playbook} of {question.node}"
+    hint = f"look at that node with `labctl provision --limit {question.node}`"
+    with lab.remote(question.node) as remote:
+        while True:
+            try:
+                seen = exchange(remote, [question.script or ":"])[0]
+            except Interrupted:
+                raise
+            except LabctlError as error:
+                error.node = node
+                error.message = f"{what}: {error.message}"
+                raise
+            if seen.ok:
+                return seen.output.strip()
+            if time.monotonic() > end:
+                said = "" if question.secret else seen.text[-2000:]
+                raise WaitedInVain(f"{what}, and has no answer", hint=hint, details=said)
+            if lab.stop.requested.wait(_PAUSE):
+                raise Interrupted("interrupted while it waited", node=node)

@@ -1,0 +1,141 @@
+"""A node's membership of a swarm, the one of its lab or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.resources.base import Ask, Change, Observed, quote
+
+PORT = 2377
+"""Where managers take those who join."""
+_STATE = "docker info --format '{{.Swarm.LocalNodeState}}'"
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmManager:
+    """This node manages a swarm, and is reached at its private address.
+
+    Parameters:
+        address: the node's address in the lab. The one that docker would choose by itself is that
+            of the default route, and with VirtualBox the same on every node.
+    """
+
+    address: str
+
+    @property
+    def id(self) -> str:
+        return "swarm:member"
+
+    def probe(self) -> str:
+        wanted = "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}}"
+        return f"docker info --format {quote(wanted)}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        seen = observed.output.split()
+        if not observed.ok:
+            raise ValueError(f"the engine does not answer: {observed.output.strip()}")
+        if seen == ["active", "true", self.address]:
+            return None
+        inside = seen[:1] != ["inactive"]
+        own = quote(self.address)
+        script = (
+            f"{_leave(inside)}docker swarm init --advertise-addr {own} --data-path-addr {own}"
+            # It prints the join token.
+            " >/dev/null"
+        )
+        left = "leave another swarm and " if inside else ""
+        return Change(
+            f"{left}begin a swarm at {self.address}",
+            script,
+            f"-{' '.join(seen)}\n+active true {self.address}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmWorker:
+    """This node works in the swarm of a manager.
+
+    A swarm of the same manager before it was made anew is another one: its authority is another,
+    and that can be seen from here.
+
+    Parameters:
+        address: the node's address in the lab.
+        manager: the manager's.
+        ask: who tells the token to join with.
+    """
+
+    address: str
+    manager: str
+    ask: Ask
+
+    @property
+    def id(self) -> str:
+        return "swarm:member"
+
+    def probe(self) -> str:
+        wanted = (
+            "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}}"
+            " {{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}"
+        )
+        known = (
+            "\"$(docker info --format '{{.DockerRootDir}}')\"/swarm/certificates/swarm-root-ca.crt"
+        )
+        return (
+            f"docker info --format {quote(wanted)} || exit 1\n"
+            f"authority={known}\n"
+            'if [ -e "$authority" ]; then\n'
+            '  curl --silent --output /dev/null --max-time 10 --cacert "$authority"'
+            f" --resolve swarm-manager:{PORT}:{self.manager} https://swarm-manager:{PORT}/\n"
+            # 60: the other end's certificate is not signed by the authority of this node's swarm.
+            "  [ $? != 60 ] || echo stranger\n"
+            "fi"
+        )
+
+    def plan(self, observed: Observed) -> Change | None:
+        seen = observed.output.split()
+        if not observed.ok:
+            raise ValueError(f"the engine does not answer: {observed.output.strip()}")
+        at = f"{self.manager}:{PORT}"
+        wanted = ["active", "false", self.address, at]
+        if seen == wanted:
+            return None
+        inside = seen[:1] != ["inactive"]
+        own = quote(self.address)
+        script = (
+            f'{_leave(inside)}docker swarm join --token "$answer" --advertise-addr {own}'
+            f" --data-path-addr {own} {quote(at)}"
+        )
+        left = "leave another swarm and " if inside else ""
+        return Change(
+            f"{left}join the swarm of {at}",
+            script,
+            f"-{' '.join(seen)}\n+{' '.join(wanted)}",
+            self.ask,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NoSwarm:
+    """This node is in no swarm: an engine with an external store refuses to be."""
+
+    @property
+    def id(self) -> str:
+        return "swarm:none"
+
+    def probe(self) -> str:
+        return _STATE
+
+    def plan(self, observed: Observed) -> Change | None:
+        state = observed.output.strip()
+        # An engine that does not answer may be about to be repaired; the next one to ask tells.
+        if not observed.ok or state == "inactive":
+            return None
+        return Change(
+            "leave the swarm, and with it its services: etcd and swarm exclude each other",
+            "docker swarm leave --force",
+            f"-{state}\n+inactive",
+        )
+
+
+def _leave(inside: bool) -> str:
+    return "set -e; docker swarm leave --force >/dev/null; " if inside else ""

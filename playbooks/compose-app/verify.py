@@ -1,0 +1,31 @@
+"""The application is up."""
+
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+
+def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
+    """every container of the application runs, or has ended well"""
+    app = wanted["compose_app"]
+    if wanted["name"] != app["node"]:
+        pytest.skip(f"the application runs on {app['node']}")
+    ids = host.check_output(
+        "docker ps --all --quiet --filter label=com.docker.compose.project=%s", app["project"]
+    ).split()
+    assert ids, "there is no container of it"
+    shown = "docker inspect -f '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' %s"
+    states = [host.check_output(shown, one) for one in ids]
+    down = [s for s in states if s.split()[1] != "running" and s.split()[1:] != ["exited", "0"]]
+    assert down == []
+
+
+def test_docker_compose_knows_it(host: Host, wanted: dict[str, Any]) -> None:
+    """docker-compose shows its services from its folder, for the lab's user"""
+    app = wanted["compose_app"]
+    if wanted["name"] != app["node"]:
+        pytest.skip(f"the application runs on {app['node']}")
+    seen = host.run("cd %s && docker-compose ps", app["folder"])
+    assert seen.rc == 0, seen.stderr
+    assert app["project"] in seen.stdout

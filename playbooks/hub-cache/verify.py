@@ -1,0 +1,26 @@
+"""The cache of Docker Hub answers, and the engine asks it first."""
+
+from typing import Any
+
+from testinfra.host import Host
+
+
+def test_cache_is_the_first_mirror(host: Host, wanted: dict[str, Any]) -> None:
+    """the engine asks the cache before all other mirrors"""
+    seen = host.check_output(
+        "docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'"
+    )
+    assert seen.split()[:1] == [f"{wanted['hub_cache']['url']}/"]
+
+
+def test_cache_has_an_image_of_the_hub(host: Host, wanted: dict[str, Any]) -> None:
+    """the cache gives this node an image of Docker Hub, believed by the lab's CA"""
+    url = wanted["hub_cache"]["url"]
+    place = url.partition("://")[2]
+    trust = f"--cacert /etc/docker/certs.d/{place}/ca.crt" if wanted["hub_cache"]["node"] else ""
+    result = host.run(
+        f"curl --silent --show-error --max-time 60 {trust} --output /dev/null --write-out"
+        " '%%{http_code}' %s",
+        f"{url}/v2/library/busybox/manifests/latest",
+    )
+    assert result.stdout == "200", result.stderr

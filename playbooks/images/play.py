@@ -1,0 +1,25 @@
+"""Images that every node has before class, and that come over the uplink once.
+
+The node of the private registry pulls them, and keeps them there under labctl/; every other node
+takes them from it over the lab's network, and has the same image by its id. So this playbook brings
+the registry along.
+"""
+
+from labctl import services
+from labctl.imagename import ImageName
+from labctl.playbook import Ask, ImageHanded, ImageKept, Play, Plays, Store, quote
+
+NEEDS = ("registry",)
+
+
+def play(play: Play) -> Plays:
+    place, settings = services.registry(play.lab), play.lab.registry
+    login = play.vault.credential("registry", settings.user, settings.password)
+    store = Store(place.address, login.user, login.password)
+    for text in play.lab.images:
+        image = ImageName.parse(text)
+        if play.node.name == place.node:
+            yield ImageKept(image, store)
+        else:
+            look = f"docker image inspect --format '{{{{.Id}}}}' {quote(image.local)}"
+            yield ImageHanded(image, store, Ask(place.node, "images", look))

@@ -1,0 +1,47 @@
+"""The images for class are here, and are the ones that the lab's registry keeps."""
+
+import json
+from typing import Any
+
+from testinfra.host import Host
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+def test_images_are_here(host: Host, wanted: dict[str, Any]) -> None:
+    """every image for class is here"""
+    missing = [
+        image["name"]
+        for image in wanted["images"]
+        if host.run("docker image inspect %s", image["name"]).rc != 0
+    ]
+    assert missing == []
+
+
+def test_images_are_the_same_on_every_node(host: Host, wanted: dict[str, Any]) -> None:
+    """each image has the id that the lab's registry has, and that the node which pulled it has"""
+    registry = wanted["registry"]
+    for image in wanted["images"]:
+        here = host.check_output("docker image inspect -f '{{.Id}}' %s", image["name"])
+        # The password goes in by stdin: a command line can be read by everybody on the node.
+        kept = host.run(
+            "printf 'user = \"%%s:%%s\"' %s %s | curl --silent --show-error --fail --config -"
+            " --header %s --cacert %s %s",
+            registry["user"],
+            registry["password"].replace("\\", "\\\\").replace('"', '\\"'),
+            f"Accept: {MANIFEST}",
+            f"/etc/docker/certs.d/{registry['address']}/ca.crt",
+            f"https://{registry['address']}/v2/{image['path']}/manifests/{image['tag']}",
+        )
+        assert kept.rc == 0, kept.stderr
+        assert json.loads(kept.stdout)["config"]["digest"] == here, image["name"]
+
+
+def test_digests_are_those_of_the_lab(host: Host, wanted: dict[str, Any]) -> None:
+    """an image that is named by its digest was pulled by it"""
+    if wanted["name"] != wanted["registry"]["node"]:
+        return  # compared with that node's by id, above
+    for image in wanted["images"]:
+        if image["digest"]:
+            seen = host.check_output("docker image inspect -f '{{.RepoDigests}}' %s", image["name"])
+            assert image["digest"] in seen

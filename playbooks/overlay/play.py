@@ -1,0 +1,91 @@
+"""Networks that reach across nodes: by etcd as in the course, or by Swarm for newer engines.
+
+Either way a container on one node reaches one on another by its name, over
+`docker network create --driver overlay --attachable NAME`; with Swarm, networks are made on the
+first node, which manages it. An engine that has an external store cannot be in a swarm, so each way
+undoes the other: the playbook mirrors, which writes daemon.json, has left the swarm before it
+writes `cluster-store`, or has restarted the engine without it before a swarm is begun here.
+
+The store has neither password nor TLS, as in the course: whoever is in the lab's network can write
+to it.
+"""
+
+from labctl import services
+from labctl.playbook import (
+    Ask,
+    Command,
+    File,
+    LoadedBy,
+    Package,
+    Packages,
+    Play,
+    Plays,
+    Service,
+    SwarmManager,
+    SwarmWorker,
+    quote,
+)
+
+NEEDS = ("hosts", "mirrors")
+CHECKED_TOGETHER = True
+
+CONFIG = "/etc/etcd/etcd.conf"
+MARK = "# Written by labctl; what stood here before is in etcd.conf.before-labctl."
+
+
+def play(play: Play) -> Plays:
+    if play.node.address is None:
+        raise ValueError(f"{play.node.name} has no address in the lab; give it one in lab.yaml")
+    if services.overlay_mode(play.lab) == "etcd":
+        yield from _etcd(play, play.node.address)
+    else:
+        yield from _swarm(play, play.node.address)
+
+
+def _etcd(play: Play, address: str) -> Plays:
+    members = services.etcd_members(play.lab)
+    if play.node.name not in members:
+        return
+    yield Packages((Package("etcd"),), name="etcd")
+    client, peer = services.ETCD_PORT, services.ETCD_PEER_PORT
+    cluster = ",".join(f"{name}=http://{one}:{peer}" for name, one in members.items())
+    settings = {
+        "ETCD_NAME": play.node.name,
+        "ETCD_DATA_DIR": "/var/lib/etcd/labctl.etcd",
+        "ETCD_LISTEN_PEER_URLS": f"http://{address}:{peer}",
+        "ETCD_LISTEN_CLIENT_URLS": f"http://{address}:{client},http://127.0.0.1:{client}",
+        "ETCD_ADVERTISE_CLIENT_URLS": f"http://{address}:{client}",
+        "ETCD_INITIAL_ADVERTISE_PEER_URLS": f"http://{address}:{peer}",
+        "ETCD_INITIAL_CLUSTER": cluster,
+        "ETCD_INITIAL_CLUSTER_TOKEN": play.lab.name,
+        # The engine speaks etcd's second API, which 3.4 and later have only if they are told to.
+        "ETCD_ENABLE_V2": "true",
+    }
+    lines = [MARK, *(f'{key}="{value}"' for key, value in settings.items())]
+    yield File(CONFIG, "\n".join(lines) + "\n", loaded_by=LoadedBy("etcd"), backup=True)
+    # As "notify" it would only count as started when the other members are there too, which may be
+    # provisioned after this one.
+    yield File(
+        "/etc/systemd/system/etcd.service.d/labctl.conf",
+        "[Service]\nType=simple\nRestart=always\nRestartSec=2\n",
+        loaded_by=LoadedBy("etcd"),
+    )
+    yield Service("etcd")
+
+
+def _swarm(play: Play, address: str) -> Plays:
+    ours = f"grep -qF {quote(MARK)} {CONFIG} 2>/dev/null"
+    yield Command(
+        "stop etcd, which networks by swarm do without",
+        check=f"! {ours} || ! systemctl is-active --quiet etcd",
+        apply="systemctl disable --now etcd",
+    )
+    manager = services.overlay_manager(play.lab)
+    if play.node.name == manager:
+        yield SwarmManager(address)
+        return
+    at = play.addresses.get(manager)
+    if at is None:
+        raise ValueError(f"{manager} has no address in the lab; give it one in lab.yaml")
+    ask = Ask(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
+    yield SwarmWorker(address, at, ask)

@@ -1,0 +1,88 @@
+"""Networks can reach across nodes from here."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+SECONDS = 120
+"""How long the other nodes may take to be seen from here; all are provisioned by now."""
+
+
+def _eventually(look: Callable[[], tuple[bool, str]]) -> None:
+    end = time.monotonic() + SECONDS
+    good, seen = look()
+    while not good and time.monotonic() < end:
+        time.sleep(2)
+        good, seen = look()
+    assert good, seen
+
+
+def _of_mode(wanted: dict[str, Any], mode: str) -> None:
+    if wanted["overlay"]["mode"] != mode:
+        pytest.skip(f"this lab's networks go by {wanted['overlay']['mode']}")
+
+
+def test_engine_has_its_store(host: Host, wanted: dict[str, Any]) -> None:
+    """the engine keeps its networks in etcd, and is known by its private address"""
+    _of_mode(wanted, "etcd")
+    seen = host.check_output("docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}'")
+    members = ",".join(f"{one}:2379" for one in wanted["overlay"]["members"].values())
+    assert seen == f"etcd://{members} {wanted['address']}:2376"
+
+
+def test_store_is_healthy(host: Host, wanted: dict[str, Any]) -> None:
+    """every member of the store is healthy, as this node sees it"""
+    _of_mode(wanted, "etcd")
+
+    def look() -> tuple[bool, str]:
+        sick = {}
+        for name, address in wanted["overlay"]["members"].items():
+            result = host.run(
+                "curl --silent --show-error --max-time 5 %s", f"http://{address}:2379/health"
+            )
+            if '"health":"true"' not in result.stdout.replace(" ", ""):
+                sick[name] = result.stdout + result.stderr
+        return not sick, f"not healthy: {sick}"
+
+    _eventually(look)
+
+
+def test_node_is_in_the_swarm(host: Host, wanted: dict[str, Any]) -> None:
+    """the node is in the lab's swarm, known by its private address"""
+    _of_mode(wanted, "swarm")
+    seen = host.check_output("docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeAddr}}'")
+    assert seen == f"active {wanted['address']}"
+
+
+def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
+    """the manager finds every node of the lab ready"""
+    _of_mode(wanted, "swarm")
+    if wanted["name"] != wanted["overlay"]["manager"]:
+        pytest.skip(f"the swarm is managed by {wanted['overlay']['manager']}")
+
+    def look() -> tuple[bool, str]:
+        result = host.run("docker node ls --format '{{.Hostname}} {{.Status}}'")
+        ready = {line.split()[0] for line in result.stdout.splitlines() if line.endswith("Ready")}
+        missing = set(wanted["nodes"]) - {name.partition(".")[0] for name in ready}
+        return not missing, f"not ready: {sorted(missing)}\n{result.stdout}{result.stderr}"
+
+    _eventually(look)
+
+
+def test_container_on_a_network(host: Host, wanted: dict[str, Any]) -> None:
+    """a container gets an address on an attachable overlay network that is made here"""
+    overlay = wanted["overlay"]
+    if overlay["mode"] == "swarm" and wanted["name"] != overlay["manager"]:
+        pytest.skip(f"networks are made on {overlay['manager']}")
+    name = f"labctl-verify-{wanted['name']}"
+    host.run("docker network rm %s", name)
+    made = host.run("docker network create --driver overlay --attachable %s", name)
+    assert made.rc == 0, made.stderr
+    try:
+        seen = host.run("docker run --rm --network %s busybox ip -o -4 addr show eth0", name)
+        assert "inet " in seen.stdout, seen.stderr
+    finally:
+        host.run("docker network rm %s", name)

@@ -1,0 +1,65 @@
+"""The private registry takes the lab's password, from this node, and nothing less."""
+
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+VOLUME = "labctl-registry:/var/lib/registry"
+
+
+def _status(host: Host, wanted: dict[str, Any], *, password: bool, believed: bool) -> str:
+    """Ask the registry as curl does; return the status, or what curl says."""
+    registry = wanted["registry"]
+    authority = f"--cacert /etc/docker/certs.d/{registry['address']}/ca.crt" if believed else ""
+    login = f'user = "{registry["user"]}:{registry["password"]}"' if password else ""
+    # The password goes in by stdin: a command line can be read by everybody on the node.
+    result = host.run(
+        f"printf %%s %s | curl --silent --show-error --config - --max-time 20 {authority}"
+        " --output /dev/null --write-out '%%{http_code}' %s",
+        login,
+        f"https://{registry['address']}/v2/",
+    )
+    return str(result.stdout if result.rc == 0 else result.stderr)
+
+
+def test_password_opens_it(host: Host, wanted: dict[str, Any]) -> None:
+    """the registry answers over TLS, by the lab's CA, to the lab's password"""
+    assert _status(host, wanted, password=True, believed=True) == "200"
+
+
+def test_nothing_without_password(host: Host, wanted: dict[str, Any]) -> None:
+    """the registry refuses who has no password"""
+    assert _status(host, wanted, password=False, believed=True) == "401"
+
+
+def test_only_the_labs_own_ca_vouches_for_it(host: Host, wanted: dict[str, Any]) -> None:
+    """who does not know the lab's CA does not believe the registry"""
+    assert "certificate" in _status(host, wanted, password=True, believed=False)
+
+
+def test_push_and_pull(host: Host, wanted: dict[str, Any]) -> None:
+    """the lab's user pushes an image and pulls it again, logged in already"""
+    name = f"{wanted['registry']['address']}/labctl/verify-{wanted['name']}"
+    host.check_output("docker inspect busybox >/dev/null 2>&1 || docker pull --quiet busybox")
+    host.check_output("docker tag busybox %s", name)
+    try:
+        push = host.run("docker push %s", name)
+        assert push.rc == 0, push.stderr
+        host.check_output("docker rmi %s", name)
+        pull = host.run("docker pull --quiet %s", name)
+        assert pull.rc == 0, pull.stderr
+    finally:
+        host.run("docker rmi %s", name)
+
+
+def test_storage_outlives_the_container(host: Host, wanted: dict[str, Any]) -> None:
+    """what was pushed is in a volume with a name, and the container comes back after a reboot"""
+    if wanted["name"] != wanted["registry"]["node"]:
+        pytest.skip(f"the registry runs on {wanted['registry']['node']}")
+    seen = host.check_output(
+        "docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Binds}}'"
+        " labctl-registry"
+    )
+    assert seen.startswith("always ")
+    assert VOLUME in seen

@@ -1,0 +1,160 @@
+"""Nodes that wait for one another: in any order, with few turns, and never for one that failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from labctl.errors import Interrupted, LabctlError, WaitedInVain
+from labctl.fanout import Result, Stop, each
+from labctl.meeting import Meeting
+
+NODES = ("one", "two", "three")
+
+
+def meet(
+    work: dict[str, Callable[[Meeting], object]], turns: int, stop: Stop | None = None
+) -> dict[str, Result[object]]:
+    """Run each node's work, in the order of NODES, and return what came of it."""
+    stop = stop or Stop()
+    meeting = Meeting(NODES, turns, stop)
+
+    def one(node: str) -> object:
+        with meeting.turn(node):
+            found = work.get(node)
+            return found(meeting) if found else None
+
+    return {r.node: r for r in each(NODES, one, cap=len(NODES), stop=stop)}
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_waiting_node_gives_its_turn_to_the_one_that_it_waits_for(turns: int) -> None:
+    def gives(meeting: Meeting) -> None:
+        meeting.came_through("three", "registry")
+
+    def needs(meeting: Meeting) -> bool:
+        return meeting.wait_for("three", "registry", 20)
+
+    found = meet({"one": needs, "two": needs, "three": gives}, turns)
+    assert [found[node].value for node in NODES] == [True, True, None]
+
+
+def test_never_more_at_work_than_there_are_turns() -> None:
+    guard, at_work, most = threading.Lock(), 0, 0
+
+    def step(change: int) -> None:
+        nonlocal at_work, most
+        with guard:
+            at_work += change
+            most = max(most, at_work)
+
+    def works(_: Meeting) -> None:
+        step(1)
+        threading.Event().wait(0.05)
+        step(-1)
+
+    meet(dict.fromkeys(NODES, works), 1)
+    assert most == 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_nodes_begin_in_their_order(turns: int) -> None:
+    begun: list[str] = []
+
+    def begins(node: str) -> Callable[[Meeting], None]:
+        return lambda _: begun.append(node)
+
+    meet({node: begins(node) for node in NODES}, turns)
+    if turns == 1:
+        assert begun == list(NODES)
+    assert sorted(begun) == sorted(NODES)
+
+
+def test_one_that_failed_is_not_waited_for() -> None:
+    def fails(_: Meeting) -> None:
+        raise LabctlError("no power")
+
+    found = meet({"one": fails, "two": lambda m: m.wait_for("one", "registry")}, 3)
+    assert isinstance(found["two"].error, WaitedInVain)
+    assert "one failed" in found["two"].error.message
+    assert found["three"].ok
+
+
+def test_one_that_failed_later_has_given_what_was_needed() -> None:
+    def fails(meeting: Meeting) -> None:
+        meeting.came_through("one", "registry")
+        raise LabctlError("no power")
+
+    found = meet({"one": fails, "two": lambda m: m.wait_for("one", "registry", 20)}, 1)
+    assert found["two"].value is True
+
+
+def test_one_that_does_other_playbooks_or_is_not_there_is_not_waited_for() -> None:
+    found = meet({"two": lambda m: (m.wait_for("one", "x", 20), m.wait_for("nine", "x", 20))}, 2)
+    assert found["two"].value == (False, False)
+
+
+def test_the_deadline_is_kept() -> None:
+    late = threading.Event()
+
+    def waits(meeting: Meeting) -> None:
+        try:
+            meeting.wait_for("one", "registry", 0.1)
+        finally:
+            late.set()
+
+    found = meet({"one": lambda _: late.wait(20), "two": waits}, 3)
+    assert isinstance(found["two"].error, WaitedInVain)
+    assert "registry" in found["two"].error.message
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_all_are_waited_for_good_or_bad(turns: int) -> None:
+    seen: list[str] = []
+
+    def checked(node: str) -> Callable[[Meeting], None]:
+        def work(meeting: Meeting) -> None:
+            if node == "two":
+                raise LabctlError("no power")
+            seen.append(f"provisioned {node}")
+            meeting.provisioned(node)
+            meeting.wait_for_all(20)
+            seen.append(f"checked {node}")
+
+        return work
+
+    meet({node: checked(node) for node in NODES}, turns)
+    assert sorted(seen[:2]) == ["provisioned one", "provisioned three"]
+    assert sorted(seen[2:]) == ["checked one", "checked three"]
+
+
+def test_ctrl_c_ends_the_waiting() -> None:
+    stop = Stop()
+
+    def interrupts(_: Meeting) -> None:
+        stop.requested.set()
+        threading.Event().wait(0.1)
+
+    waits = {"two": lambda m: m.wait_for("one", "x", 20), "three": lambda m: m.wait_for_all(20)}
+    meeting = Meeting(NODES, 3, stop)
+    ended: list[BaseException] = []
+
+    def run(node: str, work: Callable[[Meeting], object]) -> None:
+        try:
+            with meeting.turn(node):
+                work(meeting)
+        except Interrupted as error:
+            ended.append(error)
+
+    threads = [
+        threading.Thread(target=run, args=(node, work))
+        for node, work in {"one": interrupts, **waits}.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(ended) == 2

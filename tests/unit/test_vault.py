@@ -1,0 +1,172 @@
+"""Certificates and passwords: made once, made anew for a reason only, and for no other eyes."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import threading
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from labctl import certificates, vault
+from labctl.certificates import Issued
+from labctl.vault import Vault
+
+NAMES, ADDRESSES = ["docker-node1"], ["192.168.56.11"]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Vault:
+    return Vault(tmp_path / "private", "lab")
+
+
+def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    monkeypatch.setattr(vault, "_now", lambda: now)
+
+
+def again(kept: Vault) -> Vault:
+    """The same secrets in another process."""
+    return Vault(kept.folder, "lab")
+
+
+def handshake(server: Issued, authority: str, host: str, folder: Path) -> str:
+    """Let a TLS client that knows `authority` meet the server; return what it complains of."""
+    pem = folder / "server.pem"
+    pem.write_text(server.pem)
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(pem)
+    theirs = ssl.create_default_context(cadata=authority)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = theirs.wrap_bio(to_client, to_server, server_hostname=host)
+    there = ours.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for end in (client, there):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                return error.verify_message
+            except ssl.SSLError as error:
+                return str(error.reason)
+    return ""
+
+
+@pytest.mark.parametrize("host", [*NAMES, *ADDRESSES])
+def test_who_knows_the_authority_believes_the_name_and_the_address(
+    kept: Vault, tmp_path: Path, host: str
+) -> None:
+    server = kept.certificate("registry", NAMES, ADDRESSES)
+    assert handshake(server, kept.authority().certificate, host, tmp_path) == ""
+
+
+def test_nobody_else_does(kept: Vault, tmp_path: Path) -> None:
+    server = kept.certificate("registry", NAMES, ADDRESSES)
+    other = Vault(tmp_path / "other", "lab").authority().certificate
+    assert "issuer" in handshake(server, other, NAMES[0], tmp_path)
+    own = kept.authority().certificate
+    assert "mismatch" in handshake(server, own, "docker-node2", tmp_path).lower()
+
+
+def test_all_stays_as_it_is(kept: Vault) -> None:
+    made = kept.certificate("registry", NAMES, ADDRESSES), kept.credential("registry", "anna")
+    other = again(kept)
+    assert (
+        other.certificate("registry", NAMES, ADDRESSES),
+        other.credential("registry", "anna"),
+    ) == made
+
+
+@pytest.mark.parametrize(("days", "stays"), [(300, True), (340, False), (500, False)])
+def test_a_certificate_is_renewed_before_it_ends(
+    kept: Vault, monkeypatch: pytest.MonkeyPatch, days: int, stays: bool
+) -> None:
+    old, authority = kept.certificate("registry", NAMES, ADDRESSES), kept.authority()
+    later(monkeypatch, days)
+    new = again(kept).certificate("registry", NAMES, ADDRESSES)
+    assert (new == old) is stays
+    assert again(kept).authority() == authority
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    assert certificates.lasts(new, now)
+
+
+def test_a_new_authority_signs_everything_anew(
+    kept: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = kept.certificate("registry", NAMES), kept.authority()
+    later(monkeypatch, 3400)
+    other = again(kept)
+    new = other.certificate("registry", NAMES), other.authority()
+    assert new[0] != old[0]
+    assert new[1] != old[1]
+    assert certificates.fits(new[0], new[1], NAMES, [])
+
+
+@pytest.mark.parametrize(
+    ("names", "addresses"),
+    [(["docker-node2"], ADDRESSES), (NAMES, ["192.168.56.12"]), (NAMES, [])],
+)
+def test_another_name_or_address_is_another_certificate(
+    kept: Vault, names: list[str], addresses: list[str]
+) -> None:
+    old = kept.certificate("registry", NAMES, ADDRESSES)
+    assert kept.certificate("registry", names, addresses) != old
+
+
+@pytest.mark.parametrize("damage", ["", "-----BEGIN CERTIFICATE-----\nxx", "nonsense"])
+def test_what_is_damaged_is_made_anew(kept: Vault, damage: str) -> None:
+    kept.certificate("registry", NAMES)
+    (kept.folder / "registry.pem").write_text(damage)
+    other = again(kept)
+    assert certificates.fits(other.certificate("registry", NAMES), other.authority(), NAMES, [])
+
+
+def test_a_password_is_made_once_and_its_hash_stays(kept: Vault) -> None:
+    made = kept.credential("registry", "student")
+    assert bcrypt.checkpw(made.password.encode(), made.hash.encode())
+    assert made.htpasswd == f"student:{made.hash}\n"
+    assert len(made.password) >= 12
+    other = Vault(kept.folder.parent / "other", "lab").credential("registry", "student")
+    assert other.password != made.password
+
+
+def test_a_password_of_ones_own_takes_the_place(kept: Vault) -> None:
+    made = kept.credential("registry", "student")
+    own = kept.credential("registry", "student", "chosen-by-me")
+    assert bcrypt.checkpw(b"chosen-by-me", own.hash.encode())
+    assert own.hash != made.hash
+    assert again(kept).credential("registry", "student", "chosen-by-me") == own
+    # And stays when lab.yaml says nothing any more.
+    assert again(kept).credential("registry", "anna").password == "chosen-by-me"
+
+
+def test_looking_makes_nothing(kept: Vault) -> None:
+    assert kept.known("registry") is None
+    assert not kept.folder.exists()
+
+
+def test_all_of_it_is_for_its_owner_alone(kept: Vault) -> None:
+    kept.certificate("registry", NAMES)
+    kept.credential("registry", "student")
+    assert kept.folder.stat().st_mode & 0o777 == 0o700
+    for path in kept.folder.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_many_threads_make_one(kept: Vault) -> None:
+    found: list[object] = []
+
+    def make() -> None:
+        own = again(kept)
+        found.append((own.certificate("registry", NAMES), own.credential("registry", "student")))
+
+    threads = [threading.Thread(target=make) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert all(one == found[0] for one in found)
