@@ -156,29 +156,24 @@ def neighbour(desk: Desk, peers: Mapping[str, Host]) -> Desk:
 
 
 @pytest.fixture
-def overlay(
-    desk: Desk, neighbour: Desk, wanted: dict[str, Any], peers: Mapping[str, Host]
-) -> Iterator[str]:
+def overlay(desk: Desk, neighbour: Desk, wanted: dict[str, Any], peers: Mapping[str, Host]) -> str:
     """An overlay network of this rehearsal, on the lab's nodes; its name."""
     mode = (wanted.get("overlay") or {}).get("mode")
     if mode is None:
         pytest.skip("the lab does without the playbook overlay")
     if mode == "etcd" and int(wanted["toolchain"]["docker"].split(".")[0]) >= 23:
         pytest.skip("engines from 23.0 cannot keep overlay networks in etcd")
-    bridges = [where for where in (desk, neighbour) if not has_network(where, GATEWAY)]
+    for where in (desk, neighbour):
+        where.engine_network(GATEWAY)
     if mode == "etcd":
         net = desk.network("overlay", "--driver overlay")
         neighbour.wait("docker network ls --format '{{.Name}}'", until=net, seconds=20)
-    else:
-        net = manager(desk, peers).network("overlay", "--driver overlay --attachable")
-    yield net
-    # The engine makes this bridge for the first container on an overlay, and keeps it for good.
-    desk.clean()
-    for where in bridges:
-        where.run("docker network rm %s", GATEWAY, ok=False)
+        return net
+    return manager(desk, peers).network("overlay", "--driver overlay --attachable")
 
 
 GATEWAY = "docker_gwbridge"
+"""The bridge that the engine makes for the first container on an overlay network, and keeps."""
 
 
 def manager(desk: Desk, peers: Mapping[str, Host]) -> Desk:
@@ -243,11 +238,6 @@ def networks_of(desk: Desk, container: str) -> set[str]:
     """Return the names of a container's networks."""
     form = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
     return set(desk.out("docker inspect --format %s %s", form, container).split())
-
-
-def has_network(desk: Desk, name: str) -> bool:
-    """Tell whether a node has a network."""
-    return bool(desk.run("docker network inspect %s", name, ok=False).rc == 0)
 
 
 def sweep_namespaces(desk: Desk) -> None:

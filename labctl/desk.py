@@ -157,6 +157,14 @@ class Desk:
             self.run("docker pull --quiet %s", name)
         return name
 
+    def engine_network(self, name: str) -> None:
+        """Say that the engine may make a network by itself, which it would keep.
+
+        If it is not there yet, it is removed when the rehearsal ends.
+        """
+        if self.run("docker network inspect %s", name, ok=False).rc != 0:
+            self.run("echo %s >>%s", name, PLACE / "networks")
+
     def container(self, word: str, image: str, command: str = "", options: str = "") -> str:
         """Start a container in the background and return its name.
 
@@ -256,11 +264,13 @@ class Desk:
     def _leave(self, token: str) -> None:
         self._delete(f"{PLACE / token}")
         if self._visitors():
-            return  # the last one removes the images, for others may be using them
+            return  # the last one removes what is shared, for others may be using it
+        for name in dict.fromkeys(self.run("cat %s", PLACE / "networks", ok=False).stdout.split()):
+            self.run("docker network rm %s", name, ok=False)
         pulled = self.run("cat %s", PLACE / "pulled", ok=False).stdout.split()
         for name in dict.fromkeys(pulled):
             self.run("docker image rm %s", name, ok=False)  # in use by now: then it stays
-        self.run("rm -f %s/pulled; rmdir %s", PLACE, PLACE, ok=False)
+        self.run("cd %s && rm -f pulled networks; rmdir %s", PLACE, PLACE, ok=False)
 
     def _delete(self, paths: str) -> None:
         if self.run(f"rm -rf {paths}", ok=False).rc:

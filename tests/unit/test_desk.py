@@ -191,3 +191,27 @@ def test_the_last_visitor_removes_the_pulled_images() -> None:
     mine.open()
     mine.close()
     assert "docker image rm busybox:1" in node.ran
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_network_of_the_engine_is_noted_only_if_it_was_not_there(
+    monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    node = Node()
+    monkeypatch.setattr(
+        node, "_answer", lambda line: (int("inspect" in line and not there), "", "")
+    )
+    desk(node).engine_network("docker_gwbridge")
+    assert (f"echo docker_gwbridge >>{PLACE}/networks" in node.ran) is not there
+
+
+def test_the_last_visitor_removes_a_network_of_the_engine() -> None:
+    node = Node(users={OTHERS: "n2"}, answer=(0, "docker_gwbridge\n", ""))
+    mine = desk(node)
+    mine.open()
+    mine.close()
+    assert "docker network rm docker_gwbridge" not in node.ran
+    node.users.clear()
+    mine.open()
+    mine.close()
+    assert "docker network rm docker_gwbridge" in node.ran

@@ -1,0 +1,150 @@
+"""The course's second half rehearsed on two nodes: networks, volumes, compose, repairs.
+
+The nodes are provisioned while Docker Hub's names are lost and every old mirror is dead. The tests
+of this file build on one another, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Lab, Run, machines, spec
+from tests.testbed import Node, World
+
+FIRST, SECOND = "docker-node1", "docker-node2"
+SECTIONS = ("network", "volumes", "compose", "repairs")
+STATE = r"""
+docker ps --all --no-trunc --format 'container {{.ID}} {{.Names}} {{.State}}' | sort
+docker images --all --no-trunc --format 'image {{.Repository}}:{{.Tag}} {{.ID}}' | sort
+docker network ls --no-trunc --format 'network {{.ID}} {{.Name}}' | sort
+docker volume ls --format 'volume {{.Name}}' | sort
+ip netns list
+ls /var/tmp
+"""
+STUDENTS = """
+docker network create rehearse-mine
+docker volume create rehearse-data
+docker tag busybox student/rehearse:1
+docker run --detach --name rehearse-web --network rehearse-mine -v rehearse-data:/data \
+  student/rehearse:1 sh -c 'echo kept >/data/file; exec sleep 1d'
+docker run --name ended busybox true
+"""
+"""What somebody else has on a node, under names that look like those of an exercise."""
+
+
+@pytest.fixture(scope="module")
+def nodes(world: World) -> Iterator[dict[str, Node]]:
+    nodes = {node.name: node for node in world.nspawn_many((FIRST, SECOND))}
+    yield nodes
+    for node in nodes.values():
+        node.remove()
+
+
+@pytest.fixture(scope="module")
+def lab(
+    world: World, nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    world.dns.refuse("registry-1.docker.io")
+    world.dns.poison("auth.docker.io", "192.0.2.1")
+    folder = tmp_path_factory.mktemp("course") / "lab"
+    folder.mkdir()
+    lab = Lab(folder)
+    sources = {
+        **world.sources,
+        "mirrors": [
+            "https://registry.docker-cn.com",
+            "https://hub-mirror.c.163.com",
+            "https://docker.1ms.run",
+        ],
+    }
+    lab.write(spec(world, machines=machines(list(nodes.values())), sources=sources))
+    lab.run("provision").expect(0)
+    yield lab
+    world.dns.restore()
+
+
+def rehearse(lab: Lab, *arguments: str) -> Run:
+    return lab.run("rehearse", *arguments)
+
+
+def failures(run: Run, node: str) -> dict[tuple[str, str], str]:
+    """The exercises that are not as they should be, with their messages."""
+    return {
+        (exercise["section"], exercise["exercise"]): exercise["message"]
+        for exercise in run.result(node)["exercises"]
+        if exercise["outcome"] in ("failed", "error")
+    }
+
+
+def test_all_is_green_twice_and_leaves_no_trace(lab: Lab, nodes: dict[str, Node]) -> None:
+    for node in nodes.values():
+        node.sh(STUDENTS)
+    before = {name: node.sh(STATE).stdout for name, node in nodes.items()}
+    for _ in range(2):
+        run = rehearse(lab, *SECTIONS).expect(0)
+        for name, node in nodes.items():
+            exercises = run.result(name)["exercises"]
+            assert {e["section"] for e in exercises if e["outcome"] == "passed"} == set(SECTIONS)
+            unfit = {e["exercise"] for e in exercises if e["outcome"] == "skipped"}
+            assert unfit == {"test_overlay_by_name", "test_overlay_gives_no_address_twice"}
+            assert node.sh(STATE).stdout == before[name]
+    for node in nodes.values():
+        assert node.sh("docker exec rehearse-web cat /data/file").stdout == "kept\n"
+
+
+def test_only_the_network_and_only_compose_turn_red(lab: Lab, nodes: dict[str, Node]) -> None:
+    """A firewall on one node, a docker-compose that cannot be run on the other."""
+    rule = f"DOCKER-USER --source {nodes[SECOND].address} --protocol tcp --jump DROP"
+    nodes[FIRST].sh(f"iptables --insert {rule}")
+    nodes[SECOND].sh("chmod -x /usr/local/bin/docker-compose")
+    try:
+        run = rehearse(lab, *SECTIONS).expect(1)
+    finally:
+        nodes[FIRST].sh(f"iptables --delete {rule}")
+    ((where, message),) = failures(run, FIRST).items()
+    assert where == ("network", "test_published_port_from_another_node")
+    assert f"answers on the node itself, but not to {SECOND}" in message
+    assert f"{FIRST}: -A DOCKER-USER -s {nodes[SECOND].address}/32 -p tcp -j DROP" in message
+    failed = failures(run, SECOND)
+    assert {section for section, _ in failed} == {"compose"}
+    for message in failed.values():
+        assert "docker-compose" in message
+        assert "Permission denied" in message
+    mended = lab.run("provision", "--only", "compose").expect(0)
+    assert mended.changes(SECOND) == ["download:/usr/local/bin/docker-compose"]
+
+
+def test_only_the_volumes_and_only_the_repairs_turn_red(lab: Lab, nodes: dict[str, Node]) -> None:
+    """A disk without room for volumes on one node, lost pins on the other."""
+    nodes[FIRST].sh("mount -t tmpfs -o size=8m tmpfs /var/lib/docker/volumes")
+    nodes[SECOND].sh("sed -i '/docker[.]io$/d' /etc/hosts")
+    try:
+        run = rehearse(lab, *SECTIONS).expect(1)
+    finally:
+        nodes[FIRST].sh("umount /var/lib/docker/volumes")
+    ((where, message),) = failures(run, FIRST).items()
+    assert where == ("volumes", "test_room")
+    assert "No space left on device" in message
+    failed = failures(run, SECOND)
+    assert {section for section, _ in failed} == {"repairs"}
+    message = failed["repairs", "test_docker_hub_answers"]
+    assert "its pin to" in message
+    assert "is not in /etc/hosts; `labctl provision --only hosts`" in message
+    mended = lab.run("provision", "--only", "hosts").expect(0)
+    assert mended.changes(SECOND) == ["block:/etc/hosts:pins"]
+
+
+def test_a_dead_mirror_is_named(lab: Lab, nodes: dict[str, Node]) -> None:
+    dead = '{"registry-mirrors": ["https://registry.docker-cn.com"]}'
+    nodes[FIRST].sh(
+        f"cp /etc/docker/daemon.json /root/kept; echo '{dead}' >/etc/docker/daemon.json;"
+        "systemctl reload docker"
+    )
+    run = rehearse(lab, "repairs", "--node", FIRST).expect(1)
+    ((where, message),) = failures(run, FIRST).items()
+    assert where == ("repairs", "test_mirrors_answer")
+    assert "https://registry.docker-cn.com/ of the mirrors" in message
+    nodes[FIRST].sh("cp /root/kept /etc/docker/daemon.json; systemctl reload docker")
+    rehearse(lab, "repairs", "--node", FIRST).expect(0)
