@@ -66,13 +66,8 @@ class Project:
 
 @pytest.fixture
 def tool(wanted: dict[str, Any]) -> str:
-    """How compose is called: docker-compose is a program of its own, release 2 a plugin."""
-    toolchain = wanted["toolchain"]
-    if toolchain["compose"]:
-        return "docker-compose"
-    if toolchain["compose_plugin"]:
-        return "docker compose"
-    return str(pytest.skip("the lab's toolchain has no compose"))
+    """How compose is called on this lab."""
+    return command(wanted["toolchain"])
 
 
 @pytest.fixture
@@ -157,12 +152,7 @@ def test_networks_and_volumes(shop: Project) -> None:
 
 def test_changed_file(shop: Project) -> None:
     """after a change of the file, up makes the changed service's container anew, and no other"""
-    engine = shop.desk.out("docker version --format '{{.Server.Version}}'")
-    if shop.tool == "docker-compose" and int(engine.split(".")[0]) > 24:
-        pytest.skip(
-            f"docker-compose of release 1 cannot recreate a container of engine {engine}"
-            " (docker/compose#11742)"
-        )
+    can_recreate(shop.tool, shop.desk.out("docker version --format '{{.Server.Version}}'"))
     shop.run("up -d web redis")
     web, redis = shop.containers("web"), shop.containers("redis")
     shop.desk.run("sed -i s/green/red/ %s/docker-compose.yml", shop.folder)
@@ -184,6 +174,24 @@ def test_web_service_counts(counter: Project) -> None:
     counter.run("restart redis")  # which keeps the number in its volume
     again = visits(counter.desk.wait(page, until="I have been seen", seconds=60))
     assert again >= first + 2, "redis forgot the number when it was restarted"
+
+
+def command(toolchain: dict[str, Any]) -> str:
+    """Return how compose is called: docker-compose is a program of its own, release 2 a plugin."""
+    if toolchain["compose"]:
+        return "docker-compose"
+    if not toolchain["compose_plugin"]:
+        pytest.skip("the lab's toolchain has no compose")
+    return "docker compose"
+
+
+def can_recreate(tool: str, engine: str) -> None:
+    """Not applicable where compose cannot make a container of this engine anew."""
+    if tool == "docker-compose" and int(engine.partition(".")[0]) > 24:
+        pytest.skip(
+            f"docker-compose of release 1 cannot recreate a container of engine {engine}"
+            " (docker/compose#11742)"
+        )
 
 
 def project(desk: Desk, tool: str, word: str, files: dict[str, str]) -> Project:
