@@ -25,6 +25,8 @@ ip netns list
 ls /var/tmp
 """
 STUDENTS = """
+set -e
+docker pull busybox
 docker network create rehearse-mine
 docker volume create rehearse-data
 docker tag busybox student/rehearse:1
@@ -126,7 +128,7 @@ def test_only_the_volumes_and_only_the_repairs_turn_red(lab: Lab, nodes: dict[st
     nodes[FIRST].sh("mount -t tmpfs -o size=8m tmpfs /var/lib/docker/volumes")
     nodes[SECOND].sh("sed -i '/docker[.]io$/d' /etc/hosts")
     try:
-        run = rehearse(lab, *SECTIONS).expect(1)
+        run = rehearse(lab, "network", "volumes", "repairs").expect(1)
     finally:
         nodes[FIRST].sh("umount /var/lib/docker/volumes")
     ((where, message),) = failures(run, FIRST).items()
@@ -169,11 +171,11 @@ def test_overlay_by_swarm_and_a_firewall_in_its_way(
     rule = "INPUT --protocol udp --dport 4789 --jump DROP"
     nodes[FIRST].sh(f"iptables --insert {rule}")
     try:
-        run = rehearse(lab, "network", "volumes").expect(1)
+        run = rehearse(lab, "network").expect(1)
     finally:
         nodes[FIRST].sh(f"iptables --delete {rule}")
     for name, node in nodes.items():
-        ((where, message),) = failures(run, name).items()
+        ((where, message),) = failures(run, name).items()  # the other exercises stay green
         assert where == ("network", "test_overlay_by_name")
         assert "overlay networks need udp 4789" in message
         assert f"{FIRST}: -A INPUT -p udp -m udp --dport 4789 -j DROP" in message
