@@ -8,6 +8,8 @@ This is the one module that knows Jinja.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import json
 import traceback
@@ -162,6 +164,12 @@ def _json_filter(value: object) -> str:
     return daemon.canonical(_defined(value)).rstrip("\n")
 
 
+def _sha256_filter(value: object) -> str:
+    """Return the digest of a text as a Content-Security-Policy names it."""
+    digest = hashlib.sha256(str(_defined(value)).encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
 def _defined(value: object) -> object:
     """Return `value`; a filter may be given an undefined one, which raises when it is looked at."""
     if isinstance(value, StrictUndefined):
@@ -169,13 +177,16 @@ def _defined(value: object) -> object:
     return value
 
 
-def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -> str:
+def template(
+    name: str, templates: TemplateFolders, values: Mapping[str, Any], *, html: bool = False
+) -> str:
     """Return what the first template called `name` makes of `values`.
 
     Parameters:
         name: file name of the template, such as ``daemon.json.j2``.
         templates: folders to look in, in order.
         values: the names that the template may use.
+        html: it makes HTML: every value is escaped.
 
     Raises:
         UsageError: the template is missing or wrong, with its file and line.
@@ -183,7 +194,7 @@ def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -
     environment = SandboxedEnvironment(
         loader=FileSystemLoader(templates, encoding="utf-8"),
         undefined=StrictUndefined,
-        autoescape=False,
+        autoescape=html,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -191,6 +202,7 @@ def template(name: str, templates: TemplateFolders, values: Mapping[str, Any]) -
     )
     environment.filters["ruby"] = _ruby_filter
     environment.filters["json"] = _json_filter
+    environment.filters["sha256"] = _sha256_filter
     try:
         return environment.get_template(name).render(values)
     except TemplateNotFound as error:

@@ -16,6 +16,7 @@ class Ran:
 
     Parameters:
         node: where.
+        phase: of the test: ``setup``, ``call`` or ``teardown``.
         command: the command line.
         root: it ran as root, not as the login user.
         exit_code: None where it did not end.
@@ -25,6 +26,7 @@ class Ran:
     """
 
     node: str
+    phase: str
     command: str
     root: bool
     exit_code: int | None
@@ -63,6 +65,16 @@ class Check:
     seconds: float
     started: float = 0.0
     commands: tuple[Ran, ...] = ()
+
+    @property
+    def telling(self) -> tuple[Ran, ...]:
+        """Of the commands, those that a reader of its failure wants to see first.
+
+        Making ready and cleaning up run a lot of them; they tell something where they failed.
+        """
+        if self.outcome == "error":
+            return self.commands
+        return tuple(ran for ran in self.commands if ran.phase == "call" or ran.exit_code != 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self.kept: list[Ran] = []
+        self.phase = "setup"
 
     def clear(self) -> None:
         """Begin with another test."""
@@ -116,6 +117,9 @@ class LabctlBackend(base.BaseBackend):  # type: ignore[misc]
         self._transcript = _current.sessions.transcript
         super().__init__(name, *args, **kwargs)
 
+    def __repr__(self) -> str:
+        return self._node  # as part of a CommandResult it stands in the message of a failed assert
+
     def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
         """Mark a command for root; another user's goes through sudo as testinfra has it."""
         if sudo_user is None:
@@ -138,6 +142,15 @@ class LabctlBackend(base.BaseBackend):  # type: ignore[misc]
         finally:
             seconds = time.monotonic() - start
             self._transcript.add(
-                Ran(self._node, str(line), root, code, _end(out), _end(err), seconds)
+                Ran(
+                    self._node,
+                    self._transcript.phase,
+                    str(line),
+                    root,
+                    code,
+                    _end(out),
+                    _end(err),
+                    seconds,
+                )
             )
         return self.result(code, self.encode(line), out, err)

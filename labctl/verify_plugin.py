@@ -119,6 +119,18 @@ class Plugin:
             where = (self._request.node, exercise.section, exercise.name, exercise.title)
             self._say(ExerciseStarted(*where))
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        self._sessions.transcript.phase = "setup"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        self._sessions.transcript.phase = "call"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        self._sessions.transcript.phase = "teardown"
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         exercise = self._items[report.nodeid]
         exercise.add(report)

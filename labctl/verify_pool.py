@@ -41,6 +41,7 @@ class WorkerPool:
         self._pool: ProcessPoolExecutor | None = None
         self._ended: dict[str, threading.Event] = {}
         self._broken = False
+        self._stopped = False
 
     def __enter__(self) -> WorkerPool:
         if self._processes:
@@ -51,28 +52,32 @@ class WorkerPool:
             if "forkserver" in methods:
                 context.set_forkserver_preload(["labctl.verify_worker", "labctl.verify_preload"])
             self._queue = context.SimpleQueue()
-            self._stop = context.Event()
+            # Its end tells them to stop; so does the death of this process, however it dies.
+            life, self._life = context.Pipe(duplex=False)
             self._listener = threading.Thread(target=self._listen, name="events", daemon=True)
             self._listener.start()
             self._pool = ProcessPoolExecutor(
                 self._processes,
                 mp_context=context,
                 initializer=begin,
-                initargs=(self._queue, self._stop),
+                initargs=(self._queue, life),
             )
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # After `stop` they clean up, which the next one to work on the nodes has to wait for.
+            self._pool.shutdown(wait=self._stopped, cancel_futures=True)
             if not self._broken:  # a process that was killed may hold the queue for ever
                 self._queue.put(None)
                 self._listener.join(_LAST_WORDS)
+            self._life.close()
 
     def stop(self) -> None:
         """End the tests that run, as Ctrl-C ends pytest: their fixtures are torn down."""
         if self._pool is not None:
-            self._stop.set()
+            self._stopped = True
+            self._life.close()
 
     def run(self, request: Request) -> NodeReport:
         """Run the tests of one node and return what they said.

@@ -64,31 +64,34 @@ class _Orders:
 
     def __init__(self) -> None:
         self.say: Callable[[Any], None] = lambda _: None
-        self.stopped: Callable[[], bool] = lambda: False
+        self.stopped = False
+        self.busy = False
         self.obeyed = False
 
 
 _orders = _Orders()
 
 
-def begin(queue: Any, stop: Any) -> None:
+def begin(queue: Any, life: Any) -> None:
     """Prepare this process.
 
     Parameters:
         queue: takes events.
-        stop: a `multiprocessing.Event`; once it is set, what runs here ends as by Ctrl-C, once.
+        life: a connection on which nothing comes before its end, which is when the one who started
+            this process wants it to stop, or has died. What runs then ends as by Ctrl-C, once.
     """
     _orders.say = queue.put
-    _orders.stopped = stop.is_set
 
     def interrupt(*_: object) -> None:
         # Ctrl-C reaches every process of the terminal, at any time and any number of times.
-        if stop.is_set() and not _orders.obeyed:
+        if _orders.stopped and _orders.busy and not _orders.obeyed:
             _orders.obeyed = True
             raise KeyboardInterrupt
 
     def watch() -> None:
-        stop.wait()
+        with contextlib.suppress(EOFError, OSError):
+            life.recv_bytes()
+        _orders.stopped = True
         main = threading.main_thread().ident
         if hasattr(signal, "pthread_kill") and main is not None:
             signal.pthread_kill(main, signal.SIGINT)
@@ -108,11 +111,16 @@ def run(request: Request) -> NodeReport:
         Interrupted: the process was told to stop.
     """
     try:
+        _orders.busy = True
+        if _orders.stopped:
+            raise KeyboardInterrupt
         return _run(request)
     except KeyboardInterrupt:
         raise Interrupted("interrupted", node=request.node) from None
     finally:
-        _orders.say(Ended(request.node))
+        _orders.busy = False
+        with contextlib.suppress(OSError):  # nobody listens any more
+            _orders.say(Ended(request.node))
 
 
 def _run(request: Request) -> NodeReport:
@@ -144,7 +152,7 @@ def _run(request: Request) -> NodeReport:
         raise
     finally:
         sessions.close()
-    if _orders.stopped():
+    if _orders.stopped:
         raise Interrupted("interrupted", node=request.node)
     if plugin.errors:
         raise VerifyError(

@@ -38,6 +38,12 @@ def rehearse(
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write the page there; default: .labctl/rehearsal.html."
+        ),
+    ] = None,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -46,6 +52,7 @@ def rehearse(
     Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
     """
     from labctl.cli.rehearsed import print_rehearsal, print_sections
+    from labctl.rehearsal.page import page
     from labctl.rehearsal.run import rehearse as run
     from labctl.rehearsal.sections import discover
     from labctl.report import junit as junit_xml
@@ -60,7 +67,9 @@ def rehearse(
         rehearsal = run(lab, limit or (), names(sections))
     if junit is not None:
         write(junit, junit_xml(rehearsal.reports))
-    print_rehearsal(context.obj, rehearsal)
+    place = html or lab.workspace.rehearsal
+    write(place, page(rehearsal, lab.workspace.templates))
+    print_rehearsal(context.obj, rehearsal, place.absolute())
     if not rehearsal.ok:
         errors = [result.error.exit_code for result in rehearsal.results if result.error]
         raise typer.Exit(max(errors, default=1))

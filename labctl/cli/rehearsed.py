@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -36,8 +37,8 @@ def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> N
         print_table(["section", "exercises"], rows)
 
 
-def print_rehearsal(options: Globals, rehearsal: Rehearsal) -> None:
-    """Print a table by section and node, and what failed with what was run and seen."""
+def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
+    """Print a table by section and node, what failed with what was run and seen, and the page."""
     if options.as_json:
         for result in rehearsal.results:
             _json(_result(result))
@@ -47,6 +48,7 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal) -> None:
                 "ok": rehearsal.ok,
                 "sections": rehearsal.sections,
                 "seconds": round(rehearsal.seconds, 3),
+                "page": str(page),
                 **rehearsal.counts(),
             }
         )
@@ -62,16 +64,7 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal) -> None:
         for check in report.failed:
             _failure(report, check)
     _not_applicable(rehearsal)
-    typer.echo(f"\n{verdict(rehearsal)}")
-
-
-def verdict(rehearsal: Rehearsal) -> str:
-    """Return what the rehearsal came to, in a sentence."""
-    counts = rehearsal.counts()
-    bad = counts["failed"] + counts["error"]
-    said = f"{counts['passed']} exercises passed, {bad} failed, {counts['skipped']} not applicable"
-    lost = [result.node for result in rehearsal.results if result.error]
-    return said + (f"; not rehearsed: {', '.join(lost)}" if lost else "")
+    typer.echo(f"\n{rehearsal.verdict}\npage: {page}")
 
 
 def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:
@@ -96,10 +89,10 @@ def _failure(report: NodeReport, check: Check) -> None:
     typer.secho(f"{report.node}: {check.section}: {check.title}: {check.outcome}", fg="red")
     for line in shortened(check.message.splitlines()):
         typer.echo(f"  | {printable(line)}")
-    left = len(check.commands) - _LAST_COMMANDS
+    left = len(check.telling) - _LAST_COMMANDS
     if left > 0:
         typer.echo(f"  … {left} commands before these are in --json and on the page …")
-    for ran in check.commands[-_LAST_COMMANDS:]:
+    for ran in check.telling[-_LAST_COMMANDS:]:
         _ran(report.node, ran)
 
 

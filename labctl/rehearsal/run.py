@@ -38,12 +38,14 @@ class Rehearsal:
     """A rehearsal that ended.
 
     Parameters:
+        lab: the lab's name.
         sections: names of what was rehearsed, in order.
         results: a result for each node, in the lab's order.
         began: when, in seconds since 1970.
         seconds: how long it took.
     """
 
+    lab: str
     sections: tuple[str, ...]
     results: tuple[Result[NodeReport], ...]
     began: float
@@ -63,6 +65,15 @@ class Rehearsal:
         """Return how many exercises came to each outcome, on all nodes together."""
         outcomes = [check.outcome for report in self.reports for check in report.checks]
         return {name: outcomes.count(name) for name in ("passed", "failed", "error", "skipped")}
+
+    @property
+    def verdict(self) -> str:
+        """What it came to, in a sentence."""
+        counts = self.counts()
+        bad = counts["failed"] + counts["error"]
+        said = f"{counts['passed']} passed, {bad} failed, {counts['skipped']} not applicable"
+        lost = [result.node for result in self.results if result.error]
+        return said + (f"; not rehearsed: {', '.join(lost)}" if lost else "")
 
 
 def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
@@ -109,7 +120,7 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
             error.hint = "what the exercises had made was removed; the same command begins anew"
             raise
     names = tuple(section.name for section in sections)
-    return Rehearsal(names, tuple(results), began, time.time() - began)
+    return Rehearsal(lab.spec.name, names, tuple(results), began, time.time() - began)
 
 
 def _request(lab: Lab, node: str, sections: Iterable[Section]) -> Request:

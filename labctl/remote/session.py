@@ -12,7 +12,7 @@ import secrets
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from labctl.errors import ProtocolError
+from labctl.errors import LabctlError, ProtocolError
 from labctl.remote.connect import BROKEN
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class ShellSession:
         self._channel: Any = None
         self._out = bytearray()
         self._err = bytearray()
+        self._group = b""
 
     def close(self) -> None:
         """End the shell; a later command opens another."""
@@ -52,6 +53,7 @@ class ShellSession:
             with contextlib.suppress(Exception):
                 self._opening.__exit__(None, None, None)
             self._opening = self._channel = None
+        self._group = b""
 
     def run(self, command: str) -> tuple[int, bytes, bytes]:
         """Run a command line in a subshell, with /dev/null as its stdin.
@@ -88,6 +90,9 @@ class ShellSession:
         except BROKEN as error:
             self.close()
             raise self._remote.broke(error) from error
+        except KeyboardInterrupt:
+            self._abandon()
+            raise
         out, err = bytes(self._out), bytes(self._err)
         if code is None:
             self.close()
@@ -108,9 +113,22 @@ class ShellSession:
         token = self._token.encode()
         return (
             b"( eval " + what + b" </dev/null );"
-            b" printf '\\n%s %s\\n' " + token + b" $?;"
+            # sshd makes the shell the leader of a group, in which everything is that it starts.
+            b" printf '\\n%s %s %s\\n' " + token + b" $? $$;"
             b" printf '\\n%s\\n' " + token + b" >&2\n" + rest
         )
+
+    def _abandon(self) -> None:
+        """End the command that is under way, whose answer nobody waits for, and its shell.
+
+        A command of root is left to itself, for the login user may not end it; so is the first
+        command of a shell.
+        """
+        group = self._group.decode()
+        self.close()
+        if group and not self._root:
+            with contextlib.suppress(LabctlError, *BROKEN):
+                self._remote.call(f"kill -s TERM -- -{group}")
 
     def _send(self, message: bytes) -> None:
         """Send to the open shell; to a new one where it ended while it was idle."""
@@ -143,7 +161,7 @@ class ShellSession:
             found = self._out.find(mark, searched)
             end = self._out.find(b"\n", found + len(mark)) if found >= 0 else -1
             if end >= 0:
-                code = int(self._out[found + len(mark) : end])
+                code, _, self._group = bytes(self._out[found + len(mark) : end]).partition(b" ")
                 del self._out[found:]
                 break
             searched = max(0, len(self._out) - len(mark)) if found < 0 else found
@@ -155,7 +173,7 @@ class ShellSession:
             found = self._err.find(mark, searched)
             if found >= 0:
                 del self._err[found:]
-                return code
+                return int(code)
             searched = max(0, len(self._err) - len(mark))
             data = self._channel.recv_stderr(_BLOCK)
             if not data:

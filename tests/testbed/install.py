@@ -8,12 +8,14 @@ import subprocess
 
 from tests.testbed.errors import TestbedError
 
-# vagrant and vagrant-libvirt are what labctl drives; the rest builds and runs a world.
+# vagrant and vagrant-libvirt are what labctl drives; the rest builds and runs a world, or looks at
+# what labctl makes, as chromium does at pages.
 _NAMES = """
 vagrant vagrant-libvirt libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
 qemu-system-x86 qemu-utils dnsmasq-base mmdebstrap extlinux syslinux-common fdisk e2fsprogs rpm
 createrepo-c skopeo docker-registry rsync iproute2 iptables systemd-container python3-venv binutils
 gpg gpg-agent openssl openssh-client openssh-server curl shellcheck
+chromium chromium-driver
 """
 PACKAGES = _NAMES.split()
 
