@@ -223,6 +223,12 @@ class Playbook:
         path = self.folder / "verify.py"
         return path if path.is_file() else None
 
+    @property
+    def rehearse(self) -> Path | None:
+        """The file with exercises on what it brings, where it has one."""
+        path = self.folder / "rehearse.py"
+        return path if path.is_file() else None
+
 
 def locate(name: str, folders: Iterable[Path]) -> Path:
     """Return the folder of the playbook `name`: the first of `folders` that has one.

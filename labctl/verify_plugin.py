@@ -87,7 +87,8 @@ class Plugin:
     def _whole(self, section: str, title: str, outcome: str, message: str) -> None:
         """Note what became of a section whose tests were not collected."""
         self._empty = {path: name for path, name in self._empty.items() if name != section}
-        check = Check(section, "", title, outcome, message, 0.0, time.time())
+        said = self._secrets.hide(message)
+        check = Check(section, "", title, outcome, said, 0.0, time.time())
         self._note(check)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

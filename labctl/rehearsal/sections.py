@@ -1,6 +1,6 @@
 """Which sections of the course there are, and in which files their exercises stand.
 
-Nothing of them is imported here: an exercise is loaded where it runs.
+No exercise is imported here: it is loaded where it runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.errors import UsageError
-from labctl.playbook import locate
 
 if TYPE_CHECKING:
     from labctl.lab import Lab
@@ -49,15 +48,14 @@ def discover(lab: Lab) -> tuple[Section, ...]:
     ``rehearse.py`` of a playbook that the lab runs is, or adds to, the section of its name.
 
     Raises:
-        PlaybookError: the lab runs a playbook that there is not.
+        PlaybookError: the lab runs a playbook that there is not, or that cannot be loaded.
     """
     files: dict[str, list[Path]] = {}
     for folder in reversed(lab.workspace.course):
         files |= {path.stem: [path] for path in sorted(folder.glob("*.py")) if _holds(path)}
-    for name in lab.spec.playbooks:
-        path = locate(name, lab.workspace.playbooks) / "rehearse.py"
-        if path.is_file():
-            files.setdefault(name, []).append(path)
+    for book in lab.playbooks():
+        if book.rehearse is not None:
+            files.setdefault(book.name, []).append(book.rehearse)
     return tuple(Section(name, tuple(files[name])) for name in sorted(files, key=_place))
 
 

@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import pytest
 
 from labctl.locking import exclusive
+from labctl.secrets import HIDDEN
 
 FIRST, SECOND, THIRD = (f"docker-node{number}" for number in (1, 2, 3))
 
@@ -336,3 +337,28 @@ def _running(command: str) -> list[str]:
         if " ".join(words).strip() == command:
             found.append(path.parent.name)
     return found
+
+
+LOGIN = """
+def test_login(host, wanted):
+    '''the registry lets the course in'''
+    login = wanted["registry"]
+    assert host.run("echo %s; exit 4", login["password"]).rc == 0, "not by " + login["password"]
+"""
+
+
+def test_a_password_stays_out_of_all_that_is_shown(lab_folder: Path, course: Path) -> None:
+    (course / "login.py").write_text(LOGIN, "utf-8")
+    spec = json.loads((lab_folder / "lab.yaml").read_text("utf-8"))
+    for number, machine in enumerate(spec["machines"], start=1):
+        machine["address"] = f"192.168.56.{number}"
+    spec |= {"playbooks": ["registry"], "registry": {"password": "hunter22-hunter22"}}
+    (lab_folder / "lab.yaml").write_text(json.dumps(spec), "utf-8")
+    run = rehearse(lab_folder, "login", "--node", FIRST, "--junit", "junit.xml")
+    assert run.outcomes(FIRST) == {"test_login": "failed"}, run.events
+    (login,) = run.result(FIRST)["exercises"]
+    assert login["commands"][0]["command"] == f"echo {HIDDEN}; exit 4"
+    page = (lab_folder / ".labctl" / "rehearsal.html").read_text("utf-8")
+    junit = (lab_folder / "junit.xml").read_text("utf-8")
+    for text in (json.dumps(run.events), run.err, page, junit):
+        assert "hunter22" not in text
