@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.errors import VerifyError
 from labctl.events import ExerciseEnded, ExerciseStarted
 from labctl.report import Check
 from labctl.secrets import Secrets
@@ -136,6 +137,7 @@ class Plugin:
         exercise = self._items[report.nodeid]
         exercise.add(report)
         if report.when == "teardown":
+            exercise.ended = True
             self.properties |= {key: str(value) for key, value in report.user_properties}
             bad = exercise.outcome in ("failed", "error") and self._request.rehearsal
             hide = self._secrets.hide
@@ -152,6 +154,14 @@ class Plugin:
                     ran,
                 )
             )
+
+    def note_unfinished(self) -> None:
+        """Note tests that were collected and did not end, as after `pytest.exit`: not green."""
+        for exercise in self._items.values():
+            if not exercise.ended:
+                said = "it was not run to its end: the run of its tests broke off"
+                where = (exercise.section, exercise.name, exercise.title)
+                self._note(Check(*where, "error", said, 0.0, exercise.started or time.time()))
 
     def _note(self, check: Check) -> None:
         self.checks.append(check)
@@ -178,6 +188,7 @@ class _Exercise:
         self.name = name
         self.title = title
         self.started = 0.0
+        self.ended = False
         self.outcome = "error"
         self.messages: list[str] = []
         self.seconds = 0.0
@@ -213,5 +224,10 @@ def _module(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise VerifyError(
+            f"{path} cannot be loaded: {type(error).__name__}: {error}", hint="mend the file"
+        ) from error
     return module

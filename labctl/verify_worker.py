@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ from labctl.report import NodeReport
 
 WANTED = "LABCTL_WANTED"
 """Environment variable with the file of what the tests expect."""
+
+
+_CLEAN_UP = 120.0
+"""Seconds that a process has for its clean-up once it was told to stop."""
+
+_GOODBYE = 10.0
+"""Seconds that a process without work has to end by itself once it was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,13 @@ def begin(queue: Any, life: Any) -> None:
             signal.pthread_kill(main, signal.SIGINT)
         else:
             signal.raise_signal(signal.SIGINT)
+        end = time.monotonic() + _CLEAN_UP
+        while _orders.busy and time.monotonic() < end:
+            time.sleep(0.1)
+        # A process whose parent is dead would wait for work without end, as it would for a node
+        # that went away. Where the parent lives, it says goodbye in this time.
+        time.sleep(_GOODBYE)
+        os._exit(0)
 
     signal.signal(signal.SIGINT, interrupt)
     threading.Thread(target=watch, name="stop", daemon=True).start()
@@ -146,14 +161,22 @@ def _run(request: Request) -> NodeReport:
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
         ):
-            if request.files:
-                pytest.main(_arguments(request), plugins=[plugin])
+            code = pytest.main(_arguments(request), plugins=[plugin]) if request.files else 0
     except LabctlError:
         raise
     finally:
         sessions.close()
     if _orders.stopped:
         raise Interrupted("interrupted", node=request.node)
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise VerifyError(
+            "pytest could not run the tests",
+            node=request.node,
+            details=request.log.read_text("utf-8", "replace")[-4000:],
+            hint="mend the file that is named above",
+            log=request.log,
+        )
+    plugin.note_unfinished()
     if plugin.errors:
         raise VerifyError(
             "the checks cannot be loaded",

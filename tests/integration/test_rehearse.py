@@ -209,6 +209,28 @@ def test_a_file_without_exercises_is_never_green(
     assert words in by_section["odd"]["message"]
 
 
+def test_a_run_that_breaks_off_is_never_green(lab_folder: Path, course: Path) -> None:
+    (course / "ends.py").write_text(
+        "import pytest\n"
+        "def test_ends():\n    pytest.exit('enough')\n"
+        "def test_after():\n    '''it is not come to'''\n",
+        "utf-8",
+    )
+    run = rehearse(lab_folder, "ends", "--node", FIRST)
+    assert run.code == 1
+    assert run.outcomes(FIRST) == {"test_ends": "error", "test_after": "error"}
+
+
+@pytest.mark.parametrize("source", ["import no_such_module", "def f(:", "raise SystemExit(0)"])
+def test_a_conftest_that_cannot_be_loaded(lab_folder: Path, course: Path, source: str) -> None:
+    (course / "conftest.py").write_text(source + "\n", "utf-8")
+    run = rehearse(lab_folder, "greetings", "--node", FIRST)
+    assert run.code == 1
+    error = run.result(FIRST)["error"]
+    assert error["kind"] == "VerifyError"
+    assert str(course / "conftest.py") in error["message"]
+
+
 def test_all_sections_have_the_desk(lab_folder: Path, course: Path) -> None:
     """labctl's conftest.py serves the lab's own files, and the lab's own serves its."""
     (course / "conftest.py").write_text(
