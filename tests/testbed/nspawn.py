@@ -22,7 +22,7 @@ from tests.testbed.names import BRIDGE, SERVICE_ADDRESS
 from tests.testbed.shell import run
 
 _REBOOT = 133
-_SECONDS = 30
+_SECONDS = 120
 _INTERFACE = """\
 DEVICE=eth0
 BOOTPROTO=none
