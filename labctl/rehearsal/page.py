@@ -209,9 +209,9 @@ def _not_applicable(rehearsal: Rehearsal) -> list[dict[str, Any]]:
 
 
 def _some(nodes: Sequence[str], rehearsal: Rehearsal) -> str:
-    """Return the names of `nodes`; an empty text where they are all that there are."""
+    """Return the names of `nodes`; an empty text where they are all that were rehearsed."""
     names = list(dict.fromkeys(nodes))
-    return "" if len(names) == len(rehearsal.results) else ", ".join(names)
+    return "" if len(names) == len(rehearsal.reports) else ", ".join(names)
 
 
 def _versions(reports: Sequence[NodeReport]) -> list[dict[str, Any]]:
