@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperGroup
+
+from labctl.errors import Interrupted, LabctlError
 
 if TYPE_CHECKING:
     from labctl.cli.sinks import Sink
@@ -38,10 +42,58 @@ class GroupedCommands(TyperGroup):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort):  # at work, and at a question
+            raise interrupted() from None
 
-@dataclass(frozen=True, slots=True)
+
+def interrupted() -> LabctlError:
+    """Return the error for a Ctrl-C outside the work on nodes."""
+    return Interrupted("interrupted", hint="nothing is lost: the same command goes on from there")
+
+
+def with_globals(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes `--lab` and `--verbose` behind it too.
+
+    Parameters:
+        function: the command; its first parameter is the context.
+    """
+    own = inspect.signature(function)
+    hints = get_type_hints(function, include_extras=True)
+    parameters = [p.replace(annotation=hints[name]) for name, p in own.parameters.items()]
+    for name, hint, default in (("labctl_lab", LabPath, None), ("labctl_verbose", Verbose, False)):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
+
+    @functools.wraps(function)
+    def command(
+        context: typer.Context, *, labctl_lab: str | None, labctl_verbose: bool, **given: Any
+    ) -> None:
+        options: Globals = context.obj
+        options.lab = labctl_lab or options.lab
+        options.verbose = labctl_verbose or options.verbose
+        function(context, **given)
+
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
+
+
+LabPath = Annotated[
+    str | None,
+    typer.Option("--lab", "-C", metavar="PATH", help="Folder of the lab, or its lab.yaml."),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Show every event, and a traceback with an error."),
+]
+
+
+@dataclass(slots=True)
 class Globals:
-    """The options that stand before the command."""
+    """The options that stand before the command, or behind it."""
 
     lab: str | None = None
     as_json: bool = False
@@ -50,12 +102,10 @@ class Globals:
     @classmethod
     def peek(cls, arguments: Sequence[str]) -> Globals:
         """Read how errors are to be shown, for those that come before the options are parsed."""
-        before: list[str] = []
-        for argument in arguments:
-            if not argument.startswith("-") and (not before or before[-1] not in ("--lab", "-C")):
-                break
-            before.append(argument)
-        return cls(as_json="--json" in arguments, verbose="--verbose" in before or "-v" in before)
+        ours = list(arguments)
+        if "--" in ours:
+            del ours[ours.index("--") :]
+        return cls(as_json="--json" in ours, verbose="--verbose" in ours or "-v" in ours)
 
 
 def sink(context: typer.Context) -> AbstractContextManager[Sink]:
@@ -101,8 +151,7 @@ def open_lab(
 def with_json(context: typer.Context, as_json: bool) -> None:
     """Take a `--json` that stands after the command as the one before it."""
     if as_json:
-        options: Globals = context.obj
-        context.obj = Globals(options.lab, True, options.verbose)
+        context.obj.as_json = True
 
 
 Limit = Annotated[

@@ -41,7 +41,9 @@ def destroy(
                 f"this would remove {', '.join(names)} and all that is on them",
                 hint="say --yes to do it without being asked",
             )
-        typer.confirm(f"Remove {', '.join(names)} and all that is on them?", abort=True, err=True)
+        if not typer.confirm(f"Remove {', '.join(names)} and all that is on them?", err=True):
+            typer.echo("nothing was removed", err=True)
+            raise typer.Exit(1)
     with sink(context) as emit:
         lab.emit = emit
         results = lifecycle.destroy(lab, names)

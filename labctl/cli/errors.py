@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from labctl.cli.context import Globals
-from labctl.errors import ConvergeError, LabctlError, SpecError
+from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
 
 
 def as_json(error: LabctlError) -> dict[str, Any]:
@@ -74,3 +74,17 @@ def render_error(error: LabctlError, options: Globals) -> None:
     typer.echo(first, err=True)
     for line in rest:
         typer.echo(line, err=True)
+
+
+def render_usage(error: Any, options: Globals) -> int:
+    """Print what is wrong with the command line, as Typer words it; return the exit code.
+
+    Parameters:
+        error: what Typer raised.
+        options: as far as they could be read.
+    """
+    if options.as_json:
+        render_error(UsageError(error.format_message()), options)
+    else:
+        error.show()
+    return int(error.exit_code)

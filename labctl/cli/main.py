@@ -34,9 +34,9 @@ from labctl.cli import (
     up,
     verify,
 )
-from labctl.cli.context import Globals, GroupedCommands
-from labctl.cli.errors import render_error
-from labctl.errors import Interrupted, LabctlError
+from labctl.cli.context import Globals, GroupedCommands, interrupted, with_globals
+from labctl.cli.errors import render_error, render_usage
+from labctl.errors import LabctlError
 
 app = typer.Typer(
     name="labctl",
@@ -77,6 +77,18 @@ for command in (
 ):
     command.register(app)
 
+for info in (
+    *app.registered_commands,
+    *(
+        i
+        for g in app.registered_groups
+        if (sub := g.typer_instance)
+        for i in sub.registered_commands
+    ),
+):
+    if info.callback is not None and info.name not in ("init", "schema"):  # those know no lab
+        info.callback = with_globals(info.callback)
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -103,21 +115,32 @@ def _globals(
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),
 ) -> None:
-    context.obj = Globals(lab=lab, as_json=as_json, verbose=verbose)
+    options: Globals = context.obj
+    options.lab, options.as_json, options.verbose = lab, as_json, verbose
+
+
+WrongUsage: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+"""What a wrong command line raises; Typer has a click of its own by now, or uses the library."""
 
 
 def main() -> None:
     """Run labctl and end the process with its exit code."""
-    options = Globals.peek(sys.argv[1:])
+    early = Globals.peek(sys.argv[1:])
+    options = Globals(as_json=early.as_json, verbose=early.verbose)
     try:
-        app()
+        code = app(obj=options, standalone_mode=False)
     except LabctlError as error:
         render_error(error, options)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        interrupted = Interrupted("interrupted", hint="the same command goes on from there")
-        render_error(interrupted, options)
-        sys.exit(interrupted.exit_code)
+        end = interrupted()
+        render_error(end, options)
+        sys.exit(end.exit_code)
+    except WrongUsage as error:
+        sys.exit(render_usage(error, early))
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from labctl.errors import MachineError, VagrantMissing
-from labctl.events import Emit, Event, MachineOutput
+from labctl.errors import Interrupted, MachineError, VagrantMissing
+from labctl.events import Emit, Event, MachineOutput, Notice
 from labctl.fanout import Stop
 from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline, bounded
@@ -44,6 +44,12 @@ _BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boo
 
 _ANSWERS = "Machine booted and ready"
 """What Vagrant says when the machine answers; folders and networks of the guest may take longer."""
+
+_LOCKED = "another process is already executing an action"
+"""What Vagrant says of a machine that another Vagrant works on. It does not wait for that one."""
+
+_LOCKED_PAUSE = 3.0
+"""Seconds until such a machine is tried again."""
 
 _GRACE = 30.0
 """Seconds beyond boot_timeout, for Vagrant to give up by itself, with a better word than ours."""
@@ -224,7 +230,20 @@ class VagrantMachines:
         title = " ".join(part for part in arguments[:2] if part != node)
         deadline = clock or Deadline(None)
         self._stop.add(deadline.interrupt)
-        self._logged(node, title, emit, lambda v: bounded(v, arguments, deadline))
+        waited = 0.0
+        while True:
+            try:
+                self._logged(node, title, emit, lambda v: bounded(v, arguments, deadline))
+                return
+            except MachineError as error:
+                # As after a labctl that was killed: the Vagrant that it had started goes on.
+                if _LOCKED not in error.details.replace("\n", " ") or waited > self._boot_timeout:
+                    raise
+            if not waited:
+                emit(Notice(node, "another Vagrant is at work on this machine; waiting for it"))
+            if self._stop.requested.wait(_LOCKED_PAUSE):
+                raise Interrupted("not begun", node=node)
+            waited += _LOCKED_PAUSE
 
     def _logged(self, node: str, title: str, emit: Emit, call: Callable[[Any], object]) -> None:
         """Run a Vagrant command for one machine, its output in the node's log."""

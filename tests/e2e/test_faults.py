@@ -204,6 +204,19 @@ def test_another_host_key_is_refused(lab: Lab, node: Node, whole: dict[str, obje
     lab.run("provision", "--only", "hosts").expect(0)
 
 
+def test_a_closed_ssh_port(lab: Lab, node: Node, whole: dict[str, object]) -> None:
+    lab.write(whole)
+    lab.run("provision", "--only", "hosts").expect(0)
+    node.sh("systemctl stop sshd")
+    try:
+        error = lab.run("provision", "--only", "hosts").expect(1).result(NAME)["error"]
+    finally:
+        node.sh("systemctl start sshd")
+    assert error["kind"] == "ConnectFailed"
+    assert error["hint"]
+    lab.run("provision", "--only", "hosts").expect(0)
+
+
 def test_a_host_that_does_not_answer(lab: Lab, whole: dict[str, object]) -> None:
     machine = {"name": "nobody", "host": "127.0.0.1", "port": 9, "user": "vagrant"}
     lab.write({**whole, "machines": [machine]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import io
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,7 +253,8 @@ def test_a_traceback_only_with_verbose(run: Run) -> None:
     ("arguments", "expected"),
     [
         ([], Globals()),
-        (["up", "-v"], Globals()),
+        (["up", "-v"], Globals(verbose=True)),
+        (["exec", "--", "grep", "-v", "--json"], Globals()),
         (["-v", "up"], Globals(verbose=True)),
         (["--verbose", "--json", "up"], Globals(verbose=True, as_json=True)),
         (["up", "--json"], Globals(as_json=True)),
@@ -262,6 +264,31 @@ def test_a_traceback_only_with_verbose(run: Run) -> None:
 )
 def test_how_errors_are_shown_is_known_early(arguments: list[str], expected: Globals) -> None:
     assert Globals.peek(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nosuch",),
+        ("up", "--nodes", "many"),
+        ("up", "--colour"),
+        ("exec",),
+        ("checkpoint", "save"),
+    ],
+)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_wrong_command_line_in_json(run: Run, arguments: tuple[str, ...], place: str) -> None:
+    line = ("--json", *arguments) if place == "before" else (*arguments, "--json")
+    done = run(*line)
+    (event,) = done.events
+    assert (done.code, event["event"], event["kind"], event["exit_code"]) == (
+        2,
+        "error",
+        "UsageError",
+        2,
+    )
+    assert event["message"]
+    assert done.err == ""
 
 
 # -- a lab of machines that exist
@@ -424,6 +451,81 @@ def test_ctrl_c_ends_with_130(
     assert "Traceback" not in done.err
     monkeypatch.setattr("labctl.operations.provision", interrupted)
     assert run("provision").code == 130
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        (("status",), "labctl.status.status"),
+        (("doctor",), "labctl.doctor.examination.examine"),
+        (("scp", "x", "docker-node1:"), "labctl.transfer.copying.copy"),
+        (("render",), "labctl.bringup.vagrantfile"),
+        (("halt",), "labctl.lifecycle.halt"),
+    ],
+)
+def test_ctrl_c_outside_the_work_on_nodes(
+    run: Run,
+    nodes: dict[str, FakeRemote],
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    where: str,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    done = run(*command)
+    assert (done.code, done.out) == (130, "")
+    assert "error: interrupted" in done.err
+    assert "Aborted" not in done.err
+    if command[0] != "render":
+        (event,) = run(*command[:1], "--json", *command[1:]).events
+        assert (event["kind"], event["exit_code"]) == ("Interrupted", 130)
+
+
+def test_ctrl_c_at_a_question(
+    run: Run, machines: FakeMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    done = run("destroy", stdin="", terminal=True)
+    assert done.code == 130
+    assert "error: interrupted" in done.err
+    assert machines.calls == []
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("option", ["-C", "--lab"])
+def test_the_lab_may_be_named_before_the_command_or_after(
+    run: Run, nodes: dict[str, FakeRemote], tmp_path: Path, place: str, option: str
+) -> None:
+    named = (option, str(tmp_path))
+    monkey = tmp_path / "elsewhere"
+    monkey.mkdir()
+    os.chdir(monkey)
+    done = run(*named, "status", "--json") if place == "before" else run("status", "--json", *named)
+    assert [event["node"] for event in done.events] == ["docker-node1", "docker-node2"]
+    done = run("-C", str(monkey), "status", "--json", *named)  # the one behind it wins
+    assert [event["node"] for event in done.events] == ["docker-node1", "docker-node2"]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_verbose_before_the_command_or_after(
+    run: Run, nodes: dict[str, FakeRemote], place: str
+) -> None:
+    done = run("-v", "provision") if place == "before" else run("provision", "-v")
+    assert "exchange of" in done.err
+    assert "exchange of" not in run("provision").err
+
+
+def test_what_stands_behind_a_program_is_its_own(run: Run, nodes: dict[str, FakeRemote]) -> None:
+    """`-v` and `--json` of the program on the node, not of labctl."""
+    done = run("exec", "--limit", "docker-node7", "--", "grep", "-v", "--json")
+    assert done.code == 2
+    assert "no node 'docker-node7'" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_two_at_once(run: Run, nodes: dict[str, FakeRemote]) -> None:

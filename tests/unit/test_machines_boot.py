@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import MachineError
+from labctl.events import Notice
 from labctl.fanout import Stop
 from labctl.machines import bounded, vagrant
 from labctl.machines.bounded import Deadline
 from labctl.machines.vagrant import VagrantMachines
+from tests.unit.fakes import Heard
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a sh script")
 
@@ -79,6 +81,34 @@ def test_a_machine_that_answers_has_time_for_the_rest(
     lab = machines(tmp_path, monkeypatch, 1.0)
     (tmp_path / "bin" / "vagrant").write_text(ANSWERS)
     assert lab.up("a", emit=lambda _: None, booting=lambda: None).host == "10.0.0.1"
+
+
+LOCKED = """\
+#!/bin/sh
+[ "$1" = up ] || { printf 'Host a\\n  HostName 10.0.0.1\\n'; exit; }
+echo x >>tries
+[ "$(wc -l <tries)" -gt TRIES ] && exit 0
+echo "An action 'up' was attempted on the machine 'a',"
+echo "but another process is already executing an action on the machine."
+exit 1
+"""
+
+
+@pytest.mark.parametrize(("tries", "comes_up"), [(2, True), (99, False)])
+def test_a_machine_that_another_vagrant_works_on_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int, comes_up: bool
+) -> None:
+    """Such as that of a labctl that was killed; Vagrant itself gives up at once."""
+    monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.4)
+    lab = machines(tmp_path, monkeypatch, 1.0)
+    (tmp_path / "bin" / "vagrant").write_text(LOCKED.replace("TRIES", str(tries)))
+    heard = Heard()
+    if comes_up:
+        assert lab.up("a", emit=heard, booting=lambda: None).host == "10.0.0.1"
+    else:
+        with pytest.raises(MachineError, match="vagrant up failed"):
+            lab.up("a", emit=heard, booting=lambda: None)
+    assert len(heard.of(Notice)) == 1
 
 
 def test_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
