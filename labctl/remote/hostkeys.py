@@ -91,6 +91,7 @@ class HostKeys:
         # A name of its own: a reader never finds half a file, nor another process its name taken.
         new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
         try:
+            new.touch(mode=0o600)
             new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
             new.replace(self.path)
         finally:

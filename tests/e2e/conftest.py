@@ -98,14 +98,14 @@ class Lab:
             text=True,
         )
 
-    def finish(self, process: subprocess.Popen[str], timeout: float = 900) -> Run:
+    def finish(self, process: subprocess.Popen[str], timeout: float = 3600) -> Run:
         """Wait for a started labctl."""
         began = time.monotonic()
         stdout, stderr = process.communicate(timeout=timeout)
         events = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
         return Run(process.returncode, events, stdout, stderr, time.monotonic() - began)
 
-    def run(self, *arguments: str, timeout: float = 900) -> Run:
+    def run(self, *arguments: str, timeout: float = 3600) -> Run:
         """Run labctl with --json."""
         return self.finish(self.start(*arguments), timeout)
 

@@ -9,6 +9,7 @@ import concurrent.futures
 import io
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,24 @@ def test_help_lists_every_command_under_its_heading(run: Run, option: str) -> No
 def test_every_command_stands_under_a_heading(run: Run) -> None:
     named = {name for names in PANELS.values() for name in names}
     assert registered() <= named
+
+
+def test_every_command_and_option_of_the_readme_exists(run: Run) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    lines = re.findall(r"(?:`|\$ |^)labctl ([^`\n#]+)", text, re.MULTILINE)
+    assert len(lines) > 20
+    for line in lines:
+        words = line.replace("[", " ").replace("]", " ").replace("\\|", " ").split()
+        while words[0].startswith("-"):  # global options; --lab takes a value
+            words = words[2:] if words[0] in ("--lab", "-C") else words[1:]
+            if not words:
+                break
+        else:
+            assert words[0] in registered(), line
+            own = run(*words[: 2 if words[0] == "checkpoint" else 1], "--help").out
+            before = words[1 : words.index("--")] if "--" in words else words[1:]
+            for option in (word for word in before if word.startswith("-")):
+                assert re.search(rf"(?<![\w-]){re.escape(option)}\b", own), f"{line}: {option}"
 
 
 def test_every_command_has_help(run: Run) -> None:

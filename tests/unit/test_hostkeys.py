@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,12 @@ def test_keys_are_kept_by_name(keys: HostKeys) -> None:
     assert HostKeys(keys.path).get("a") == ("ssh-ed25519", "AAAA1")
     assert keys.get("ab") == ("ssh-rsa", "AAAA2")
     assert keys.path.read_text() == "a ssh-ed25519 AAAA1\nab ssh-rsa AAAA2\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_the_file_is_for_its_owner_alone(keys: HostKeys) -> None:
+    keys.record("a", "ssh-rsa", "AAAA")
+    assert keys.path.stat().st_mode & 0o077 == 0
 
 
 def test_a_new_key_takes_the_place_of_the_old_one(keys: HostKeys) -> None:

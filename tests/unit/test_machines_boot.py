@@ -30,7 +30,8 @@ VAGRANT = """\
 [ "$1" = up ] || exit 0
 trap 'echo "==> a: Removing domain..."; exit 1' INT
 echo "==> a: Waiting for domain to get an IP address..."
-for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1; done
+n=0
+while [ $n -lt 120 ]; do sleep 1; n=$((n + 1)); done
 exit 1
 """
 
@@ -68,7 +69,7 @@ def test_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     began = time.monotonic()
     with pytest.raises(MachineError) as caught:
         lab.up("a", emit=lambda _: None, booting=lambda: None)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 90
     assert caught.value.message == "it did not boot within 1 s"
     assert "boot_timeout" in caught.value.hint
     assert "Removing domain" in (tmp_path / "log").read_text()  # Vagrant cleaned up
@@ -99,7 +100,7 @@ def test_a_machine_that_another_vagrant_works_on_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int, comes_up: bool
 ) -> None:
     """Such as that of a labctl that was killed; Vagrant itself gives up at once."""
-    monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.4)
+    monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.4 if comes_up else 2.0)
     lab = machines(tmp_path, monkeypatch, 1.0)
     (tmp_path / "bin" / "vagrant").write_text(LOCKED.replace("TRIES", str(tries)))
     heard = Heard()
@@ -121,7 +122,7 @@ def test_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(MachineError, match="vagrant up failed"):
         lab.up("a", emit=lambda _: None, booting=lambda: None)
     timer.join()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 90
     assert "Removing domain" in (tmp_path / "log").read_text()
 
 
@@ -140,7 +141,7 @@ def test_a_terminal_has_interrupted_what_ran_already(
         if not early:
             deadline.interrupt()
         if early or not foreground:
-            assert process.wait(10) < 0
+            assert process.wait(25) < 0
         else:
             time.sleep(0.2)
             assert process.poll() is None
