@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -204,16 +206,37 @@ def test_another_host_key_is_refused(lab: Lab, node: Node, whole: dict[str, obje
     lab.run("provision", "--only", "hosts").expect(0)
 
 
+def wait_for_port(node: Node, *, opened: bool) -> None:
+    """Wait until the node's ssh port is open, or closed."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((node.address, node.port), 5).close()
+            found = True
+        except OSError:
+            found = False
+        if found is opened:
+            return
+        time.sleep(0.5)
+    pytest.fail(f"the ssh port is {'closed' if opened else 'open'}")
+
+
 def test_a_closed_ssh_port(lab: Lab, node: Node, whole: dict[str, object]) -> None:
     lab.write(whole)
     lab.run("provision", "--only", "hosts").expect(0)
-    node.sh("systemctl stop sshd")
+    # There is no other way in, so the node opens it again by itself when a file appears.
+    node.sh(
+        "(systemctl stop sshd; while [ ! -e /root/open ]; do sleep 1; done; rm /root/open;"
+        " systemctl start sshd) >/dev/null 2>&1 </dev/null &"
+    )
+    wait_for_port(node, opened=False)
     try:
         error = lab.run("provision", "--only", "hosts").expect(1).result(NAME)["error"]
     finally:
-        node.sh("systemctl start sshd")
+        (node.root / "root" / "open").touch()
     assert error["kind"] == "ConnectFailed"
     assert error["hint"]
+    wait_for_port(node, opened=True)
     lab.run("provision", "--only", "hosts").expect(0)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from labctl.bringup import Bringer, prepare, woken
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
-from labctl.events import Emit, Phase, PhaseEntered
+from labctl.events import Emit, Phase
 from labctl.fanout import Result, each
 from labctl.machines.base import MachineState
 from labctl.registry import Entry, Registry
@@ -150,6 +150,7 @@ class Slow(FakeMachines):
         self.says = says_when_it_boots
         self.at_work: set[str] = set()
         self.beside: dict[str, set[str]] = {}
+        self.others_wait: Callable[[], bool] = lambda: True
         self.guard = threading.Lock()
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
@@ -157,7 +158,9 @@ class Slow(FakeMachines):
             self.beside[node] = set(self.at_work)
             self.at_work.add(node)
         try:
-            time.sleep(0.05)
+            deadline = time.monotonic() + 60
+            while not self.others_wait() and time.monotonic() < deadline:
+                time.sleep(0.01)
             if f"up {node}" in self.failing:
                 raise self.failing[f"up {node}"]
             with self.guard:
@@ -170,24 +173,35 @@ class Slow(FakeMachines):
                 self.at_work.discard(node)
 
 
+def waits_for(lab: FakeLab, machines: Slow, *nodes: str) -> Callable[[], set[str]]:
+    """Let the first machine take until these nodes wait; return what tells who has waited."""
+
+    def waiting() -> set[str]:
+        return {e.node for e in list(lab.heard) if getattr(e, "phase", "") is Phase.WAITING}
+
+    machines.others_wait = lambda: waiting() >= set(nodes)
+    return waiting
+
+
 @pytest.mark.parametrize("says", [True, False])
 def test_the_first_is_made_alone(says: bool) -> None:
     machines = Slow(says_when_it_boots=says)
     lab = FakeLab(machines, nodes=3)
+    waiting = waits_for(lab, machines, TWO, THREE)
     assert set(outcomes(bring(lab, NODES)).values()) == {"ok"}
     assert machines.calls[0] == f"up {ONE}"
     assert machines.beside[ONE] == set()
     assert all(ONE not in machines.beside[node] for node in (TWO, THREE))
-    waiting = [e.node for e in lab.heard.of(PhaseEntered) if e.phase is Phase.WAITING]
-    assert sorted(waiting) == [TWO, THREE]
+    assert waiting() == {TWO, THREE}
 
 
 def test_if_the_first_fails_the_second_is_made_alone() -> None:
     machines = Slow()
     machines.failing[f"up {ONE}"] = MachineError("no room", node=ONE)
     lab = FakeLab(machines, nodes=3)
+    waits_for(lab, machines, TWO, THREE)
     assert outcomes(bring(lab, NODES)) == {ONE: "no room", TWO: "ok", THREE: "ok"}
-    assert machines.beside == {ONE: set(), TWO: set(), THREE: set()}
+    assert machines.beside[ONE] == machines.beside[TWO] == set()
 
 
 def test_all_fail_and_none_waits_for_ever() -> None:
@@ -198,14 +212,16 @@ def test_all_fail_and_none_waits_for_ever() -> None:
 
 
 def test_after_an_interrupt_no_machine_is_begun() -> None:
-    class Interrupts(FakeMachines):
+    class Interrupts(Slow):
         def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
-            time.sleep(0.1)
+            while not self.others_wait():
+                time.sleep(0.01)
             lab.stop.request()
             raise MachineError("ended by an interrupt", node=node)
 
     machines = Interrupts()
     lab = FakeLab(machines, nodes=2)
+    waits_for(lab, machines, TWO)
     errors: dict[str, LabctlError | None] = {r.node: r.error for r in bring(lab, (ONE, TWO))}
     assert isinstance(errors[TWO], Interrupted)
     assert machines.calls == []
