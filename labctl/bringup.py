@@ -175,7 +175,13 @@ class Bringer:
             if state is MachineState.ABSENT:
                 lab.hostkeys.forget(node)
                 lab.state.save(node, NodeRecord())
-            target = self._machines.up(node, emit=lab.emit, booting=self._all_may)
+            if state is MachineState.RUNNING:
+                # Nobody saw it come up: an `up` broke off, and what Vagrant does after the boot
+                # (network, folders, key) may be missing. `vagrant up` would leave it so.
+                self._machines.reload(node, emit=lab.emit)
+                target = self._machines.target(node)
+            else:
+                target = self._machines.up(node, emit=lab.emit, booting=self._all_may)
             self._all_may()
         finally:
             self._next(node)

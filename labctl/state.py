@@ -153,6 +153,16 @@ class State:
         else:
             self.workspace.provider.unlink(missing_ok=True)
 
+    def busy(self) -> bool:
+        """Tell whether another labctl holds the lab's lock."""
+        if not self.workspace.lock.exists():
+            return False
+        try:
+            with exclusive(self.workspace.lock, timeout=0):
+                return False
+        except TimeoutError:
+            return True
+
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
         """Hold the lab's lock.

@@ -154,6 +154,9 @@ def _states(lab: Lab) -> dict[str, MachineState]:
     if lab.spec.uses_vagrant and not (lab.workspace.state / ".vagrant").is_dir():
         return {}
     try:
+        # Vagrant locks a machine to read its state, and an `up` that finds it locked breaks off.
+        if lab.state.busy():
+            return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)
         return lab.machines().states()
     except LabctlError:
         return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)

@@ -45,7 +45,10 @@ _BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boo
 _ANSWERS = "Machine booted and ready"
 """What Vagrant says when the machine answers; folders and networks of the guest may take longer."""
 
-_LOCKED = "another process is already executing an action"
+_LOCKED = re.compile(
+    r"another\s+process\s+is\s+already\s+executing\s+an\s+action|"
+    r"requested\s+machine\s+because\s+it\s+is\s+locked"
+)
 """What Vagrant says of a machine that another Vagrant works on. It does not wait for that one."""
 
 _LOCKED_PAUSE = 3.0
@@ -237,7 +240,7 @@ class VagrantMachines:
                 return
             except MachineError as error:
                 # As after a labctl that was killed: the Vagrant that it had started goes on.
-                if _LOCKED not in error.details.replace("\n", " ") or waited > self._boot_timeout:
+                if not _LOCKED.search(error.details) or waited > self._boot_timeout:
                     raise
             if not waited:
                 emit(Notice(node, "another Vagrant is at work on this machine; waiting for it"))

@@ -104,7 +104,6 @@ def bring(lab: FakeLab, nodes: tuple[str, ...]) -> list[Result[None]]:
         ({ONE: ABSENT}, (ONE,), [ONE]),
         ({ONE: STOPPED}, (ONE,), [ONE]),
         ({ONE: SUSPENDED}, (ONE,), [ONE]),
-        ({ONE: RUNNING}, (), [ONE]),  # labctl was killed before it knew the address
         ({ONE: RUNNING}, (ONE,), []),
         ({ONE: MachineState.EXISTING}, (), []),
         ({ONE: MachineState.UNKNOWN}, (ONE,), [ONE]),
@@ -122,6 +121,16 @@ def test_only_what_does_not_answer_is_brought_up(
         target = lab.state.node(ONE).target
         assert target is not None
         assert target.host == "10.0.0.9"
+
+
+def test_a_machine_that_nobody_saw_come_up_is_started_anew() -> None:
+    """labctl was killed while it booted: Vagrant would take it as it is, half configured."""
+    lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.9"}))
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+    assert lab.fakes.calls == [f"reload {ONE}"]
+    assert lab.target(ONE).host == "10.0.0.9"
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+    assert lab.fakes.calls == [f"reload {ONE}"]
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,13 @@ LOCKED = """\
 [ "$1" = up ] || { printf 'Host a\\n  HostName 10.0.0.1\\n'; exit; }
 echo x >>tries
 [ "$(wc -l <tries)" -gt TRIES ] && exit 0
-echo "An action 'up' was attempted on the machine 'a',"
-echo "but another process is already executing an action on the machine."
+if [ "$(wc -l <tries)" = 1 ]; then
+  echo "Vagrant can't use the requested machine because it is locked! This"
+  echo "means that another Vagrant process is currently reading or modifying"
+else
+  echo "An action 'up' was attempted on the machine 'a',"
+  echo "but another process is already executing an action on the machine."
+fi
 exit 1
 """
 

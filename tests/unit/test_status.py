@@ -85,6 +85,26 @@ def test_a_lab_that_was_never_brought_up(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [row.state for row in status(lab, ())] == ["absent", "absent"]
 
 
+def test_vagrant_is_not_asked_while_another_labctl_works_with_it(
+    lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It locks a machine to read its state, and an `up` that finds it locked breaks off."""
+    asked: list[int] = []
+
+    def machines() -> FakeMachines:
+        asked.append(1)
+        return lab.fakes
+
+    monkeypatch.setattr(lab, "machines", machines)
+    lab.remotes[ONE].error = ConnectFailed("x")
+    assert not lab.state.busy()
+    with lab.state.locked("up"):
+        assert [row.state for row in status(lab, ())] == ["no answer", "running"]
+    assert asked == []
+    status(lab, ())
+    assert asked == [1]
+
+
 def test_vagrant_that_fails_is_no_reason_to_fail(
     lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
