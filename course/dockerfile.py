@@ -72,11 +72,14 @@ def test_files(desk: Desk) -> None:
     desk.run("cd %s && tar -cf packed.tar note folder", folder)
     image = desk.name("files")
     desk.run("docker build --tag %s %s", image, folder)
-    assert run(desk, image, "cat note copied/one").split("\n") == ["a note", "1"]
-    assert run(desk, image, "cat where") == "/app/deep"
-    assert run(desk, image, "cat here") == "/app/deep", "each RUN starts in WORKDIR again"
-    assert run(desk, image, "cat /unpacked/folder/one") == "1", "ADD unpacks a tar"
-    assert run(desk, image, "ls /packed") == "packed.tar", "COPY does not unpack a tar"
+    name = desk.container("files", image, "sleep 600")
+    seen = f"docker exec {name} "
+    assert desk.out(f"{seen} cat note copied/one").split("\n") == ["a note", "1"]
+    assert desk.out(f"{seen} cat where here").split() == ["/app/deep"] * 2, (
+        "each RUN starts in WORKDIR again"
+    )
+    assert desk.out(f"{seen} cat /unpacked/folder/one") == "1", "ADD unpacks a tar"
+    assert desk.out(f"{seen} ls /packed") == "packed.tar", "COPY does not unpack a tar"
 
 
 def test_volume(desk: Desk) -> None:

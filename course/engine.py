@@ -25,10 +25,10 @@ def test_client_reaches_the_daemon_without_sudo(desk: Desk, wanted: dict[str, An
 def test_api_answers_over_the_socket(desk: Desk) -> None:
     """the REST API answers over the socket, with what the client shows"""
     name = desk.container("api", desk.image("busybox"), SLEEP)
-    assert get(desk, "/_ping") == "OK"
-    version = json.loads(get(desk, "/version"))
+    assert desk.api("GET", "/_ping").body.strip() == "OK"
+    version = desk.api("GET", "/version").json()
     assert version["Version"] == desk.out("docker version --format '{{.Server.Version}}'")
-    containers = json.loads(get(desk, "/containers/json"))
+    containers = desk.api("GET", "/containers/json").json()
     assert f"/{name}" in [one for container in containers for one in container["Names"]]
 
 
@@ -40,9 +40,8 @@ def test_api_starts_a_container(desk: Desk) -> None:
         "Labels": dict([desk.label.split("=")]),
     }
     name = desk.name("made")
-    made = json.loads(ask(desk, f"POST /containers/create?name={name}", json.dumps(wish)))
-    assert "Id" in made, f"the API made no container but said: {made}"
-    ask(desk, f"POST /containers/{name}/start")
+    made = desk.api("POST", f"/containers/create?name={name}", wish).json()
+    assert desk.api("POST", f"/containers/{made['Id']}/start").status == 204
     desk.run("docker wait %s", name)
     assert desk.out("docker logs %s", name) == "from the API"
 
@@ -107,24 +106,3 @@ def info(desk: Desk) -> dict[str, Any]:
     """Return what ``docker info`` knows."""
     known: dict[str, Any] = json.loads(desk.out("docker info --format '{{json .}}'"))
     return known
-
-
-def get(desk: Desk, path: str) -> str:
-    """Return what the API has at `path`."""
-    return ask(desk, f"GET {path}")
-
-
-def ask(desk: Desk, request: str, body: str = "") -> str:
-    """Send the API a request and return the body of its answer.
-
-    ``curl --unix-socket`` would do, but EL7's curl is too old for it; the client has had a pipe to
-    the socket since 18.09.
-    """
-    said = desk.out(
-        "printf '%%s HTTP/1.0\\r\\nHost: docker\\r\\nContent-Type: application/json\\r\\n"
-        "Content-Length: %%s\\r\\n\\r\\n%%s' %s %s %s | docker system dial-stdio",
-        *(request, len(body), body),
-    )
-    head, _, answer = said.replace("\r\n", "\n").partition("\n\n")
-    assert " 20" in head.partition("\n")[0], f"the API refused “{request}”: {said[-300:]}"
-    return answer.strip()

@@ -14,46 +14,16 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-LABEL = "labctl.rehearsal"
+from labctl import marks
+from labctl.engine_api import Answer, ask
+
 PLACE = PurePosixPath("/var/tmp/rehearse")
-_MARK = re.compile(r"(?:^|/)rehearse-([0-9a-f]{8})-")
 _FROM = re.compile(r"^(FROM\s.*)$", re.MULTILINE | re.IGNORECASE)
-_LIST = f"""\
-docker ps --all --no-trunc --format '{{{{.ID}}}} {{{{.Names}}}} {{{{.Label "{LABEL}"}}}}' |
-  sed 's/^/container /'
-docker network ls --no-trunc --format \\
-  '{{{{if eq .Scope "local"}}}}network{{{{else}}}}overlay{{{{end}}}} {{{{.ID}}}} {{{{.Name}}}} '\\
-'{{{{.Label "{LABEL}"}}}}'
-docker volume ls --format '{{{{.Name}}}} {{{{.Name}}}} {{{{.Label "{LABEL}"}}}}' |
-  sed 's/^/volume /'
-docker images --no-trunc --format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.Repository}}}} ' |
-  sed '/:<none> /d; s/^/image /'
-docker images --all --quiet --no-trunc --filter label={LABEL} | sort -u |
-  xargs -r docker image inspect --format '{{{{.Id}}}} - {{{{index .Config.Labels "{LABEL}"}}}}' |
-  sed 's/^/image /'
-"""
-_REMOVE = {
-    "container": "docker rm --force --volumes",
-    "network": "docker network rm",
-    "overlay": "docker network rm",
-    "volume": "docker volume rm --force",
-    "image": "docker image rm --force",
-}
-"""How each kind is removed; in this order, for the later ones are used by the earlier."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """Something on a node that bears a mark: its kind, what docker calls it, whose mark."""
-
-    kind: str
-    identity: str
-    token: str
 
 
 @dataclass
@@ -84,11 +54,11 @@ class Desk:
     @property
     def label(self) -> str:
         """The label that everything made here bears: ``docker run --label``."""
-        return f"{LABEL}={self.token}"
+        return f"{marks.LABEL}={self.token}"
 
     def name(self, word: str) -> str:
         """Return a name for something to be made; the same word gives the same name."""
-        return f"rehearse-{self.token}-{word}"
+        return marks.name(self.token, word)
 
     def run(self, command: str, *arguments: object, ok: bool = True) -> Any:
         """Run a command line on the node, as the lab's user.
@@ -118,6 +88,19 @@ class Desk:
             AssertionError: see `run`.
         """
         return str(self.run(command, *arguments).stdout).strip()
+
+    def api(self, method: str, path: str, value: Any = None) -> Answer:
+        """Ask the node's daemon by its REST API, over its socket.
+
+        Parameters:
+            method, path: of HTTP.
+            value: sent as JSON, unless it is None.
+
+        Raises:
+            AssertionError: it does not answer.
+        """
+        (answer,) = ask(self.run, (method, path, value))
+        return answer
 
     def wait(self, command: str, *arguments: object, until: str, seconds: float = 30) -> str:
         """Run a command again and again until its stdout has `until` in it, and return that stdout.
@@ -281,7 +264,7 @@ class Desk:
         """The rehearsals that use this node: token and the node that each is of."""
         said = self.run("cd %s && grep -H . */by", PLACE, ok=False).stdout
         pairs = (line.partition("/by:") for line in said.splitlines())
-        return {token: by for token, _, by in pairs if re.fullmatch(r"[0-9a-f]{8}", token)}
+        return {token: by for token, _, by in pairs if marks.TOKEN.fullmatch(token)}
 
     def _dead(self) -> list[str]:
         """The tokens of rehearsals that are over, but left something.
@@ -291,30 +274,22 @@ class Desk:
         """
         visitors = self._visitors()
         # A network that spans the nodes is seen on those too that its rehearsal does not use.
-        here = {thing.token for thing in self._things() if thing.kind != "overlay"}
+        here = {thing.token for thing in marks.things(self.run) if thing.kind != "overlay"}
         known = here | visitors.keys()
         alive = set(self.nodes) - {self.by}
         return sorted(t for t in known - {self.token} if visitors.get(t) not in alive)
 
-    def _things(self) -> Iterator[Thing]:
-        for line in self.run(_LIST).stdout.splitlines():
-            kind, identity, name, label = (*line.split(" "), "")[:4]
-            mark = _MARK.search(name)
-            token = mark.group(1) if mark else label
-            if re.fullmatch(r"[0-9a-f]{8}", token):
-                yield Thing(kind, identity, token)
-
-    def _remove(self, token: str, kinds: Sequence[str] = tuple(_REMOVE)) -> None:
+    def _remove(self, token: str, kinds: Sequence[str] = tuple(marks.REMOVE)) -> None:
         # Again while something is left: an image that has children goes after them, and a network
         # of a swarm a moment after its last container.
         end = time.monotonic() + 20
         while True:
-            things = [t for t in self._things() if t.token == token and t.kind in kinds]
+            things = [t for t in marks.things(self.run) if t.token == token and t.kind in kinds]
             said = ""
             for kind in kinds:
                 names = [shlex.quote(t.identity) for t in things if t.kind == kind]
                 if names:
-                    result = self.run(f"{_REMOVE[kind]} {' '.join(names)}", ok=False)
+                    result = self.run(f"{marks.REMOVE[kind]} {' '.join(names)}", ok=False)
                     said += result.stderr if result.rc else ""
             if not said:
                 return

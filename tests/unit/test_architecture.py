@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What is done with it.
     (
         *("playbook", "converge", "render", "machines", "transfer", "state", "registry"),
-        *("fanout", "desk", "testinfra_backend", "guestadditions"),
+        *("fanout", "engine_api", "marks", "desk", "testinfra_backend", "guestadditions"),
         *("meeting", "services", "certificates", "vault"),
         *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
     ),

@@ -6,6 +6,7 @@ commands about it. That the commands do on a real node what they should is shown
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from contextlib import nullcontext
@@ -36,11 +37,11 @@ class Node:
         line = command % tuple(map(shlex.quote, arguments)) if arguments else command
         self.ran.append(line)
         code, out, err = self._answer(line)
-        return SimpleNamespace(rc=code, stdout=out, stderr=err)
+        return SimpleNamespace(rc=code, stdout=out, stderr=err, stdout_bytes=out.encode())
 
     def _answer(self, line: str) -> tuple[int, str, str]:
-        if line.startswith("docker ps --all"):
-            return 0, "".join(f"{kind} {n} {n} {label}\n" for kind, n, label in self.things), ""
+        if "docker system dial-stdio" in line:
+            return 0, "".join(map(self._list, re.findall(r"GET /(\w+)", line))), ""
         if "grep -H" in line:
             return 0, "".join(f"{token}/by:{by}\n" for token, by in self.users.items()), ""
         if match := re.fullmatch(r"\{ mkdir .* && echo (\S+) >\S+/([0-9a-f]{8})/by", line):
@@ -53,6 +54,27 @@ class Node:
         else:
             return self.answer
         return 0, "", ""
+
+    def _list(self, path: str) -> str:
+        kind = path.removesuffix("s")
+        entries = [
+            {
+                "Id": name,
+                "Name": name,
+                "Names": [f"/{name}"] if kind == "container" else None,
+                "RepoTags": [name] if kind == "image" and ":" in name else None,
+                "Scope": "swarm" if known == "overlay" else "local",
+                "Labels": {"labctl.rehearsal": label} if label else None,
+            }
+            for known, name, label in self.things
+            if known == kind or (known, kind) == ("overlay", "network")
+        ]
+        body = json.dumps({"Volumes": entries} if kind == "volume" else entries)
+        # In chunks, as the daemon answers what is long.
+        return (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+        )
 
     @property
     def names(self) -> set[str]:
@@ -113,7 +135,7 @@ def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
         ("volume", f"rehearse-{MINE}-v", ""),
         ("image", f"rehearse-{MINE}-i:latest", ""),
         ("image", f"docker-node1:5000/rehearse-{MINE}-i:latest", ""),
-        ("image", "sha256:1234", MINE),
+        ("image", "1234", MINE),
     ]
     node = Node([*foreign, *own])
     desk(node).clean()
@@ -146,13 +168,13 @@ def test_what_will_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_leftovers_of_a_killed_rehearsal_are_swept(users: dict[str, str], swept: bool) -> None:
-    left = [("container", f"rehearse-{OLD}-web", ""), ("image", "sha256:1", OLD)]
+    left = [("container", f"rehearse-{OLD}-web", ""), ("image", "1", OLD)]
     own = ("container", f"rehearse-{MINE}-web", "")
     node = Node([*left, own, ("container", "theirs", "")], dict(users))
     desk(node).open()
     assert f"rehearse-{MINE}-web" in node.names
     assert "theirs" in node.names
-    assert ({f"rehearse-{OLD}-web", "sha256:1"} & node.names == set()) is swept
+    assert ({f"rehearse-{OLD}-web", "1"} & node.names == set()) is swept
     assert (OLD not in node.users) is swept
     assert node.users[MINE] == "n1"
 
