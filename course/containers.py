@@ -44,7 +44,7 @@ def test_stop_and_start(desk: Desk) -> None:
 def test_remove_by_force(desk: Desk) -> None:
     """rm refuses a running container, rm -f removes it"""
     name = desk.container("doomed", desk.image("busybox"), LOOP)
-    assert "running container" in desk.run("docker rm %s", name, ok=False).stderr
+    assert "running" in desk.run("docker rm %s", name, ok=False).stderr
     desk.run("docker rm -f %s", name)
     assert desk.run("docker inspect %s", name, ok=False).rc != 0
 
