@@ -139,7 +139,7 @@ class LabSpec(Part):
     parallel: Annotated[int, Between(1, 64)] = Field(
         default=8, description="How many nodes are worked on at once."
     )
-    machines: Annotated[tuple[Machine, ...], Loose, Field(min_length=1, max_length=50)] | None = (
+    machines: Annotated[tuple[Machine, ...], Loose, Field(min_length=1, max_length=500)] | None = (
         Field(default=None, description="Machines that exist already, instead of Vagrant's.")
     )
 
