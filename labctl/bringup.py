@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from labctl import folders, render
+from labctl import folders
 from labctl.errors import Interrupted, Problem, SpecError, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab import Lab
@@ -21,8 +21,11 @@ def present(states: dict[str, MachineState]) -> set[str]:
     return {name for name, state in states.items() if state is not MachineState.ABSENT}
 
 
-def prepare(lab: Lab, machines: Machines) -> None:
+def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     """Write the Vagrantfile and remember the provider.
+
+    Returns:
+        What each machine is doing, so that nobody has to ask Vagrant again, which takes a second.
 
     Raises:
         SpecError: a synced folder needs what is not installed here.
@@ -31,7 +34,7 @@ def prepare(lab: Lab, machines: Machines) -> None:
     """
     lab.workspace.make()
     if not lab.spec.uses_vagrant:
-        return
+        return machines.states()
     if lab.provider == "libvirt" and providers.emulated():
         lab.emit(
             Notice("", "this processor has no virtualization: libvirt emulates, which is slow")
@@ -59,14 +62,17 @@ def prepare(lab: Lab, machines: Machines) -> None:
             hint="leave 'network' out and labctl takes a free one, or destroy that lab first",
         )
     text = vagrantfile(lab, lab.provider)
+    old = lab.workspace.vagrantfile
+    states: dict[str, MachineState] | None = None
     if (lab.workspace.state / ".vagrant").is_dir():
-        gone = present(machines.states()) - set(lab.spec.node_names)
+        # Without a Vagrantfile, Vagrant cannot say: then it is asked again, below.
+        states = machines.states() or None
+        gone = present(states or {}) - set(lab.spec.node_names)
         if gone:
             raise UsageError(
                 f"{', '.join(sorted(gone))}: still there, and no longer part of the lab",
                 hint=f"remove with `labctl destroy {' '.join(sorted(gone))}`, or raise the nodes",
             )
-    old = lab.workspace.vagrantfile
     if not old.is_file() or old.read_text("utf-8") != text:
         write(old, text)
     lab.state.save_provider(lab.provider)
@@ -79,6 +85,7 @@ def prepare(lab: Lab, machines: Machines) -> None:
             lab.spec.node_names,
         )
     )
+    return machines.states() if states is None else states
 
 
 def vagrantfile(lab: Lab, provider: str) -> str:
@@ -89,6 +96,8 @@ def vagrantfile(lab: Lab, provider: str) -> str:
     """
     if not lab.spec.uses_vagrant:
         raise UsageError("a lab of existing machines has no Vagrantfile")
+    from labctl import render  # Jinja takes long to import, and most commands render nothing
+
     return render.vagrantfile(
         lab.spec,
         provider,
@@ -139,12 +148,19 @@ class Bringer:
         lab: the lab.
         machines: what makes them.
         nodes: all that will be asked for.
+        states: what each machine is doing, as `prepare` returned it; None: it is asked for.
     """
 
-    def __init__(self, lab: Lab, machines: Machines, nodes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        machines: Machines,
+        nodes: Sequence[str],
+        states: Mapping[str, MachineState] | None = None,
+    ) -> None:
         self._lab = lab
         self._machines = machines
-        self._states = machines.states()
+        self._states = machines.states() if states is None else states
         missing = [node for node in nodes if not self._answers(node)]
         self._queue = missing if machines.alone_first(missing) else []
         self._turn = threading.Condition()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from labctl.bringup import Bringer, prepare, woken
 from labctl.errors import ChecksFailed, ConvergeError, MachineError, RemoteError, UsageError
 from labctl.events import Notice
 from labctl.fanout import Result, each
 from labctl.lab import Lab
-from labctl.machines.base import Machines
+from labctl.machines.base import Machines, MachineState
 from labctl.meeting import Meeting
 from labctl.operations import BOOT_PATIENCE, NodeRun, Options, work_on
 from labctl.playbook import Playbook
@@ -51,7 +51,7 @@ def heal(
     playbooks = lab.playbooks()
     with lab.state.locked("heal"), Verifier(lab, 1) as verifier:
         machines = lab.machines()
-        prepare(lab, machines)
+        states = prepare(lab, machines)
         if checkpoint is not None:
             known = machines.checkpoints(node)
             if checkpoint not in known:
@@ -62,7 +62,8 @@ def heal(
                 )
 
         def work(name: str) -> NodeRun:
-            return _Patient(lab, machines, name, playbooks, verifier).heal(checkpoint, rebuild)
+            patient = _Patient(lab, machines, name, states, playbooks, verifier)
+            return patient.heal(checkpoint, rebuild)
 
         (result,) = each([node], work, cap=1, stop=lab.stop)
         return result
@@ -76,10 +77,12 @@ class _Patient:
         lab: Lab,
         machines: Machines,
         node: str,
+        states: Mapping[str, MachineState],
         playbooks: Sequence[Playbook],
         verifier: Verifier,
     ) -> None:
         self._lab, self._machines, self._node = lab, machines, node
+        self._states = states
         self._playbooks, self._verifier = playbooks, verifier
 
     def heal(self, checkpoint: str | None, rebuild: bool) -> NodeRun:
@@ -105,7 +108,7 @@ class _Patient:
         return self._anew()
 
     def _as_it_is(self) -> NodeRun:
-        Bringer(self._lab, self._machines, [self._node]).up(self._node)
+        Bringer(self._lab, self._machines, [self._node], self._states).up(self._node)
         return self._healthy()
 
     def _set_back(self, checkpoint: str) -> NodeRun:

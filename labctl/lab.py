@@ -167,10 +167,11 @@ class Lab:
             patience: seconds to go on trying while nothing answers.
             timeout: seconds that one attempt may take.
         """
-        from labctl.remote.ssh import Remote
+        target = self.target(name)
+        from labctl.remote.ssh import Remote  # only now: a lab that was never up needs no Fabric
 
         remote = Remote(
-            self.target(name),
+            target,
             self.hostkeys,
             sudo_password=self.sudo_password,
             patience=patience,

@@ -152,7 +152,7 @@ def on_each(
     what: str,
     limit: Iterable[str],
     work: Verb,
-    first: Callable[[Lab, Machines], None] | None = None,
+    first: Callable[[Lab, Machines], dict[str, MachineState]] | None = None,
     *,
     enough: MachineState | None = None,
     refused: Mapping[MachineState, tuple[str, str]] | None = None,
@@ -165,7 +165,7 @@ def on_each(
         what: the command, for messages.
         limit: names or patterns of nodes; none: all.
         work: does it to one machine.
-        first: does what comes before all of them.
+        first: does what comes before all of them, and returns what each machine is doing.
         enough: a machine in this state is as wanted and left alone.
         refused: for states in which it cannot be done, what to say: (message, hint).
         lock: hold the lab's lock meanwhile.
@@ -179,9 +179,7 @@ def on_each(
     nodes = lab.select(limit)
     with lab.state.locked(what) if lock else contextlib.nullcontext():
         machines = lab.machines()
-        if first is not None:
-            first(lab, machines)
-        states = machines.states()
+        states = first(lab, machines) if first is not None else machines.states()
         there = present(states)
         chosen = [node for node in nodes if node in there]
         if not chosen:

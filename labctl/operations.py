@@ -77,10 +77,10 @@ def up(
     meeting = Meeting(nodes, lab.spec.parallel, lab.stop)
     with lab.state.locked("up"):
         machines = lab.machines()
-        prepare(lab, machines)
+        states = prepare(lab, machines)
         if remember or lab.chosen:
             lab.state.save_flags({**lab.state.flags(), **lab.chosen, **(remember or {})})
-        bring = Bringer(lab, machines, nodes)
+        bring = Bringer(lab, machines, nodes, states)
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 
             def work(node: str) -> NodeRun:
