@@ -2,6 +2,7 @@
 # make shell       a shell in which `labctl` reaches the demo's lab
 # make demo-down   remove the demo
 # make test        every test: unit, integration, e2e on machines of the testbed
+# make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
 # make lint        ruff and mypy
 #
 # On Debian these install what they need. The testbed makes its machines inside network namespaces
@@ -15,7 +16,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
 DEMO    := $(CURDIR)/demo
 
-.PHONY: demo shell demo-down test programs unit integration e2e lint format clean
+.PHONY: demo shell demo-down test programs unit integration e2e bench lint format clean
 
 demo: $(READY)
 	$(TESTBED) install
@@ -52,6 +53,10 @@ e2e: programs
 	$(TESTBED) --world test up
 	$(TESTBED) --world test run -- $(BIN)/python -m pytest -v --durations=15 tests/e2e; \
 	  code=$$?; $(TESTBED) --world test down; exit $$code
+
+# BENCH='--rows scp,status --runs 3' chooses; BENCH=--resume goes on where the last one stopped.
+bench: $(READY)
+	$(SUDO) $(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(READY)
 	$(BIN)/ruff check .

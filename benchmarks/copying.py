@@ -1,0 +1,151 @@
+"""What the rows about copying share: the files, the four ways to copy them, the proof."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.errors import BenchError
+from benchmarks.harness import LABCTL, Contender
+from benchmarks.lab import Lab
+from benchmarks.measuring import Command
+from tests.testbed import Node
+
+SCP, RSYNC, VAGRANT_SCP = "scp", "rsync", "vagrant-scp's scp"
+SIZE = 512 * 1024 * 1024
+FILES = 5000
+REMOTE = "/home/vagrant/bench"
+
+
+def make_file(path: Path, size: int = SIZE) -> None:
+    """Make a file that no compression makes smaller."""
+    source = random.Random(1)
+    with path.open("wb") as file:
+        for _ in range(size // (1 << 20)):
+            file.write(source.randbytes(1 << 20))
+
+
+def make_tree(path: Path, files: int = FILES) -> None:
+    """Make a tree of small files, a hundred in a folder."""
+    source = random.Random(2)
+    for number in range(files):
+        folder = path / f"chapter{number // 100}"
+        if number % 100 == 0:
+            folder.mkdir(parents=True)
+        (folder / f"file{number}").write_bytes(source.randbytes(source.randint(100, 2000)))
+
+
+@dataclass(frozen=True)
+class Copier:
+    """Copies one thing to a node and back, with each of the programs.
+
+    Parameters:
+        lab: of one machine.
+        node: that machine.
+        source: the file or folder here.
+        back: where it is copied to from the node.
+    """
+
+    lab: Lab
+    node: Node
+    source: Path
+    back: Path
+
+    def up(self, names: Sequence[str]) -> list[Contender]:
+        """Return the contenders that copy to the node; what they copy becomes `REMOTE`."""
+        wanted = self._digest_here(self.source)
+
+        def prepare() -> None:
+            self.node.sh(f"rm -rf {REMOTE}; sync")
+
+        def check() -> None:
+            self._same(self._digest_there(), wanted)
+
+        return self._contenders(names, self._up, prepare, check)
+
+    def down(self, names: Sequence[str]) -> list[Contender]:
+        """Return the contenders that copy from the node; what they copy becomes `back`."""
+        wanted = self._digest_here(self.source)
+
+        def prepare() -> None:
+            self._same(self._digest_there(), wanted)
+            if self.back.is_dir():
+                shutil.rmtree(self.back)
+            self.back.unlink(missing_ok=True)
+
+        def check() -> None:
+            self._same(self._digest_here(self.back), wanted)
+
+        return self._contenders(names, self._down, prepare, check)
+
+    def _contenders(
+        self,
+        names: Sequence[str],
+        command: Callable[[str], Command],
+        prepare: Callable[[], None],
+        check: Callable[[], None],
+    ) -> list[Contender]:
+        return [Contender(name, command(name).measure, prepare, check) for name in names]
+
+    def _up(self, program: str) -> Command:
+        there = f"{self.node.name}:{REMOTE}"
+        # rsync alone takes a folder's content only with a slash behind its name.
+        slash = "/" if self.source.is_dir() and program == RSYNC else ""
+        return self._command(program, f"{self.source}{slash}", there)
+
+    def _down(self, program: str) -> Command:
+        slash = "/" if self.source.is_dir() and program == RSYNC else ""
+        return self._command(program, f"{self.node.name}:{REMOTE}{slash}", str(self.back))
+
+    def _command(self, program: str, source: str, target: str) -> Command:
+        config = str(self.lab.folder / "ssh_config")
+        recursive = ["-r"] if self.source.is_dir() else []
+        if program == LABCTL:
+            return self.lab.labctl("scp", source, target)
+        if program == SCP:
+            return Command(["scp", "-q", "-F", config, *recursive, source, target])
+        if program == RSYNC:
+            return Command(["rsync", "-a", "-e", f"ssh -F {config}", source, target])
+        host = self.lab.hosts[0]
+        login = f"{host.user}@{host.address}:"
+        argv = [
+            *("scp", "-r"),
+            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+            *("-o", f"port={host.port}", "-o", "LogLevel=ERROR", "-i", str(host.key)),
+            source.replace(f"{host.name}:", login),
+            target.replace(f"{host.name}:", login),
+        ]
+        return Command(argv)
+
+    def _digest_there(self) -> str:
+        listing = (
+            f"cd {shlex.quote(REMOTE)} && find . -type f -print0 | sort -z | xargs -0 sha256sum"
+            if self.source.is_dir()
+            else f"sha256sum <{REMOTE}"
+        )
+        text = self.node.sh(f"export LC_ALL=C; {listing}", check=False).stdout
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _digest_here(self, path: Path) -> str:
+        if path.is_dir():
+            names = sorted(
+                f"./{file.relative_to(path)}".encode() for file in path.rglob("*") if file.is_file()
+            )
+            digests = (hashlib.sha256((path / name.decode()).read_bytes()) for name in names)
+            text = "".join(
+                f"{digest.hexdigest()}  {name.decode()}\n"
+                for digest, name in zip(digests, names, strict=True)
+            )
+        else:
+            with path.open("rb") as file:
+                text = f"{hashlib.file_digest(file, 'sha256').hexdigest()}  -\n"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _same(self, seen: str, wanted: str) -> None:
+        if seen != wanted:
+            raise BenchError("what arrived is not what was sent")

@@ -1,0 +1,45 @@
+"""Copying over a line with 20 ms of delay, on which every round trip shows."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from benchmarks import copying, provisioning
+from benchmarks import lab as labs
+from benchmarks.copying import RSYNC, SCP, Copier
+from benchmarks.delay import delayed
+from benchmarks.harness import LABCTL, Bench, Case, Target
+from benchmarks.lab import Host, Lab
+from tests.testbed import World
+
+NAME = "scp-delayed"
+ABOUT = "scp with 20 ms of delay: a file of 512 MB, a tree of 5,000 files; both ways"
+# vagrant-scp runs the same scp -r, and on this line that takes minutes.
+NAMES = (LABCTL, SCP, RSYNC)
+DELAY = 20.0
+
+
+def cases(bench: Bench) -> Generator[Case]:
+    world = World.current()
+    with provisioning.nodes(world, 1) as (node,):
+        folder = labs.scratch(world, NAME)
+        lab = Lab.make(folder, [Host.of(node)], labs.spec(world))
+        file, tree = folder / "file", folder / "tree"
+        copying.make_file(file)
+        copying.make_tree(tree)
+        link = f"ve-{node.address.rpartition('.')[2]}"
+        with delayed(link, DELAY):
+            for name, what, source, target in (
+                ("file", "512 MB", file, Target(SCP, at_most=1.11)),
+                ("tree", "5,000 small files", tree, Target(SCP, at_least=20)),
+            ):
+                copier = Copier(lab, node, source, folder / "back")
+                for way, contenders in (("up", copier.up), ("down", copier.down)):
+                    yield Case(
+                        f"{NAME}/{name}-{way}",
+                        f"{what} {'to' if way == 'up' else 'from'} a node, 20 ms",
+                        contenders(NAMES),
+                        [target],
+                        limit=2,
+                        warm_up=False,
+                    )
