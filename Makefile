@@ -4,6 +4,7 @@
 # make test        every test: unit, integration, e2e on machines of the testbed
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
 # make lint        ruff and mypy
+# make messages    the translations' catalogues, brought up to date with the source
 #
 # On Debian these install what they need. The testbed makes its machines inside network namespaces
 # of its own, for which it has to be root.
@@ -16,7 +17,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
 DEMO    := $(CURDIR)/demo
 
-.PHONY: demo shell demo-down test programs unit integration e2e bench lint format clean
+.PHONY: demo shell demo-down test programs unit integration e2e bench lint format messages clean
 
 demo: $(READY)
 	$(TESTBED) install
@@ -67,6 +68,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+messages: $(READY)
+	$(BIN)/python -m tools.messages
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -74,17 +74,17 @@ def where(path: Path) -> str:
 
 
 _PLAIN = {
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "bool_type": "must be true or false",
-    "string_type": "must be a text",
-    "string_unicode": "must be a text of whole characters",
-    "model_type": "must be a mapping (key: value)",
-    "dict_type": "must be a mapping (key: value)",
-    "mapping_type": "must be a mapping (key: value)",
-    "tuple_type": "must be a list",
-    "list_type": "must be a list",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "string_unicode": "a text of whole characters",
+    "model_type": "a mapping (key: value)",
+    "dict_type": "a mapping (key: value)",
+    "mapping_type": "a mapping (key: value)",
+    "tuple_type": "a list",
+    "list_type": "a list",
 }
 # YAML 1.1 took these for true and false.
 _OLD_BOOLS = {"yes", "no", "on", "off", "y", "n"}
@@ -121,8 +121,10 @@ def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
                 hint = "write it in quotes, or YAML reads true or false"
         if fault.kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
             hint = "YAML 1.2 knows true and false only"
-        subject = "the key " if fault.path and fault.path[-1] == KEY else ""
-        return f"{subject}{_PLAIN[fault.kind]}, is {shown(value)}", hint
+        wanted = _PLAIN[fault.kind]
+        if fault.path and fault.path[-1] == KEY:
+            return f"the key must be {wanted}, is {shown(value)}", hint
+        return f"must be {wanted}, is {shown(value)}", hint
     # A kind that no model here can cause today. Better pydantic's words than none.
     return str(context.get("message", fault.kind)), ""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labctl.cli.context import Json, Limit, open_lab, sink, with_json
+from labctl.cli.language import _
 
 if TYPE_CHECKING:
     from labctl.fanout import Result
@@ -34,14 +35,15 @@ def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json 
     """Keep the state of nodes, disks and memory, under a name."""
     from labctl import checkpoints
 
-    _run(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), f"saved as {name}")
+    done = _("{} is saved as {}").format("{}", name)
+    _run(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
 
 
 def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
     """Bring nodes back to a checkpoint. What happened on them since is gone."""
     from labctl import checkpoints
 
-    done = f"back at {name}"
+    done = _("{} is back at {}").format("{}", name)
     _run(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
 
 
@@ -49,7 +51,7 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
     """Delete a checkpoint; the nodes themselves are not touched."""
     from labctl import checkpoints
 
-    done = f"without {name}"
+    done = _("{} is without {}").format("{}", name)
     _run(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
 
 

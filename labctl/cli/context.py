@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
+from labctl.cli.language import _
 from labctl.errors import Interrupted, LabctlError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class GroupedCommands(TyperGroup):
             commands = [(name, self.get_command(ctx, name)) for name in names]
             rows = [(name, c.get_short_help_str(limit=88)) for name, c in commands if c]
             if rows:
-                with formatter.section(title):
+                with formatter.section(title):  # the formatter translates it
                     formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:
@@ -144,7 +145,7 @@ def open_lab(
         for key, (value, flag) in (flags or {}).items()
         if value is not None
     }
-    password = typer.prompt("sudo password", hide_input=True) if ask_sudo_password else None
+    password = typer.prompt(_("sudo password"), hide_input=True) if ask_sudo_password else None
     return Lab.open(Workspace.find(options.lab), given, emit=emit, sudo_password=password)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from labctl.cli.context import Json, open_lab, sink, with_json
+from labctl.cli.language import _
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +34,7 @@ def destroy(
         lab = open_lab(context, emit)
         names = lifecycle.doomed(lab, nodes or ())
     if not names:
-        typer.echo("there is nothing to destroy", err=True)
+        typer.echo(_("there is nothing to destroy"), err=True)
         return
     if not yes:
         if not sys.stdin.isatty():
@@ -41,10 +42,11 @@ def destroy(
                 f"this would remove {', '.join(names)} and all that is on them",
                 hint="say --yes to do it without being asked",
             )
-        if not typer.confirm(f"Remove {', '.join(names)} and all that is on them?", err=True):
-            typer.echo("nothing was removed", err=True)
+        question = _("Remove {} and all that is on them?").format(", ".join(names))
+        if not typer.confirm(question, err=True):
+            typer.echo(_("nothing was removed"), err=True)
             raise typer.Exit(1)
     with sink(context) as emit:
         lab.emit = emit
         results = lifecycle.destroy(lab, names)
-    print_ended(context.obj, results, "destroyed")
+    print_ended(context.obj, results, _("{} is destroyed"))

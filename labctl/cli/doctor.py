@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.cli.columns import fill, ljust, width
 from labctl.cli.context import Json, open_lab, with_json
+from labctl.cli.language import _, translated
 
 if TYPE_CHECKING:
     from labctl.doctor.finding import Finding
@@ -55,35 +56,23 @@ def doctor(
 def _print(findings: list[Finding]) -> None:
     from labctl.cli.errors import printable
 
-    width = max(len(finding.what) for finding in findings)
+    names = [translated(finding.what) for finding in findings]
+    levels = [_(finding.level) for finding in findings]
+    widest = max(map(width, names))
+    first = max(7, *map(width, levels))
     columns = max(40, shutil.get_terminal_size().columns)
-    for finding in findings:
-        typer.secho(f"{finding.level:<7}", fg=_COLOURS[finding.level], nl=False)
-        indent = " " * (7 + 2 + width + 2)
-        text = textwrap.fill(
-            printable(finding.found),
-            columns,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        typer.echo(f"  {finding.what:<{width}}  {text[len(indent) :]}")
+    indent = " " * (first + 2 + widest + 2)
+    for finding, name, level in zip(findings, names, levels, strict=True):
+        typer.secho(ljust(level, first), fg=_COLOURS[finding.level], nl=False)
+        text = fill(printable(translated(finding.found)), columns, first=indent, others=indent)
+        typer.echo(f"  {ljust(name, widest)}  {text[len(indent) :]}")
         if finding.remedy:
-            typer.secho(
-                textwrap.fill(
-                    f"→ {finding.remedy}",
-                    columns,
-                    initial_indent=indent,
-                    subsequent_indent=f"{indent}  ",
-                    break_long_words=False,
-                    break_on_hyphens=False,
-                ),
-                dim=finding.level == "ok",
-            )
+            remedy = f"→ {translated(finding.remedy)}"
+            text = fill(remedy, columns, first=indent, others=f"{indent}  ")
+            typer.secho(text, dim=finding.level == "ok")
     failed = sum(finding.level == "fail" for finding in findings)
     warned = sum(finding.level == "warn" for finding in findings)
     if failed or warned:
-        typer.echo(f"\n{failed} to be mended, {warned} to be looked at")
+        typer.echo("\n" + _("{} to be mended, {} to be looked at").format(failed, warned))
     else:
-        typer.echo("\nall is well")
+        typer.echo("\n" + _("all is well"))

@@ -8,6 +8,7 @@ import traceback
 from typing import Any
 
 from labctl.cli.context import Globals
+from labctl.cli.language import _, catalogue, translated
 from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
 
 
@@ -39,18 +40,22 @@ def as_json(error: LabctlError) -> dict[str, Any]:
 def lines(error: LabctlError) -> list[str]:
     """Return an error as lines of text, the first of them without the word "error"."""
     place = f"{error.node}: " if error.node else ""
-    text = [f"{place}{printable(error.message)}"]
+    text = [f"{place}{printable(translated(error.message))}"]
     if isinstance(error, SpecError):
         for problem in error.problems:
-            line = f"line {problem.line}: " if problem.line else ""
-            text.append(f"  {line}{problem.where}: {problem.message}")
+            line = _("line {}: ").format(problem.line) if problem.line else ""
+            # One word is a key of lab.yaml, which no language changes.
+            where = translated(problem.where) if " " in problem.where else problem.where
+            message = translated(problem.message)
+            text.append(f"  {line}{where}{_(': ')}{message}")
             if problem.hint:
-                text.append(f"      {problem.hint}")
-    text += [f"  | {printable(line)}" for line in error.details.splitlines() if line.strip()]
+                text.append(f"      {translated(problem.hint)}")
+    details = translated(error.details)
+    text += [f"  | {printable(line)}" for line in details.splitlines() if line.strip()]
     if error.hint:
-        text.append(f"  hint: {error.hint}")
+        text.append("  " + _("hint: {}").format(translated(error.hint)))
     if error.log:
-        text.append(f"  log:  {error.log}")
+        text.append("  " + _("log:  {}").format(error.log))
     return text
 
 
@@ -70,14 +75,14 @@ def render_error(error: LabctlError, options: Globals) -> None:
     import typer
 
     first, *rest = lines(error)
-    typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
     typer.echo(first, err=True)
     for line in rest:
         typer.echo(line, err=True)
 
 
 def render_usage(error: Any, options: Globals) -> int:
-    """Print what is wrong with the command line, as Typer words it; return the exit code.
+    """Print what is wrong with the command line, in Typer's words; return the exit code.
 
     Parameters:
         error: what Typer raised.
@@ -85,6 +90,10 @@ def render_usage(error: Any, options: Globals) -> int:
     """
     if options.as_json:
         render_error(UsageError(error.format_message()), options)
+    elif messages := catalogue():
+        from labctl.cli.translated import show
+
+        show(error, messages)
     else:
         error.show()
     return int(error.exit_code)

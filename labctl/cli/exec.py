@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labctl.cli.context import AskSudo, Json, Limit, open_lab, with_json
+from labctl.cli.language import _
 from labctl.cli.ssh import command_line
 
 if TYPE_CHECKING:
@@ -206,7 +207,8 @@ def _show(result: Result[Ran], *, as_json: bool) -> None:
         return
     if result.error is not None:
         first, *rest = errors.lines(result.error)
-        typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
         typer.echo("\n".join([first, *rest]), err=True)
     elif ran is not None and ran.exit_code:
-        typer.secho(f"{result.node}: exit code {ran.exit_code}", fg="red", err=True)
+        code = _("{}: exit code {}").format(result.node, ran.exit_code)
+        typer.secho(code, fg="red", err=True)

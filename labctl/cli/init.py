@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from labctl.cli.language import _
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -30,4 +32,4 @@ def init(
         raise UsageError(f"{path} is there already and stays as it is") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-    typer.echo(f"{path} is written; next: labctl up")
+    typer.echo(_("{} is written; next: labctl up").format(path))

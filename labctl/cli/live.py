@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labctl.cli.errors import printable
+from labctl.cli.language import _, translated
 from labctl.cli.sinks import FINAL, sentence
 from labctl.events import (
     ChangeDone,
@@ -68,7 +69,8 @@ class LiveTable:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._console.print(Text(f"{event.node or 'lab'}: {event.message}", style="yellow"))
+            text = f"{event.node or _('lab')}: {translated(event.message)}"
+            self._console.print(Text(text, style="yellow"))
             return
         if isinstance(event, ChangeStarted) and event.check:
             text = sentence(event, verbose=False)
@@ -77,21 +79,21 @@ class LiveTable:
             row = self._rows.setdefault(event.node, _Row())
             match event:
                 case PhaseEntered(_, phase, note):
-                    row.phase, row.at = phase, note
+                    row.phase, row.at = phase, translated(note)
                     row.ended = time.monotonic() if phase in FINAL else None
                 case ChangeStarted(_, playbook, _, summary):
-                    row.at = f"{playbook}: {summary}"
+                    row.at = f"{playbook}: {translated(summary)}"
                 case ChangeDone():
                     row.changes += 1
                     row.at = ""
                 case MachineOutput(_, line):
                     row.at = line
                 case Decided(_, key, _):
-                    row.at = f"measured {key}"
+                    row.at = _("measured {}").format(key)
                 case Checked(_, playbook, check, _, _, _):
                     row.at = f"{playbook}: {check}"
                 case ExerciseStarted(_, section, _, title):
-                    row.at = f"{section}: {title}"
+                    row.at = f"{section}: {translated(title)}"
                 case ExerciseEnded(outcome=outcome):
                     row.failed += outcome in ("failed", "error")
                 case _:
@@ -108,9 +110,9 @@ class LiveTable:
             table.add_row(
                 self._spinner if busy else Text("✓" if row.phase is Phase.DONE else "•", style),
                 Text(name, "bold"),
-                Text(row.phase, style),
+                Text(_(row.phase), style),
                 Text(f"{end - row.began:5.0f} s", "dim"),
-                Text(f"{row.failed} failed" if row.failed else "", "red"),
+                Text(_("{} failed").format(row.failed) if row.failed else "", "red"),
                 Text(printable(row.at)[:100], "dim", no_wrap=True, overflow="ellipsis"),
             )
         return table

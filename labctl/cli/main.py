@@ -7,6 +7,7 @@ Fabric, Jinja, rich) is imported inside the functions that use it, so that `--he
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
@@ -36,6 +37,7 @@ from labctl.cli import (
 )
 from labctl.cli.context import Globals, GroupedCommands, interrupted, with_globals
 from labctl.cli.errors import render_error, render_usage
+from labctl.cli.language import activate, catalogue
 from labctl.errors import LabctlError
 
 app = typer.Typer(
@@ -129,8 +131,16 @@ def main() -> None:
     """Run labctl and end the process with its exit code."""
     early = Globals.peek(sys.argv[1:])
     options = Globals(as_json=early.as_json, verbose=early.verbose)
+    activate()
+    messages = catalogue()
+    command: Any = app
+    if messages is not None:
+        from labctl.cli.translated import rewrite
+
+        command = typer.main.get_command(app)
+        rewrite(command, messages)
     try:
-        code = app(obj=options, standalone_mode=False)
+        code = command(obj=options, standalone_mode=False)
     except LabctlError as error:
         render_error(error, options)
         sys.exit(error.exit_code)

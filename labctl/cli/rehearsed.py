@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from labctl.cli.errors import as_json, lines, printable
+from labctl.cli.language import _, translated
 from labctl.cli.summary import print_table, shortened
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> N
             _json({"event": "section", "section": section.name, "files": files})
     if not options.as_json:
         rows = [[section.name, ", ".join(map(str, section.files))] for section in sections]
-        print_table(["section", "exercises"], rows)
+        print_table(list(map(_, ["section", "exercises"])), rows)
 
 
 def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
@@ -53,7 +54,7 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
             }
         )
         return
-    heads = ["section", *(result.node for result in rehearsal.results)]
+    heads = [_("section"), *(result.node for result in rehearsal.results)]
     print_table(heads, [_row(section, rehearsal.results) for section in rehearsal.sections])
     for result in rehearsal.results:
         if result.error is not None:
@@ -64,7 +65,8 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
         for check in report.failed:
             _failure(report, check)
     _not_applicable(rehearsal)
-    typer.echo(f"\n{rehearsal.verdict}\npage: {page}")
+    typer.echo(f"\n{translated(rehearsal.verdict)}")
+    typer.echo(_("page: {}").format(page))
 
 
 def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:
@@ -73,32 +75,34 @@ def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:
 
 def _cell(section: str, result: Result[NodeReport]) -> str:
     if result.value is None:
-        return "FAILED"
+        return _("FAILED")
     checks = [check for check in result.value.checks if check.section == section]
     bad = [check for check in checks if check.outcome in ("failed", "error")]
     passed = [check for check in checks if check.outcome == "passed"]
     skipped = [check for check in checks if check.outcome == "skipped"]
     said = f"{len(passed)}/{len(checks) - len(skipped)}" if len(checks) > len(skipped) else ""
-    parts = [said, f"{len(skipped)} n/a" if skipped else "", "FAILED" if bad else ""]
+    parts = [said, _("{} n/a").format(len(skipped)) if skipped else "", _("FAILED") if bad else ""]
     seconds = f"{sum(check.seconds for check in checks):.0f} s"
     return " ".join(part for part in (*parts, seconds) if part)
 
 
 def _failure(report: NodeReport, check: Check) -> None:
     typer.echo()
-    typer.secho(f"{report.node}: {check.section}: {check.title}: {check.outcome}", fg="red")
-    for line in shortened(check.message.splitlines()):
+    what = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
+    typer.secho(f"{report.node}: {what}", fg="red")
+    for line in shortened(translated(check.message).splitlines()):
         typer.echo(f"  | {printable(line)}")
     left = len(check.telling) - _LAST_COMMANDS
     if left > 0:
-        typer.echo(f"  … {left} commands before these are in --json and on the page …")
+        before = _("… {} commands before these are in --json and on the page …").format(left)
+        typer.echo(f"  {before}")
     for ran in check.telling[-_LAST_COMMANDS:]:
         _ran(report.node, ran)
 
 
 def _ran(node: str, ran: Ran) -> None:
     where = f"{ran.node}: " if ran.node != node else ""
-    code = "did not end" if ran.exit_code is None else f"exit code {ran.exit_code}"
+    code = _("did not end") if ran.exit_code is None else _("exit code {}").format(ran.exit_code)
     first, *more = [printable(line) for line in ran.command.splitlines() or [""]]
     command = first + (" …" if more else "")
     typer.echo(f"  {where}{'#' if ran.root else '$'} {command}   ({code})")
@@ -116,10 +120,12 @@ def _not_applicable(rehearsal: Rehearsal) -> None:
                 key = (check.section, check.title, check.message)
                 seen.setdefault(key, []).append(report.node)
     if seen:
-        typer.echo("\nnot applicable:")
+        typer.echo("\n" + _("not applicable:"))
     for (section, title, message), nodes in seen.items():
         where = "" if len(nodes) == len(rehearsal.results) else f" ({', '.join(nodes)})"
-        typer.echo(f"  {section}: {printable(title)}{where}: {printable(message)}")
+        typer.echo(
+            f"  {section}: {printable(translated(title))}{where}: {printable(translated(message))}"
+        )
 
 
 def _result(result: Result[NodeReport]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from labctl.cli.context import Json, NodeNames, open_lab, sink, with_json
+from labctl.cli.language import _
 
 
 def register(app: typer.Typer) -> None:
@@ -21,4 +22,4 @@ def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fals
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.resume(lab, nodes or ())
-    print_ended(context.obj, results, "running")
+    print_ended(context.obj, results, _("{} is running"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labctl.cli.context import AskSudo, Json, open_lab, with_json
+from labctl.cli.language import _
 
 if TYPE_CHECKING:
     from labctl.events import Event
@@ -98,14 +99,16 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
             data["error"] = errors.as_json(result.error)
         sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
     elif copied is not None:
-        files = "1 file" if copied.files == 1 else f"{copied.files:,} files"
+        files = _("1 file") if copied.files == 1 else _("{} files").format(f"{copied.files:,}")
         rate = amount(copied.bytes / max(copied.seconds, 0.001))
         typer.echo(
-            f"{result.node}: {files}, {amount(copied.bytes)} in {copied.seconds:.1f} s ({rate}/s)"
+            _("{}: {}, {} in {} s ({}/s)").format(
+                result.node, files, amount(copied.bytes), f"{copied.seconds:.1f}", rate
+            )
         )
     if result.error is not None and not as_json:
         first, *rest = errors.lines(result.error)
-        typer.secho("error: ", fg="red", bold=True, err=True, nl=False)
+        typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
         typer.echo("\n".join([first, *rest]), err=True)
 
 
@@ -113,7 +116,9 @@ def amount(count: float) -> str:
     """Return a number of bytes as people read it."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
-            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
+            return (
+                _("{} bytes").format(f"{count:.0f}") if unit == "bytes" else f"{count:.1f} {unit}"
+            )
         count /= 1000
     return f"{count:.1f} GB"
 

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Protocol
 
 from labctl.cli.errors import printable
+from labctl.cli.language import _, translated
 from labctl.events import (
     ChangeDone,
     ChangeStarted,
@@ -66,31 +67,34 @@ def sentence(event: Event, *, verbose: bool) -> str:
     text = ""
     match event:
         case PhaseEntered(_, phase, note):
-            text = f"{phase}{f': {note}' if note else ''}"
+            text = f"{_(phase)}{f': {translated(note)}' if note else ''}"
         case ChangeStarted(_, playbook, _, summary, diff, check):
-            text = f"{playbook}: {'would ' if check else ''}{summary}"
+            would = _("would {}") if check else "{}"
+            text = f"{playbook}: {would.format(translated(summary))}"
             if check and diff:
                 text += "".join(f"\n    {line}" for line in diff.splitlines())
         case ChangeDone(_, playbook, _, summary, seconds) if verbose:
-            text = f"{playbook}: done in {seconds:.1f} s: {summary}"
+            done = _("done in {} s: {}").format(f"{seconds:.1f}", translated(summary))
+            text = f"{playbook}: {done}"
         case Decided(_, key, answer):
-            text = f"measured {key}: {answer}"
+            text = _("measured {}: {}").format(key, answer)
         case Checked(_, playbook, check, outcome, message, _):
             if outcome in ("failed", "error"):
-                text = f"{outcome}: {playbook}: {check}: {message}"
+                text = f"{_(outcome)}: {playbook}: {check}: {translated(message)}"
             elif verbose:
-                text = f"{outcome}: {playbook}: {check}"
+                text = f"{_(outcome)}: {playbook}: {check}"
         case ExerciseEnded(_, section, _, title, outcome, message, seconds, _):
-            text = f"{section}: {title}: {_OUTCOMES[outcome]}"
-            text += f": {message}" if message else f" in {seconds:.1f} s"
+            said = translated(message) if message else _("in {} s").format(f"{seconds:.1f}")
+            text = f"{section}: {translated(title)}: {_(_OUTCOMES[outcome])}"
+            text += f": {said}" if message else f" {said}"
         case ExerciseStarted(_, section, _, title) if verbose:
-            text = f"{section}: {title}: begins"
+            text = f"{section}: {translated(title)}: {_('begins')}"
         case Exchanged(_, snippets, seconds) if verbose:
-            text = f"exchange of {snippets} snippets in {seconds:.3f} s"
+            text = _("exchange of {} snippets in {} s").format(snippets, f"{seconds:.3f}")
         case MachineOutput(_, line) if verbose:
             text = f"vagrant: {line}"
         case Notice(_, message):
-            text = message
+            text = translated(message)
         case _:
             pass
     return text
@@ -119,7 +123,7 @@ class PlainLines:
         seconds = time.monotonic() - self._start
         first, *rest = [printable(line) for line in text.splitlines()]
         with self._guard:
-            sys.stderr.write(f"[{seconds:6.1f} s] {event.node or 'lab'}: {first}\n")
+            sys.stderr.write(f"[{seconds:6.1f} s] {event.node or _('lab')}: {first}\n")
             for line in rest:
                 sys.stderr.write(f"           {line}\n")
             sys.stderr.flush()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from labctl.cli.context import Json, Limit, open_lab, sink, with_json
+from labctl.cli.language import _
 
 
 def register(app: typer.Typer) -> None:
@@ -55,4 +56,4 @@ def _prune(every: bool) -> None:
     if not every:
         raise UsageError("--prune is about every lab", hint="say `labctl status --all --prune`")
     for entry in Registry().prune():
-        typer.echo(f"{entry.folder} is forgotten", err=True)
+        typer.echo(_("{} is forgotten").format(entry.folder), err=True)

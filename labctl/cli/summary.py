@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from labctl.cli.columns import ljust, width
 from labctl.cli.errors import as_json, lines, printable
+from labctl.cli.language import _, translated
 from labctl.report import NodeReport
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ def print_summary(
             _json(_result(lab, result))
         return
     rows = [_row(lab, result) for result in results]
-    print_table(["node", "address", "engine", "compose", "changes", "checks", "result"], rows)
+    heads = ["node", "address", "engine", "compose", "changes", "checks", "result"]
+    print_table(list(map(_, heads)), rows)
     for result in results:
         if result.error is not None:
             typer.echo()
@@ -38,9 +41,10 @@ def print_summary(
             _failures(result.value.report)
     if not check and all(_succeeded(result) for result in results):
         first = results[0].node
-        typer.echo(f"\nnext: labctl ssh {first}    labctl scp FILE {first}:    labctl status")
+        line = _("next: labctl ssh {}    labctl scp FILE {}:    labctl status").format(first, first)
+        typer.echo(f"\n{line}")
     elif not check:
-        typer.echo("\nnext: mend what is named above and run the same command again")
+        typer.echo("\n" + _("next: mend what is named above and run the same command again"))
 
 
 def _succeeded(result: Result[NodeRun]) -> bool:
@@ -63,20 +67,22 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
         versions.get("compose", "-"),
         changes,
         checks,
-        "ok" if _succeeded(result) else "FAILED",
+        _("ok") if _succeeded(result) else _("FAILED"),
     ]
 
 
 def _failures(report: NodeReport) -> None:
     for check in report.failed:
         typer.echo()
-        typer.secho(f"{report.node}: {check.section}: {check.title}: {check.outcome}", fg="red")
-        typer.echo(f"  in {check.name}")
-        for line in shortened(check.message.splitlines()):
+        what = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
+        typer.secho(f"{report.node}: {what}", fg="red")
+        typer.echo(_("  in {}").format(check.name))
+        for line in shortened(translated(check.message).splitlines()):
             typer.echo(f"  | {printable(line)}")
     skipped = [check for check in report.checks if check.outcome == "skipped"]
     for check in skipped:
-        typer.echo(f"{report.node}: {check.section}: {check.title}: skipped: {check.message}")
+        what = f"{check.section}: {translated(check.title)}: {_('skipped')}"
+        typer.echo(f"{report.node}: {what}: {translated(check.message)}")
 
 
 def shortened(lines: list[str]) -> list[str]:
@@ -84,7 +90,7 @@ def shortened(lines: list[str]) -> list[str]:
     head, end = 4, 10
     if len(lines) <= head + end + 1:
         return lines
-    left_out = f"… {len(lines) - head - end} lines are in the log and in --json …"
+    left_out = _("… {} lines are in the log and in --json …").format(len(lines) - head - end)
     return [*lines[:head], left_out, *lines[-end:]]
 
 
@@ -113,6 +119,8 @@ def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
 def print_ended(options: Globals, results: list[Result[None]], done: str) -> None:
     """Print which nodes were halted or destroyed; end with an error's code where one was not.
 
+    `done` says so of the node whose name its `{}` is.
+
     Raises:
         typer.Exit: one of them failed.
     """
@@ -124,7 +132,7 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
             for line in lines(result.error):
                 typer.echo(line, err=True)
         else:
-            typer.echo(f"{result.node} is {done}")
+            typer.echo(done.format(result.node))
     codes = [result.error.exit_code for result in results if result.error]
     if codes:
         raise typer.Exit(max(codes))
@@ -141,9 +149,9 @@ def print_status(
             _json({"event": "registry", **registry.as_json()})
         return
     print_table(
-        ["node", "state", "address", "engine", "containers", "up since"],
+        list(map(_, ["node", "state", "address", "engine", "containers", "up since"])),
         [
-            [row.node, row.state, row.address or "-", row.engine, row.containers, row.since]
+            [row.node, _(row.state), row.address or "-", row.engine, row.containers, row.since]
             for row in rows
         ],
     )
@@ -160,14 +168,15 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
             continue
         typer.secho(f"{lab.folder}  {lab.name}  {lab.network}", bold=True)
         if lab.gone:
-            typer.echo(
-                "  the folder is gone: remove what `vagrant global-status` still shows of it, and"
+            gone = _(
+                "the folder is gone: remove what `vagrant global-status` still shows of it, and"
                 " forget it with `labctl status --all --prune`"
             )
+            typer.echo(f"  {gone}")
         for row in lab.nodes:
-            typer.echo(f"  {row.node}  {row.state}  {row.address or '-'}  {row.engine}")
+            typer.echo(f"  {row.node}  {_(row.state)}  {row.address or '-'}  {row.engine}")
     if not labs and not options.as_json:
-        typer.echo("no lab was brought up on this machine")
+        typer.echo(_("no lab was brought up on this machine"))
 
 
 def _json(data: dict[str, Any]) -> None:
@@ -176,8 +185,8 @@ def _json(data: dict[str, Any]) -> None:
 
 def print_table(heads: list[str], rows: list[list[str]]) -> None:
     """Print columns as wide as they need to be; a pipe gets the same text as a terminal."""
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+    widths = [max(width(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     for index, row in enumerate([heads, *rows]):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        bad = row[-1] == "FAILED"
+        line = "  ".join(ljust(cell, columns) for cell, columns in zip(row, widths, strict=True))
+        bad = row[-1] == _("FAILED")
         typer.secho(line.rstrip(), bold=index == 0, fg="red" if bad else None)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from labctl.cli.context import Json, NodeNames, open_lab, sink, with_json
+from labctl.cli.language import _
 
 
 def register(app: typer.Typer) -> None:
@@ -30,4 +31,4 @@ def sync(
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.sync(lab, nodes or (), watch=watch)
-    print_ended(context.obj, results, "in sync")
+    print_ended(context.obj, results, _("{} is in sync"))

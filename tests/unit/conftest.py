@@ -24,6 +24,9 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _home: Path) -> N
     for name in list(os.environ):
         if name.startswith(_OURS) and name not in _KEPT:
             monkeypatch.delenv(name)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANGUAGE", "en")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(_home))
     # The labs of this machine: those of one test are none of the next one's business.
