@@ -122,6 +122,7 @@ class _Patient:
         self._machines.destroy(self._node, emit=self._lab.emit)
         self._lab.hostkeys.forget(self._node)
         self._lab.state.forget(self._node)
+        self._states = {}
         return self._as_it_is()
 
     def _tell(self, message: str) -> None:
