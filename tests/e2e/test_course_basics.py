@@ -167,7 +167,9 @@ def test_a_killed_rehearsal_leaves_something(
 def test_every_exercise_works_and_leaves_nothing(
     lab: Lab, nodes: dict[str, Node], before: dict[str, set[str]]
 ) -> None:
-    run = lab.run("rehearse", *SECTIONS).expect(0)
+    run = lab.run("rehearse", *SECTIONS)
+    assert {name: red(run, name) for name in NAMES} == {name: {} for name in NAMES}
+    run.expect(0)
     for name in NAMES:
         ended = run.of("ExerciseEnded", name)
         assert [e["section"] for e in ended] == sorted(
