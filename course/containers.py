@@ -105,10 +105,11 @@ def test_rename_and_pause(desk: Desk) -> None:
 def test_memory_limit(desk: Desk) -> None:
     """a memory limit kills what exceeds it"""
     image, name = desk.image("busybox"), desk.name("greedy")
-    # The shell outlives what is killed for a moment, in which the daemon hears of it.
-    takes = "sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; sleep 2; exit $code'"
-    limited = f"docker run --memory %s --memory-swap %s --name %s --label %s %s {takes}"
-    code = desk.run(limited, "16m", "16m", name, desk.label, image, ok=False).rc
+    takes = "dd if=/dev/zero of=/dev/null bs=64M count=1"
+    # The daemon hears of a kill only if it listens already and the container lives on a moment.
+    slowly = f"sh -c 'sleep 2; {takes}; code=$?; sleep 1; exit $code'"
+    limited = "docker run --memory %s --memory-swap %s --name %s --label %s %s "
+    code = desk.run(limited + slowly, "16m", "16m", name, desk.label, image, ok=False).rc
     killed = show(desk, name, "{{.State.OOMKilled}}")
     assert (code, killed) == (137, "true"), (
         f"a program that takes 64 MB under a limit of 16 MB ended with {code} and not by the limit "
@@ -116,7 +117,7 @@ def test_memory_limit(desk: Desk) -> None:
         f"{desk.out('docker info --format %s', '{{json .Warnings}}')}"
     )
     enough = desk.name("modest")
-    desk.run(limited, "128m", "128m", enough, desk.label, image)
+    desk.run(limited + takes, "128m", "128m", enough, desk.label, image)
 
 
 @pytest.mark.parametrize("shares", [(5, 10), (512, 1024)], ids="{0[0]}:{0[1]}".format)
