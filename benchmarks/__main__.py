@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from benchmarks import environment, figures, installing, report, rows
@@ -100,6 +101,10 @@ def _inside(chosen: argparse.Namespace, picked: list[Row]) -> int:
         except (BenchError, TestbedError) as problem:
             failed.append(row.NAME)
             say(f"{row.NAME} FAILED: {problem}")
+            continue
+        except Exception:  # a defect of one row, which must not cost the hours of the others
+            failed.append(row.NAME)
+            say(f"{row.NAME} FAILED: {traceback.format_exc()}")
             continue
         finally:
             cases.close()

@@ -8,7 +8,7 @@ here with "all is well"; the peers measure nothing, which is in their favour.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from labctl.playbook import (
     Link,
     Member,
     Packages,
+    Play,
     Service,
     SigningKey,
 )
@@ -52,11 +53,19 @@ class Work:
             BenchError: a playbook wants what the peers have not been taught.
         """
         lab = Lab.open(Workspace.find(str(folder)), {}, emit=lambda event: None)
-        node = lab.spec.node_names[0]
-        facts = Facts("0", "x86_64", "centos", "7")
+        machines = lab.spec.machines
+        # As lab.play, which asks for machines that have been up.
+        play = Play(
+            lab=lab.spec,
+            node=lab.spec.lab_nodes[0],
+            facts=Facts("0", "x86_64", "centos", "7"),
+            user=(machines[0].user or "root") if machines else "vagrant",
+            addresses={n.name: n.address for n in lab.spec.lab_nodes if n.address is not None},
+            templates=lab.workspace.templates,
+        )
         choices: dict[str, Any] = {}
         while True:
-            items, question = unfold(lab.playbooks(), lab.play(node, facts, choices))
+            items, question = unfold(lab.playbooks(), replace(play, choices=choices))
             if question is None:
                 break
             choices[question.key] = {"script": question.script, "answer": []}
