@@ -33,7 +33,11 @@ class Meeting:
     def __init__(self, nodes: Sequence[str], turns: int, stop: Stop) -> None:
         self._free = max(1, turns)
         self._stop = stop
-        self._changed = threading.Condition()
+        guard = threading.RLock()
+        self._changed = threading.Condition(guard)
+        # One for each node that has not begun, over the same lock: of three hundred that wait for
+        # their turn, the next one is woken, and not all of them each time.
+        self._next = {node: threading.Condition(guard) for node in nodes}
         self._not_begun = list(nodes)
         self._through: dict[str, set[str]] = {node: set() for node in nodes}
         self._ended: dict[str, bool] = {}
@@ -48,12 +52,13 @@ class Meeting:
             Interrupted: the user pressed Ctrl-C before its turn came.
         """
         with self._changed:
-            self._until(lambda: self._free > 0 and self._not_begun[:1] == [node])
+            turn = self._next[node]
+            self._until(turn, lambda: self._free > 0 and self._not_begun[:1] == [node])
             if self._stop.requested.is_set():
                 raise Interrupted("not begun", node=node)
             self._not_begun.remove(node)
             self._free -= 1
-            self._changed.notify_all()
+            self._wake_next()
         good = False
         try:
             yield
@@ -135,18 +140,24 @@ class Meeting:
                     self._changed.wait(_LOOK)
         finally:
             with self._changed:
-                self._until(lambda: self._free > 0)
+                self._until(self._changed, lambda: self._free > 0)
                 self._free -= 1
 
-    def _until(self, condition: Callable[[], bool]) -> None:
+    def _until(self, news: threading.Condition, condition: Callable[[], bool]) -> None:
         """Wait, with the guard held, for the condition or for Ctrl-C."""
         while not condition() and not self._stop.requested.is_set():
-            self._changed.wait(_LOOK)
+            news.wait(_LOOK)
+
+    def _wake_next(self) -> None:
+        """Tell the node that is the next to begin, with the guard held, if there is a turn."""
+        if self._free > 0 and self._not_begun:
+            self._next[self._not_begun[0]].notify_all()
 
     def _give_back(self) -> None:
         with self._changed:
             self._free += 1
             self._changed.notify_all()
+            self._wake_next()
 
     def _end(self, node: str, good: bool) -> None:
         with self._changed:

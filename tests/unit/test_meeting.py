@@ -158,3 +158,30 @@ def test_ctrl_c_ends_the_waiting() -> None:
         thread.join(10)
         assert not thread.is_alive()
     assert len(ended) == 2
+
+
+def test_who_waits_for_a_turn_is_woken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or three hundred nodes would spend their time on waking each other."""
+    woken = 0
+    wait = threading.Condition.wait
+
+    def counted(self: threading.Condition, timeout: float | None = None) -> bool:
+        nonlocal woken
+        told = wait(self, timeout)
+        woken += told
+        return told
+
+    many = [f"node{number}" for number in range(60)]
+    meeting = Meeting(many, 4, Stop())
+
+    def one(node: str) -> None:
+        with meeting.turn(node):
+            meeting.came_through(node, "engine")
+
+    monkeypatch.setattr("labctl.meeting.threading.Condition.wait", counted)
+    threads = [threading.Thread(target=one, args=(node,)) for node in reversed(many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert woken <= 3 * len(many)
