@@ -136,6 +136,10 @@ class Node:
         """Pull the plug and throw the machine away."""
         self._kill()
         subprocess.run(["umount", "--lazy", self.root], check=False, capture_output=True)
+        # Connections that nobody ends keep a network name space alive for minutes, and in it the
+        # address; so its link is cut first.
+        link = _link(self.address)
+        subprocess.run(["ip", "link", "delete", link], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -203,14 +207,18 @@ def create(name: str, address: str, world: str, guest: Path, key: Path, nodes: P
     (etc / "resolv.conf").write_text(f"nameserver {SERVICE_ADDRESS}\n")
     interface = _INTERFACE.format(address=address, gateway=SERVICE_ADDRESS)
     (etc / "sysconfig/network-scripts/ifcfg-eth0").write_text(interface)
-    # Outside ends of links share the world's name space; eleven characters are the node's own.
-    link = f"ve-{address.rpartition('.')[2]}"
+    link = _link(address)
     run("ip", "netns", "add", name)
     run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
     run("ip", "link", "set", link, "master", BRIDGE, "up")
     run("ip", "-n", name, "link", "set", "lo", "up")
     (folder / "node.json").write_text(json.dumps(asdict(node), default=str))
     return node
+
+
+def _link(address: str) -> str:
+    """The name of a node's link where it meets the bridge; fifteen characters are the limit."""
+    return f"ve-{address.rpartition('.')[2]}"
 
 
 def load(folder: Path) -> Node:
