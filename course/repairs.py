@@ -73,7 +73,7 @@ def test_mirrors_answer(desk: Desk) -> None:
 def test_pull(desk: Desk) -> None:
     """an image is pulled and runs"""
     name = desk.image("hello")
-    desk.run("docker pull %s", name)  # where it was there already, the registry is asked at least
+    desk.pull(name)  # where it was there already, the registry is asked at least
     said = desk.out("docker run --rm --label %s %s", desk.label, name)
     assert "Hello from Docker!" in said
 

@@ -26,6 +26,11 @@ PLACE = PurePosixPath("/var/tmp/rehearse")
 _FROM = re.compile(r"^(FROM\s.*)$", re.MULTILINE | re.IGNORECASE)
 
 
+_TRIES = 6
+_ASTRAY = ("network is unreachable", "no such host")
+"""What an engine says that was put out of step, see `Desk.pull`."""
+
+
 @dataclass
 class Desk:
     """The place on one node where one exercise works.
@@ -137,8 +142,24 @@ class Desk:
         name = self.images[word]
         if self.run("docker image inspect %s", name, ok=False).rc != 0:
             self.run("echo %s >>%s", name, PLACE / "pulled")
-            self.run("docker pull --quiet %s", name)
+            self.pull(name)
         return name
+
+    def pull(self, name: str) -> None:
+        """Pull an image, whether it is there or not.
+
+        Another node's exercises on overlay networks may have put this engine out of step, so that
+        it looks for the network where there is none (moby#39372); a few tries get past that.
+
+        Raises:
+            AssertionError: it could not be pulled.
+        """
+        for _ in range(_TRIES):
+            result = self.run("docker pull --quiet %s", name, ok=False)
+            if not any(words in result.stderr for words in _ASTRAY):
+                break
+        if result.rc != 0:
+            self.run("docker pull --quiet %s", name)
 
     def engine_network(self, name: str) -> None:
         """Say that the engine may make a network by itself, which it would keep.

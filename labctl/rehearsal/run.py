@@ -15,6 +15,7 @@ from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
+from labctl.rehearsal.astray import mend
 from labctl.rehearsal.sections import Section, choose, discover, shared
 from labctl.remote.target import Target
 from labctl.report import NodeReport
@@ -119,6 +120,7 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
         except Interrupted as error:
             error.hint = "what the exercises had made was removed; the same command begins anew"
             raise
+        mend(lab, nodes)
     names = tuple(section.name for section in sections)
     return Rehearsal(lab.spec.name, names, tuple(results), began, time.time() - began)
 

@@ -20,12 +20,13 @@ ORDER = (
     "images",
     "containers",
     "dockerfile",
-    "network",
     "volumes",
     "compose",
     "repairs",
+    "network",
 )
-"""The course's own sections, in the order of the course; others come after them."""
+"""The course's own sections, in the order of the course but for networks, after which an engine may
+be out of step (see `labctl.rehearsal.astray`); others come after them."""
 
 
 @dataclass(frozen=True, slots=True)

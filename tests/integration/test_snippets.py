@@ -31,6 +31,7 @@ from labctl.playbook import (
     Undecided,
     load,
 )
+from labctl.rehearsal import astray
 from labctl.remote.exchange import Observed, compose
 from labctl.resources.base import Resource
 from labctl.vault import Vault
@@ -184,7 +185,11 @@ def every_snippet(vault: Vault) -> list[Snippet]:
         for resource in OTHERS
         for text in scripts(resource, (*NOTHING_THERE, *OLD))
     }
-    return [*found.values(), Snippet("facts", facts.PROBE)]
+    return [
+        *found.values(),
+        Snippet("facts", facts.PROBE),
+        Snippet("rehearsal.astray", astray.MEND),
+    ]
 
 
 @pytest.fixture(scope="module")
