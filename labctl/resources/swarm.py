@@ -72,23 +72,31 @@ class SwarmWorker:
     def id(self) -> str:
         return "swarm:member"
 
+    @property
+    def _acquainted(self) -> str:
+        """Return sh that fails where the manager is of another swarm than this node, or of none.
+
+        curl says 60 where the other end's certificate is not signed by the authority of this
+        node's swarm, and 7 where nobody takes the connection. That the manager wants a certificate
+        too, and ends the conversation, is no matter.
+        """
+        root = "$(docker info --format '{{.DockerRootDir}}')"
+        return (
+            f'authority="{root}/swarm/certificates/swarm-root-ca.crt"\n'
+            '[ -e "$authority" ] || exit 1\n'
+            'curl --silent --output /dev/null --max-time 10 --cacert "$authority"'
+            f" --resolve swarm-manager:{PORT}:{self.manager} https://swarm-manager:{PORT}/\n"
+            "case $? in 7|60) exit 1;; esac"
+        )
+
     def probe(self) -> str:
         wanted = (
             "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}}"
             " {{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}"
         )
-        known = (
-            "\"$(docker info --format '{{.DockerRootDir}}')\"/swarm/certificates/swarm-root-ca.crt"
-        )
         return (
             f"docker info --format {quote(wanted)} || exit 1\n"
-            f"authority={known}\n"
-            'if [ -e "$authority" ]; then\n'
-            '  curl --silent --output /dev/null --max-time 10 --cacert "$authority"'
-            f" --resolve swarm-manager:{PORT}:{self.manager} https://swarm-manager:{PORT}/\n"
-            # 60: the other end's certificate is not signed by the authority of this node's swarm.
-            "  [ $? != 60 ] || echo stranger\n"
-            "fi"
+            f"( {self._acquainted}\n) || echo stranger"
         )
 
     def plan(self, observed: Observed) -> Change | None:
@@ -101,14 +109,17 @@ class SwarmWorker:
             return None
         inside = seen[:1] != ["inactive"]
         own = quote(self.address)
-        script = (
+        join = (
             f'{_leave(inside)}docker swarm join --token "$answer" --advertise-addr {own}'
             f" --data-path-addr {own} {quote(at)}"
         )
+        if seen == [*wanted, "stranger"]:
+            # The manager's engine may just have been restarting; by now it has answered.
+            join = f"if ( {self._acquainted}\n); then exit 0; fi\n{join}"
         left = "leave another swarm and " if inside else ""
         return Change(
             f"{left}join the swarm of {at}",
-            script,
+            join,
             f"-{' '.join(seen)}\n+{' '.join(wanted)}",
             self.ask,
         )

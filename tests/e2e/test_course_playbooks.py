@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def whole(world: World, nodes: dict[str, Node], folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def first_run(lab: Lab, whole: dict[str, Any]) -> Run:
+def first_run(lab: Lab, whole: dict[str, Any], world: World) -> Run:
+    world.clear_access_log()
     lab.write(whole)
     return lab.run("up")
 
@@ -78,6 +80,186 @@ def test_a_second_run_takes_one_exchange_and_changes_nothing(lab: Lab, first_run
     for name in NAMES:
         assert run.changes(name) == []
         assert run.exchanges(name) == 1
+
+
+# -- hub-cache and images
+
+
+def layers(world: World, image: str) -> list[tuple[str, str]]:
+    """Return (path, client) of each layer or configuration of an image that left Docker Hub."""
+    return [
+        (request.path, request.client)
+        for request in world.access_log()
+        if f"/library/{image}/blobs/" in request.path
+        and request.method == "GET"
+        and request.status == 200
+    ]
+
+
+@pytest.mark.parametrize("image", [name.partition(":")[0] for name in IMAGES])
+def test_images_came_over_the_uplink_once(
+    first_run: Run, world: World, nodes: dict[str, Node], image: str
+) -> None:
+    seen = layers(world, image)
+    assert len(seen) == len(set(seen)) > 0
+    assert {client for _, client in seen} == {nodes[FIRST].address}
+
+
+def test_images_are_the_same_and_under_their_own_names(
+    first_run: Run, nodes: dict[str, Node]
+) -> None:
+    for name in IMAGES:
+        ids = {n.sh(f"docker image inspect -f '{{{{.Id}}}}' {name}").stdout for n in nodes.values()}
+        assert len(ids) == 1
+    for node in nodes.values():
+        assert "labctl/" not in node.sh("docker images --format '{{.Repository}}'").stdout
+
+
+def test_a_missing_image_is_taken_again_and_not_from_outside(
+    lab: Lab, nodes: dict[str, Node], world: World
+) -> None:
+    nodes[SECOND].sh("docker image rm -f nginx:1.22")
+    nodes[SECOND].sh("docker tag alpine:3.18 nginx:1.22")  # another image of that name
+    world.clear_access_log()
+    run = lab.run("provision").expect(0)
+    assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["image:nginx:1.22"])
+    assert layers(world, "nginx") == []
+
+
+def test_a_digest_is_pulled_by_it(
+    lab: Lab, nodes: dict[str, Node], whole: dict[str, Any], world: World
+) -> None:
+    digests = nodes[FIRST].sh("docker image inspect -f '{{.RepoDigests}}' nginx:1.22").stdout
+    digest = digests.strip("[]\n").split()[0].partition("@")[2]
+    lab.write({**whole, "images": [f"nginx:pinned@{digest}"]})
+    run = lab.run("provision", "--only", "images", "--verify").expect(0)
+    assert run.changes(FIRST) == run.changes(SECOND) == ["image:nginx:pinned"]
+    wrong = f"sha256:{'0' * 64}"
+    lab.write({**whole, "images": [f"nginx:wrong@{wrong}"]})
+    run = lab.run("provision", "--only", "images").expect(1)
+    assert run.result(FIRST)["error"]["kind"] == "ChangeFailed"
+    assert run.result(SECOND)["error"]["kind"] == "WaitedInVain"
+    assert f"{FIRST} failed" in run.result(SECOND)["error"]["message"]
+    lab.write(whole)
+
+
+def test_the_cache_saves_the_uplink_and_its_loss_stops_nothing(
+    lab: Lab, nodes: dict[str, Node], world: World
+) -> None:
+    world.clear_access_log()
+    nodes[SECOND].sh("docker pull redis:alpine")
+    nodes[FIRST].sh("docker pull redis:alpine")
+    assert len(layers(world, "redis")) == len(set(layers(world, "redis")))
+    nodes[FIRST].sh("docker stop labctl-hub-cache")
+    nodes[SECOND].sh("docker image rm busybox:1.35.0; docker pull busybox:1.35.0")
+    run = lab.run("provision").expect(0)
+    assert run.changes(FIRST) == ["container:labctl-hub-cache"]
+
+
+# -- compose-app
+
+
+def page(nodes: dict[str, Node]) -> str:
+    with urllib.request.urlopen(f"http://{nodes[SECOND].address}:8080/", timeout=20) as answer:
+        return str(answer.read().decode())
+
+
+def test_the_application_answers(first_run: Run, nodes: dict[str, Node]) -> None:
+    assert page(nodes) == "hello from class\n"
+
+
+def test_what_changes_in_its_folder_is_seen(lab: Lab, nodes: dict[str, Node], folder: Path) -> None:
+    (folder / "site/index.html").write_text("goodbye\n")
+    (folder / "serve.sh").write_text("#!/bin/sh\n# another\nexec httpd -f -h /site\n")
+    nodes[SECOND].sh("echo data >/srv/counter/site/of-a-container")
+    run = lab.run("provision").expect(0)
+    assert run.changes(SECOND) == ["folder:/srv/counter", "project:counter"]
+    assert run.changes(FIRST) == []
+    assert page(nodes) == "goodbye\n"
+    assert nodes[SECOND].sh("cat /srv/counter/site/of-a-container").stdout == "data\n"
+    assert "another" in nodes[SECOND].sh("docker exec counter_web_1 cat /serve.sh").stdout
+
+
+def test_an_application_that_is_down_is_brought_up(lab: Lab, nodes: dict[str, Node]) -> None:
+    nodes[SECOND].sh("docker stop -t 0 counter_web_1")
+    assert lab.run("provision").expect(0).changes(SECOND) == ["project:counter"]
+    assert page(nodes) == "goodbye\n"
+
+
+# -- overlay
+
+
+def reach_each_other(nodes: dict[str, Node]) -> None:
+    """Let two containers on two nodes find each other by name, over a network of the first."""
+    nodes[FIRST].sh("docker network create --driver overlay --attachable class")
+    try:
+        for node, name in ((nodes[FIRST], "left"), (nodes[SECOND], "right")):
+            node.sh(f"docker run -d --name {name} --network class busybox sleep 600")
+        for node, name, other in (
+            (nodes[FIRST], "left", "right"),
+            (nodes[SECOND], "right", "left"),
+        ):
+            ping = f"docker exec {name} ping -c 1 -W 2 {other}"
+            node.sh(f"for i in 1 2 3 4 5 6 7 8 9; do {ping} && exit; sleep 1; done; exit 1")
+    finally:
+        for node, name in ((nodes[SECOND], "right"), (nodes[FIRST], "left")):
+            node.sh(f"docker rm -f {name}", check=False)
+        nodes[FIRST].sh("sleep 1; docker network rm class", check=False)
+
+
+def test_by_etcd(first_run: Run, nodes: dict[str, Node]) -> None:
+    info = nodes[SECOND].sh("docker info -f '{{.ClusterStore}} {{.Swarm.LocalNodeState}}'").stdout
+    assert info.startswith("etcd://")
+    assert info.endswith("inactive\n")
+    reach_each_other(nodes)
+
+
+def test_a_member_that_stopped_is_started(lab: Lab, nodes: dict[str, Node]) -> None:
+    nodes[SECOND].sh("systemctl stop etcd")
+    run = lab.run("provision").expect(0)
+    assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["service:etcd"])
+
+
+def test_from_etcd_to_swarm(lab: Lab, nodes: dict[str, Node], whole: dict[str, Any]) -> None:
+    lab.write({**whole, "overlay": "swarm"})
+    run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)
+    for name in NAMES:
+        assert run.changes(name) == [
+            "file:/etc/docker/daemon.json",
+            "service:docker",
+            "command:stop etcd, which networks by swarm do without",
+            "swarm:member",
+        ]
+        assert {c["outcome"] for c in run.result(name)["checks"]} <= {"passed", "skipped"}
+    token = nodes[FIRST].sh("docker swarm join-token -q worker").stdout.strip()
+    assert token.startswith("SWMTKN")
+    for text in (run.stdout, run.stderr):
+        assert token not in text
+    for path in (lab.folder / ".labctl").rglob("*"):
+        assert not path.is_file() or token not in path.read_text(errors="replace"), path
+    reach_each_other(nodes)
+    run = lab.run("provision").expect(0)
+    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
+
+
+def test_a_worker_of_a_swarm_that_is_gone_joins_the_new_one(
+    lab: Lab, nodes: dict[str, Node]
+) -> None:
+    nodes[FIRST].sh("docker swarm leave --force")
+    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
+    assert run.changes(FIRST) == run.changes(SECOND) == ["swarm:member"]
+    reach_each_other(nodes)
+
+
+def test_and_back_to_etcd(lab: Lab, nodes: dict[str, Node], whole: dict[str, Any]) -> None:
+    lab.write(whole)
+    run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)
+    for name in NAMES:
+        assert run.changes(name)[0] == "swarm:none"
+        assert "service:etcd" in run.changes(name)
+    reach_each_other(nodes)
+    run = lab.run("provision").expect(0)
+    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
 
 
 # -- registry
