@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from labctl.converge import Asker
-from labctl.errors import Interrupted, LabctlError, WaitedInVain
+from labctl.errors import Interrupted, RemoteError, WaitedInVain
 from labctl.events import Phase, PhaseEntered
 from labctl.lab import Lab
 from labctl.meeting import Meeting
@@ -43,23 +43,24 @@ def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
 
 def _told(lab: Lab, node: str, question: Ask) -> str:
     """Run the question's script on the other node until it succeeds, for a minute at most."""
-    end = time.monotonic() + ANSWER_SECONDS
     what = f"{node} needs {question.playbook} of {question.node}"
-    hint = f"look at that node with `labctl provision --limit {question.node}`"
-    with lab.remote(question.node) as remote:
-        while True:
-            try:
+    end = time.monotonic() + ANSWER_SECONDS
+    try:
+        with lab.remote(question.node) as remote:
+            while True:
                 seen = exchange(remote, [question.script or ":"])[0]
-            except Interrupted:
-                raise
-            except LabctlError as error:
-                error.node = node
-                error.message = f"{what}: {error.message}"
-                raise
-            if seen.ok:
-                return seen.output.strip()
-            if time.monotonic() > end:
-                said = "" if question.secret else seen.text[-2000:]
-                raise WaitedInVain(f"{what}, and has no answer", hint=hint, details=said)
-            if lab.stop.requested.wait(_PAUSE):
-                raise Interrupted("interrupted while it waited", node=node)
+                if seen.ok:
+                    return seen.output.strip()
+                if time.monotonic() > end:
+                    break
+                if lab.stop.requested.wait(_PAUSE):
+                    raise Interrupted("interrupted while it waited", node=node)
+    except RemoteError as error:
+        error.node = node
+        error.message = f"{what}: {error.message}"
+        raise
+    raise WaitedInVain(
+        f"{what}, and has no answer",
+        hint=f"look at that node with `labctl provision --limit {question.node}`",
+        details="" if question.secret else seen.text[-2000:],
+    )

@@ -29,8 +29,8 @@ class Ask:
     Parameters:
         node: the node to ask.
         playbook: what the other node must have come through.
-        script: POSIX sh, run there as root, that only looks and tells on stdout; it is repeated for
-            a minute while it fails. Empty: the waiting was all.
+        script: POSIX sh, run there as root, that tells on stdout; it may make ready what is asked
+            for, and is repeated for a minute while it fails. Empty: the waiting was all.
         secret: its answer is for the change alone, and is shown nowhere.
     """
 

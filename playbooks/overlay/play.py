@@ -10,6 +10,8 @@ The store has neither password nor TLS, as in the course: whoever is in the lab'
 to it.
 """
 
+from collections.abc import Mapping
+
 from labctl import services
 from labctl.playbook import (
     Ask,
@@ -30,6 +32,7 @@ NEEDS = ("hosts", "mirrors")
 CHECKED_TOGETHER = True
 
 CONFIG = "/etc/etcd/etcd.conf"
+DATA = "/var/lib/etcd/labctl.etcd"
 MARK = "# Written by labctl; what stood here before is in etcd.conf.before-labctl."
 
 
@@ -51,7 +54,7 @@ def _etcd(play: Play, address: str) -> Plays:
     cluster = ",".join(f"{name}=http://{one}:{peer}" for name, one in members.items())
     settings = {
         "ETCD_NAME": play.node.name,
-        "ETCD_DATA_DIR": "/var/lib/etcd/labctl.etcd",
+        "ETCD_DATA_DIR": DATA,
         "ETCD_LISTEN_PEER_URLS": f"http://{address}:{peer}",
         "ETCD_LISTEN_CLIENT_URLS": f"http://{address}:{client},http://127.0.0.1:{client}",
         "ETCD_ADVERTISE_CLIENT_URLS": f"http://{address}:{client}",
@@ -70,7 +73,53 @@ def _etcd(play: Play, address: str) -> Plays:
         "[Service]\nType=simple\nRestart=always\nRestartSec=2\n",
         loaded_by=LoadedBy("etcd"),
     )
+    others = {name: one for name, one in members.items() if name != play.node.name}
+    if others:
+        yield _place_of_its_own(address, others)
     yield Service("etcd")
+
+
+def _place_of_its_own(address: str, others: Mapping[str, str]) -> Command:
+    """A member that was made anew: the others still have it as the one that it was, with its data.
+
+    It is taken out and let in again, empty. Where there were but two, the other alone is no
+    majority and can do neither; but half of the store is lost for good then, so that the other may
+    go on alone, with all that it has.
+    """
+    peer_url = f"http://{address}:{services.ETCD_PEER_PORT}"
+    helper, at = next(iter(others.items()))
+    api = f"http://{at}:{services.ETCD_PORT}"
+    healthy = f'curl --silent --max-time 10 {api}/health | grep -q \'"health": *"true"\''
+    alone = (
+        f"{healthy} && exit 0\n"
+        f"[ {len(others)} = 1 ] || {{ echo 'the store has lost its majority'; exit 1; }}\n"
+        "systemctl set-environment ETCD_FORCE_NEW_CLUSTER=true && systemctl restart etcd\n"
+        "systemctl unset-environment ETCD_FORCE_NEW_CLUSTER\n"
+        f"for i in 1 2 3 4 5 6 7 8 9 10; do {healthy} && exit 0; sleep 1; done; exit 1"
+    )
+    # A member that never ran has no client's addresses yet.
+    mine = (
+        f"curl --silent --max-time 10 {api}/v2/members | tr '{{' '\\n' | grep -F {quote(peer_url)}"
+    )
+    ident = 'sed -n \'s/.*"id":"\\([0-9a-f]*\\)".*/\\1/p\''
+    json = "--header 'Content-Type: application/json'"
+    new = quote(f'{{"peerURLs": ["{peer_url}"]}}')
+    return Command(
+        "take its place in the store again",
+        check=f'[ -d {DATA}/member ] || ! {mine} | grep -q \'"clientURLs":\\["\'',
+        apply="\n".join(
+            [
+                "set -e",
+                f"id=$({mine} | {ident})",
+                f'[ -z "$id" ] || curl --silent --fail --request DELETE {api}/v2/members/"$id"',
+                f"curl --silent --fail {json} --data {new} {api}/v2/members",
+                "systemctl set-environment ETCD_INITIAL_CLUSTER_STATE=existing",
+                "systemctl restart etcd && sleep 2 || :",
+                "systemctl unset-environment ETCD_INITIAL_CLUSTER_STATE",
+            ]
+        ),
+        ask=Ask(helper, "overlay", alone),
+    )
 
 
 def _swarm(play: Play, address: str) -> Plays:

@@ -220,6 +220,20 @@ def test_a_member_that_stopped_is_started(lab: Lab, nodes: dict[str, Node]) -> N
     assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["service:etcd"])
 
 
+def test_a_member_that_was_made_anew_takes_its_place_again(
+    lab: Lab, nodes: dict[str, Node]
+) -> None:
+    """With it went the majority of two; the other goes on with what it has."""
+    nodes[FIRST].sh("docker network create -d overlay --attachable kept")
+    nodes[SECOND].sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
+    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
+    assert run.changes(SECOND) == ["command:take its place in the store again"]
+    assert {c["outcome"] for c in run.result(SECOND)["checks"]} <= {"passed", "skipped"}
+    assert "kept" in nodes[SECOND].sh("docker network ls").stdout
+    nodes[FIRST].sh("docker network rm kept")
+    assert lab.run("provision").expect(0).changes(SECOND) == []
+
+
 def test_from_etcd_to_swarm(lab: Lab, nodes: dict[str, Node], whole: dict[str, Any]) -> None:
     lab.write({**whole, "overlay": "swarm"})
     run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)

@@ -1,0 +1,95 @@
+"""Asking another node: when it has come far enough, until it knows, and not for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from labctl import neighbours
+from labctl.errors import ConnectFailed, WaitedInVain
+from labctl.events import Phase, PhaseEntered
+from labctl.fanout import Stop
+from labctl.lab import Lab
+from labctl.meeting import Meeting
+from labctl.neighbours import asker
+from labctl.resources.base import Ask
+from tests.unit.fakes import FakeNode, Heard
+
+
+class FakeLab:
+    """A lab whose one other node is a fake one, or cannot be reached."""
+
+    def __init__(self, manager: FakeNode | None) -> None:
+        self.manager = manager
+        self.emit = Heard()
+        self.stop = Stop()
+        self.reached: list[str] = []
+
+    @contextmanager
+    def remote(self, name: str) -> Iterator[FakeNode]:
+        self.reached.append(name)
+        if self.manager is None:
+            raise ConnectFailed("no ssh connection", node=name)
+        yield self.manager
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "_PAUSE", 0.01)
+    monkeypatch.setattr(neighbours, "ANSWER_SECONDS", 0.2)
+
+
+def ask(
+    lab: FakeLab, question: Ask, nodes: tuple[str, ...] = ("worker",), through: str = ""
+) -> Any:
+    meeting = Meeting(nodes, 2, lab.stop)
+    with meeting.turn("worker"):
+        if through:
+            meeting.came_through("manager", through)
+        return asker(cast(Lab, lab), "worker", meeting)(question)
+
+
+def test_a_node_outside_the_run_is_asked_at_once() -> None:
+    lab = FakeLab(FakeNode("manager", settings={"token": "abc\n"}))
+    assert ask(lab, Ask("manager", "overlay", "get token")) == "abc"
+    phases = [(e.node, e.phase) for e in lab.emit.of(PhaseEntered)]
+    assert phases == [("worker", Phase.WAITING), ("worker", Phase.PROVISIONING)]
+
+
+def test_one_of_the_run_that_is_through_need_not_be_spoken_with() -> None:
+    lab = FakeLab(None)
+    both = ("worker", "manager")
+    assert ask(lab, Ask("manager", "registry"), both, through="registry") == ""
+    assert lab.reached == []
+
+
+def test_one_outside_the_run_is_spoken_with_even_for_nothing() -> None:
+    """It may be off; better to hear that here than in the change that builds on it."""
+    with pytest.raises(ConnectFailed) as caught:
+        ask(FakeLab(None), Ask("manager", "registry"))
+    assert caught.value.message == "worker needs registry of manager: no ssh connection"
+    assert caught.value.node == "worker"
+
+
+def test_it_is_asked_again_until_it_knows() -> None:
+    class Late(FakeNode):
+        def _obey(self, snippet: str) -> tuple[int, bytes]:
+            if len(self.scripts) < 3:
+                return 1, b"not yet"
+            return 0, b"abc\n"
+
+    node = Late("manager")
+    assert ask(FakeLab(node), Ask("manager", "overlay", "get token")) == "abc"
+    assert len(node.scripts) == 3
+
+
+@pytest.mark.parametrize("secret", [True, False])
+def test_but_not_for_ever_and_a_secret_is_not_told(secret: bool) -> None:
+    lab = FakeLab(FakeNode("manager"))
+    with pytest.raises(WaitedInVain) as caught:
+        ask(lab, Ask("manager", "overlay", "fail half a token", secret=secret))
+    assert "provision --limit manager" in caught.value.hint
+    assert ("half a token" in caught.value.details) is not secret
