@@ -1,0 +1,134 @@
+"""What playbooks run for the whole lab follows from lab.yaml, and from which of them are named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl import services
+from labctl.playbook import EngineConfig, NoSwarm, Play, Playbook, Resource, load, load_all
+from labctl.vault import Vault
+from labctl.workspace import packaged
+from tests.unit.fakes import CENTOS, lab_spec
+
+COURSE = ("registry", "hub-cache", "images", "overlay", "compose-app")
+PLAIN = ("repos", "hosts", "engine", "mirrors", "compose")
+
+
+def resources(
+    tmp_path: Path, name: str, running: tuple[str, ...], node: int = 0, **raw: Any
+) -> list[Resource]:
+    """Return what a shipped playbook wants of a node, where these playbooks run."""
+    lab = lab_spec(docker={"mirrors": ["https://mirror.example"]}, **raw)
+    (book,) = load([name], [packaged("playbooks")])
+    play = Play(
+        lab=lab,
+        node=lab.lab_nodes[node],
+        facts=CENTOS,
+        user="vagrant",
+        addresses={n.name: n.address for n in lab.lab_nodes if n.address},
+        templates=(packaged("templates"),),
+        playbooks=running,
+        keeper=Vault(tmp_path / "private", "lab"),
+    )
+    return list(book.play(play))
+
+
+def settings(found: list[Resource]) -> dict[str, Any]:
+    (config,) = [one for one in found if isinstance(one, EngineConfig)]
+    return dict(json.loads(config.content))
+
+
+def test_daemon_json_without_the_courses_playbooks_is_as_ever(tmp_path: Path) -> None:
+    found = resources(tmp_path, "mirrors", PLAIN)
+    assert settings(found) == {"registry-mirrors": ["https://mirror.example"]}
+    assert not any(isinstance(one, NoSwarm) for one in found)
+
+
+def test_the_cache_comes_before_the_mirrors(tmp_path: Path) -> None:
+    found = resources(tmp_path, "mirrors", (*PLAIN, "hub-cache"), node=1)
+    cache = "https://docker-node1:5001"
+    assert settings(found) == {"registry-mirrors": [cache, "https://mirror.example"]}
+    own = {"url": "https://mirror.example/"}
+    found = resources(tmp_path, "mirrors", (*PLAIN, "hub-cache"), hub_cache=own)
+    assert settings(found) == {"registry-mirrors": ["https://mirror.example"]}
+
+
+def test_etcd_is_named_only_after_the_swarm_was_left(tmp_path: Path) -> None:
+    found = resources(tmp_path, "mirrors", (*PLAIN, "overlay"), node=1)
+    kinds = [type(one).__name__ for one in found]
+    assert kinds == ["NoSwarm", "EngineConfig", "Service"]
+    assert settings(found)["cluster-store"] == "etcd://192.168.56.11:2379,192.168.56.12:2379"
+    assert settings(found)["cluster-advertise"] == "192.168.56.12:2376"
+
+
+@pytest.mark.parametrize("raw", [{"overlay": "swarm"}, {"toolchain": "latest-el7"}])
+def test_swarm_wants_nothing_of_daemon_json(tmp_path: Path, raw: dict[str, Any]) -> None:
+    found = resources(tmp_path, "mirrors", (*PLAIN, "overlay"), **raw)
+    assert settings(found) == {"registry-mirrors": ["https://mirror.example"]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "mode"),
+    [
+        ({}, "etcd"),
+        ({"toolchain": "latest-el7"}, "swarm"),
+        ({"overlay": "swarm"}, "swarm"),
+        ({"overlay": "etcd"}, "etcd"),
+        ({"toolchain": {"base": "course", "docker": "22.0.1-3.el7"}}, "etcd"),
+        ({"toolchain": {"base": "course", "docker": "23.0.0-1.el7"}}, "swarm"),
+    ],
+)
+def test_the_way_of_networks_follows_the_engine(raw: dict[str, Any], mode: str) -> None:
+    assert services.overlay_mode(lab_spec(**raw)) == mode
+
+
+@pytest.mark.parametrize(("nodes", "members"), [(1, 1), (2, 2), (3, 3), (9, 3)])
+def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
+    assert len(services.etcd_members(lab_spec(nodes=nodes))) == members
+
+
+@pytest.mark.parametrize(
+    ("name", "node", "ids"),
+    [
+        ("registry", 1, ["file:/etc/docker/certs.d/docker-node1:5000/ca.crt", "login:", "login:"]),
+        ("hub-cache", 1, ["file:/etc/docker/certs.d/docker-node1:5001/ca.crt"]),
+        ("images", 0, ["image:nginx:1.22"]),
+        ("images", 1, ["image:nginx:1.22"]),
+        ("overlay", 3, []),
+        ("compose-app", 1, []),
+    ],
+)
+def test_what_the_other_nodes_have_to_do(
+    tmp_path: Path, name: str, node: int, ids: list[str]
+) -> None:
+    raw = {"nodes": 4, "images": ["nginx:1.22"], "compose_app": {"folder": "/nowhere"}}
+    found = [one.id for one in resources(tmp_path, name, (*PLAIN, *COURSE), node, **raw)]
+    assert len(found) == len(ids)
+    assert all(seen.startswith(wanted) for seen, wanted in zip(found, ids, strict=True))
+
+
+def test_each_brings_what_it_needs() -> None:
+    def order(*names: str) -> list[str]:
+        return [book.name for book in load_all(names, [packaged("playbooks")])]
+
+    assert order("images") == ["hosts", "registry", "images"]
+    assert order(*PLAIN, "images") == [*PLAIN, "registry", "images"]
+    assert order("overlay") == ["hosts", "mirrors", "overlay"]
+    assert order(*PLAIN, *COURSE) == [*PLAIN, *COURSE]
+
+
+def test_only_overlay_is_checked_together() -> None:
+    books: tuple[Playbook, ...] = load((*PLAIN, *COURSE), [packaged("playbooks")])
+    assert [book.name for book in books if book.together] == ["overlay"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "project"), [("/a/My App", "myapp"), ("/a/counter", "counter"), ("/a/…", "app")]
+)
+def test_a_project_is_named_after_its_folder(folder: str, project: str) -> None:
+    found = services.compose_app(lab_spec(compose_app={"folder": folder}))
+    assert found == {"node": "docker-node1", "folder": f"/srv/{project}", "project": project}
