@@ -96,9 +96,15 @@ def engine_settings(
     }
 
 
-def mirrors(lab: LabSpec, playbooks: Collection[str], chosen: list[str]) -> list[str]:
-    """Return the engine's mirrors in their order: the lab's cache before those that were chosen."""
-    cache = [hub_cache_url(lab)] if "hub-cache" in playbooks else []
+def mirrors(lab: LabSpec, playbooks: Collection[str], node: str, chosen: list[str]) -> list[str]:
+    """Return a node's mirrors in their order: the lab's cache before those that were chosen.
+
+    The node that runs the cache does without it. A cache of registry 2 fetches what it has not got
+    twice, once for the one who asks and once for itself, and that node's pulls need no cache.
+    """
+    place = hub_cache(lab)
+    uses = "hub-cache" in playbooks and (place is None or place.node != node)
+    cache = [hub_cache_url(lab)] if uses else []
     return [*cache, *(mirror for mirror in chosen if mirror.rstrip("/") not in cache)]
 
 

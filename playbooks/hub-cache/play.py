@@ -1,7 +1,8 @@
 """A cache of Docker Hub in the lab: what one node has pulled comes over the uplink no more.
 
-The playbook mirrors puts it before all other mirrors of each node; where it does not answer, the
-engine goes on to those. It speaks TLS by the lab's own CA, and anybody in the lab's network may
+The playbook mirrors puts it before all other mirrors of the other nodes; where it does not answer,
+the engine goes on to those. What it has not got it fetches twice, once for the one who asks and
+once for itself: registry 2 is made so. What every node needs is better listed in `images`. It speaks TLS by the lab's own CA, and anybody in the lab's network may
 read from it, as from Docker Hub. What it has is kept in a named volume for a week.
 """
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from testinfra.host import Host
 
 
 def test_cache_is_the_first_mirror(host: Host, wanted: dict[str, Any]) -> None:
     """the engine asks the cache before all other mirrors"""
+    if wanted["name"] == wanted["hub_cache"]["node"]:
+        pytest.skip("this node runs the cache, and pulls past it")
     seen = host.check_output(
         "docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'"
     )

@@ -16,7 +16,7 @@ def play(play: Play) -> Plays:
     else:
         mirrors = list(docker.mirrors)
     # daemon.json is written here alone, so what other playbooks want in it is put in here.
-    mirrors = services.mirrors(play.lab, play.playbooks, mirrors)
+    mirrors = services.mirrors(play.lab, play.playbooks, play.node.name, mirrors)
     more = services.engine_settings(play.lab, play.playbooks, play.node.address)
     if "cluster-store" in more:
         yield NoSwarm()

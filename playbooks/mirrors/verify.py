@@ -10,7 +10,7 @@ def test_engine_uses_the_mirrors(host: Host, wanted: dict[str, Any]) -> None:
     chosen = wanted["docker"]["mirrors"]
     if chosen == "auto":
         chosen = wanted["choices"].get("mirrors.live", [])
-    if "hub_cache" in wanted:
+    if "hub_cache" in wanted and wanted["hub_cache"]["node"] != wanted["name"]:
         cache = wanted["hub_cache"]["url"]
         chosen = [cache, *(mirror for mirror in chosen if mirror.rstrip("/") != cache)]
     seen = host.run("docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'")

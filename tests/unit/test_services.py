@@ -48,10 +48,12 @@ def test_daemon_json_without_the_courses_playbooks_is_as_ever(tmp_path: Path) ->
     assert not any(isinstance(one, NoSwarm) for one in found)
 
 
-def test_the_cache_comes_before_the_mirrors(tmp_path: Path) -> None:
+def test_the_cache_comes_before_the_mirrors_on_the_other_nodes(tmp_path: Path) -> None:
     found = resources(tmp_path, "mirrors", (*PLAIN, "hub-cache"), node=1)
     cache = "https://docker-node1:5001"
     assert settings(found) == {"registry-mirrors": [cache, "https://mirror.example"]}
+    found = resources(tmp_path, "mirrors", (*PLAIN, "hub-cache"), node=0)
+    assert settings(found) == {"registry-mirrors": ["https://mirror.example"]}
     own = {"url": "https://mirror.example/"}
     found = resources(tmp_path, "mirrors", (*PLAIN, "hub-cache"), hub_cache=own)
     assert settings(found) == {"registry-mirrors": ["https://mirror.example"]}
