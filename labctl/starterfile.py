@@ -116,8 +116,8 @@ nodes: 2
 #  user: student
 #  password: a-secret-of-yours
 
-# hub-cache: what one node has pulled from Docker Hub, the next gets from a cache in the lab. It is on
-# a node, or with "url" one that exists already.
+# hub-cache: what one node has pulled from Docker Hub, the next gets from a cache in the lab, which
+# runs on a node, or with "url" exists already.
 #hub_cache:
 #  node: docker-node1
 #  port: 5001

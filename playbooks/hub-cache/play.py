@@ -2,8 +2,9 @@
 
 The playbook mirrors puts it before all other mirrors of the other nodes; where it does not answer,
 the engine goes on to those. What it has not got it fetches twice, once for the one who asks and
-once for itself: registry 2 is made so. What every node needs is better listed in `images`. It speaks TLS by the lab's own CA, and anybody in the lab's network may
-read from it, as from Docker Hub. What it has is kept in a named volume for a week.
+once for itself: registry 2 is made so. What every node needs is better listed in `images`. It
+speaks TLS by the lab's own CA, and anybody in the lab's network may read from it, as from Docker
+Hub. What it has is kept in a named volume for a week.
 """
 
 from labctl import services
