@@ -90,13 +90,22 @@ def _place_of_its_own(address: str, others: Mapping[str, str]) -> Command:
     helper, at = next(iter(others.items()))
     api = f"http://{at}:{services.ETCD_PORT}"
     healthy = f'curl --silent --max-time 10 {api}/health | grep -q \'"health": *"true"\''
-    alone = (
-        f"{healthy} && exit 0\n"
-        f"[ {len(others)} = 1 ] || {{ echo 'the store has lost its majority'; exit 1; }}\n"
-        "systemctl set-environment ETCD_FORCE_NEW_CLUSTER=true && systemctl restart etcd\n"
-        "systemctl unset-environment ETCD_FORCE_NEW_CLUSTER\n"
-        f"for i in 1 2 3 4 5 6 7 8 9 10; do {healthy} && exit 0; sleep 1; done; exit 1"
-    )
+    if len(others) > 1:
+        # Two of three are gone, or do not answer; which of them, somebody has to see.
+        alone = f"{healthy} || {{ echo 'the store has lost its majority'; exit 1; }}"
+    else:
+        alone = "\n".join(
+            [
+                f"if {healthy}; then exit 0; fi",
+                "systemctl set-environment ETCD_FORCE_NEW_CLUSTER=true && systemctl restart etcd",
+                "systemctl unset-environment ETCD_FORCE_NEW_CLUSTER",
+                "waited=0",
+                f"until {healthy}; do",
+                '  [ "$waited" -lt 15 ] || exit 1',
+                "  sleep 1; waited=$((waited + 1))",
+                "done",
+            ]
+        )
     # A member that never ran has no client's addresses yet.
     mine = (
         f"curl --silent --max-time 10 {api}/v2/members | tr '{{' '\\n' | grep -F {quote(peer_url)}"
