@@ -72,8 +72,13 @@ def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
     _eventually(look)
 
 
-def test_container_on_a_network(host: Host, wanted: dict[str, Any]) -> None:
-    """a container gets an address on an attachable overlay network that is made here"""
+def test_network_is_made(host: Host, wanted: dict[str, Any]) -> None:
+    """an attachable overlay network is made here, and with Swarm a container gets an address on it
+
+    With a store no container is run: when one leaves such a network, threads of the engine may stay
+    in the network's name space, and its pulls fail now and then ("network is unreachable") until it
+    is restarted (moby/libnetwork#1838, moby/moby#39372). A check must not do that to a class.
+    """
     overlay = wanted["overlay"]
     if overlay["mode"] == "swarm" and wanted["name"] != overlay["manager"]:
         pytest.skip(f"networks are made on {overlay['manager']}")
@@ -82,7 +87,8 @@ def test_container_on_a_network(host: Host, wanted: dict[str, Any]) -> None:
     made = host.run("docker network create --driver overlay --attachable %s", name)
     assert made.rc == 0, made.stderr
     try:
-        seen = host.run("docker run --rm --network %s busybox ip -o -4 addr show eth0", name)
-        assert "inet " in seen.stdout, seen.stderr
+        if overlay["mode"] == "swarm":
+            seen = host.run("docker run --rm --network %s busybox ip -o -4 addr show eth0", name)
+            assert "inet " in seen.stdout, seen.stderr
     finally:
         host.run("docker network rm %s", name)

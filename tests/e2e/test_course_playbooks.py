@@ -22,7 +22,7 @@ from tests.testbed import Node, World
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
 BASE = ["repos", "hosts", "engine", "mirrors", "compose"]
-COURSE = ["registry", "hub-cache", "images", "overlay", "compose-app"]
+COURSE = ["registry", "hub-cache", "images", "compose-app"]
 APP = Path(__file__).parent / "app"
 IMAGES = ["alpine:3.18", "nginx:1.22"]
 REGISTRY = f"{FIRST}:5000"
@@ -195,96 +195,6 @@ def test_an_application_that_is_down_is_brought_up(lab: Lab, nodes: dict[str, No
     assert page(nodes) == "goodbye\n"
 
 
-# -- overlay
-
-
-def reach_each_other(nodes: dict[str, Node]) -> None:
-    """Let two containers on two nodes find each other by name, over a network of the first."""
-    nodes[FIRST].sh("docker network create --driver overlay --attachable class")
-    try:
-        for node, name in ((nodes[FIRST], "left"), (nodes[SECOND], "right")):
-            node.sh(f"docker run -d --name {name} --network class busybox sleep 600")
-        for node, name, other in (
-            (nodes[FIRST], "left", "right"),
-            (nodes[SECOND], "right", "left"),
-        ):
-            ping = f"docker exec {name} ping -c 1 -W 2 {other}"
-            node.sh(f"for i in 1 2 3 4 5 6 7 8 9; do {ping} && exit; sleep 1; done; exit 1")
-    finally:
-        for node, name in ((nodes[SECOND], "right"), (nodes[FIRST], "left")):
-            node.sh(f"docker rm -f {name}", check=False)
-        nodes[FIRST].sh("sleep 1; docker network rm class", check=False)
-
-
-def test_by_etcd(first_run: Run, nodes: dict[str, Node]) -> None:
-    info = nodes[SECOND].sh("docker info -f '{{.ClusterStore}} {{.Swarm.LocalNodeState}}'").stdout
-    assert info.startswith("etcd://")
-    assert info.endswith("inactive\n")
-    reach_each_other(nodes)
-
-
-def test_a_member_that_stopped_is_started(lab: Lab, nodes: dict[str, Node]) -> None:
-    nodes[SECOND].sh("systemctl stop etcd")
-    run = lab.run("provision").expect(0)
-    assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["service:etcd"])
-
-
-def test_a_member_that_was_made_anew_takes_its_place_again(
-    lab: Lab, nodes: dict[str, Node]
-) -> None:
-    """With it went the majority of two; the other goes on with what it has."""
-    nodes[FIRST].sh("docker network create -d overlay --attachable kept")
-    nodes[SECOND].sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
-    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
-    assert run.changes(SECOND) == ["command:take its place in the store again"]
-    assert {c["outcome"] for c in run.result(SECOND)["checks"]} <= {"passed", "skipped"}
-    assert "kept" in nodes[SECOND].sh("docker network ls").stdout
-    nodes[FIRST].sh("docker network rm kept")
-    assert lab.run("provision").expect(0).changes(SECOND) == []
-
-
-def test_from_etcd_to_swarm(lab: Lab, nodes: dict[str, Node], whole: dict[str, Any]) -> None:
-    lab.write({**whole, "overlay": "swarm"})
-    run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)
-    for name in NAMES:
-        assert run.changes(name) == [
-            "file:/etc/docker/daemon.json",
-            "service:docker",
-            "command:stop etcd, which networks by swarm do without",
-            "swarm:member",
-        ]
-        assert {c["outcome"] for c in run.result(name)["checks"]} <= {"passed", "skipped"}
-    token = nodes[FIRST].sh("docker swarm join-token -q worker").stdout.strip()
-    assert token.startswith("SWMTKN")
-    for text in (run.stdout, run.stderr):
-        assert token not in text
-    for path in (lab.folder / ".labctl").rglob("*"):
-        assert not path.is_file() or token not in path.read_text(errors="replace"), path
-    reach_each_other(nodes)
-    run = lab.run("provision").expect(0)
-    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
-
-
-def test_a_worker_of_a_swarm_that_is_gone_joins_the_new_one(
-    lab: Lab, nodes: dict[str, Node]
-) -> None:
-    nodes[FIRST].sh("docker swarm leave --force")
-    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
-    assert run.changes(FIRST) == run.changes(SECOND) == ["swarm:member"]
-    reach_each_other(nodes)
-
-
-def test_and_back_to_etcd(lab: Lab, nodes: dict[str, Node], whole: dict[str, Any]) -> None:
-    lab.write(whole)
-    run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)
-    for name in NAMES:
-        assert run.changes(name)[0] == "swarm:none"
-        assert "service:etcd" in run.changes(name)
-    reach_each_other(nodes)
-    run = lab.run("provision").expect(0)
-    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
-
-
 # -- registry
 
 
@@ -372,3 +282,113 @@ def test_a_flag_alone_brings_a_playbook(lab: Lab, whole: dict[str, Any]) -> None
     lab.write(whole)
     with_all = lab.run("provision").expect(0).of("Exchanged", FIRST)
     assert with_all[0]["snippets"] > without[0]["snippets"]
+
+
+# -- overlay
+
+
+def reach_each_other(nodes: dict[str, Node]) -> None:
+    """Let two containers on two nodes find each other by name, over a network of the first."""
+    nodes[FIRST].sh("docker network create --driver overlay --attachable class")
+    try:
+        for node, name in ((nodes[FIRST], "left"), (nodes[SECOND], "right")):
+            node.sh(f"docker run -d --name {name} --network class busybox sleep 600")
+        for node, name, other in (
+            (nodes[FIRST], "left", "right"),
+            (nodes[SECOND], "right", "left"),
+        ):
+            ping = f"docker exec {name} ping -c 1 -W 2 {other}"
+            # Engines with a store hear of one another by heartbeats, 20 seconds apart.
+            node.sh(f"for i in $(seq 30); do {ping} && exit; sleep 1; done; exit 1")
+    finally:
+        for node, name in ((nodes[SECOND], "right"), (nodes[FIRST], "left")):
+            node.sh(f"docker rm -f {name}", check=False)
+        nodes[FIRST].sh("sleep 1; docker network rm class", check=False)
+
+
+@pytest.fixture(scope="module")
+def all_five(lab: Lab, whole: dict[str, Any]) -> dict[str, Any]:
+    """The lab with overlay networks too, provisioned and verified.
+
+    It comes last: engines with a store, once a container has left an overlay network, now and then
+    dial out of that network's name space ("network is unreachable", moby/moby#39372).
+    """
+    everything = {**whole, "playbooks": [*whole["playbooks"], "overlay"]}
+    lab.write(everything)
+    run = lab.run("provision", "--verify").expect(0)
+    assert "overlay" in {c["playbook"] for c in run.result(SECOND)["checks"]}
+    return everything
+
+
+def test_all_five_are_left_alone_by_a_second_run(lab: Lab, all_five: dict[str, Any]) -> None:
+    run = lab.run("provision").expect(0)
+    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
+
+
+def test_by_etcd(all_five: dict[str, Any], nodes: dict[str, Node]) -> None:
+    info = nodes[SECOND].sh("docker info -f '{{.ClusterStore}} {{.Swarm.LocalNodeState}}'").stdout
+    assert info.startswith("etcd://")
+    assert info.endswith("inactive\n")
+    reach_each_other(nodes)
+
+
+def test_a_member_that_stopped_is_started(lab: Lab, nodes: dict[str, Node]) -> None:
+    nodes[SECOND].sh("systemctl stop etcd")
+    run = lab.run("provision").expect(0)
+    assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["service:etcd"])
+
+
+def test_a_member_that_was_made_anew_takes_its_place_again(
+    lab: Lab, nodes: dict[str, Node]
+) -> None:
+    """With it went the majority of two; the other goes on with what it has."""
+    nodes[FIRST].sh("docker network create -d overlay --attachable kept")
+    nodes[SECOND].sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
+    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
+    assert run.changes(SECOND) == ["command:take its place in the store again"]
+    assert {c["outcome"] for c in run.result(SECOND)["checks"]} <= {"passed", "skipped"}
+    assert "kept" in nodes[SECOND].sh("docker network ls").stdout
+    nodes[FIRST].sh("docker network rm kept")
+    assert lab.run("provision").expect(0).changes(SECOND) == []
+
+
+def test_from_etcd_to_swarm(lab: Lab, nodes: dict[str, Node], all_five: dict[str, Any]) -> None:
+    lab.write({**all_five, "overlay": "swarm"})
+    run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)
+    for name in NAMES:
+        assert run.changes(name) == [
+            "file:/etc/docker/daemon.json",
+            "service:docker",
+            "command:stop etcd, which networks by swarm do without",
+            "swarm:member",
+        ]
+        assert {c["outcome"] for c in run.result(name)["checks"]} <= {"passed", "skipped"}
+    token = nodes[FIRST].sh("docker swarm join-token -q worker").stdout.strip()
+    assert token.startswith("SWMTKN")
+    for text in (run.stdout, run.stderr):
+        assert token not in text
+    for path in (lab.folder / ".labctl").rglob("*"):
+        assert not path.is_file() or token not in path.read_text(errors="replace"), path
+    reach_each_other(nodes)
+    run = lab.run("provision").expect(0)
+    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
+
+
+def test_a_worker_of_a_swarm_that_is_gone_joins_the_new_one(
+    lab: Lab, nodes: dict[str, Node]
+) -> None:
+    nodes[FIRST].sh("docker swarm leave --force")
+    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
+    assert run.changes(FIRST) == run.changes(SECOND) == ["swarm:member"]
+    reach_each_other(nodes)
+
+
+def test_and_back_to_etcd(lab: Lab, nodes: dict[str, Node], all_five: dict[str, Any]) -> None:
+    lab.write(all_five)
+    run = lab.run("provision", "--only", "mirrors,overlay", "--verify").expect(0)
+    for name in NAMES:
+        assert run.changes(name)[0] == "swarm:none"
+        assert "service:etcd" in run.changes(name)
+    reach_each_other(nodes)
+    run = lab.run("provision").expect(0)
+    assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
