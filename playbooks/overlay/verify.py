@@ -50,6 +50,26 @@ def test_store_is_healthy(host: Host, wanted: dict[str, Any]) -> None:
     _eventually(look)
 
 
+def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
+    """every engine of the lab has entered itself in the store
+
+    One that was started before its store does so late, and a container that joins a network before
+    that is not heard of on the other nodes.
+    """
+    _of_mode(wanted, "etcd")
+    store = next(iter(wanted["overlay"]["members"].values()))
+
+    def look() -> tuple[bool, str]:
+        result = host.run(
+            "curl --silent --show-error --max-time 5 %s",
+            f"http://{store}:2379/v2/keys/docker/nodes",
+        )
+        missing = [n for n, one in wanted["nodes"].items() if f"/{one}:2376" not in result.stdout]
+        return not missing, f"not entered: {missing}\n{result.stdout}{result.stderr}"
+
+    _eventually(look)
+
+
 def test_node_is_in_the_swarm(host: Host, wanted: dict[str, Any]) -> None:
     """the node is in the lab's swarm, known by its private address"""
     _of_mode(wanted, "swarm")
