@@ -14,8 +14,15 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
-# Behind all others: the daemon gives a request up once nothing more can come from who asked.
+# Behind all others: after its answer the daemon closes the connection, which ends the client.
 _LAST = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+# The daemon gives requests up once nothing more can come from who asked, and its list of volumes is
+# empty then; so the client's stdin is a pipe that stays open until the client has ended.
+_COMMAND = (
+    "way=$(mktemp -d) && mkfifo $way/in && trap '' PIPE && {"
+    " docker system dial-stdio <$way/in & exec 3>$way/in; printf %%s %s >&3 2>/dev/null;"
+    " wait $!; code=$?; exec 3>&-; rm -r $way; exit $code; }"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
         AssertionError: there is not an answer for each.
     """
     sent = "".join(_request(*request) for request in requests) + _LAST
-    result = run("printf %%s %s | docker system dial-stdio", sent)
+    result = run(_COMMAND, sent)
     stream = _Stream(result.stdout_bytes)
     answers = []
     try:
