@@ -52,7 +52,6 @@ def rehearse(
     Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
     """
     from labctl.cli.rehearsed import print_rehearsal, print_sections
-    from labctl.rehearsal.page import page
     from labctl.rehearsal.run import rehearse as run
     from labctl.rehearsal.sections import discover
     from labctl.report import junit as junit_xml
@@ -65,6 +64,8 @@ def rehearse(
             print_sections(context.obj, lab, discover(lab))
             return
         rehearsal = run(lab, limit or (), names(sections))
+    from labctl.rehearsal.page import page
+
     if junit is not None:
         write(junit, junit_xml(rehearsal.reports))
     place = html or lab.workspace.rehearsal
