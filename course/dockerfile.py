@@ -194,13 +194,13 @@ def test_stages(desk: Desk) -> None:
     base = desk.image("busybox")
     text = f"""\
 FROM {base} AS workshop
-RUN mkdir /work && echo product >/work/product && echo tool >/work/tool
+RUN mkdir /made && echo product >/made/product && echo tool >/made/tool
 FROM {base}
-COPY --from=workshop /work/product /product
+COPY --from=workshop /made/product /product
 """
     image = desk.build("stages", {"Dockerfile": text})
     assert run(desk, image, "cat /product") == "product"
-    assert run(desk, image, "sh -c 'test -e /work || echo clean'") == "clean"
+    assert run(desk, image, "sh -c 'test -e /made || echo clean'") == "clean"
 
 
 def test_cache(desk: Desk) -> None:
