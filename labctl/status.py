@@ -157,6 +157,6 @@ def _states(lab: Lab) -> dict[str, MachineState]:
         # Vagrant locks a machine to read its state, and an `up` that finds it locked breaks off.
         if lab.state.busy():
             return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)
-        return lab.machines().states()
+        return lab.machines().states(wait=False)
     except LabctlError:
         return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)

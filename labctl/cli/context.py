@@ -122,7 +122,7 @@ def open_lab(
     emit: Callable[[Any], None],
     flags: Mapping[str, tuple[object, str]] | None = None,
     *,
-    ask_sudo_password: bool = False,
+    sudo_password: str | None = None,
 ) -> Lab:
     """Open the lab that the global options name.
 
@@ -130,7 +130,7 @@ def open_lab(
         context: of the command.
         emit: takes the events.
         flags: by key of lab.yaml, (value, flag); values of None were not given.
-        ask_sudo_password: ask for it once, before anything is done.
+        sudo_password: for a login user who needs one.
 
     Raises:
         LabctlError: lab.yaml or a flag cannot be used.
@@ -145,8 +145,15 @@ def open_lab(
         for key, (value, flag) in (flags or {}).items()
         if value is not None
     }
-    password = typer.prompt(_("sudo password"), hide_input=True) if ask_sudo_password else None
-    return Lab.open(Workspace.find(options.lab), given, emit=emit, sudo_password=password)
+    return Lab.open(Workspace.find(options.lab), given, emit=emit, sudo_password=sudo_password)
+
+
+def ask_password(ask: bool) -> str | None:
+    """Ask for the sudo password if `ask`, else return None.
+
+    Before a live table is opened, which would draw over the question.
+    """
+    return str(typer.prompt(_("sudo password"), hide_input=True)) if ask else None
 
 
 def with_json(context: typer.Context, as_json: bool) -> None:

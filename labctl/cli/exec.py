@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labctl.cli.context import AskSudo, Json, Limit, open_lab, with_json
+from labctl.cli.context import AskSudo, Json, Limit, ask_password, open_lab, with_json
 from labctl.cli.language import _
 from labctl.cli.ssh import command_line
 
@@ -61,7 +61,8 @@ def execute(
     from labctl.fanout import each
 
     with_json(context, as_json)
-    lab = open_lab(context, lambda event: None, ask_sudo_password=ask_sudo_password)
+    password = ask_password(ask_sudo_password)
+    lab = open_lab(context, lambda event: None, sudo_password=password)
     nodes = lab.select(limit or ())
     lab.workspace.make()
     command = command_line(words[1:] if words[0] == "--" else words)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.context import AskSudo, Json, Limit, open_lab, sink, with_json
+from labctl.cli.context import AskSudo, Json, Limit, ask_password, open_lab, sink, with_json
 from labctl.cli.provisioning import Only, Refresh, With, finish, names
 
 
@@ -39,8 +39,9 @@ def provision(
     from labctl import operations
 
     with_json(context, as_json)
+    password = ask_password(ask_sudo_password)
     with sink(context) as emit:
-        lab = open_lab(context, emit, ask_sudo_password=ask_sudo_password)
+        lab = open_lab(context, emit, sudo_password=password)
         options = operations.Options(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.context import AskSudo, Json, open_lab, sink, with_json
+from labctl.cli.context import AskSudo, Json, ask_password, open_lab, sink, with_json
 from labctl.cli.provisioning import names
 
 
@@ -58,8 +58,9 @@ def rehearse(
     from labctl.state import write
 
     with_json(context, as_json)
+    password = ask_password(ask_sudo_password and not show)
     with sink(context) as emit:
-        lab = open_lab(context, emit, ask_sudo_password=ask_sudo_password and not show)
+        lab = open_lab(context, emit, sudo_password=password)
         if show:
             print_sections(context.obj, lab, discover(lab))
             return

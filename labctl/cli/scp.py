@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labctl.cli.context import AskSudo, Json, open_lab, with_json
+from labctl.cli.context import AskSudo, Json, ask_password, open_lab, with_json
 from labctl.cli.language import _
 
 if TYPE_CHECKING:
@@ -73,8 +73,9 @@ def scp(
     with_json(context, as_json)
     options = Options(sudo=sudo, owner=owner, follow=follow)
     notices = _Notices(context.obj.as_json)
+    password = ask_password(ask_sudo_password)
     with _meter(quiet=context.obj.as_json) as meter:
-        lab = open_lab(context, notices, ask_sudo_password=ask_sudo_password)
+        lab = open_lab(context, notices, sudo_password=password)
         results = copy(lab, places, options, meter)
     notices.show()
     for result in results:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.context import AskSudo, Json, Limit, open_lab, sink, with_json
+from labctl.cli.context import AskSudo, Json, Limit, ask_password, open_lab, sink, with_json
 from labctl.cli.provisioning import Refresh, With, finish, names
 from labctl.cli.specflags import Cpus, Memory, Nodes, Provider, Toolchain, given
 
@@ -42,8 +42,9 @@ def up(
 
     with_json(context, as_json)
     flags = given(nodes, provider, memory, cpus, toolchain)
+    password = ask_password(ask_sudo_password)
     with sink(context) as emit:
-        lab = open_lab(context, emit, flags, ask_sudo_password=ask_sudo_password)
+        lab = open_lab(context, emit, flags, sudo_password=password)
         options = operations.Options(extra=names(extra), refresh=refresh, verify=not no_verify)
         remembered = {key: value for key, (value, _) in flags.items()}
         results = operations.up(lab, limit or (), options, remember=remembered)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.context import AskSudo, Json, Limit, open_lab, sink, with_json
+from labctl.cli.context import AskSudo, Json, Limit, ask_password, open_lab, sink, with_json
 from labctl.cli.provisioning import Only, finish, names
 
 
@@ -35,8 +35,9 @@ def verify(
     from labctl.state import write
 
     with_json(context, as_json)
+    password = ask_password(ask_sudo_password)
     with sink(context) as emit:
-        lab = open_lab(context, emit, ask_sudo_password=ask_sudo_password)
+        lab = open_lab(context, emit, sudo_password=password)
         results = operations.verify(lab, limit or (), names(only))
     if junit is not None:
         write(junit, junit_xml([r.value.report for r in results if r.value and r.value.report]))

@@ -25,8 +25,12 @@ class MachineState(StrEnum):
 class Machines(Protocol):
     """The machines of a lab. Every method may be called from several threads at once."""
 
-    def states(self) -> dict[str, MachineState]:
-        """Return the state of each machine that the lab has or could have."""
+    def states(self, *, wait: bool = True) -> dict[str, MachineState]:
+        """Return the state of each machine that the lab has or could have.
+
+        Parameters:
+            wait: wait for another program that works on a machine, rather than fail.
+        """
         ...
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:

@@ -20,7 +20,7 @@ class StaticMachines:
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self._targets = dict(targets)
 
-    def states(self) -> dict[str, MachineState]:
+    def states(self, *, wait: bool = True) -> dict[str, MachineState]:
         return dict.fromkeys(self._targets, MachineState.EXISTING)
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:

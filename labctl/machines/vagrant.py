@@ -18,7 +18,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from labctl.errors import Interrupted, MachineError, VagrantMissing
 from labctl.events import Emit, Event, MachineOutput, Notice
@@ -27,6 +27,8 @@ from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline, bounded
 from labctl.machines.logtail import follow, tail
 from labctl.remote.target import Target, parse_config
+
+T = TypeVar("T")
 
 _STATES = {
     "running": MachineState.RUNNING,
@@ -125,10 +127,12 @@ class VagrantMachines:
         self._provider = provider
         self._log = log
 
-    def states(self) -> dict[str, MachineState]:
+    def states(self, *, wait: bool = True) -> dict[str, MachineState]:
         if not (self._root / "Vagrantfile").is_file():
             return {}
-        text = self._output(["status", "--machine-readable"])
+        arguments = ["status", "--machine-readable"]
+        # Even to be looked at, a machine must not be locked by another Vagrant.
+        text = self._unlocked(lambda: self._output(arguments)) if wait else self._output(arguments)
         return parse_states(text)
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
@@ -177,7 +181,8 @@ class VagrantMachines:
     def checkpoints(self, node: str) -> list[str]:
         if not (self._root / "Vagrantfile").is_file():
             return []
-        return parse_checkpoints(self._output(["snapshot", "list", node]))
+        arguments = ["snapshot", "list", node]
+        return parse_checkpoints(self._unlocked(lambda: self._output(arguments), node))
 
     def drop(self, node: str, name: str, *, emit: Emit) -> None:
         self._call(node, ["snapshot", "delete", node, name], emit)
@@ -189,7 +194,8 @@ class VagrantMachines:
         return len(nodes) > 1
 
     def target(self, node: str) -> Target:
-        targets = [t for t in parse_config(self._output(["ssh-config", node])) if t.name == node]
+        text = self._unlocked(lambda: self._output(["ssh-config", node]), node)
+        targets = [t for t in parse_config(text) if t.name == node]
         if not targets:
             raise MachineError(
                 "vagrant ssh-config does not say how to reach it",
@@ -233,16 +239,25 @@ class VagrantMachines:
         title = " ".join(part for part in arguments[:2] if part != node)
         deadline = clock or Deadline(None)
         self._stop.add(deadline.interrupt)
+        self._unlocked(
+            lambda: self._logged(node, title, emit, lambda v: bounded(v, arguments, deadline)),
+            node,
+            emit,
+        )
+
+    def _unlocked(self, call: Callable[[], T], node: str = "", emit: Emit | None = None) -> T:
+        """Make a call of Vagrant, again and again while another Vagrant works on the machine.
+
+        As after a labctl that was killed: the Vagrant that it had started goes on.
+        """
         waited = 0.0
         while True:
             try:
-                self._logged(node, title, emit, lambda v: bounded(v, arguments, deadline))
-                return
+                return call()
             except MachineError as error:
-                # As after a labctl that was killed: the Vagrant that it had started goes on.
                 if not _LOCKED.search(error.details) or waited > self._boot_timeout:
                     raise
-            if not waited:
+            if not waited and emit is not None:
                 emit(Notice(node, "another Vagrant is at work on this machine; waiting for it"))
             if self._stop.requested.wait(_LOCKED_PAUSE):
                 raise Interrupted("not begun", node=node)

@@ -8,6 +8,8 @@ import pty
 import shutil
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,9 @@ def with_password(lab: Lab, password: str, *arguments: str) -> tuple[int, str]:
             break
         said += data
         if not asked and b"password:" in said:
+            # What is typed before the terminal has ceased to echo is thrown away.
+            while termios.tcgetattr(terminal)[3] & termios.ECHO:
+                time.sleep(0.01)
             os.write(terminal, password.encode() + b"\n")
             asked = True
     _, status = os.waitpid(child, 0)

@@ -98,8 +98,8 @@ def _client(version: str, *requires: str) -> Package:
 
 
 def _runtime(version: str) -> Package:
-    names = ("containerd", "ctr", "containerd-shim", "containerd-shim-runc-v1",
-             "containerd-shim-runc-v2")  # fmt: skip
+    # The real one's two older shims are left out: no engine here starts them.
+    names = ("containerd", "ctr", "containerd-shim-runc-v2")
     return Package(
         "containerd.io", version, "3.1.el7", "docker",
         summary="An industry-standard container runtime",

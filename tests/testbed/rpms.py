@@ -19,7 +19,7 @@ _MACROS = {
     "__os_install_post": "%{nil}",
     "debug_package": "%{nil}",
     "_build_id_links": "none",
-    "_binary_payload": "w1.zstdio",
+    "_binary_payload": "w3.zstdio",
     "_buildhost": "testbed.invalid",
     "_rpmfilename": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
 }

@@ -181,7 +181,7 @@ class FakeMachines:
         if call in self.failing:
             raise self.failing[call]
 
-    def states(self) -> dict[str, MachineState]:
+    def states(self, *, wait: bool = True) -> dict[str, MachineState]:
         return dict(self.known)
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:

@@ -18,6 +18,7 @@ from labctl.errors import MachineError
 from labctl.events import Notice
 from labctl.fanout import Stop
 from labctl.machines import bounded, vagrant
+from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline
 from labctl.machines.vagrant import VagrantMachines
 from tests.unit.fakes import Heard
@@ -115,6 +116,32 @@ def test_a_machine_that_another_vagrant_works_on_is_waited_for(
         with pytest.raises(MachineError, match="vagrant up failed"):
             lab.up("a", emit=heard, booting=lambda: None)
     assert len(heard.of(Notice)) == 1
+
+
+LOCKED_STATUS = """\
+#!/bin/sh
+echo x >>tries
+if [ "$(wc -l <tries)" -gt 1 ]; then
+  echo 1,a,state,running
+  exit
+fi
+echo "1,,error-exit,Vagrant::Errors::MachineLocked,Vagrant can't use the requested machine" \
+  "because it is locked! This\\nmeans that another Vagrant process is currently reading"
+exit 1
+"""
+
+
+def test_a_machine_is_waited_for_even_to_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.01)
+    lab = machines(tmp_path, monkeypatch, 1.0)
+    (tmp_path / "Vagrantfile").touch()
+    (tmp_path / "bin" / "vagrant").write_text(LOCKED_STATUS)
+    with pytest.raises(MachineError, match="status"):
+        lab.states(wait=False)
+    (tmp_path / "tries").unlink()
+    assert lab.states() == {"a": MachineState.RUNNING}
 
 
 def test_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
   systemd-udev-trigger.service systemd-udev-settle.service modprobe@.service \
   kmod-static-nodes.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
   sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount systemd-random-seed.service \
-  systemd-machine-id-commit.service proc-sys-fs-binfmt_misc.automount; do
+  systemd-machine-id-commit.service proc-sys-fs-binfmt_misc.automount \
+  systemd-journald-audit.socket; do
   ln -sf /dev/null "$units/$unit"
 done
 # The journal in memory, as EL7 has it.
