@@ -69,11 +69,12 @@ e2e-course: programs
 VM_TESTS     := $(wildcard tests/e2e/test_virtual*.py)
 COURSE_TESTS := tests/e2e/test_course_playbooks.py tests/e2e/test_course_network_to_repairs.py
 
+# A test that hangs shows where it does so, and the others are run still.
 # A world keeps the code that it was started with, so one of an earlier run is no use.
 define in_new_world
 $(TESTBED) --world $(1) down
 $(TESTBED) --world $(1) up
-$(TESTBED) --world $(1) run -- $(BIN)/python -m pytest -v --durations=15 $(2); \
+$(TESTBED) --world $(1) run -- $(BIN)/python -m pytest -v --durations=15 --timeout=900 $(2); \
   code=$$?; $(TESTBED) --world $(1) down; exit $$code
 endef
 
