@@ -26,6 +26,13 @@ PLACE = PurePosixPath("/var/tmp/rehearse")
 _FROM = re.compile(r"^(FROM\s.*)$", re.MULTILINE | re.IGNORECASE)
 
 
+LIMIT = 900
+"""Seconds that one command of an exercise may take, a pull over a slow line among them. What hangs
+must not keep an instructor from the other exercises' results."""
+
+_OVER = 124
+"""The exit code of coreutils' `timeout` for a command that it ended."""
+
 _TRIES = 6
 _ASTRAY = ("network is unreachable", "no such host")
 """What an engine says that was put out of step, see `Desk.pull`."""
@@ -77,11 +84,16 @@ class Desk:
             testinfra's CommandResult: rc, stdout, stderr.
 
         Raises:
-            AssertionError: it failed; names the command, the exit code, and what it said last.
+            AssertionError: it failed, or took longer than `LIMIT`; names the command, the exit
+                code, and what it said last.
         """
-        result = self.host.run(command, *map(str, arguments))
+        line = command % tuple(shlex.quote(str(a)) for a in arguments) if arguments else command
+        # In the foreground: in a process group of its own a Ctrl-C of labctl would not end it.
+        began = time.monotonic()
+        result = self.host.run("timeout --foreground -k 10 %s sh -c %s", str(LIMIT), line)
+        if result.rc == _OVER and time.monotonic() - began >= LIMIT:
+            raise AssertionError(f"“{line}” did not end within {LIMIT} s on {self.node}")
         if ok and result.rc != 0:
-            line = command % tuple(shlex.quote(str(a)) for a in arguments) if arguments else command
             said = (result.stderr.strip() or result.stdout.strip() or "nothing")[-600:]
             raise AssertionError(f"“{line}” ended with {result.rc} on {self.node} and said: {said}")
         return result

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.testbed import World
+from tests.testbed import Node, World
 
 # The stand-in packages carry this engine, whatever their names say; see tests/testbed/README.md.
 ENGINE = {
@@ -114,6 +114,15 @@ class Lab:
 def world() -> World:
     """The world that these tests run in."""
     return World.current()
+
+
+@pytest.fixture(scope="module")
+def nodes(world: World, request: pytest.FixtureRequest) -> Iterator[dict[str, Node]]:
+    """Machines that are there already, by name: those of the module's NAMES."""
+    nodes = {node.name: node for node in world.nspawn_many(request.module.NAMES)}
+    yield nodes
+    for node in nodes.values():
+        node.remove()
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import os
 import signal
 import time
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,14 +82,6 @@ FAULTS = {
         "umount /var/lib/docker/volumes",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def nodes(world: World) -> Iterator[dict[str, Node]]:
-    nodes = {node.name: node for node in world.nspawn_many(NAMES)}
-    yield nodes
-    for node in nodes.values():
-        node.remove()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ import pytest
 from tests.e2e.conftest import Lab, Run, machines, spec
 from tests.testbed import Node, World
 
-FIRST, SECOND = "docker-node1", "docker-node2"
+NAMES = ("docker-node1", "docker-node2")
+FIRST, SECOND = NAMES
 SECTIONS = ("network", "volumes", "compose", "repairs")
 STATE = r"""
 docker ps --all --no-trunc --format 'container {{.ID}} {{.Names}} {{.State}}' | sort
@@ -35,14 +36,6 @@ docker run --detach --name rehearse-web --network rehearse-mine -v rehearse-data
 docker run --name ended busybox true
 """
 """What somebody else has on a node, under names that look like those of an exercise."""
-
-
-@pytest.fixture(scope="module")
-def nodes(world: World) -> Iterator[dict[str, Node]]:
-    nodes = {node.name: node for node in world.nspawn_many((FIRST, SECOND))}
-    yield nodes
-    for node in nodes.values():
-        node.remove()
 
 
 @pytest.fixture(scope="module")

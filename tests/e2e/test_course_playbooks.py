@@ -9,7 +9,6 @@ import datetime
 import json
 import shutil
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,6 @@ COURSE = ["registry", "hub-cache", "images", "compose-app"]
 APP = Path(__file__).parent / "app"
 IMAGES = ["alpine:3.18", "nginx:1.22"]
 REGISTRY = f"{FIRST}:5000"
-
-
-@pytest.fixture(scope="module")
-def nodes(world: World) -> Iterator[dict[str, Node]]:
-    nodes = {node.name: node for node in world.nspawn_many(NAMES)}
-    yield nodes
-    for node in nodes.values():
-        node.remove()
 
 
 @pytest.fixture(scope="module")

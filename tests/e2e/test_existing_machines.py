@@ -23,14 +23,6 @@ FIRST, SECOND, THIRD = NAMES
 
 
 @pytest.fixture(scope="module")
-def nodes(world: World) -> Iterator[dict[str, Node]]:
-    nodes = {node.name: node for node in world.nspawn_many(NAMES)}
-    yield nodes
-    for node in nodes.values():
-        node.remove()
-
-
-@pytest.fixture(scope="module")
 def lab(
     world: World, nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lab]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -65,14 +64,6 @@ EXPECTED = {
 THINGS = """
 docker ps -aq; docker images -aq; docker network ls -q; docker volume ls -q; ls -A /var/tmp
 """
-
-
-@pytest.fixture(scope="module")
-def nodes(world: World) -> Iterator[dict[str, Node]]:
-    nodes = {node.name: node for node in world.nspawn_many(NAMES)}
-    yield nodes
-    for node in nodes.values():
-        node.remove()
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ class Node:
 
     def run(self, command: str, *arguments: str) -> SimpleNamespace:
         line = command % tuple(map(shlex.quote, arguments)) if arguments else command
+        if line.startswith("timeout "):
+            line = shlex.split(line)[-1]
         self.ran.append(line)
         code, out, err = self._answer(line)
         return SimpleNamespace(rc=code, stdout=out, stderr=err, stdout_bytes=out.encode())
@@ -92,6 +94,14 @@ def test_a_failure_names_command_code_and_what_was_said() -> None:
         desk(node).run("docker start %s", "a b")
     assert str(caught.value) == "“docker start 'a b'” ended with 7 on n1 and said: no such thing"
     assert desk(node).run("docker start %s", "a b", ok=False).rc == 7
+
+
+def test_a_command_that_hangs_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(answer=(124, "", ""))  # as by a `timeout` of the exercise's own
+    assert desk(node).run("sleep 5", ok=False).rc == 124
+    monkeypatch.setattr("labctl.desk.LIMIT", 0)
+    with pytest.raises(AssertionError, match="“sleep 5” did not end within 0 s on n1"):
+        desk(node).run("sleep 5", ok=False)
 
 
 def test_waiting_ends_and_tells_the_last_answer() -> None:
