@@ -21,6 +21,8 @@ ETCD_PEER_PORT = 2380
 # No engine listens here: the address is a node's name among the engines, the port only has to be
 # there. 2376 is the one that Docker's documentation has.
 ADVERTISED_PORT = 2376
+SERF_PORT = 7946
+"""Where an engine with a store, and a swarm too, listens for the other engines."""
 COMPOSE_FOLDER = "/srv"
 LAST_WITH_STORE = 22
 """The last major version of the engine that takes an external store for overlay networks."""

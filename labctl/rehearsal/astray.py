@@ -35,9 +35,14 @@ for id in $(docker ps --quiet); do
     *) echo busy; exit 0;;
   esac
 done
+systemctl reset-failed docker
 systemctl restart docker && echo restarted
 """
-"""Restart an engine whose threads are astray, unless a container would end by it; say which."""
+"""Restart an engine whose threads are astray, unless a container would end by it; say which.
+
+Its unit allows three starts a minute, of which a provision may have used two: so the counter is
+cleared.
+"""
 
 
 def mend(lab: Lab, nodes: Iterable[str]) -> None:

@@ -47,8 +47,12 @@ def play(play: Play) -> Plays:
 
 def _etcd(play: Play, address: str) -> Plays:
     members = services.etcd_members(play.lab)
-    if play.node.name not in members:
-        return
+    if play.node.name in members:
+        yield from _member(play, address, members)
+    yield _neighbours(address if play.node.name in members else next(iter(members.values())))
+
+
+def _member(play: Play, address: str, members: Mapping[str, str]) -> Plays:
     yield Packages((Package("etcd"),), name="etcd")
     client, peer = services.ETCD_PORT, services.ETCD_PEER_PORT
     cluster = ",".join(f"{name}=http://{one}:{peer}" for name, one in members.items())
@@ -77,6 +81,42 @@ def _etcd(play: Play, address: str) -> Plays:
     if others:
         yield _place_of_its_own(address, others)
     yield Service("etcd")
+
+
+def _neighbours(store: str) -> Command:
+    """The engine hears from the others what containers they have, which it does over serf.
+
+    It begins with that when it finds its store, for which it looks as it starts, and then three
+    times a minute. But the playbook mirrors started it before there was a store, and of a container
+    that joins a network meanwhile the other engines never hear. A restart finds the store at once;
+    where containers run already, which it might end, the engine is waited for.
+    """
+    heard = f"ss --listening --tcp --numeric | grep -q ':{services.SERF_PORT} '"
+    healthy = (
+        f"curl --silent --max-time 5 http://{store}:{services.ETCD_PORT}/health"
+        ' | grep -q \'"health": *"true"\''
+    )
+    return Command(
+        "let the engine find its neighbours",
+        check=f"systemctl is-active --quiet docker && {heard}",
+        # Healthy it is when the other members are there too, which are provisioned meanwhile.
+        apply="\n".join(
+            [
+                "until_true() {",
+                '  waited=0; until eval "$1"; do',
+                '    [ "$waited" -lt 120 ] || { echo "not within 120 s: $1"; exit 1; }',
+                "    sleep 1; waited=$((waited + 1))",
+                "  done",
+                "}",
+                f"until_true {quote(healthy)}",
+                # Its unit allows three starts a minute, and these were two already.
+                'if [ -z "$(docker ps --quiet)" ]; then',
+                "  systemctl reset-failed docker; systemctl restart docker || exit 1",
+                "fi",
+                f"until_true {quote(heard)}",
+            ]
+        ),
+    )
 
 
 def _place_of_its_own(address: str, others: Mapping[str, str]) -> Command:

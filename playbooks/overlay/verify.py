@@ -70,6 +70,13 @@ def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
     _eventually(look)
 
 
+def test_engine_listens_for_its_neighbours(host: Host, wanted: dict[str, Any]) -> None:
+    """the engine listens for the others, who tell it where their containers are"""
+    _of_mode(wanted, "etcd")
+    seen = host.check_output("ss --listening --tcp --numeric")
+    assert ":7946 " in seen, seen
+
+
 def test_node_is_in_the_swarm(host: Host, wanted: dict[str, Any]) -> None:
     """the node is in the lab's swarm, known by its private address"""
     _of_mode(wanted, "swarm")

@@ -100,7 +100,7 @@ def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
         ("hub-cache", 1, ["file:/etc/docker/certs.d/docker-node1:5001/ca.crt"]),
         ("images", 0, ["image:nginx:1.22"]),
         ("images", 1, ["image:nginx:1.22"]),
-        ("overlay", 3, []),
+        ("overlay", 3, ["command:let the engine find its neighbours"]),
         ("compose-app", 1, []),
     ],
 )
