@@ -23,6 +23,17 @@ ETCD_PEER_PORT = 2380
 ADVERTISED_PORT = 2376
 SERF_PORT = 7946
 """Where an engine with a store, and a swarm too, listens for the other engines."""
+ENDED_BY_RESTART = """\
+ended_by_restart() {
+  for id in $(docker ps --quiet); do
+    case $(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$id") in
+      always|unless-stopped) ;;
+      *) echo "$id";;
+    esac
+  done
+}
+"""
+"""A function of sh: it prints the containers that run, and would not after the engine's restart."""
 COMPOSE_FOLDER = "/srv"
 LAST_WITH_STORE = 22
 """The last major version of the engine that takes an external store for overlay networks."""

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from labctl.errors import LabctlError
 from labctl.events import Notice
 from labctl.remote.exchange import exchange
-from labctl.services import overlay_mode
+from labctl.services import ENDED_BY_RESTART, overlay_mode
 
 if TYPE_CHECKING:
     from labctl.lab import Lab
 
 # A thread may be in the name space of a network that is in use: docker mounts those.
-MEND = """\
+MEND = (
+    ENDED_BY_RESTART
+    + """\
 pid=$(pidof dockerd) || exit 0
 known=" $(stat -L -c %i /proc/1/ns/net /var/run/docker/netns/* 2>/dev/null | tr '\\n' ' ')"
 astray=
@@ -29,15 +31,11 @@ for task in /proc/"$pid"/task/*; do
   case $known in *" $seen "*) ;; *) astray=1;; esac
 done
 [ -n "$astray" ] || exit 0
-for id in $(docker ps --quiet); do
-  case $(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$id") in
-    always|unless-stopped) ;;
-    *) echo busy; exit 0;;
-  esac
-done
+[ -z "$(ended_by_restart)" ] || { echo busy; exit 0; }
 systemctl reset-failed docker
 systemctl restart docker && echo restarted
 """
+)
 """Restart an engine whose threads are astray, unless a container would end by it; say which.
 
 Its unit allows three starts a minute, of which a provision may have used two: so the counter is

@@ -89,7 +89,7 @@ def _neighbours(store: str) -> Command:
     It begins with that when it finds its store, for which it looks as it starts, and then three
     times a minute. But the playbook mirrors started it before there was a store, and of a container
     that joins a network meanwhile the other engines never hear. A restart finds the store at once;
-    where containers run already, which it might end, the engine is waited for.
+    where a container runs that would end by it, the engine is waited for.
     """
     heard = f"ss --listening --tcp --numeric | grep -q ':{services.SERF_PORT} '"
     healthy = (
@@ -110,7 +110,8 @@ def _neighbours(store: str) -> Command:
                 "}",
                 f"until_true {quote(healthy)}",
                 # Its unit allows three starts a minute, and these were two already.
-                'if [ -z "$(docker ps --quiet)" ]; then',
+                services.ENDED_BY_RESTART,
+                'if [ -z "$(ended_by_restart)" ]; then',
                 "  systemctl reset-failed docker; systemctl restart docker || exit 1",
                 "fi",
                 f"until_true {quote(heard)}",

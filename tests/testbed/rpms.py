@@ -91,7 +91,9 @@ def _build_one(package: Package, target: Path, work: Path, origin: Path) -> None
     files = _fill(package, root, origin)
     spec_file = folder / "package.spec"
     spec_file.write_text(spec(package, files))
-    macros = {**_MACROS, "_topdir": str(folder), "_rpmdir": str(target / package.repository),
+    finished = target / package.repository
+    finished.mkdir(parents=True, exist_ok=True)  # two rpmbuilds at once stumble over each other's
+    macros = {**_MACROS, "_topdir": str(folder), "_rpmdir": str(finished),
               "_dbpath": str(folder / "db")}  # fmt: skip
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
     run("rpmbuild", "-bb", "--quiet", "--nodeps", "--target", package.arch,
