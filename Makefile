@@ -74,7 +74,7 @@ COURSE_TESTS := tests/e2e/test_course_network_to_repairs.py
 define in_new_world
 $(TESTBED) --world $(1) down
 $(TESTBED) --world $(1) up
-$(TESTBED) --world $(1) run -- $(BIN)/python -m pytest -v --durations=15 --timeout=900 $(2); \
+$(TESTBED) --world $(1) run -- $(BIN)/python -m pytest -v --durations=15 --timeout=1500 $(2); \
   code=$$?; $(TESTBED) --world $(1) down; exit $$code
 endef
 
