@@ -18,6 +18,10 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
 DEMO    := $(CURDIR)/demo
 
+# Without compiled modules every `labctl` of the tests compiles itself, its libraries' checks and
+# pytest's rewritten asserts anew, for half a second each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo shell demo-down test programs unit integration e2e e2e-machines e2e-nodes e2e-course \
   bench lint format messages clean
 

@@ -64,7 +64,7 @@ class Command:
             process = subprocess.Popen(
                 list(self.argv),
                 cwd=self.folder,
-                env={**os.environ, **(self.environment or {})},
+                env=self._whole_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -99,7 +99,7 @@ class Command:
         done = subprocess.run(
             list(self.argv),
             cwd=self.folder,
-            env={**os.environ, **(self.environment or {})},
+            env=self._whole_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -112,6 +112,12 @@ class Command:
                 f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
             )
         return done.stdout
+
+    def _whole_environment(self) -> dict[str, str]:
+        # Every contender runs as it does where it is installed, with compiled modules: the peers
+        # have theirs from pip, an editable labctl writes its own at the first run.
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return inherited | dict(self.environment or {})
 
 
 def _kill(pid: int) -> None:

@@ -2,7 +2,8 @@
 
 Everything is made when it is first asked for, and then stays: a certificate or a password that
 changed with each run would change the nodes with each run. It stands in ``private`` in the lab's
-state folder, for its owner's eyes only. This is the one module that knows bcrypt.
+state folder, for its owner's eyes only. This is the one module that knows bcrypt. Every lab has a
+vault and few ever open it: what makes certificates is imported where one is asked for.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labctl.certificates import Issued, authority, fits, lasts, leaf
 from labctl.errors import StateError
 from labctl.locking import exclusive
 from labctl.state import write
+
+if TYPE_CHECKING:
+    from labctl.certificates import Issued
 
 # No letters or digits that look like others: passwords are read off a screen in class.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -81,6 +85,8 @@ class Vault:
         Raises:
             StateError: it cannot be kept.
         """
+        from labctl.certificates import fits, lasts, leaf
+
         with self._making():
             by = self._authority()
             known = self._pem(service)
@@ -125,12 +131,16 @@ class Vault:
         return found if isinstance(found, Credential) else None
 
     def _authority(self) -> Issued:
+        from labctl.certificates import authority, lasts
+
         known = self._pem("ca")
         if known is None or not lasts(known, _now(), _AUTHORITY_MARGIN):
             known = self._keep("ca", authority(f"labctl CA of {self._lab}", _now()))
         return known
 
     def _pem(self, name: str) -> Issued | None:
+        from labctl.certificates import Issued, lasts
+
         file = f"{name}.pem"
         if file not in self._known:
             try:

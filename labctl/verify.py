@@ -13,11 +13,10 @@ from labctl.imagename import ImageName
 from labctl.playbook import Playbook
 from labctl.report import NodeReport
 from labctl.state import write
-from labctl.verify_pool import WorkerPool
-from labctl.verify_worker import Request
 
 if TYPE_CHECKING:
     from labctl.lab import Lab
+    from labctl.verify_pool import WorkerPool
 
 
 def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]:
@@ -93,15 +92,22 @@ class Verifier:
 
     def __init__(self, lab: Lab, processes: int) -> None:
         self._lab = lab
-        self._pool = WorkerPool(min(processes, lab.spec.parallel), lab.emit)
+        self._pool: WorkerPool | None = None
+        if processes:
+            # Only now: what pools of processes need takes time to import.
+            from labctl.verify_pool import WorkerPool
+
+            self._pool = WorkerPool(min(processes, lab.spec.parallel), lab.emit)
 
     def __enter__(self) -> Verifier:
-        self._pool.__enter__()
-        self._lab.stop.add(self._pool.stop)
+        if self._pool is not None:
+            self._pool.__enter__()
+            self._lab.stop.add(self._pool.stop)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.__exit__(*error)
+        if self._pool is not None:
+            self._pool.__exit__(*error)
 
     def verify(self, node: str, playbooks: Sequence[Playbook]) -> NodeReport:
         """Run the checks of `playbooks` on a node.
@@ -110,6 +116,9 @@ class Verifier:
             VerifyError: they could not be run at all.
             RemoteError: the node could not be reached.
         """
+        from labctl.verify_worker import Request
+
+        assert self._pool is not None, "a Verifier of no processes verifies nothing"
         lab = self._lab
         names = [book.name for book in playbooks]
         return self._pool.run(

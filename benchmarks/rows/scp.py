@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 from benchmarks import copying, provisioning
 from benchmarks import lab as labs
@@ -20,7 +22,11 @@ SLOWEST = Target(SCP, at_most=1.11)
 
 def cases(bench: Bench) -> Generator[Case]:
     world = World.current()
-    with provisioning.nodes(world, 1) as (node,):
+    with (
+        provisioning.nodes(world, 1) as (node,),
+        tempfile.TemporaryDirectory(dir=copying.MEMORY) as memory,
+    ):
+        back = Path(memory)
         folder = labs.scratch(world, NAME)
         lab = Lab.make(folder, [Host.of(node)], labs.spec(world))
         file, tree = folder / "file", folder / "tree"
@@ -30,6 +36,6 @@ def cases(bench: Bench) -> Generator[Case]:
             ("file", "512 MB", file, SLOWEST),
             ("tree", "5,000 small files", tree, Target(SCP, at_least=4)),
         ):
-            copier = Copier(lab, node, source, folder / "back")
+            copier = Copier(lab, node, source, back / "copy")
             yield Case(f"{NAME}/{name}-up", f"{what} to a node", copier.up(NAMES), [target])
             yield Case(f"{NAME}/{name}-down", f"{what} from a node", copier.down(NAMES), [target])

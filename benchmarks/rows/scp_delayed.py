@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Generator
+from pathlib import Path
 
 from benchmarks import copying, provisioning
 from benchmarks import lab as labs
@@ -21,7 +23,11 @@ DELAY = 20.0
 
 def cases(bench: Bench) -> Generator[Case]:
     world = World.current()
-    with provisioning.nodes(world, 1) as (node,):
+    with (
+        provisioning.nodes(world, 1) as (node,),
+        tempfile.TemporaryDirectory(dir=copying.MEMORY) as memory,
+    ):
+        back = Path(memory)
         folder = labs.scratch(world, NAME)
         lab = Lab.make(folder, [Host.of(node)], labs.spec(world))
         file, tree = folder / "file", folder / "tree"
@@ -33,7 +39,7 @@ def cases(bench: Bench) -> Generator[Case]:
                 ("file", "512 MB", file, Target(SCP, at_most=1.11)),
                 ("tree", "5,000 small files", tree, Target(SCP, at_least=20)),
             ):
-                copier = Copier(lab, node, source, folder / "back")
+                copier = Copier(lab, node, source, back / "copy")
                 for way, contenders in (("up", copier.up), ("down", copier.down)):
                     yield Case(
                         f"{NAME}/{name}-{way}",

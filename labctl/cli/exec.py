@@ -106,6 +106,8 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
         SudoRefused: the login user may not become root.
         RemoteError: the node could not be reached, or broke off.
     """
+    from labctl.remote.connect import WINDOW
+
     opening = b""
     words = b""
     if root:
@@ -129,15 +131,15 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
         ended = False
         while not ended:
             try:
-                data = channel.recv(65536)
+                data = channel.recv(WINDOW)
                 out(data)
                 ended = not data
             except TimeoutError:
                 pass
             while channel.recv_stderr_ready():
-                take_error(channel.recv_stderr(65536))
+                take_error(channel.recv_stderr(WINDOW))
         channel.settimeout(None)
-        while data := channel.recv_stderr(65536):
+        while data := channel.recv_stderr(WINDOW):
             take_error(data)
         code: int = channel.recv_exit_status()
     if root and words:

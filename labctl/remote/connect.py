@@ -27,6 +27,15 @@ a GiB, and a file of that size then hangs: its thread that reads waits for itsel
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Tried first: no separate MAC has to be computed, which is a third of the work."""
 
+WINDOW = 1 << 22
+"""Bytes that a node may send before they are taken: what is on its way on a line of 300 Mbit/s and
+100 ms; paramiko offers half. Whoever takes less than there is pays for it: paramiko moves up the
+rest of its buffer after each part."""
+
+PACKET = 1 << 17
+"""Longest packet, in bytes, that a node may send. OpenSSH makes use of it, and sends up to 256 KiB;
+paramiko would offer 32 KiB, which is four times the work in Python."""
+
 BROKEN = (paramiko.SSHException, EOFError, OSError)
 """What the transport raises when the other side is gone."""
 

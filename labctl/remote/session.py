@@ -13,12 +13,10 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import LabctlError, ProtocolError
-from labctl.remote.connect import BROKEN
+from labctl.remote.connect import BROKEN, WINDOW
 
 if TYPE_CHECKING:
     from labctl.remote.ssh import Remote
-
-_BLOCK = 65536
 
 LOOP = 'while IFS= read -r line; do eval "$line"; done'
 """`read` takes a byte at a time from a pipe and so not one more than its line, whichever shell it
@@ -175,7 +173,7 @@ class ShellSession:
                 del self._err[found:]
                 return int(code)
             searched = max(0, len(self._err) - len(mark))
-            data = self._channel.recv_stderr(_BLOCK)
+            data = self._channel.recv_stderr(WINDOW)
             if not data:
                 return None
             self._err += data
@@ -187,14 +185,14 @@ class ShellSession:
             self._channel.settimeout(0.1)
             data = None
             with contextlib.suppress(TimeoutError):
-                data = self._channel.recv(_BLOCK)
+                data = self._channel.recv(WINDOW)
             self._channel.settimeout(None)
             while self._channel.recv_stderr_ready():
-                self._err += self._channel.recv_stderr(_BLOCK)
+                self._err += self._channel.recv_stderr(WINDOW)
             if data:
                 self._out += data
                 return True
             if data is not None:
-                while data := self._channel.recv_stderr(_BLOCK):
+                while data := self._channel.recv_stderr(WINDOW):
                     self._err += data
                 return False

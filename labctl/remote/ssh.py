@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labctl.errors import ConnectFailed, ProtocolError, SudoRefused
-from labctl.remote.connect import BROKEN, TIMEOUT, connect
+from labctl.remote.connect import BROKEN, PACKET, TIMEOUT, WINDOW, connect
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.session import ShellSession
 from labctl.remote.target import Target
@@ -121,11 +121,11 @@ class Remote:
         """
         connection = self._open()
         try:
-            channel = connection.transport.open_session(timeout=TIMEOUT)
+            channel = connection.transport.open_session(WINDOW, PACKET, timeout=TIMEOUT)
         except BROKEN:
             # The connection died while it was idle, as when the node was rebooted: one more try.
             self.close()
-            channel = self._open().transport.open_session(timeout=TIMEOUT)
+            channel = self._open().transport.open_session(WINDOW, PACKET, timeout=TIMEOUT)
         try:
             if terminal is not None:
                 channel.get_pty(*terminal)
@@ -227,9 +227,9 @@ class Remote:
         channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
     ) -> None:
         while channel.recv_ready():
-            out(channel.recv(BLOCK))
+            out(channel.recv(WINDOW))
         while channel.recv_stderr_ready():
-            err(channel.recv_stderr(BLOCK))
+            err(channel.recv_stderr(WINDOW))
 
     def _receive(
         self, channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
@@ -241,7 +241,7 @@ class Remote:
         data = None
         while data is None:
             try:
-                data = channel.recv(BLOCK)
+                data = channel.recv(WINDOW)
             except TimeoutError:
                 self._ready(channel, out, err)
         channel.settimeout(None)
@@ -250,7 +250,7 @@ class Remote:
             self._ready(channel, out, err)
             return True
         while True:
-            data = channel.recv_stderr(BLOCK)
+            data = channel.recv_stderr(WINDOW)
             if not data:
                 return False
             err(data)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import TransferError
-from labctl.remote.connect import BROKEN
+from labctl.remote.connect import BROKEN, WINDOW
 from labctl.transfer import scripts
-from labctl.transfer.member import BLOCK, Kind, Member, Root
+from labctl.transfer.member import Kind, Member, Root
 from labctl.transfer.place import NodePath
 from labctl.transfer.sending import STALL, failure
 from labctl.transfer.tarread import Expected, members
@@ -171,20 +171,20 @@ class _Stream:
     def end(self) -> tuple[int, bytes]:
         """Read to the end; return the exit code and stderr."""
         while not self.at_end:
-            self.recv(BLOCK)
-        while data := self._channel.recv_stderr(BLOCK):
+            self.recv()
+        while data := self._channel.recv_stderr(WINDOW):
             self._err += data
         return self._channel.recv_exit_status(), bytes(self._err)
 
-    def recv(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; none only at the end."""
+    def recv(self) -> bytes:
+        """Return what has come; nothing only at the end."""
         try:
-            data: bytes = self._channel.recv(size)
+            data: bytes = self._channel.recv(WINDOW)
         except TimeoutError:
             raise TransferError(f"the node was silent for {STALL:.0f} s", node=self._node) from None
         except BROKEN as error:
             raise TransferError(f"the connection broke: {error}", node=self._node) from error
         while self._channel.recv_stderr_ready():
-            self._err += self._channel.recv_stderr(BLOCK)
+            self._err += self._channel.recv_stderr(WINDOW)
         self.at_end = not data
         return data

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import SudoRefused, TransferError
+from labctl.remote.connect import WINDOW
 from labctl.transfer import scripts
 from labctl.transfer.member import STAGE, Bytes, Kind, Root, Source
 from labctl.transfer.place import NodePath
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 STALL = 300.0
 """Seconds in which nothing moves, after which a copy is given up."""
-
-_READ = 65536
 
 
 class NodeSink:
@@ -177,7 +176,7 @@ class _Stream:
                 raise  # the connection broke, and the channel's owner says so
             raise _NodeSpoke from None
         while self._channel.recv_stderr_ready():
-            self._err += self._channel.recv_stderr(_READ)
+            self._err += self._channel.recv_stderr(WINDOW)
         # tar goes on reading after a full disk, to the bitter end; a warning is no reason to stop.
         if b": Cannot " in self._err or b": Wrote only " in self._err:
             raise _NodeSpoke
@@ -198,7 +197,7 @@ class _Stream:
             self._channel.shutdown_write()
         while self._receive():
             pass
-        while data := self._channel.recv_stderr(_READ):
+        while data := self._channel.recv_stderr(WINDOW):
             self._err += data
         return self._channel.recv_exit_status(), bytes(self._err)
 
@@ -208,9 +207,9 @@ class _Stream:
         try:
             while True:
                 while self._channel.recv_stderr_ready():
-                    self._err += self._channel.recv_stderr(_READ)
+                    self._err += self._channel.recv_stderr(WINDOW)
                 try:
-                    return bytes(self._channel.recv(_READ))
+                    return bytes(self._channel.recv(WINDOW))
                 except TimeoutError:
                     if time.monotonic() > deadline:
                         raise TransferError(f"the node was silent for {STALL:.0f} s") from None

@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any, Protocol
 
 from labctl.errors import TransferError
-from labctl.transfer.member import BLOCK, Bytes, Kind, Member, Root, link_stays
+from labctl.transfer.member import Bytes, Kind, Member, Root, link_stays
 
 _Key = tuple[int, tuple[str, ...]]
 
 
 class Readable(Protocol):
-    """What bytes come from, such as a socket."""
+    """What bytes come from."""
 
-    def recv(self, size: int, /) -> bytes:
-        """Return at most `size` bytes as soon as there are some; none only at the end."""
+    def recv(self) -> bytes:
+        """Return what has come as soon as there is something; nothing only at the end."""
         ...
 
 
@@ -119,7 +119,7 @@ class _Forward:
 
     def _some(self, size: int) -> memoryview:
         if not self._ahead:
-            self._ahead = memoryview(self._stream.recv(BLOCK))
+            self._ahead = memoryview(self._stream.recv())
         block, self._ahead = self._ahead[:size], self._ahead[size:]
         return block
 

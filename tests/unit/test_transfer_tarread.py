@@ -23,8 +23,8 @@ class Channel:
         self._file = io.BytesIO(data)
         self._piece = piece
 
-    def recv(self, size: int, /) -> bytes:
-        return self._file.read(min(size, self._piece))
+    def recv(self) -> bytes:
+        return self._file.read(self._piece)
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", data: bytes = b"") -> bytes:
