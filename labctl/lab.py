@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import fnmatch
+import threading
 from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from labctl import playbook, specfile
-from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
+from labctl import specfile
+from labctl.errors import LabctlError, MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
-from labctl.facts import Facts
 from labctl.fanout import Stop
 from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
-from labctl.playbook import Play, Playbook
 from labctl.registry import Entry, Registry, clash, free_name, free_network
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
@@ -24,6 +24,8 @@ from labctl.vault import Vault
 from labctl.workspace import Workspace
 
 if TYPE_CHECKING:
+    from labctl.facts import Facts
+    from labctl.playbook import Play, Playbook
     from labctl.remote.ssh import Remote
     from labctl.spec import LabSpec, Node
 
@@ -45,6 +47,25 @@ def _free(spec: LabSpec, said: Collection[str], others: list[Entry]) -> dict[str
     if "name" not in said and free_name(spec.name, others) != spec.name:
         chosen["name"] = free_name(spec.name, others)
     return chosen
+
+
+def _begin(remote: Remote) -> Future[Remote]:
+    """Open a node's root shell in a thread, which nobody has to wait for at the end."""
+    opened: Future[Remote] = Future()
+
+    def work() -> None:
+        try:
+            remote.root.open()
+        except LabctlError as error:
+            opened.set_exception(error)
+        except Exception:  # it broke off; whoever uses it connects anew, and tells if that fails
+            remote.close()
+            opened.set_result(remote)
+        else:
+            opened.set_result(remote)
+
+    threading.Thread(target=work, name=f"call-{remote.name}", daemon=True).start()
+    return opened
 
 
 class Lab:
@@ -77,6 +98,7 @@ class Lab:
         self.stop = Stop()
         self.chosen: dict[str, str] = {}
         self._provider = ""
+        self._called: dict[str, Future[Remote]] = {}
 
     @classmethod
     def open(
@@ -159,6 +181,27 @@ class Lab:
             )
         return target
 
+    def call(self, limit: Iterable[str] = ()) -> None:
+        """Begin to log in to nodes, for a command whose next step needs them.
+
+        A node takes longer to open a session and its root shell than this machine; meanwhile
+        there is something to do here. Only nodes that were met before are called, and only as many
+        as may be worked on at once. What goes wrong is told by `remote`.
+
+        Parameters:
+            limit: names or patterns of nodes; none: all.
+
+        Raises:
+            UsageError: one of them fits no node.
+        """
+        for name in self.select(limit)[: self.spec.parallel]:
+            try:
+                target = self.target(name)
+            except MachineError:
+                continue
+            if self.hostkeys.get(name) is not None:
+                self._called[name] = _begin(self._remote(target))
+
     def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Remote:
         """Return a connection to a node, which opens when it is first used.
 
@@ -166,8 +209,17 @@ class Lab:
             name: of the node.
             patience: seconds to go on trying while nothing answers.
             timeout: seconds that one attempt may take.
+
+        Raises:
+            MachineError: it was never brought up.
+            RemoteError: it was called before, and could not be reached.
         """
-        target = self.target(name)
+        called = self._called.pop(name, None)
+        if called is not None:
+            return called.result()
+        return self._remote(self.target(name), patience, timeout)
+
+    def _remote(self, target: Target, patience: float = 0.0, timeout: float = 20.0) -> Remote:
         from labctl.remote.ssh import Remote  # only now: a lab that was never up needs no Fabric
 
         remote = Remote(
@@ -247,6 +299,8 @@ class Lab:
         Raises:
             PlaybookError: one cannot be found or loaded.
         """
+        from labctl import playbook
+
         names = [*self.spec.playbooks, *(n for n in extra if n not in self.spec.playbooks)]
         return playbook.load_all(names, self.workspace.playbooks)
 
@@ -254,6 +308,8 @@ class Lab:
         self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Iterable[str] = ()
     ) -> Play:
         """Return the argument of a node's plays; `playbooks` are the names of all that run."""
+        from labctl.playbook import Play
+
         return Play(
             lab=self.spec,
             node=self.node(name),

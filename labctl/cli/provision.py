@@ -36,12 +36,13 @@ def provision(
     What is as it should be costs one look; what is not is changed, and looked at again. A node that
     fails stops alone, and the next run goes on from there.
     """
-    from labctl import operations
-
     with_json(context, as_json)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
+        lab.call(limit or ())
+        from labctl import operations  # while the nodes answer
+
         options = operations.Options(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )

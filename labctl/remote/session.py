@@ -53,6 +53,24 @@ class ShellSession:
             self._opening = self._channel = None
         self._group = b""
 
+    def open(self) -> None:
+        """Open the shell anew; the first command would do it otherwise.
+
+        Raises:
+            SudoRefused: the password is wrong. Where sudo wants one and there is none, the first
+                command tells.
+            RemoteError: the node could not be reached, or broke off.
+        """
+        self.close()
+        command, opening = ("exec sh -c " + shlex.quote(LOOP), b"")
+        if self._root:
+            command, opening = self._remote.script(LOOP)
+        self._opening = self._remote.channel(command)
+        self._channel = self._opening.__enter__()
+        self._reset()
+        if opening:
+            self._channel.sendall(opening)
+
     def run(self, command: str) -> tuple[int, bytes, bytes]:
         """Run a command line in a subshell, with /dev/null as its stdin.
 
@@ -135,14 +153,8 @@ class ShellSession:
             with contextlib.suppress(*BROKEN):
                 self._channel.sendall(message)
                 return
-        self.close()
-        command, opening = ("exec sh -c " + shlex.quote(LOOP), b"")
-        if self._root:
-            command, opening = self._remote.script(LOOP)
-        self._opening = self._remote.channel(command)
-        self._channel = self._opening.__enter__()
-        self._reset()
-        self._channel.sendall(opening + message)
+        self.open()
+        self._channel.sendall(message)
 
     def _reset(self) -> None:
         self._out, self._err = bytearray(), bytearray()
