@@ -2,7 +2,6 @@
 # make shell       a shell in which `labctl` reaches the demo's lab
 # make demo-down   remove the demo
 # make test        unit, integration, and e2e on machines of the testbed
-# make e2e-course  further e2e: the exercises from networks to repairs, with faults put in
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
 # make lint        ruff and mypy
 # make messages    the translations' catalogues, brought up to date with the source
@@ -22,7 +21,7 @@ DEMO    := $(CURDIR)/demo
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down test programs unit integration e2e e2e-machines e2e-nodes e2e-course \
+.PHONY: demo shell demo-down test programs unit integration e2e e2e-machines e2e-nodes \
   bench lint format messages clean
 
 demo: $(READY)
@@ -63,15 +62,9 @@ e2e-machines: $(READY)
 	$(call in_new_world,machines,$(VM_TESTS))
 
 e2e-nodes: $(READY)
-	$(call in_new_world,nodes,$(filter-out $(VM_TESTS) $(COURSE_TESTS),$(wildcard tests/e2e/test_*.py)))
+	$(call in_new_world,nodes,$(filter-out $(VM_TESTS),$(wildcard tests/e2e/test_*.py)))
 
-# Not part of `make test`: not every one of its faults is told from others yet; see README.md.
-e2e-course: programs
-	$(TESTBED) build
-	$(call in_new_world,course,$(COURSE_TESTS))
-
-VM_TESTS     := $(wildcard tests/e2e/test_virtual*.py)
-COURSE_TESTS := tests/e2e/test_course_network_to_repairs.py
+VM_TESTS := $(wildcard tests/e2e/test_virtual*.py)
 
 # A test that hangs shows where it does so, and the others are run still.
 # A world keeps the code that it was started with, so one of an earlier run is no use.

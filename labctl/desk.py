@@ -94,7 +94,7 @@ class Desk:
         if result.rc == _OVER and time.monotonic() - began >= LIMIT:
             raise AssertionError(f"“{line}” did not end within {LIMIT} s on {self.node}")
         if ok and result.rc != 0:
-            said = (result.stderr.strip() or result.stdout.strip() or "nothing")[-600:]
+            said = last_words(result)
             raise AssertionError(f"“{line}” ended with {result.rc} on {self.node} and said: {said}")
         return result
 
@@ -161,17 +161,23 @@ class Desk:
         """Pull an image, whether it is there or not.
 
         Another node's exercises on overlay networks may have put this engine out of step, so that
-        it looks for the network where there is none (moby#39372); a few tries get past that.
+        it looks for the network where there is none (moby#39372); a few tries may get past that.
 
         Raises:
             AssertionError: it could not be pulled.
         """
         for _ in range(_TRIES):
             result = self.run("docker pull --quiet %s", name, ok=False)
+            if result.rc == 0:
+                return
             if not any(words in result.stderr for words in _ASTRAY):
-                break
-        if result.rc != 0:
-            self.run("docker pull --quiet %s", name)
+                self.run("docker pull --quiet %s", name)
+                return
+        raise AssertionError(
+            f"{name} cannot be pulled on {self.node}. If the node itself reaches its registry, an"
+            " overlay network left the engine astray (moby#39372), and `sudo systemctl restart"
+            f" docker` helps. The engine said: {last_words(result)}"
+        )
 
     def engine_network(self, name: str) -> None:
         """Say that the engine may make a network by itself, which it would keep.
@@ -331,3 +337,8 @@ class Desk:
                     f"what the exercise made on {self.node} will not go: {said.strip()[-600:]}"
                 )
             time.sleep(0.5)
+
+
+def last_words(result: Any) -> str:
+    """Return the end of what a command said, of stderr if there is any."""
+    return str(result.stderr.strip() or result.stdout.strip() or "nothing")[-600:]

@@ -19,6 +19,7 @@ _MODULES = (
     "scp",
     "scp_delayed",
     "status",
+    "boot",
     "up",
 )
 

@@ -247,3 +247,24 @@ def test_the_last_visitor_removes_a_network_of_the_engine() -> None:
     mine.open()
     mine.close()
     assert "docker network rm docker_gwbridge" in node.ran
+
+
+UNREACHABLE = 'Get "https://registry-1.docker.io/v2/": dial tcp: connect: network is unreachable'
+
+
+def test_a_pull_that_an_astray_engine_fails_is_tried_again_and_says_what_helps() -> None:
+    node = Node(answer=(1, "", UNREACHABLE))
+    with pytest.raises(AssertionError) as caught:
+        desk(node).pull("busybox")
+    assert len(node.ran) == 6
+    assert str(caught.value).startswith("busybox cannot be pulled on n1. ")
+    assert str(caught.value).endswith(f"said: {UNREACHABLE}")
+    assert "moby#39372" in str(caught.value)
+    assert "systemctl restart docker" in str(caught.value)
+
+
+def test_a_pull_that_the_registry_refuses_blames_no_engine() -> None:
+    node = Node(answer=(1, "", "manifest unknown"))
+    with pytest.raises(AssertionError, match=r"said: manifest unknown$"):
+        desk(node).pull("busybox")
+    assert len(node.ran) == 2
