@@ -147,16 +147,24 @@ def test_overlay_gives_no_address_twice(desk: Desk, neighbour: Desk, overlay: st
 
 
 @pytest.fixture
-def overlay(desk: Desk, neighbour: Desk, wanted: dict[str, Any], peers: Mapping[str, Host]) -> str:
-    """An overlay network of this rehearsal, on the lab's nodes; its name."""
+def overlay(
+    request: pytest.FixtureRequest,
+    desk: Desk,
+    neighbour: Desk,
+    wanted: dict[str, Any],
+    peers: Mapping[str, Host],
+) -> str:
+    """An overlay network of this exercise, on the lab's nodes; its name."""
     mode = overlay_mode(wanted)
+    # A swarm may know the name of a network for a while after it was removed.
+    word = request.function.__name__.removeprefix("test_").replace("_", "-")
     for where in (desk, neighbour):
         where.engine_network(GATEWAY)
     if mode == "etcd":
-        net = desk.network("overlay", "--driver overlay")
+        net = desk.network(word, "--driver overlay")
         neighbour.wait("docker network ls --format '{{.Name}}'", until=net, seconds=20)
         return net
-    return manager(desk, peers).network("overlay", "--driver overlay --attachable")
+    return manager(desk, peers).network(word, "--driver overlay --attachable")
 
 
 GATEWAY = "docker_gwbridge"
