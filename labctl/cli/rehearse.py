@@ -64,6 +64,8 @@ def rehearse(
         if show:
             print_sections(context.obj, lab, discover(lab))
             return
+        from labctl.rehearsal.run import rehearse as run
+
         rehearsal = run(lab, limit or (), names(sections))
     from labctl.rehearsal.page import page
 

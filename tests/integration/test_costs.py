@@ -29,7 +29,7 @@ NODES = ("docker-node1", "docker-node2")
 # Every library that takes more than a few milliseconds to import, by the name that is imported.
 HEAVY = {
     *("pydantic", "fabric", "paramiko", "invoke", "jinja2", "rich", "ruamel"),
-    *("pytest", "testinfra", "vagrant", "filelock"),
+    *("pytest", "testinfra", "vagrant", "filelock", "multiprocessing", "labctl.certificates"),
 }
 
 LABCTL = """
@@ -37,7 +37,7 @@ import atexit, json, os, sys
 
 def tell():
     with open(os.environ["COSTS_MODULES"], "w") as file:
-        json.dump(sorted({name.split(".")[0] for name in sys.modules}), file)
+        json.dump(sorted(sys.modules), file)
 
 def become(*arguments, execv=os.execv):
     tell()
@@ -214,6 +214,7 @@ SPEAK = READ | {"fabric", "paramiko", "invoke"}  # and with nodes
 CALL = READ | {"vagrant"}  # and Vagrant
 LOCK = frozenset({"filelock"})  # what changes a lab locks it
 RENDER = frozenset({"jinja2"})  # a Vagrantfile
+CHECK = frozenset({"multiprocessing"})  # pytest's processes
 
 # In the order in which they are run, since each finds what the one before it left.
 CASES = {
@@ -243,12 +244,16 @@ CASES = {
         exchanges=2,
     ),
     "--json up": Cost(
-        SPEAK | CALL | LOCK | RENDER, connections=4, commands=4, vagrant=("status",), exchanges=1
+        SPEAK | CALL | LOCK | RENDER | CHECK,
+        connections=4,
+        commands=4,
+        vagrant=("status",),
+        exchanges=1,
     ),
     "--json provision": Cost(SPEAK | LOCK, connections=2, commands=2, exchanges=1),
     "--json provision --check": Cost(SPEAK | LOCK, connections=2, commands=2, exchanges=1),
     # pytest and testinfra are imported by the processes that check, not by labctl itself.
-    "verify": Cost(READ, connections=2, commands=2),
+    "verify": Cost(READ | CHECK, connections=2, commands=2),
     "rehearse --list": Cost(READ),
     "status --json": Cost(SPEAK, connections=2, commands=2),
     "status --all": Cost(SPEAK, connections=2, commands=2),
@@ -270,7 +275,7 @@ CASES = {
     ),
     "checkpoint delete chapter1": Cost(CALL | LOCK, vagrant=("snapshot",) * 4 + ("status",)),
     "heal docker-node1": Cost(
-        SPEAK | CALL | LOCK | RENDER, connections=2, commands=2, vagrant=("status",)
+        SPEAK | CALL | LOCK | RENDER | CHECK, connections=2, commands=2, vagrant=("status",)
     ),
     "suspend": Cost(CALL | LOCK, vagrant=("status", "suspend", "suspend")),
     "resume": Cost(
