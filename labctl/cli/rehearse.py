@@ -52,7 +52,6 @@ def rehearse(
     Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
     """
     from labctl.cli.rehearsed import print_rehearsal, print_sections
-    from labctl.rehearsal.run import rehearse as run
     from labctl.rehearsal.sections import discover
     from labctl.report import junit as junit_xml
     from labctl.state import write
