@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import lab as labs
+from benchmarks import provisioning
 from benchmarks.errors import BenchError
 from benchmarks.harness import LABCTL, Contender
-from benchmarks.lab import Lab
+from benchmarks.lab import Host, Lab
 from benchmarks.measuring import Command
-from tests.testbed import Node
+from tests.testbed import Node, World
 
 SCP, RSYNC, VAGRANT_SCP = "scp", "rsync", "vagrant-scp's scp"
 SIZE = 512 * 1024 * 1024
@@ -42,6 +46,21 @@ def make_tree(path: Path, files: int = FILES) -> None:
         if number % 100 == 0:
             folder.mkdir(parents=True)
         (folder / f"file{number}").write_bytes(source.randbytes(source.randint(100, 2000)))
+
+
+@contextlib.contextmanager
+def copiers(world: World, name: str) -> Iterator[tuple[Copier, Copier]]:
+    """Boot a node; yield what copies a big file, and what copies a tree of small ones."""
+    with (
+        provisioning.nodes(world, 1) as (node,),
+        tempfile.TemporaryDirectory(dir=MEMORY) as memory,
+    ):
+        folder, back = labs.scratch(world, name), Path(memory) / "copy"
+        lab = Lab.make(folder, [Host.of(node)], labs.spec(world))
+        file, tree = folder / "file", folder / "tree"
+        make_file(file)
+        make_tree(tree)
+        yield Copier(lab, node, file, back), Copier(lab, node, tree, back)
 
 
 @dataclass(frozen=True)

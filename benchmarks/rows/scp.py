@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 
-from benchmarks import copying, provisioning
-from benchmarks import lab as labs
-from benchmarks.copying import RSYNC, SCP, VAGRANT_SCP, Copier
+from benchmarks.copying import RSYNC, SCP, VAGRANT_SCP, copiers
 from benchmarks.harness import LABCTL, Bench, Case, Target
-from benchmarks.lab import Host, Lab
 from tests.testbed import World
 
 NAME = "scp"
@@ -21,21 +16,10 @@ SLOWEST = Target(SCP, at_most=1.11)
 
 
 def cases(bench: Bench) -> Generator[Case]:
-    world = World.current()
-    with (
-        provisioning.nodes(world, 1) as (node,),
-        tempfile.TemporaryDirectory(dir=copying.MEMORY) as memory,
-    ):
-        back = Path(memory)
-        folder = labs.scratch(world, NAME)
-        lab = Lab.make(folder, [Host.of(node)], labs.spec(world))
-        file, tree = folder / "file", folder / "tree"
-        copying.make_file(file)
-        copying.make_tree(tree)
-        for name, what, source, target in (
+    with copiers(World.current(), NAME) as (file, tree):
+        for name, what, copier, target in (
             ("file", "512 MB", file, SLOWEST),
             ("tree", "5,000 small files", tree, Target(SCP, at_least=4)),
         ):
-            copier = Copier(lab, node, source, back / "copy")
             yield Case(f"{NAME}/{name}-up", f"{what} to a node", copier.up(NAMES), [target])
             yield Case(f"{NAME}/{name}-down", f"{what} from a node", copier.down(NAMES), [target])

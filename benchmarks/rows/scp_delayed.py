@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator
-from pathlib import Path
 
-from benchmarks import copying, provisioning
-from benchmarks import lab as labs
-from benchmarks.copying import RSYNC, SCP, Copier
+from benchmarks.copying import RSYNC, SCP, copiers
 from benchmarks.delay import delayed
 from benchmarks.harness import LABCTL, Bench, Case, Target
-from benchmarks.lab import Host, Lab
 from tests.testbed import World
 
 NAME = "scp-delayed"
@@ -22,24 +17,13 @@ DELAY = 20.0
 
 
 def cases(bench: Bench) -> Generator[Case]:
-    world = World.current()
-    with (
-        provisioning.nodes(world, 1) as (node,),
-        tempfile.TemporaryDirectory(dir=copying.MEMORY) as memory,
-    ):
-        back = Path(memory)
-        folder = labs.scratch(world, NAME)
-        lab = Lab.make(folder, [Host.of(node)], labs.spec(world))
-        file, tree = folder / "file", folder / "tree"
-        copying.make_file(file)
-        copying.make_tree(tree)
-        link = f"ve-{node.address.rpartition('.')[2]}"
+    with copiers(World.current(), NAME) as (file, tree):
+        link = f"ve-{file.node.address.rpartition('.')[2]}"
         with delayed(link, DELAY):
-            for name, what, source, target in (
+            for name, what, copier, target in (
                 ("file", "512 MB", file, Target(SCP, at_most=1.11)),
                 ("tree", "5,000 small files", tree, Target(SCP, at_least=20)),
             ):
-                copier = Copier(lab, node, source, back / "copy")
                 for way, contenders in (("up", copier.up), ("down", copier.down)):
                     yield Case(
                         f"{NAME}/{name}-{way}",
