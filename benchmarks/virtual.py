@@ -20,10 +20,8 @@ from benchmarks.lab import Host
 from benchmarks.measuring import Command
 from labctl.remote.target import parse_config
 from tests.testbed import World
-from tests.vbox import box, process
+from tests.vbox import box, ending
 from tests.vbox.home import Home
-from tests.vbox.network import Interfaces
-from tests.vbox.registry import Registry
 
 _PROGRAMS = Path(box.__file__).with_name("bin")
 
@@ -127,7 +125,7 @@ def double(world: World, say: Say) -> Iterator[Double]:
     try:
         yield Double(world, environment)
     finally:
-        _end(home)
+        ending.end_all(home)
 
 
 def import_box(place: Place, name: str, say: Say) -> None:
@@ -135,12 +133,3 @@ def import_box(place: Place, name: str, say: Say) -> None:
     say("  the box is imported, which happens once on a machine")
     place.in_vagrant("vagrant", "up", name, "--no-provision").measure()
     place.destroy()
-
-
-def _end(home: Home) -> None:
-    registry = Registry(home)
-    for machine in registry.all():
-        process.stop(machine, registry.folder(machine))
-    interfaces = Interfaces(home)
-    for interface in interfaces.all():
-        interfaces.remove(interface.name)

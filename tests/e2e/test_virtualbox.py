@@ -20,7 +20,7 @@ import pytest
 
 from tests.e2e.conftest import Lab, spec
 from tests.testbed import World
-from tests.vbox import box, log, process
+from tests.vbox import box, ending, log, process
 from tests.vbox.home import Home
 from tests.vbox.network import Interfaces
 from tests.vbox.registry import Registry
@@ -47,12 +47,7 @@ def home(world: World) -> Iterator[Home]:
     home = Home.of({"VBOX_DOUBLE_HOME": str(place / "home")})
     yield home
     # After a failure too, or the machines would take the processors from the tests that follow.
-    registry = Registry(home)
-    for machine in registry.all():
-        process.stop(machine, registry.folder(machine))
-    interfaces = Interfaces(home)
-    for interface in interfaces.all():
-        interfaces.remove(interface.name)
+    ending.end_all(home)
     shutil.rmtree(place)
 
 
