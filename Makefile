@@ -21,7 +21,7 @@ DEMO    := $(CURDIR)/demo
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down test programs unit integration e2e e2e-machines e2e-nodes \
+.PHONY: demo shell demo-down test programs unit integration e2e e2e-machines e2e-course e2e-nodes \
   bench lint format messages clean
 
 demo: $(READY)
@@ -53,19 +53,22 @@ unit: $(READY)
 integration: programs
 	$(BIN)/python -m pytest -q tests/integration
 
-# Two worlds side by side: the virtual machines are slow to boot and wait much, the nodes are quick.
+# Three worlds side by side, for all of them wait much: for machines that boot, for engines that stop.
 e2e: programs
 	$(TESTBED) build
-	$(MAKE) --no-print-directory --jobs=2 e2e-machines e2e-nodes
+	$(MAKE) --no-print-directory --jobs=3 e2e-machines e2e-course e2e-nodes
+
+MACHINES := $(wildcard tests/e2e/test_virtual*.py)
+COURSE   := $(wildcard tests/e2e/test_course_[np]*.py)
 
 e2e-machines: $(READY)
-	$(call in_new_world,machines,$(FIRST_HALF))
+	$(call in_new_world,machines,$(MACHINES))
+
+e2e-course: $(READY)
+	$(call in_new_world,course,$(COURSE))
 
 e2e-nodes: $(READY)
-	$(call in_new_world,nodes,$(filter-out $(FIRST_HALF),$(wildcard tests/e2e/test_*.py)))
-
-# The longest of the files about nodes comes after the virtual machines, and both halves take as long.
-FIRST_HALF := $(wildcard tests/e2e/test_virtual*.py) tests/e2e/test_course_network_to_repairs.py
+	$(call in_new_world,nodes,$(filter-out $(MACHINES) $(COURSE),$(wildcard tests/e2e/test_*.py)))
 
 # A test that hangs shows where it does so, and the others are run still.
 # A world keeps the code that it was started with, so one of an earlier run is no use.

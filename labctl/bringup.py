@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from labctl.lab import Lab
 from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
 from labctl.registry import Entry, Registry, clash
+from labctl.remote.target import Target
 from labctl.state import NodeRecord, write
 
 
@@ -125,15 +127,36 @@ def missing(lab: Lab, provider: str) -> Iterator[Problem]:
         )
 
 
-def woken(lab: Lab, machines: Machines, node: str) -> None:
-    """Note how a node is reached now, and set its clock to this machine's.
-
-    The address may be another than before. The clock stood still while the node did; one that is
-    behind makes certificates invalid and the engine's times wrong, and chrony corrects it slowly.
-    """
+def _begun(lab: Lab, node: str) -> None:
+    """Note that a node is being started, for the case that nobody sees it end."""
     record = lab.state.node(node)
-    record.target = machines.target(node)
+    record.settled = False
     lab.state.save(node, record)
+
+
+def _settled(lab: Lab, node: str, target: Target) -> None:
+    """Note that a node was started, and how it is reached."""
+    record = lab.state.node(node)
+    record.target, record.settled = target, True
+    lab.state.save(node, record)
+
+
+@contextlib.contextmanager
+def waking(lab: Lab, machines: Machines, node: str) -> Iterator[None]:
+    """Around what lets a machine run on, or starts it anew; what comes after every such start.
+
+    How the node is reached is noted, for the address may be another than before. Its clock is set
+    to this machine's: it stood still while the node did, and one that is behind makes certificates
+    invalid and the engine's times wrong, and chrony corrects it slowly.
+    """
+    _begun(lab, node)
+    yield
+    _settled(lab, node, machines.target(node))
+    set_clock(lab, node)
+
+
+def set_clock(lab: Lab, node: str) -> None:
+    """Set a node's clock to this machine's."""
     with lab.remote(node, patience=60.0) as remote:
         remote.run(f"date -u -s @{int(time.time())} >/dev/null")
 
@@ -166,11 +189,12 @@ class Bringer:
         self._turn = threading.Condition()
 
     def _answers(self, node: str) -> bool:
-        """Whether the machine runs and it is known how to reach it."""
+        """Whether the machine runs as it should, and it is known how to reach it."""
         state = self._states.get(node)
         if state is MachineState.EXISTING:
             return True
-        return state is MachineState.RUNNING and self._lab.state.node(node).target is not None
+        record = self._lab.state.node(node)
+        return state is MachineState.RUNNING and record.settled and record.target is not None
 
     def up(self, node: str) -> None:
         """Bring one machine up and remember how it is reached.
@@ -187,13 +211,14 @@ class Bringer:
             raise Interrupted("not begun", node=node)
         lab.emit(PhaseEntered(node, Phase.BOOTING))
         state = self._states.get(node, MachineState.ABSENT)
+        settled = lab.state.node(node).settled
         try:
             if state is MachineState.ABSENT:
                 lab.hostkeys.forget(node)
                 lab.state.save(node, NodeRecord())
-            if state is MachineState.RUNNING:
-                # Nobody saw it come up: an `up` broke off, and what Vagrant does after the boot
-                # (network, folders, key) may be missing. `vagrant up` would leave it so.
+            _begun(lab, node)
+            if state is MachineState.RUNNING or (state is MachineState.SUSPENDED and not settled):
+                # Nobody saw it come up; `vagrant up` would leave it as it is.
                 self._machines.reload(node, emit=lab.emit)
                 target = self._machines.target(node)
             else:
@@ -201,11 +226,9 @@ class Bringer:
             self._all_may()
         finally:
             self._next(node)
-        record = lab.state.node(node)
-        record.target = target
-        lab.state.save(node, record)
+        _settled(lab, node, target)
         if state is MachineState.SUSPENDED:
-            woken(lab, self._machines, node)
+            set_clock(lab, node)
 
     def _wait(self, node: str) -> None:
         """Wait until the node may be begun."""

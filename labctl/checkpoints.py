@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from labctl.bringup import woken
+from labctl.bringup import waking
 from labctl.errors import MachineError, UsageError
 from labctl.events import Emit
 from labctl.fanout import Result, each
@@ -42,8 +42,8 @@ def restore(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         _expect(machines, node, name)
-        machines.restore(node, name, emit=emit)
-        woken(lab, machines, node)
+        with waking(lab, machines, node):
+            machines.restore(node, name, emit=emit)
 
     return on_each(lab, "checkpoint restore", limit, work)
 
@@ -60,9 +60,16 @@ def delete(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
-    """Return the checkpoints of each node."""
-    machines = lab.machines()
-    return each(lab.select(limit), machines.checkpoints, cap=lab.spec.parallel)
+    """Return the checkpoints of each node.
+
+    Raises:
+        LabLocked: another labctl is at work on the lab; its Vagrant would break off if its machine
+            were looked at.
+    """
+    nodes = lab.select(limit)
+    with lab.state.locked("checkpoint list"):
+        machines = lab.machines()
+        return each(nodes, machines.checkpoints, cap=lab.spec.parallel, stop=lab.stop)
 
 
 def _check(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from labctl.bringup import Bringer, prepare, woken
+from labctl.bringup import Bringer, prepare, waking
 from labctl.errors import ChecksFailed, ConvergeError, MachineError, RemoteError, UsageError
 from labctl.events import Notice
 from labctl.fanout import Result, each
@@ -113,8 +113,8 @@ class _Patient:
 
     def _set_back(self, checkpoint: str) -> NodeRun:
         self._tell(f"going back to the checkpoint {checkpoint}")
-        self._machines.restore(self._node, checkpoint, emit=self._lab.emit)
-        woken(self._lab, self._machines, self._node)
+        with waking(self._lab, self._machines, self._node):
+            self._machines.restore(self._node, checkpoint, emit=self._lab.emit)
         return self._healthy()
 
     def _anew(self) -> NodeRun:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from labctl import folders
-from labctl.bringup import prepare, present, woken
+from labctl.bringup import prepare, present, waking
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.fanout import Result, each
@@ -44,8 +44,8 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     """Let suspended nodes run on, with their clocks set; one that runs is left alone."""
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
-        machines.resume(node, emit=emit)
-        woken(lab, machines, node)
+        with waking(lab, machines, node):
+            machines.resume(node, emit=emit)
 
     return on_each(
         lab,
@@ -61,8 +61,8 @@ def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     """Restart nodes with what lab.yaml says now about memory, processors and folders."""
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
-        machines.reload(node, emit=emit)
-        woken(lab, machines, node)
+        with waking(lab, machines, node):
+            machines.reload(node, emit=emit)
 
     return on_each(lab, "reload", limit, work, first=prepare)
 
@@ -131,13 +131,16 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
 
     Raises:
         UsageError: a name is no machine's, or the lab's machines are not labctl's to remove.
+        LabLocked: another labctl is at work on the lab.
     """
     if not lab.spec.uses_vagrant:
         raise UsageError(
             "this lab's machines existed before labctl and are not destroyed by it",
             hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
         )
-    there = present(lab.machines().states())
+    # A Vagrant that another labctl has at work would break off if its machine were looked at.
+    with lab.state.locked("destroy"):
+        there = present(lab.machines().states())
     patterns = [part for item in limit for part in item.split(",") if part]
     if not patterns:
         return sorted(there)

@@ -74,11 +74,14 @@ class NodeRecord:
         target: how it is reached; None before it was first brought up.
         facts: what it is; None before it was first spoken with.
         choices: answers that were measured on it.
+        settled: its last start was seen to end well. Where it was not, as when labctl was killed,
+            what Vagrant does after a boot (network, folders, key) may be missing.
     """
 
     target: Target | None = None
     facts: Facts | None = None
     choices: dict[str, Any] = field(default_factory=dict)
+    settled: bool = True
 
 
 class State:
@@ -100,6 +103,7 @@ class State:
                 target=Target.from_json(data["target"]) if data.get("target") else None,
                 facts=Facts(**data["facts"]) if data.get("facts") else None,
                 choices=dict(data.get("choices") or {}),
+                settled=data.get("settled") is not False,
             )
         except (TypeError, ValueError):  # written by another version of labctl
             return NodeRecord()
@@ -110,6 +114,7 @@ class State:
             "target": record.target.as_json() if record.target else None,
             "facts": asdict(record.facts) if record.facts else None,
             "choices": record.choices,
+            "settled": record.settled,
         }
         write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
         if record.target is not None:

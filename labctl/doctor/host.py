@@ -5,11 +5,9 @@ Each answer may be None, for "cannot be known here".
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import shutil
-import struct
 import subprocess
 import sys
 import urllib.error
@@ -22,8 +20,6 @@ from labctl.doctor.systems import (
     MIB,
     linux_routes,
     macos_routes,
-    meminfo,
-    vm_stat,
     windows_firewall,
     windows_routes,
 )
@@ -154,13 +150,13 @@ class ThisHost:
         return None
 
     def memory(self) -> tuple[int, int] | None:
-        if self.system.startswith("linux"):
-            return meminfo(_text("/proc/meminfo"))
-        if self.system == "darwin":
-            size = self.says("sysctl", "-n", "hw.memsize")
-            pages = self.says("vm_stat")
-            return vm_stat(size, pages) if size and pages else None
-        return _windows_memory() if self.system == "win32" else None
+        import psutil
+
+        try:
+            found = psutil.virtual_memory()
+        except (OSError, RuntimeError, psutil.Error):
+            return None
+        return found.total // MIB, found.available // MIB
 
     def disk(self) -> int | None:
         try:
@@ -224,13 +220,3 @@ def _text(path: str) -> str:
         return Path(path).read_text("utf-8", "replace")
     except OSError:
         return ""
-
-
-def _windows_memory() -> tuple[int, int] | None:
-    # MEMORYSTATUSEX: length and load as 32 bits, then all and free memory and five more as 64.
-    status = ctypes.create_string_buffer(struct.pack("=II7Q", 64, 0, *[0] * 7), 64)
-    library = getattr(ctypes, "windll", None)
-    if library is None or not library.kernel32.GlobalMemoryStatusEx(status):
-        return None
-    values = struct.unpack("=II7Q", status.raw)
-    return values[2] // MIB, values[3] // MIB

@@ -1,6 +1,6 @@
-"""What each operating system says of itself, read: memory, routes, firewall. Functions of text.
+"""What each operating system says of itself, read: routes and firewall. Functions of text.
 
-The standard library knows none of it, and every system tells it in a way of its own.
+Neither the standard library nor psutil knows it, and every system tells it in a way of its own.
 """
 
 from __future__ import annotations
@@ -12,33 +12,6 @@ from ipaddress import IPv4Network
 MIB = 1 << 20
 _LEAST_PREFIX = 8
 """A wider route is a VPN's way to say "everything", in two halves; it takes no network away."""
-
-
-def meminfo(text: str) -> tuple[int, int] | None:
-    """Read (all, available) MiB from /proc/meminfo."""
-    found = {}
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        words = value.split()
-        if words and words[0].isdecimal():
-            found[key] = int(words[0]) // 1024
-    try:
-        return found["MemTotal"], found["MemAvailable"]
-    except KeyError:
-        return None
-
-
-def vm_stat(size: str, text: str) -> tuple[int, int] | None:
-    """Read (all, free) MiB from macOS' hw.memsize and vm_stat."""
-    page = 4096
-    free = 0
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if "page size of" in line:
-            page = int(line.partition("page size of")[2].split()[0])
-        elif key in ("Pages free", "Pages inactive", "Pages speculative"):
-            free += int(value.strip().rstrip("."))
-    return (int(size) // MIB, free * page // MIB) if size.isdecimal() else None
 
 
 def linux_routes(text: str) -> list[tuple[str, IPv4Network]]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 
@@ -90,13 +91,16 @@ def _in_foreground() -> bool:
         os.close(terminal)
 
 
-def bounded(vagrant: Any, arguments: list[str], deadline: Deadline) -> None:
+def bounded(
+    vagrant: Any, arguments: list[str], deadline: Deadline, started: Callable[[int], None]
+) -> None:
     """Run a Vagrant command.
 
     Parameters:
         vagrant: python-vagrant's object: executable, folder, environment and streams.
         arguments: of the command.
         deadline: its limit.
+        started: takes the number of its process.
 
     Raises:
         subprocess.CalledProcessError: the exit code is not 0.
@@ -108,6 +112,7 @@ def bounded(vagrant: Any, arguments: list[str], deadline: Deadline) -> None:
         )
         deadline.watch(process)
         try:
+            started(process.pid)
             code = process.wait()
         finally:
             deadline.cancel()

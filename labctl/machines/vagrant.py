@@ -25,6 +25,7 @@ from labctl.events import Emit, Event, MachineOutput, Notice
 from labctl.fanout import Stop
 from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline, bounded
+from labctl.machines.journal import Journal, Work
 from labctl.machines.logtail import follow, tail
 from labctl.remote.target import Target, parse_config
 
@@ -55,6 +56,9 @@ _LOCKED = re.compile(
 
 _LOCKED_PAUSE = 3.0
 """Seconds until such a machine is tried again."""
+
+_OTHERS_PAUSE = 0.5
+"""Seconds until it is looked again whether a Vagrant of a labctl that was ended goes on."""
 
 _GRACE = 30.0
 """Seconds beyond boot_timeout, for Vagrant to give up by itself, with a better word than ours."""
@@ -110,6 +114,7 @@ class VagrantMachines:
         boot_timeout: seconds that a machine may take from its start until it answers. Vagrant's own
             limit of that name does not bound vagrant-libvirt's wait for an address.
         stop: ends Vagrant when the user interrupts.
+        emit: takes notices of what is waited for.
     """
 
     def __init__(
@@ -119,8 +124,11 @@ class VagrantMachines:
         log: Callable[[str], Path],
         boot_timeout: float = 300.0,
         stop: Stop | None = None,
+        emit: Emit = lambda _: None,
     ) -> None:
         find_vagrant()
+        self._emit = emit
+        self._journal = Journal(root / "at-work")
         self._stop = stop or Stop()
         self._boot_timeout = boot_timeout
         self._root = root
@@ -131,9 +139,12 @@ class VagrantMachines:
         if not (self._root / "Vagrantfile").is_file():
             return {}
         arguments = ["status", "--machine-readable"]
-        # Even to be looked at, a machine must not be locked by another Vagrant.
-        text = self._unlocked(lambda: self._output(arguments)) if wait else self._output(arguments)
-        return parse_states(text)
+        if wait:
+            # Even to be looked at, a machine must not be locked by another Vagrant.
+            return parse_states(self._unlocked(lambda: self._output(arguments)))
+        for work in self._journal.left():
+            raise _at_work(work)
+        return parse_states(self._output(arguments))
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         clock = Deadline(self._boot_timeout + _GRACE)
@@ -239,17 +250,45 @@ class VagrantMachines:
         title = " ".join(part for part in arguments[:2] if part != node)
         deadline = clock or Deadline(None)
         self._stop.add(deadline.interrupt)
-        self._unlocked(
-            lambda: self._logged(node, title, emit, lambda v: bounded(v, arguments, deadline)),
-            node,
-            emit,
-        )
 
-    def _unlocked(self, call: Callable[[], T], node: str = "", emit: Emit | None = None) -> T:
-        """Make a call of Vagrant, again and again while another Vagrant works on the machine.
+        def run(vagrant: Any) -> None:
+            try:
+                bounded(vagrant, arguments, deadline, started)
+            finally:
+                self._journal.ended(node)
 
-        As after a labctl that was killed: the Vagrant that it had started goes on.
+        def started(pid: int) -> None:
+            # A watch ends by being ended only, and does not keep the machine locked.
+            if arguments[0] != "rsync-auto":
+                self._journal.begun(node, title, pid)
+
+        self._unlocked(lambda: self._logged(node, title, emit, run), node)
+
+    def _wait_for_others(self, node: str) -> None:
+        """Wait for the Vagrants that another labctl left at work on a machine; "": on any."""
+        for work in self._journal.left():
+            if node not in ("", work.node):
+                continue
+            self._emit(
+                Notice(
+                    work.node,
+                    f"`vagrant {work.command}` of a labctl that was ended goes on; waiting for it",
+                )
+            )
+            waited = 0.0
+            while work.goes_on():
+                if waited > self._boot_timeout + _GRACE:
+                    raise _at_work(work)
+                if self._stop.requested.wait(_OTHERS_PAUSE):
+                    raise Interrupted("not begun", node=work.node)
+                waited += _OTHERS_PAUSE
+
+    def _unlocked(self, call: Callable[[], T], node: str = "") -> T:
+        """Make a call of Vagrant when no other Vagrant works on the machine; "": on any.
+
+        One that labctl did not start is told by the call, which fails and is made again.
         """
+        self._wait_for_others(node)
         waited = 0.0
         while True:
             try:
@@ -257,8 +296,9 @@ class VagrantMachines:
             except MachineError as error:
                 if not _LOCKED.search(error.details) or waited > self._boot_timeout:
                     raise
-            if not waited and emit is not None:
-                emit(Notice(node, "another Vagrant is at work on this machine; waiting for it"))
+            if not waited:
+                message = "another Vagrant is at work on this machine; waiting for it"
+                self._emit(Notice(node, message))
             if self._stop.requested.wait(_LOCKED_PAUSE):
                 raise Interrupted("not begun", node=node)
             waited += _LOCKED_PAUSE
@@ -288,6 +328,14 @@ class VagrantMachines:
                     details=gist(text),
                     log=path,
                 ) from error
+
+
+def _at_work(work: Work) -> MachineError:
+    return MachineError(
+        f"`vagrant {work.command}` of a labctl that was ended is still at work",
+        node=work.node,
+        hint=f"wait for it, or end its process {work.pid}",
+    )
 
 
 def _environment() -> dict[str, str]:

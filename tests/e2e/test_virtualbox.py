@@ -12,22 +12,21 @@ import shutil
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from tests.e2e import day
 from tests.e2e.conftest import Lab, spec
+from tests.e2e.day import FIRST, NAMES, SECOND, Cut, InstructorsDay
 from tests.testbed import World
 from tests.vbox import box, ending, log, process
 from tests.vbox.home import Home
 from tests.vbox.network import Interfaces
 from tests.vbox.registry import Registry
 
-NAMES = ("docker-node1", "docker-node2")
-FIRST, SECOND = NAMES
-SECOND_ONLY = f"--limit={SECOND}"
 ADDRESSES = ("192.168.56.11", "192.168.56.12")
 PROGRAMS = Path(box.__file__).with_name("bin")
 WISHES = {
@@ -35,8 +34,8 @@ WISHES = {
     "cpus": 1,
     "dns_host_resolver": True,
     "boot_timeout": 1200,
-    "playbooks": ["repos", "hosts"],
-    "synced_folders": [{"host": "labs", "guest": "/srv/labs"}],
+    "playbooks": day.PLAYBOOKS,
+    "synced_folders": [day.FOLDER],
 }
 
 
@@ -56,20 +55,33 @@ def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     vagrant = home.root.with_name("vagrant")
     box.add(box.cached(print), vagrant)
     folder = tmp_path_factory.mktemp("virtualbox") / "lab"
-    (folder / "labs").mkdir(parents=True)
-    (folder / "labs" / "first").write_text("one\n")
+    folder.mkdir()
     environment = {
         "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
         "VAGRANT_HOME": str(vagrant),
         "VBOX_DOUBLE_HOME": str(home.root),
         "VBOX_DOUBLE_VERSION": "6.1",
     }
-    return Lab(folder, environment)
+    lab = Lab(folder, environment)
+    day.fill(lab)
+    return lab
 
 
 @pytest.fixture(scope="module")
 def registry(home: Home) -> Registry:
     return Registry(home)
+
+
+@pytest.fixture
+def cut(lab: Lab, registry: Registry) -> Cut:
+    """After its reboot the host has a VirtualBox one newer."""
+
+    def cut(node: str) -> None:
+        machine = registry.find(f"lab-{node}")
+        process.stop(machine, registry.folder(machine))
+        lab.environment["VBOX_DOUBLE_VERSION"] = "7.0"
+
+    return cut
 
 
 def told(home: Home, *words: str) -> list[log.Call]:
@@ -164,132 +176,17 @@ def test_nodes_reach_each_other_and_the_host(lab: Lab) -> None:
             assert connection.recv(4) == b"SSH-"
 
 
-def on(lab: Lab, node: str, command: str) -> str:
-    """Run a command on a node as root and return what it printed."""
-    (ran,) = lab.run("exec", "--limit", node, "--sudo", "--", command).expect(0).of("executed")
-    return str(ran["stdout"])
+class TestADay(InstructorsDay):
+    """What an instructor does with machines of VirtualBox's."""
+
+    provider = "virtualbox"
+    lacking: ClassVar[set[str]] = {"virtualization"}  # which QEMU emulates
 
 
-def steps(lab: Lab, node: str) -> None:
-    """Fail unless the node's clock is in step with this machine's."""
-    assert abs(int(on(lab, node, "date +%s")) - time.time()) < 30
-
-
-def host_key(lab: Lab, node: str) -> list[str]:
-    """The line of the node's host key; more than one would be one too many."""
-    lines = (lab.folder / ".labctl" / "known_hosts").read_text().splitlines()
-    return [line for line in lines if line.split()[0] == node]
-
-
-def test_a_folder_is_pushed_and_pushed_again(lab: Lab) -> None:
-    """The box has no Guest Additions, so a folder of type auto goes by rsync."""
-    assert on(lab, FIRST, "cat /srv/labs/first") == "one\n"
-    (lab.folder / "labs" / "first").write_text("two\n")
-    results = lab.run("sync").expect(0).of("result")
-    assert {(r["node"], r["ok"]) for r in results} == {(FIRST, True), (SECOND, True)}
-    assert on(lab, SECOND, "cat /srv/labs/first") == "two\n"
-
-
-def test_a_watch_goes_on_pushing_until_it_is_interrupted(lab: Lab) -> None:
-    watch = lab.start("sync", SECOND, "--watch")
-    assert watch.stdout is not None
-    said = []
-    for line in watch.stdout:
-        said.append(line)
-        if "Watching:" in line:
-            break
-    else:
-        pytest.fail("".join(said))
-    # The lab is not locked meanwhile.
-    lab.run("provision", "--limit", SECOND).expect(0)
-    deadline = time.monotonic() + 300
-    content = ""
-    while content != "three\n" and time.monotonic() < deadline:
-        (lab.folder / "labs" / "first").write_text("three\n")
-        content = on(lab, SECOND, "cat /srv/labs/first")
-    assert content == "three\n"
-    watch.send_signal(signal.SIGINT)
-    assert lab.finish(watch, timeout=300).exit_code == 130
-
-
-def test_a_checkpoint_goes_on_where_it_was_saved(lab: Lab) -> None:
-    key = host_key(lab, SECOND)
-    on(lab, SECOND, "echo before >/run/user-note")
-    lab.run("checkpoint", "save", "noted", SECOND_ONLY).expect(0)
-    on(lab, SECOND, "echo after >/run/user-note; date -s 2020-01-01")
-    (listed,) = lab.run("checkpoint", "list", SECOND_ONLY).expect(0).of("checkpoints")
-    assert listed["checkpoints"] == ["noted"]
-    (other,) = lab.run("checkpoint", "list", f"--limit={FIRST}").expect(0).of("checkpoints")
-    assert other["checkpoints"] == []
-    lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(0)
-    # A file in memory: the machine did not boot, it went on.
-    assert on(lab, SECOND, "cat /run/user-note") == "before\n"
-    steps(lab, SECOND)
-    assert host_key(lab, SECOND) == key
-    lab.run("checkpoint", "delete", "noted", SECOND_ONLY).expect(0)
-    error = lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(1).result(SECOND)["error"]
-    assert error["hint"] == "there are none"
-
-
-def test_suspended_it_goes_on_where_it_was(lab: Lab) -> None:
-    lab.run("suspend", SECOND).expect(0)
-    (row,) = lab.run("status", SECOND_ONLY).expect(0).of("status")
-    assert row["state"] == "suspended"
-    assert lab.run("suspend", SECOND).expect(0).result(SECOND)["ok"]  # again: nothing to do
-    lab.run("resume", SECOND).expect(0)
-    assert on(lab, SECOND, "cat /run/user-note") == "before\n"
-    steps(lab, SECOND)
-
-
-def test_the_lab_outlives_a_reboot_of_the_host_under_virtualbox_7(
-    lab: Lab, registry: Registry
-) -> None:
-    """One node was halted before, the other one's process just ends; nothing of them is lost."""
-    lab.environment["VBOX_DOUBLE_VERSION"] = "7.0"
-    on(lab, SECOND, "echo kept >/root/note")
-    lab.run("halt", SECOND).expect(0)
-    first = registry.find(f"lab-{FIRST}")
-    process.stop(first, registry.folder(first))
-    (row,) = lab.run("status", SECOND_ONLY).expect(0).of("status")
-    assert row["state"] == "stopped"
-    run = lab.run("heal", SECOND).expect(0)
-    assert run.changes(SECOND) == []
-    assert on(lab, SECOND, "cat /root/note") == "kept\n"
-    run = lab.run("up", "--no-verify").expect(0)
-    assert {e["node"] for e in run.of("MachineOutput")} == {FIRST}
-    assert run.changes(FIRST) == run.changes(SECOND) == []
-
-
-def test_what_drifted_is_healed_by_provisioning_alone(lab: Lab) -> None:
-    on(lab, SECOND, "sed -i /labctl/,/labctl/d /etc/hosts")
-    run = lab.run("heal", SECOND, "--rebuild").expect(0)
-    assert run.changes(SECOND)
-    assert not run.of("MachineOutput")
-    assert on(lab, SECOND, "cat /root/note") == "kept\n"
-
-
-def test_one_node_is_made_anew_and_the_other_left_alone(lab: Lab, registry: Registry) -> None:
-    """The login is broken beyond provisioning; its key and its machine are new afterwards."""
-    boot = on(lab, FIRST, "cat /proc/sys/kernel/random/boot_id")
-    first, key = registry.find(f"lab-{FIRST}").uuid, host_key(lab, SECOND)
-    second = registry.find(f"lab-{SECOND}").uuid
-    on(lab, SECOND, "chmod 000 /home/vagrant/.ssh/authorized_keys; chown root: /home/vagrant/.ssh")
-    run = lab.run("heal", SECOND, "--rebuild").expect(0)
-    assert {e["node"] for e in run.of("MachineOutput")} == {SECOND}
-    assert registry.find(f"lab-{FIRST}").uuid == first
-    assert registry.find(f"lab-{SECOND}").uuid != second
-    assert on(lab, FIRST, "cat /proc/sys/kernel/random/boot_id") == boot
-    assert len(host_key(lab, SECOND)) == 1
-    assert host_key(lab, SECOND) != key
-    assert on(lab, SECOND, "ls /root/note 2>/dev/null || echo gone") == "gone\n"
-    lab.run("verify").expect(0)
-
-
-def test_destroy_leaves_nothing_of_the_lab(lab: Lab, home: Home, registry: Registry) -> None:
-    lab.run("destroy", "--yes").expect(0)
+def test_destroy_left_nothing_of_the_lab(home: Home, registry: Registry) -> None:
     # Vagrant keeps the box's machine that the next lab's disks lie over, and the network.
     (base,) = registry.all()
     assert registry.clones(base) == []
-    assert len(Interfaces(home).all()) == 1
+    assert len(Interfaces(home).all()) == 2
     assert not [link for link in Path("/sys/class/net").iterdir() if link.name.endswith("n2")]
     assert not list(home.unfinished.iterdir())

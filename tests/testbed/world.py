@@ -77,6 +77,11 @@ class World:
         """`sources` for a lab.yaml, as `lab-yaml` prints them."""
         return self.state.sources
 
+    @property
+    def authority(self) -> Path:
+        """The certificate that the stand-ins' own are signed by; the nodes believe it anyway."""
+        return self.state.keys / "ca.crt"
+
     def nspawn(self, name: str) -> Node:
         """Boot a fresh container node; it takes ssh when this returns."""
         node = self._create(name)

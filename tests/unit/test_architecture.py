@@ -24,13 +24,22 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What a lab is, how a node is spoken with, what can be asked of it.
     (
         *("shapes", "sources", "toolchains", "faults", "addresses", "daemon"),
-        *("spec", "specparts", "speccheck", "folders", "specfile", "starterfile", "diagnosis"),
+        *(
+            "spec",
+            "specparts",
+            "speccheck",
+            "overrides",
+            "folders",
+            "specfile",
+            "starterfile",
+            "diagnosis",
+        ),
         *("facts", "workspace", "report", "secrets", "locking", "remote", "resources"),
         *("specplays", "imagename"),
     ),
     # What is done with it.
     (
-        *("playbook", "converge", "render", "machines", "transfer", "state", "registry"),
+        *("playbook", "converge", "render", "machines", "transfer", "state", "registry", "roster"),
         *("fanout", "engine_api", "marks", "desk", "testinfra_backend", "guestadditions"),
         *("meeting", "services", "certificates", "vault"),
         *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
@@ -63,6 +72,7 @@ LIBRARIES: dict[str, set[str]] = {
     "bcrypt": {"vault"},
     "filelock": {"locking"},
     "platformdirs": {"registry"},
+    "psutil": {"machines.journal", "doctor.host"},
 }
 """The modules that may import each library; for those of the command line, see below."""
 

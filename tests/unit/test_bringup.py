@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.bringup import Bringer, prepare, woken
+from labctl.bringup import Bringer, prepare, waking
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Emit, Phase
 from labctl.fanout import Result, each
@@ -133,6 +133,27 @@ def test_a_machine_that_nobody_saw_come_up_is_started_anew() -> None:
     assert lab.fakes.calls == [f"reload {ONE}"]
 
 
+@pytest.mark.parametrize("state", [RUNNING, SUSPENDED, STOPPED])
+def test_a_start_that_was_not_seen_to_end_is_made_anew(state: MachineState) -> None:
+    """labctl was killed while it started a machine that it knew; one that is off boots anyway."""
+    lab = FakeLab(FakeMachines({ONE: state}))
+    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), settled=False))
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+    assert lab.fakes.calls == [f"up {ONE}" if state is STOPPED else f"reload {ONE}"]
+    assert lab.state.node(ONE).settled
+
+
+def test_a_start_that_failed_is_made_anew() -> None:
+    lab = FakeLab(FakeMachines({ONE: STOPPED}))
+    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1")))
+    lab.fakes.failing[f"up {ONE}"] = MachineError("no address", node=ONE)
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "no address"}
+    lab.fakes.known[ONE] = RUNNING  # it boots all the same, without what Vagrant does then
+    lab.fakes.failing.clear()
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+    assert lab.fakes.calls[-1] == f"reload {ONE}"
+
+
 @pytest.mark.parametrize(
     ("state", "kept"), [(ABSENT, False), (STOPPED, True), (SUSPENDED, True), (RUNNING, True)]
 )
@@ -244,12 +265,14 @@ def test_what_failed_can_be_tried_again() -> None:
     assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
 
 
-def test_woken_notes_the_address_and_sets_the_clock() -> None:
+def test_after_a_wake_the_address_is_noted_and_the_clock_set() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.7"}))
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), choices={"a": 1}))
     before = int(time.time())
-    woken(lab, lab.fakes, ONE)
+    with waking(lab, lab.fakes, ONE):
+        assert not lab.state.node(ONE).settled
     record = lab.state.node(ONE)
+    assert record.settled
     assert record.target is not None
     assert (record.target.host, record.choices) == ("10.0.0.7", {"a": 1})
     (script,) = lab.remotes[ONE].scripts

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from labctl import checkpoints
-from labctl.errors import MachineError, UsageError
+from labctl.errors import LabLocked, MachineError, UsageError
 from labctl.fanout import Result
 from labctl.lab import Lab
 from labctl.machines.base import MachineState
+from labctl.state import State
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT
@@ -36,6 +37,12 @@ def test_names_that_cannot_be(lab: FakeLab, use: Use, name: str) -> None:
 def test_names_that_can_be(lab: FakeLab, name: str) -> None:
     assert outcomes(checkpoints.save(lab, name, ())) == {ONE: "ok", TWO: "ok"}
     assert {r.node: r.value for r in checkpoints.names(lab, ())} == {ONE: [name], TWO: [name]}
+
+
+def test_they_are_not_listed_while_another_labctl_is_at_work(lab: FakeLab) -> None:
+    """Its Vagrant would break off if its machine were looked at."""
+    with State(lab.workspace).locked("up"), pytest.raises(LabLocked, match="labctl up"):
+        checkpoints.names(lab, ())
 
 
 def test_a_checkpoint_is_never_overwritten(lab: FakeLab) -> None:

@@ -16,7 +16,7 @@ from labctl.lab import Lab
 from labctl.machines.base import MachineState
 from labctl.registry import Registry
 from labctl.remote.target import Target
-from labctl.state import NodeRecord
+from labctl.state import NodeRecord, State
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
 
 RUNNING, STOPPED, SUSPENDED, ABSENT = (
@@ -144,6 +144,18 @@ def test_sync_without_an_rsync_folder_is_refused(folders: Any) -> None:
 def test_what_destroy_would_remove(limit: tuple[str, ...], names: list[str]) -> None:
     states = {ONE: RUNNING, TWO: STOPPED, "old": SUSPENDED, "never": ABSENT}
     assert lifecycle.doomed(FakeLab(FakeMachines(states)), limit) == names
+
+
+def test_what_destroy_would_remove_is_not_asked_while_another_labctl_is_at_work() -> None:
+    """Its Vagrant would break off if its machine were looked at."""
+
+    class Asked(FakeMachines):
+        def states(self, *, wait: bool = True) -> dict[str, MachineState]:
+            pytest.fail("Vagrant was asked")
+
+    lab = FakeLab(Asked({ONE: RUNNING}))
+    with State(lab.workspace).locked("up"), pytest.raises(LabLocked, match="labctl up"):
+        lifecycle.doomed(lab, ())
 
 
 def test_destroy_of_machines_that_exist_is_refused() -> None:

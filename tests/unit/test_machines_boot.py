@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labctl.errors import MachineError
@@ -20,6 +22,7 @@ from labctl.fanout import Stop
 from labctl.machines import bounded, vagrant
 from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline
+from labctl.machines.journal import Journal
 from labctl.machines.vagrant import VagrantMachines
 from tests.unit.fakes import Heard
 
@@ -107,15 +110,115 @@ def test_a_machine_that_another_vagrant_works_on_is_waited_for(
 ) -> None:
     """Such as that of a labctl that was killed; Vagrant itself gives up at once."""
     monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.4 if comes_up else 2.0)
-    lab = machines(tmp_path, monkeypatch, 1.0)
+    machines(tmp_path, monkeypatch, 1.0)
     (tmp_path / "bin" / "vagrant").write_text(LOCKED.replace("TRIES", str(tries)))
     heard = Heard()
+    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", 1.0, emit=heard)
     if comes_up:
         assert lab.up("a", emit=heard, booting=lambda: None).host == "10.0.0.1"
     else:
         with pytest.raises(MachineError, match="vagrant up failed"):
             lab.up("a", emit=heard, booting=lambda: None)
     assert len(heard.of(Notice)) == 1
+
+
+SLOW = """\
+#!/bin/sh
+case $1 in
+up) echo "==> a: Waiting for machine to boot. This may take a few minutes..."; sleep 600;;
+status) echo asked >>asked; echo 1,a,state,running;;
+*) echo "Host a\n  HostName 10.0.0.1";;
+esac
+"""
+KILLED = """\
+import sys
+from pathlib import Path
+from labctl.machines.vagrant import VagrantMachines
+root = Path(sys.argv[1])
+VagrantMachines(root, "libvirt", lambda _: root / "log").up(
+    "a", emit=lambda event: print(event, flush=True), booting=lambda: None
+)
+"""
+
+
+@pytest.fixture
+def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psutil.Process]:
+    """The process of a Vagrant that is at work on the machine `a` and whose labctl was killed."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "vagrant").write_text(SLOW)
+    (programs / "vagrant").chmod(0o755)
+    (tmp_path / "Vagrantfile").touch()
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(vagrant, "_OTHERS_PAUSE", 0.01)
+    monkeypatch.setattr(vagrant, "_GRACE", 0.0)
+    labctl = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert labctl.stdout is not None
+    labctl.stdout.readline()
+    (started,) = psutil.Process(labctl.pid).children()
+    labctl.kill()
+    labctl.communicate()
+    yield started
+    for process in (*started.children(), started):
+        process.kill()
+
+
+def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_asked(
+    tmp_path: Path, left: psutil.Process
+) -> None:
+    heard = Heard()
+    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", 300, emit=heard)
+    states: list[dict[str, MachineState]] = []
+    asking = threading.Thread(target=lambda: states.append(lab.states()))
+    asking.start()
+    while not heard.of(Notice):
+        time.sleep(0.01)
+    assert not (tmp_path / "asked").exists()
+    for process in left.children():
+        process.kill()  # so that it goes on, and ends
+    asking.join(60)
+    assert states == [{"a": MachineState.RUNNING}]
+    (notice,) = heard.of(Notice)
+    assert notice.node == "a"
+    assert "`vagrant up` of a labctl that was ended" in notice.message
+    assert lab.states() == {"a": MachineState.RUNNING}
+    assert len(heard.of(Notice)) == 1
+
+
+def test_who_does_not_wait_is_told_and_asks_nothing(tmp_path: Path, left: psutil.Process) -> None:
+    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log")
+    with pytest.raises(MachineError) as caught:
+        lab.states(wait=False)
+    assert str(left.pid) in caught.value.hint
+    assert not (tmp_path / "asked").exists()
+
+
+def test_it_is_not_waited_for_without_end(tmp_path: Path, left: psutil.Process) -> None:
+    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout=0.1)
+    with pytest.raises(MachineError) as caught:
+        lab.states()
+    assert caught.value.node == "a"
+    assert f"end its process {left.pid}" in caught.value.hint
+
+
+def test_other_machines_are_worked_on_meanwhile(tmp_path: Path, left: psutil.Process) -> None:
+    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout=0.1)
+    assert left.is_running()
+    lab.halt("b", emit=lambda _: None)
+
+
+def test_another_process_of_the_same_number_is_not_waited_for(tmp_path: Path) -> None:
+    note = tmp_path / "a.json"
+    note.write_text(f'{{"node": "a", "command": "up", "pid": {os.getpid()}, "created": 1.0}}')
+    assert Journal(tmp_path).left() == []
+    assert not note.exists()
+
+
+def test_a_note_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    assert Journal(tmp_path).left() == []
 
 
 LOCKED_STATUS = """\
