@@ -42,6 +42,22 @@ class Answer:
         return json.loads(self.body)
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What `ask` needs of a command that ran, as testinfra has it."""
+
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+
+    @property
+    def stdout(self) -> str:
+        return self.stdout_bytes.decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        return self.stderr_bytes.decode("utf-8", "replace")
+
+
 class _Stream(io.BytesIO):
     """Answers one after another, for HTTPResponse, which closes what it has read an answer from."""
 
@@ -56,7 +72,8 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
     """Send requests to a node's daemon, all in one command.
 
     Parameters:
-        run: runs a command line on the node, with its arguments, as testinfra's Host.run.
+        run: runs a command line on the node, with its arguments, as testinfra's Host.run; of what
+            it returns, no more is needed than `Ran` has.
         requests: each with its method, path, and None or a value to be sent as JSON.
 
     Returns:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import fnmatch
+import sys
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from labctl import specfile
+from labctl import roster
 from labctl.errors import LabctlError, MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
 from labctl.fanout import Stop
 from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
-from labctl.registry import Entry, Registry, clash, free_name, free_network
+from labctl.overrides import Override
+from labctl.registry import Registry, clash, free_name, free_network
+from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
-from labctl.specfile import Override
+from labctl.roster import Roster
 from labctl.state import State
 from labctl.vault import Vault
 from labctl.workspace import Workspace
@@ -30,23 +34,68 @@ if TYPE_CHECKING:
     from labctl.spec import LabSpec, Node
 
 
-def _free(spec: LabSpec, said: Collection[str], others: list[Entry]) -> dict[str, str]:
-    """Return a network and a name that no other lab has, for a lab that asks for neither.
+class _Source:
+    """What a lab is made of: lab.yaml, the flags of this run and of earlier ones, the other labs.
 
     Parameters:
-        spec: the lab with its defaults.
-        said: keys that lab.yaml or a flag says; those are never changed.
-        others: the other labs of this machine.
+        workspace: the lab's places.
+        flags: of this run, by key of lab.yaml; they win over the file.
     """
-    if not spec.uses_vagrant:
-        return {}
-    chosen: dict[str, str] = {}
-    fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
-    if "network" not in said and not fixed and clash(spec.network, others):
-        chosen["network"] = free_network(others)
-    if "name" not in said and free_name(spec.name, others) != spec.name:
-        chosen["name"] = free_name(spec.name, others)
-    return chosen
+
+    def __init__(self, workspace: Workspace, flags: Mapping[str, Override]) -> None:
+        self._workspace = workspace
+        self._flags = flags
+        self._others = Registry()
+
+    def digest(self) -> str:
+        """Return a digest of all of it."""
+        workspace = self._workspace
+        return roster.digest(
+            (workspace.folder, workspace.state, sorted(self._flags.items())),
+            (workspace.spec_file, workspace.flags, self._others.path),
+        )
+
+    def read(self) -> tuple[LabSpec, dict[str, str]]:
+        """Return the lab that it makes, and what labctl chose for it because nobody said it.
+
+        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says.
+
+        Raises:
+            SpecError: lab.yaml or a flag cannot be used; all problems at once.
+        """
+        from labctl import specfile  # pydantic and YAML, which many commands can do without
+
+        workspace = self._workspace
+        kept = {
+            key: Override(value, f"--{key} of an earlier run")
+            for key, value in State(workspace).flags().items()
+        }
+        said = frozenset(specfile.keys(workspace.spec_file) if workspace.spec_file else ())
+        given = {key: value for key, value in kept.items() if key not in said} | dict(self._flags)
+        spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
+        chosen = self._free(spec, said | given.keys())
+        if chosen:
+            given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
+            spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
+        return spec, chosen
+
+    def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:
+        """Return a network and a name that no other lab has, for a lab that asks for neither.
+
+        Parameters:
+            spec: the lab with its defaults.
+            said: keys that lab.yaml or a flag says; those are never changed.
+        """
+        if not spec.uses_vagrant:
+            return {}
+        others = self._others.others(self._workspace.state)
+        chosen: dict[str, str] = {}
+        fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
+        if "network" not in said and not fixed and clash(spec.network, others):
+            chosen["network"] = free_network(others)
+        if "name" not in said and free_name(spec.name, others) != spec.name:
+            chosen["name"] = free_name(spec.name, others)
+        return chosen
 
 
 def _begin(remote: Remote) -> Future[Remote]:
@@ -73,30 +122,26 @@ class Lab:
 
     Parameters:
         workspace: its places.
-        spec: what it should be.
+        spec: what it should be, or what tells when it is first asked for.
         emit: takes the events of all work on it.
         sudo_password: for login users of existing machines who need one; it is never stored.
-
-    `chosen` holds what labctl chose for the lab because nobody said it; `up` remembers it.
     """
 
     def __init__(
         self,
         workspace: Workspace,
-        spec: LabSpec,
+        spec: LabSpec | _Source,
         *,
         emit: Emit,
         sudo_password: str | None = None,
     ) -> None:
         self.workspace = workspace
-        self.spec = spec
+        self._spec = spec
         self.emit = emit
         self.state = State(workspace)
         self.hostkeys = HostKeys(workspace.known_hosts)
         self.sudo_password = sudo_password
-        self.vault = Vault(workspace.private, spec.name)
         self.stop = Stop()
-        self.chosen: dict[str, str] = {}
         self._provider = ""
         self._called: dict[str, Future[Remote]] = {}
 
@@ -109,27 +154,48 @@ class Lab:
         emit: Emit,
         sudo_password: str | None = None,
     ) -> Lab:
-        """Read lab.yaml and open the lab.
-
-        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says.
+        """Open a lab; lab.yaml is read only if it, or a flag, is another than in the last run.
 
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        kept = {
-            key: Override(value, f"--{key} of an earlier run")
-            for key, value in State(workspace).flags().items()
-        }
-        said = frozenset(specfile.keys(workspace.spec_file) if workspace.spec_file else ())
-        given = {key: value for key, value in kept.items() if key not in said} | dict(flags)
-        spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
-        chosen = _free(spec, said | given.keys(), Registry().others(workspace.state))
-        if chosen:
-            given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
-            spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
-        lab = cls(workspace, spec, emit=emit, sudo_password=sudo_password)
-        lab.chosen = chosen
+        source = _Source(workspace, flags)
+        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password)
+        made_of = source.digest()
+        kept = roster.recall(workspace.roster, made_of)
+        if kept is not None:
+            lab.roster = kept
+        elif workspace.state.is_dir():
+            roster.keep(workspace.roster, made_of, lab.roster)
         return lab
+
+    @cached_property
+    def _read(self) -> tuple[LabSpec, dict[str, str]]:
+        return self._spec.read() if isinstance(self._spec, _Source) else (self._spec, {})
+
+    @property
+    def spec(self) -> LabSpec:
+        """What the lab should be.
+
+        Raises:
+            SpecError: lab.yaml or a flag cannot be used; all problems at once.
+        """
+        return self._read[0]
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What labctl chose for the lab because nobody said it; `up` remembers it."""
+        return self._read[1]
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The lab's nodes; what it tells costs less than `spec`."""
+        return Roster.of(self.spec)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Where the lab's secrets are kept."""
+        return Vault(self.workspace.private, self.roster.lab)
 
     # -- nodes
 
@@ -142,9 +208,11 @@ class Lab:
         for node in self.spec.lab_nodes:
             if node.name == name:
                 return node
-        raise UsageError(
-            f"this lab has no node '{name}'", hint=f"it has {', '.join(self.spec.node_names)}"
-        )
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UsageError:
+        known = f"it has {', '.join(self.roster.names)}"
+        return UsageError(f"this lab has no node '{name}'", hint=known)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
         """Return the names of the nodes that `limit` chooses, in the lab's order.
@@ -156,13 +224,14 @@ class Lab:
         Raises:
             UsageError: one of them fits no node.
         """
+        names = self.roster.names
         patterns = [part for item in limit for part in item.split(",") if part]
         for pattern in patterns:
-            if not fnmatch.filter(self.spec.node_names, pattern):
-                self.node(pattern)
+            if not fnmatch.filter(names, pattern):
+                raise self._unknown(pattern)
         return [
             name
-            for name in self.spec.node_names
+            for name in names
             if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
         ]
 
@@ -172,8 +241,8 @@ class Lab:
         Raises:
             MachineError: it was never brought up.
         """
-        if self.spec.machines is not None:
-            return self._static()[name]
+        if self.roster.existing is not None:
+            return self.roster.existing[name]
         target = self.state.node(name).target
         if target is None:
             raise MachineError(
@@ -194,7 +263,7 @@ class Lab:
         Raises:
             UsageError: one of them fits no node.
         """
-        for name in self.select(limit)[: self.spec.parallel]:
+        for name in self.select(limit)[: self.roster.parallel]:
             try:
                 target = self.target(name)
             except MachineError:
@@ -220,6 +289,11 @@ class Lab:
         return self._remote(self.target(name), patience, timeout)
 
     def _remote(self, target: Target, patience: float = 0.0, timeout: float = 20.0) -> Remote:
+        dial = None
+        # While one thread loads the module, others find it there, and nothing in it yet.
+        loaded = hasattr(sys.modules.get("labctl.remote.ssh"), "Remote")
+        if not loaded and not patience:
+            dial = Dial(target)
         from labctl.remote.ssh import Remote  # only now: a lab that was never up needs no Fabric
 
         remote = Remote(
@@ -228,6 +302,7 @@ class Lab:
             sudo_password=self.sudo_password,
             patience=patience,
             timeout=timeout,
+            dial=dial,
         )
         self.stop.add(remote.close)
         return remote
@@ -264,8 +339,8 @@ class Lab:
             VagrantMissing: the lab is Vagrant's, and there is no vagrant.
             ProviderMissing: no provider can be used.
         """
-        if self.spec.machines is not None:
-            return StaticMachines(self._static())
+        if self.roster.existing is not None:
+            return StaticMachines(self.roster.existing)
         from labctl.machines.vagrant import VagrantMachines, find_vagrant
 
         find_vagrant()
@@ -276,20 +351,8 @@ class Lab:
             lambda node: log(node or "lab", "vagrant"),
             self.spec.boot_timeout,
             self.stop,
+            self.emit,
         )
-
-    def _static(self) -> dict[str, Target]:
-        return {
-            machine.name: Target(
-                machine.name,
-                machine.host,
-                port=machine.port,
-                user=machine.user or "",
-                keys=(machine.key,) if machine.key else (),
-                jump=machine.jump or "",
-            )
-            for machine in self.spec.machines or ()
-        }
 
     # -- plays
 

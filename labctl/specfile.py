@@ -21,6 +21,7 @@ from ruamel.yaml.reader import ReaderError
 from labctl import diagnosis, faults, shapes, spec, starterfile
 from labctl.errors import Problem, SpecError, UsageError
 from labctl.faults import Fault
+from labctl.overrides import Override
 from labctl.spec import LabSpec
 
 # More than any lab has. A few lines of YAML aliases can stand for billions of values.
@@ -39,14 +40,6 @@ _SECTIONS: tuple[tuple[str, ...], ...] = (
     ("hub_cache",),
     ("images",),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """A value that wins over the file's. `source` is the flag as the user knows it: ``--nodes``."""
-
-    value: object
-    source: str
 
 
 @dataclass(slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl import services
+from labctl.engine_api import Ran, ask
 from labctl.errors import AuthFailed, HostKeyChanged, LabctlError
 from labctl.events import Emit, Notice
 from labctl.fanout import each
@@ -17,11 +19,7 @@ from labctl.machines.base import MachineState
 from labctl.registry import Entry, Registry
 from labctl.workspace import Workspace
 
-_ASK = (
-    "docker version --format '{{.Server.Version}}' 2>/dev/null || echo -; "
-    "docker ps --quiet 2>/dev/null | wc -l; "
-    "uptime -s 2>/dev/null || echo -"
-)
+_SINCE = "uptime -s 2>/dev/null || echo -"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
         if result.value is not None:
             rows.append(result.value)
             continue
-        address = lab.node(result.node).address
+        address = lab.roster.addresses[result.node]
         if isinstance(result.error, HostKeyChanged):
             state = "another host key"
         elif isinstance(result.error, AuthFailed):
@@ -97,6 +95,8 @@ def registry_of(lab: Lab) -> RegistryStatus | None:
     login = lab.vault.known("registry")
     if login is None:
         return None
+    from labctl import services  # most labs have none
+
     return RegistryStatus(services.registry(lab.spec).address, login.user, login.password)
 
 
@@ -136,27 +136,40 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
 
 
 def _ask(lab: Lab, node: str) -> NodeStatus:
-    with lab.remote(node, timeout=3.0) as remote:
-        _, out, _ = remote.call(_ASK)
-    engine, containers, since, *_ = [*out.decode("utf-8", "replace").splitlines(), "-", "-", "-"]
+    since = b""
+
+    def run(command: str, *arguments: str) -> Ran:
+        nonlocal since
+        line = command % tuple(map(shlex.quote, arguments))
+        _, out, err = remote.call(f"{_SINCE}; {line}")
+        since, _, out = out.partition(b"\n")
+        return Ran(out, err)
+
+    engine = containers = "-"
+    with (
+        lab.remote(node, timeout=3.0) as remote,
+        contextlib.suppress(AssertionError, ValueError, TypeError, KeyError),
+    ):
+        version, running = ask(run, ("GET", "/version", None), ("GET", "/containers/json", None))
+        engine, containers = str(version.json()["Version"]), str(len(running.json()))
     return NodeStatus(
         node,
         MachineState.RUNNING,
-        lab.node(node).address,
-        engine.strip(),
-        containers.strip() if engine.strip() != "-" else "-",
-        since.strip(),
+        lab.roster.addresses[node],
+        engine,
+        containers,
+        since.decode("utf-8", "replace").strip() or "-",
     )
 
 
 def _states(lab: Lab) -> dict[str, MachineState]:
     """Ask the provider; a lab that was never brought up has no machines to ask for."""
-    if lab.spec.uses_vagrant and not (lab.workspace.state / ".vagrant").is_dir():
+    if lab.roster.existing is None and not (lab.workspace.state / ".vagrant").is_dir():
         return {}
     try:
         # Vagrant locks a machine to read its state, and an `up` that finds it locked breaks off.
         if lab.state.busy():
-            return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)
+            return dict.fromkeys(lab.roster.names, MachineState.UNKNOWN)
         return lab.machines().states(wait=False)
     except LabctlError:
-        return dict.fromkeys(lab.spec.node_names, MachineState.UNKNOWN)
+        return dict.fromkeys(lab.roster.names, MachineState.UNKNOWN)

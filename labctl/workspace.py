@@ -97,6 +97,11 @@ class Workspace:
         return self.state / "provider"
 
     @property
+    def roster(self) -> Path:
+        """The lab's nodes as the last run read them from lab.yaml."""
+        return self.state / "roster.json"
+
+    @property
     def wanted(self) -> Path:
         """What the checks expect, for running them without labctl."""
         return self.state / "wanted.json"

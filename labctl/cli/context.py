@@ -136,7 +136,7 @@ def open_lab(
         LabctlError: lab.yaml or a flag cannot be used.
     """
     from labctl.lab import Lab
-    from labctl.specfile import Override
+    from labctl.overrides import Override
     from labctl.workspace import Workspace
 
     options: Globals = context.obj

@@ -81,7 +81,7 @@ def execute(
         err.end()
         return Ran(code, out.text, err.text, time.monotonic() - began)
 
-    results = each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+    results = each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
     for result in results:
         _show(result, as_json=collect)
     codes = [1 if result.value is None else result.value.exit_code for result in results]

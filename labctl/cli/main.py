@@ -40,6 +40,7 @@ from labctl.cli import (
 from labctl.cli.context import Globals, GroupedCommands, interrupted, with_globals
 from labctl.cli.errors import render_error, render_usage
 from labctl.cli.language import activate, catalogue
+from labctl.cli.values import spare
 from labctl.errors import LabctlError
 
 app = typer.Typer(
@@ -143,6 +144,7 @@ def main() -> None:
     early = Globals.peek(sys.argv[1:])
     options = Globals(as_json=early.as_json, verbose=early.verbose)
     activate()
+    spare()
     messages = catalogue()
     command: Any = app
     if messages is not None:

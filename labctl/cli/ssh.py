@@ -44,7 +44,7 @@ def ssh(
     several are a program and its arguments, which no shell touches. The exit code is the command's.
     """
     lab = open_lab(context, lambda event: None)
-    name, command = choose(words or [], lab.spec.node_names)
+    name, command = choose(words or [], lab.roster.names)
     program = shutil.which("ssh")
     if program is None:
         raise typer.Exit(without_client(lab, name, command))
@@ -103,7 +103,7 @@ def configuration(lab: Lab, name: str) -> Path:
     path = workspace.ssh_config
     if not path.is_file() or wanted not in path.read_text("utf-8"):
         entries = []
-        for node in lab.spec.node_names:
+        for node in lab.roster.names:
             try:
                 entries.append(lab.target(node).config(workspace.known_hosts))
             except MachineError:

@@ -14,6 +14,7 @@ from typing import Any
 
 from labctl.errors import ConnectFailed, ProtocolError, SudoRefused
 from labctl.remote.connect import BROKEN, PACKET, TIMEOUT, WINDOW, connect
+from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.session import ShellSession
 from labctl.remote.target import Target
@@ -30,6 +31,7 @@ class Remote:
         sudo_password: for a login user who needs one; None: sudo must not ask.
         patience: seconds to go on trying while nothing answers, as right after a boot.
         timeout: seconds that one attempt to connect may take in each of its steps.
+        dial: a connection that is being made already, for the first attempt.
 
     `root` is the root shell, opened when it is first used and kept open.
     """
@@ -42,12 +44,14 @@ class Remote:
         sudo_password: str | None = None,
         patience: float = 0.0,
         timeout: float = TIMEOUT,
+        dial: Dial | None = None,
     ) -> None:
         self.target = target
         self._hostkeys = hostkeys
         self._password = sudo_password
         self._patience = patience
         self._timeout = timeout
+        self._dial = dial
         self._connection: Any = None
         self._sudo: str | None = None
         self.root = ShellSession(self, root=True)
@@ -65,6 +69,8 @@ class Remote:
     def close(self) -> None:
         """End the connection; a later call opens another."""
         self.root.close()
+        if self._dial is not None:
+            self._dial.close()
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.close()
@@ -264,7 +270,8 @@ class Remote:
         pause = 0.2
         while True:
             try:
-                self._connection = connect(self.target, self._hostkeys, self._timeout)
+                dialled = self._dial.take(self._timeout) if self._dial is not None else None
+                self._connection = connect(self.target, self._hostkeys, self._timeout, dialled)
                 return self._connection
             except ConnectFailed:
                 if time.monotonic() + pause > deadline:

@@ -85,7 +85,7 @@ def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> lis
         UsageError: the places make no sense; nothing was touched.
         TransferError: a local source cannot be read; nothing was touched.
     """
-    nodes = lab.spec.node_names
+    nodes = lab.roster.names
     sources, destination = parse_all(places, nodes, os.path.lexists, windows=os.name == "nt")
     local = [path for source in sources if not source.remote for path in expand(source.path)]
     tree = Tree(local, follow=options.follow) if local else None
@@ -115,7 +115,7 @@ def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> lis
                     run.take(sink, found, into=several or len(found.roots) > 1)
         return run.copied()
 
-    return each(destination.nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+    return each(destination.nodes, work, cap=lab.roster.parallel, stop=lab.stop)
 
 
 def _fetch(
@@ -148,7 +148,7 @@ def _fetch(
                 run.take(FolderSink(place), source, into=several)
         return run.copied()
 
-    return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+    return each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
 
 
 def _source(remote: Remote, path: str, options: Options, meter: Meter) -> NodeSource:

@@ -30,6 +30,7 @@ NODES = ("docker-node1", "docker-node2")
 HEAVY = {
     *("pydantic", "fabric", "paramiko", "invoke", "jinja2", "rich", "ruamel"),
     *("pytest", "testinfra", "vagrant", "filelock", "multiprocessing", "labctl.certificates"),
+    *("psutil", "asyncio", "unittest"),
 }
 
 LABCTL = """
@@ -210,8 +211,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 READ = frozenset({"pydantic", "ruamel"})  # lab.yaml
-SPEAK = READ | {"fabric", "paramiko", "invoke"}  # and with nodes
-CALL = READ | {"vagrant"}  # and Vagrant
+REACH = frozenset({"fabric", "paramiko", "invoke"})  # nodes, whose names the last run kept
+SPEAK = READ | REACH
+ASK = READ | {"vagrant"}  # Vagrant
+CALL = ASK | {"psutil"}  # and note that it is at work
 LOCK = frozenset({"filelock"})  # what changes a lab locks it
 RENDER = frozenset({"jinja2"})  # a Vagrantfile
 CHECK = frozenset({"multiprocessing"})  # pytest's processes
@@ -223,7 +226,7 @@ CASES = {
     "init other": Cost(READ),
     "schema": Cost(READ),
     "render": Cost(READ | RENDER),
-    "doctor --offline": Cost(READ, vagrant=("--version",), exit_code=1),
+    "doctor --offline": Cost(READ | {"psutil"}, vagrant=("--version",), exit_code=1),
     "status": Cost(READ),
     # A machine that is made: asked for, brought up, asked how it is reached. Its facts are read by
     # an exchange of their own, then all is looked at, then there are three changes; one shell takes
@@ -244,7 +247,7 @@ CASES = {
         exchanges=2,
     ),
     "--json up": Cost(
-        SPEAK | CALL | LOCK | RENDER | CHECK,
+        SPEAK | ASK | LOCK | RENDER | CHECK,
         connections=4,
         commands=4,
         vagrant=("status",),
@@ -255,18 +258,18 @@ CASES = {
     # pytest and testinfra are imported by the processes that check, not by labctl itself.
     "verify": Cost(READ | CHECK, connections=2, commands=2),
     "rehearse --list": Cost(READ),
-    "status --json": Cost(SPEAK, connections=2, commands=2),
-    "status --all": Cost(SPEAK, connections=2, commands=2),
-    "ssh docker-node1 -- true": Cost(READ, connections=1, commands=1),
-    "exec -- true": Cost(SPEAK, connections=2, commands=2),
-    "scp tree all:@/there": Cost(SPEAK, connections=2, commands=2),
-    "scp docker-node1:@/there back": Cost(SPEAK, connections=1, commands=2),
+    "status --json": Cost(REACH, connections=2, commands=2),
+    "status --all": Cost(REACH, connections=2, commands=2),
+    "ssh docker-node1 -- true": Cost(frozenset(), connections=1, commands=1),
+    "exec -- true": Cost(REACH, connections=2, commands=2),
+    "scp tree all:@/there": Cost(REACH, connections=2, commands=2),
+    "scp docker-node1:@/there back": Cost(REACH, connections=1, commands=2),
     "sync": Cost(CALL | LOCK, vagrant=("rsync", "rsync", "status")),
-    "ssh-config": Cost(READ),
+    "ssh-config": Cost(),
     "checkpoint save chapter2": Cost(
         CALL | LOCK, vagrant=("snapshot", "snapshot", "snapshot", "snapshot", "status")
     ),
-    "checkpoint list": Cost(CALL, vagrant=("snapshot", "snapshot")),
+    "checkpoint list": Cost(ASK | LOCK, vagrant=("snapshot", "snapshot")),
     "checkpoint restore chapter1": Cost(
         SPEAK | CALL | LOCK,
         connections=2,
@@ -275,7 +278,7 @@ CASES = {
     ),
     "checkpoint delete chapter1": Cost(CALL | LOCK, vagrant=("snapshot",) * 4 + ("status",)),
     "heal docker-node1": Cost(
-        SPEAK | CALL | LOCK | RENDER | CHECK, connections=2, commands=2, vagrant=("status",)
+        SPEAK | ASK | LOCK | RENDER | CHECK, connections=2, commands=2, vagrant=("status",)
     ),
     "suspend": Cost(CALL | LOCK, vagrant=("status", "suspend", "suspend")),
     "resume": Cost(

@@ -6,6 +6,7 @@ framing, so what is tested is what goes over the wire.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,16 @@ from labctl.spec import LabSpec, validate
 from labctl.workspace import Workspace
 
 CENTOS = Facts("4f9c", "x86_64", "centos", "7")
+SINCE = b"2026-01-01 10:00:00\n"
+"""What a node says of its boot."""
+
+
+def answers(*values: object) -> bytes:
+    """Return what an engine's daemon writes that answers with these values."""
+    bodies = [json.dumps(value) for value in values]
+    return b"".join(
+        f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode() for body in bodies
+    )
 
 
 def lab_spec(**raw: Any) -> LabSpec:
@@ -242,7 +253,7 @@ class ScriptedRemote:
     name: str
     scripts: list[str] = field(default_factory=list)
     error: LabctlError | None = None
-    answer: bytes = b"19.03.9\n2\n2026-01-01 10:00:00\n"
+    answer: bytes = SINCE + answers({"Version": "19.03.9"}, [{}, {}])
 
     def __enter__(self) -> ScriptedRemote:
         return self

@@ -26,7 +26,7 @@ from labctl.machines.base import MachineState
 from labctl.remote.target import Target
 from labctl.state import NodeRecord, State
 from labctl.workspace import Workspace
-from tests.unit.fakes import FakeMachines, FakeNode
+from tests.unit.fakes import SINCE, FakeMachines, FakeNode, answers
 
 
 @dataclass(frozen=True)
@@ -319,7 +319,7 @@ machines:
 playbooks: [toy]
 """
 PLAY = """\
-from tests.unit.fakes import Setting
+from tests.unit.fakes import SINCE, answers, Setting
 
 def play(play):
     yield Setting("a", play.node.name)
@@ -337,7 +337,7 @@ class FakeRemote(FakeNode):
         pass
 
     def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
-        return 0, b"19.03.9\n2\n2026-01-01 10:00:00\n", b""
+        return 0, SINCE + answers({"Version": "19.03.9"}, [{}, {}]), b""
 
 
 class Gone(FakeRemote):

@@ -11,7 +11,8 @@ import pytest
 
 from labctl import specfile
 from labctl.errors import SpecError, UsageError
-from labctl.specfile import Override, load
+from labctl.overrides import Override
+from labctl.specfile import load
 
 
 def write(folder: Path, text: str) -> Path:

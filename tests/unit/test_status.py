@@ -14,7 +14,7 @@ from labctl.registry import Entry, Registry
 from labctl.remote.target import Target
 from labctl.state import NodeRecord
 from labctl.status import NodeStatus, status, status_of_all
-from tests.unit.fakes import FakeLab, FakeMachines, Heard, ScriptedRemote
+from tests.unit.fakes import SINCE, FakeLab, FakeMachines, Heard, ScriptedRemote, answers
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT
 ONE, TWO = "docker-node1", "docker-node2"
@@ -28,6 +28,9 @@ def lab() -> FakeLab:
         found.state.save(node, NodeRecord(Target(node, "127.0.0.1")))
         found.remotes[node] = ScriptedRemote(node)
     return found
+
+
+SHOWN = "2026-01-01 10:00:00"
 
 
 def test_nodes_that_answer_need_no_vagrant(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,11 +48,16 @@ def test_nodes_that_answer_need_no_vagrant(lab: FakeLab, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
-        (b"20.10.24\n0\n2026-01-01 10:00:00\n", ("20.10.24", "0", "2026-01-01 10:00:00")),
-        (b"-\n0\n2026-01-01 10:00:00\n", ("-", "-", "2026-01-01 10:00:00")),
-        (b"-\n0\n-\n", ("-", "-", "-")),
+        (SINCE + answers({"Version": "20.10.24"}, []), ("20.10.24", "0", SHOWN)),
+        (SINCE + answers({"Version": "23.0.6"}, [{}] * 12), ("23.0.6", "12", SHOWN)),
+        (SINCE, ("-", "-", SHOWN)),
+        (SINCE + b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", ("-", "-", SHOWN)),
+        (SINCE + answers([], []), ("-", "-", SHOWN)),
+        (SINCE + answers({"Version": "20.10.24"}, 7), ("-", "-", SHOWN)),
+        (SINCE + b"nonsense", ("-", "-", SHOWN)),
+        (b"-\n", ("-", "-", "-")),
         (b"", ("-", "-", "-")),
-        (b"\xff\n", ("\N{REPLACEMENT CHARACTER}", "-", "-")),
+        (b"\xff\n", ("-", "-", "\N{REPLACEMENT CHARACTER}")),
     ],
 )
 def test_what_a_node_tells(lab: FakeLab, answer: bytes, shown: tuple[str, ...]) -> None:

@@ -1,0 +1,141 @@
+"""Who belongs to a lab, without reading lab.yaml: when what was kept is taken, and when not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labctl import roster, specfile
+from labctl.errors import SpecError, UsageError
+from labctl.lab import Lab
+from labctl.overrides import Override
+from labctl.registry import Entry, Registry
+from labctl.remote.target import Target
+from labctl.workspace import Workspace
+
+MACHINES = """\
+parallel: 3
+machines:
+  - {name: pc1, host: 10.0.0.1, user: teacher, port: 2222, key: keys/id, jump: door}
+  - {name: pc2, host: pc2.example}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / ".labctl").mkdir()
+    (tmp_path / "lab.yaml").write_text("nodes: 3\n")
+    return tmp_path
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
+    """The files that were read since the test began."""
+    found: list[Path | None] = []
+    load = specfile.load
+
+    def noted(path: Path | None, *arguments: object, **more: object) -> object:
+        found.append(path)
+        return load(path, *arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(specfile, "load", noted)
+    return found
+
+
+def opened(folder: Path, **flags: Override) -> Lab:
+    return Lab.open(Workspace.find(str(folder)), flags, emit=lambda _: None)
+
+
+def test_lab_yaml_is_read_once(folder: Path, reads: list[Path | None]) -> None:
+    first, second = opened(folder), opened(folder)
+    assert len(reads) == 1
+    assert second.roster == first.roster
+    assert second.select() == ["docker-node1", "docker-node2", "docker-node3"]
+    assert second.roster.addresses["docker-node2"] == "192.168.56.12"
+    with pytest.raises(UsageError, match="no node 'other'"):
+        second.select(["other"])
+    assert len(reads) == 1
+    assert second.spec == first.spec  # read when it is asked for, and once
+    assert second.spec.nodes == 3
+    assert len(reads) == 2
+
+
+def test_machines_that_exist_are_reached_as_before(folder: Path, reads: list[Path | None]) -> None:
+    (folder / "lab.yaml").write_text(MACHINES)
+    opened(folder)
+    lab = opened(folder)
+    key = str(folder / "keys/id")
+    assert lab.target("pc1") == Target("pc1", "10.0.0.1", 2222, "teacher", (key,), "door")
+    assert lab.target("pc2") == Target("pc2", "pc2.example")
+    assert (lab.roster.parallel, lab.roster.addresses) == (3, {"pc1": "10.0.0.1", "pc2": None})
+    assert len(reads) == 1
+
+
+def another_lab(folder: Path) -> None:
+    """It has the network that this one would take."""
+    (folder / "other").mkdir()
+    Registry().note(Entry("x", str(folder / "other"), "other", "192.168.56.0/24", ("a",)))
+
+
+CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
+    "lab.yaml": lambda f, _: (f / "lab.yaml").write_text("nodes: 1\n"),
+    "no lab.yaml": lambda f, _: (f / "lab.yaml").unlink(),
+    "flags of earlier runs": lambda f, _: (f / ".labctl/flags.json").write_text('{"cpus": 2}'),
+    "another lab": lambda f, _: another_lab(f),
+    "another labctl": lambda _, patch: patch.setattr(roster, "__version__", "0.0.1"),
+    "another home": lambda f, patch: patch.setenv("HOME", str(f / "elsewhere")),
+    "damaged": lambda f, _: (f / ".labctl/roster.json").write_text('{"made_of": 1'),
+    "of another shape": lambda f, _: (f / ".labctl/roster.json").write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_lab_yaml_is_read_again(
+    folder: Path, reads: list[Path | None], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    opened(folder)
+    before = len(reads)
+    CHANGES[change](folder, monkeypatch)
+    lab = opened(folder)
+    assert len(reads) > before
+    assert lab.roster == roster.Roster.of(lab.spec)
+
+
+def test_a_flag_of_this_run_counts(folder: Path) -> None:
+    opened(folder)
+    assert len(opened(folder, nodes=Override(5, "--nodes")).select()) == 5
+    assert len(opened(folder).select()) == 3
+
+
+def test_a_network_that_labctl_chose_is_kept(folder: Path) -> None:
+    another_lab(folder)
+    assert opened(folder).roster.addresses == opened(folder).roster.addresses
+    lab = opened(folder)
+    assert lab.roster.addresses["docker-node1"] == "192.168.57.11"
+    assert lab.chosen == {"network": "192.168.57.0/24"}
+
+
+def test_a_mistake_in_lab_yaml_is_told_each_time(folder: Path) -> None:
+    opened(folder)
+    (folder / "lab.yaml").write_text("nodes: none\n")
+    for _ in range(2):
+        with pytest.raises(SpecError):
+            opened(folder)
+
+
+def test_nothing_is_written_where_there_is_no_lab_yet(folder: Path) -> None:
+    (folder / ".labctl").rmdir()
+    assert len(opened(folder).select()) == 3
+    assert not (folder / ".labctl").exists()
+
+
+def test_a_folder_that_cannot_be_written_does_no_harm(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    assert len(opened(folder).select()) == 3
