@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, RemoteError
+from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 
@@ -72,7 +73,7 @@ def connect(
     target: Target,
     hostkeys: HostKeys,
     timeout: float = TIMEOUT,
-    dialled: socket.socket | None = None,
+    dial: Dial | None = None,
 ) -> Any:
     """Connect to a node once.
 
@@ -80,7 +81,7 @@ def connect(
         target: where it is and who logs in.
         hostkeys: where its host key is recorded; one that is not yet is recorded now.
         timeout: seconds for each step: TCP connection, banner, authentication.
-        dialled: a TCP connection to it that is there already.
+        dial: a TCP connection to it that is being made already.
 
     Returns:
         An open Fabric connection. It serves one thread: `Connection.open` is not safe for several.
@@ -99,8 +100,6 @@ def connect(
     }
     if target.keys:
         options["key_filename"] = [str(Path(key).expanduser()) for key in target.keys]
-    if dialled is not None:
-        options["sock"] = dialled
     config = Config(lazy=True, overrides={"load_ssh_configs": False})
     gateway: Any = target.proxy or None
     if target.jump:
@@ -118,6 +117,9 @@ def connect(
     )
     _expect_key(connection.client, target, hostkeys)
     try:
+        dialled = dial.take(timeout) if dial is not None else None
+        if dialled is not None:
+            connection.connect_kwargs["sock"] = dialled
         connection.open()
     except paramiko.BadHostKeyException as error:
         raise _key_changed(error, target, hostkeys) from error

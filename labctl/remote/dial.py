@@ -7,6 +7,7 @@ here but the sockets themselves, and no thread waits.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import time
@@ -47,24 +48,30 @@ class Dial:
             timeout: seconds to wait for it.
 
         Returns:
-            None if there is none, was taken before, or failed: why, another attempt will tell.
+            None if there is none, it was taken before, or nobody took it for long.
+
+        Raises:
+            OSError: nothing answers.
         """
         found, self._socket = self._socket, None
         if found is None:
             return None
-        if time.monotonic() - self._began < _PATIENCE:
-            with contextlib.suppress(OSError, ValueError):
-                # Windows tells of a failure by the third list alone.
-                _, ready, failed = select.select([], [found], [found], timeout)
-                if (
-                    ready
-                    and not failed
-                    and not found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                ):
-                    found.setblocking(True)
-                    return found
-        found.close()
-        return None
+        if time.monotonic() - self._began > _PATIENCE:
+            found.close()
+            return None
+        try:
+            # Windows tells of a failure by the third list alone.
+            _, ready, failed = select.select([], [found], [found], timeout)
+            if not ready and not failed:
+                raise TimeoutError("timed out")
+            number = found.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                raise OSError(number, os.strerror(number))
+            found.setblocking(True)
+        except BaseException:
+            found.close()
+            raise
+        return found
 
     def close(self) -> None:
         """End the connection if nobody took it."""

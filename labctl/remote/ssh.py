@@ -270,8 +270,7 @@ class Remote:
         pause = 0.2
         while True:
             try:
-                dialled = self._dial.take(self._timeout) if self._dial is not None else None
-                self._connection = connect(self.target, self._hostkeys, self._timeout, dialled)
+                self._connection = connect(self.target, self._hostkeys, self._timeout, self._dial)
                 return self._connection
             except ConnectFailed:
                 if time.monotonic() + pause > deadline:
