@@ -24,7 +24,9 @@ def present(states: dict[str, MachineState]) -> set[str]:
 
 
 def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
-    """Write the Vagrantfile and remember the provider.
+    """Write the Vagrantfile, remember the provider, and note the lab among those of this machine.
+
+    Machines that exist already need neither of the first two.
 
     Returns:
         What each machine is doing, so that nobody has to ask Vagrant again, which takes a second.
@@ -36,6 +38,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     """
     lab.workspace.make()
     if not lab.spec.uses_vagrant:
+        _note(lab, "")
         return machines.states()
     if lab.provider == "libvirt" and providers.emulated():
         lab.emit(
@@ -78,16 +81,14 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     if not old.is_file() or old.read_text("utf-8") != text:
         write(old, text)
     lab.state.save_provider(lab.provider)
-    registry.note(
-        Entry(
-            str(lab.workspace.folder),
-            str(lab.workspace.state),
-            lab.spec.name,
-            lab.spec.network,
-            lab.spec.node_names,
-        )
-    )
+    _note(lab, lab.spec.network)
     return machines.states() if states is None else states
+
+
+def _note(lab: Lab, network: str) -> None:
+    """Note the lab among those of this machine."""
+    folder, state = str(lab.workspace.folder), str(lab.workspace.state)
+    Registry().note(Entry(folder, state, lab.spec.name, network, lab.spec.node_names))
 
 
 def vagrantfile(lab: Lab, provider: str) -> str:

@@ -33,7 +33,7 @@ class Entry:
         folder: its folder, absolute.
         state: its state folder, absolute.
         name: its name, which its virtual machines carry.
-        network: its private network.
+        network: its private network; empty where its machines existed before labctl.
         nodes: names of its nodes.
     """
 
@@ -159,8 +159,8 @@ def free_network(others: list[Entry]) -> str:
 
 
 def free_name(name: str, others: list[Entry]) -> str:
-    """Return `name`, or the first of name-2, name-3 … that no other lab has."""
-    taken = {entry.name for entry in others}
+    """Return `name`, or the first of name-2, name-3 … that no other lab's VMs carry."""
+    taken = {entry.name for entry in others if entry.network}
     candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
     return next(candidate for candidate in candidates if candidate not in taken)
 

@@ -156,6 +156,7 @@ def _run(request: Request) -> NodeReport:
             code, out, _ = session.run(command)
             if code == 0 and out.strip():
                 plugin.properties[name] = out.decode("utf-8", "replace").strip().split("\n")[0]
+        request.log.touch(mode=0o600)
         with (
             request.log.open("w", encoding="utf-8") as log,
             contextlib.redirect_stdout(log),

@@ -166,7 +166,7 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
         if options.as_json:
             _json({"event": "lab", **lab.as_json()})
             continue
-        typer.secho(f"{lab.folder}  {lab.name}  {lab.network}", bold=True)
+        typer.secho(f"{lab.folder}  {lab.name}  {lab.network}".rstrip(), bold=True)
         if lab.gone:
             gone = _(
                 "the folder is gone: remove what `vagrant global-status` still shows of it, and"

@@ -308,6 +308,8 @@ class VagrantMachines:
         path = self._log(node)
         start = path.stat().st_size if path.exists() else 0
 
+        path.touch(mode=0o600)
+
         @contextlib.contextmanager
         def logging() -> Iterator[IO[str]]:
             with path.open("a", encoding="utf-8", errors="replace") as file:

@@ -14,7 +14,7 @@ from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Emit, Phase
 from labctl.fanout import Result, each
 from labctl.machines.base import MachineState
-from labctl.registry import Entry, Registry
+from labctl.registry import Entry, Registry, free_name, free_network
 from labctl.remote.target import Target
 from labctl.state import NodeRecord
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
@@ -52,12 +52,16 @@ def test_prepare_leaves_a_vagrantfile_alone_that_says_the_same() -> None:
     assert lab.workspace.vagrantfile.stat().st_ino == before
 
 
-def test_prepare_of_machines_that_exist_writes_nothing() -> None:
+def test_prepare_of_machines_that_exist_only_notes_the_lab() -> None:
     machines = [{"name": "pc1", "host": "10.0.0.1"}]
     lab = FakeLab(FakeMachines(), machines=machines)
     prepare(lab, lab.fakes)
     assert not lab.workspace.vagrantfile.exists()
-    assert Registry().entries() == []
+    (noted,) = entries = Registry().entries()
+    assert (noted.folder, noted.nodes) == (str(lab.workspace.folder), ("pc1",))
+    # It keeps no other lab from a network or a name.
+    assert free_network(entries) == "192.168.56.0/24"
+    assert free_name(noted.name, entries) == noted.name
 
 
 @pytest.mark.parametrize("state", [RUNNING, STOPPED, SUSPENDED, MachineState.UNKNOWN])
