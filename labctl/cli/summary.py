@@ -11,13 +11,13 @@ import typer
 from labctl.cli.columns import ljust, width
 from labctl.cli.errors import as_json, lines, printable
 from labctl.cli.language import _, translated
-from labctl.report import NodeReport
 
 if TYPE_CHECKING:
     from labctl.cli.context import Globals
     from labctl.fanout import Result
     from labctl.lab import Lab
     from labctl.operations import NodeRun
+    from labctl.report import NodeReport
     from labctl.status import LabStatus, NodeStatus, RegistryStatus
 
 
