@@ -1,98 +1,75 @@
-"""The `labctl` command: the list of commands, and the one place where errors are rendered.
+"""The `labctl` command: which commands are loaded, and the one place where errors are rendered.
 
-A command's module is imported with it, its libraries are not: what costs time to import (pydantic,
-Fabric, Jinja, rich) is imported inside the functions that use it, so that `--help` stays quick.
+Only the command that is asked for is imported and set up, and what costs time to import (pydantic,
+Fabric, Jinja, rich) is imported inside the functions that use it.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
+import importlib
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
 
 from labctl import __version__
-from labctl.cli import (
-    checkpoint,
-    destroy,
-    doctor,
-    exec,
-    halt,
-    heal,
-    init,
-    provision,
-    rehearse,
-    reload,
-    render,
-    resume,
-    schema,
-    scp,
-    ssh,
-    ssh_config,
-    status,
-    suspend,
-    sync,
-    up,
-    verify,
-)
-from labctl.cli.context import Globals, GroupedCommands, interrupted, with_globals
+from labctl.cli.context import PANELS, Globals, GroupedCommands, interrupted, with_globals
 from labctl.cli.errors import render_error, render_usage
 from labctl.cli.language import activate, catalogue
 from labctl.cli.values import spare
 from labctl.errors import LabctlError
 
-app = typer.Typer(
-    name="labctl",
-    cls=GroupedCommands,
-    help=(
-        "Vagrant lab clusters for a Docker course: brings machines up, provisions them, and proves"
-        " that they work.\n\nBegin with `labctl up --nodes 2`; `labctl COMMAND --help` tells more."
-    ),
-    no_args_is_help=True,
-    # Plain help needs no rich, whose import takes longer than all of labctl's own.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+COMMANDS = tuple(name for names in PANELS.values() for name in names)
+"""The names of all commands. Each is registered by the module of its name."""
 
-for command in (
-    init,
-    up,
-    provision,
-    verify,
-    rehearse,
-    status,
-    heal,
-    halt,
-    reload,
-    suspend,
-    resume,
-    checkpoint,
-    destroy,
-    ssh,
-    exec,
-    scp,
-    sync,
-    ssh_config,
-    doctor,
-    render,
-    schema,
-):
-    command.register(app)
+_KNOW_NO_LAB = ("init", "schema")
 
-for info in (
-    *app.registered_commands,
-    *(
-        i
-        for g in app.registered_groups
-        if (sub := g.typer_instance)
-        for i in sub.registered_commands
-    ),
-):
-    if info.callback is not None and info.name not in ("init", "schema"):  # those know no lab
-        info.callback = with_globals(info.callback)
+
+def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """Return the command line, with these commands."""
+    app = typer.Typer(
+        name="labctl",
+        cls=GroupedCommands,
+        help=(
+            "Vagrant lab clusters for a Docker course: brings machines up, provisions them, and"
+            " proves that they work.\n\nBegin with `labctl up --nodes 2`; `labctl COMMAND --help`"
+            " tells more."
+        ),
+        no_args_is_help=True,
+        # Plain help needs no rich, whose import takes longer than all of labctl's own.
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_globals)
+    for name in names:
+        importlib.import_module(f"labctl.cli.{name.replace('-', '_')}").register(app)
+    groups = (group.typer_instance for group in app.registered_groups)
+    below = [info for group in groups if group for info in group.registered_commands]
+    for info in (*app.registered_commands, *below):
+        if info.callback is not None and info.name not in _KNOW_NO_LAB:
+            info.callback = with_globals(info.callback)
+    return app
+
+
+def asked(arguments: Sequence[str]) -> Sequence[str]:
+    """Return which commands a command line needs: the one that it names; all where that is unclear.
+
+    Parameters:
+        arguments: what stands behind ``labctl``.
+    """
+    words = iter(arguments)
+    for word in words:
+        if word in ("-C", "--lab"):
+            next(words, None)
+        elif word in COMMANDS:
+            return (word,)
+        elif word not in ("--json", "-v", "--verbose") and not word.startswith("--lab="):
+            break
+    return COMMANDS
 
 
 def _version(asked: bool) -> None:
@@ -101,7 +78,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _globals(
     context: typer.Context,
     lab: str = typer.Option(
@@ -146,11 +122,10 @@ def main() -> None:
     activate()
     spare()
     messages = catalogue()
-    command: Any = app
+    command: Any = typer.main.get_command(build(asked(sys.argv[1:])))
     if messages is not None:
         from labctl.cli.translated import rewrite
 
-        command = typer.main.get_command(app)
         rewrite(command, messages)
     try:
         code = command(obj=options, standalone_mode=False)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from labctl import __version__, fanout
 from labctl.cli import main as command_line
@@ -83,7 +84,7 @@ def lab_yaml(text: str) -> Path:
 
 
 def registered() -> set[str]:
-    app = command_line.app
+    app = command_line.build()
     names = [command.name for command in app.registered_commands]
     names += [group.name for group in app.registered_groups]
     return {name or "" for name in names}
@@ -683,3 +684,27 @@ def test_a_defect_stays_loud(
     monkeypatch.setattr(sys, "argv", ["labctl", "provision"])
     with pytest.raises(ZeroDivisionError):
         command_line.main()
+
+
+@pytest.mark.parametrize(
+    ("line", "loaded"),
+    [
+        ("exec -- true", ["exec"]),
+        ("--json -v --lab up status", ["status"]),
+        ("-C up status", ["status"]),
+        ("--lab=up status --all", ["status"]),
+        ("checkpoint list", ["checkpoint"]),
+        ("ssh-config", ["ssh-config"]),
+    ],
+)
+def test_only_the_command_that_is_named_is_loaded(line: str, loaded: list[str]) -> None:
+    assert list(command_line.asked(line.split())) == loaded
+    app: Any = get_command(command_line.build(loaded))
+    assert list(app.commands) == loaded
+
+
+@pytest.mark.parametrize(
+    "line", ["", "--help", "-h", "--version", "--lab", "--jsn status", "statsu", "-- exec"]
+)
+def test_all_commands_are_loaded_where_none_is_named(line: str) -> None:
+    assert command_line.asked(line.split()) == command_line.COMMANDS

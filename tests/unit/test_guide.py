@@ -9,7 +9,7 @@ import pytest
 import typer.main
 from ruamel.yaml import YAML
 
-from labctl.cli.main import app
+from labctl.cli.main import build
 from labctl.spec import LabSpec, validate
 from tests import guide
 
@@ -24,7 +24,7 @@ def test_it_has_commands_for_both_kinds_of_machines() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda c: " ".join(c.words))
 def test_each_command_is_one_that_labctl_parses(command: guide.Command) -> None:
-    _parse(typer.main.get_command(app), "labctl", list(command.words))
+    _parse(typer.main.get_command(build()), "labctl", list(command.words))
 
 
 def _parse(command: Any, name: str, words: list[str], parent: Any = None) -> None:

@@ -68,7 +68,7 @@ def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield from commands(below, (*words, name))
 
 
-COMMANDS = list(commands(typer.main.get_command(command_line.app)))
+COMMANDS = list(commands(typer.main.get_command(command_line.build())))
 
 
 def left_over(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from labctl.cli.context import PANELS
-from labctl.cli.main import app
+from labctl.cli.main import build
 from labctl.doctor.finding import Level
 from labctl.events import Phase
 from labctl.machines.base import MachineState
@@ -22,7 +22,7 @@ HELP = "labctl/cli/main.py"
 
 def helps() -> Iterator[Found]:
     """Yield the help of every command and parameter: a message a paragraph."""
-    yield from _help_of(typer.main.get_command(app))
+    yield from _help_of(typer.main.get_command(build()))
     for heading in PANELS:
         yield Found(heading, HELP)
 
