@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
 from labctl.overrides import Override
-from labctl.registry import Registry, clash, free_name, free_network
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 from labctl.roster import Roster
+from labctl.source import Source
 from labctl.state import State
 from labctl.vault import Vault
 from labctl.workspace import Workspace
@@ -32,70 +32,6 @@ if TYPE_CHECKING:
     from labctl.playbook import Play, Playbook
     from labctl.remote.ssh import Remote
     from labctl.spec import LabSpec, Node
-
-
-class _Source:
-    """What a lab is made of: lab.yaml, the flags of this run and of earlier ones, the other labs.
-
-    Parameters:
-        workspace: the lab's places.
-        flags: of this run, by key of lab.yaml; they win over the file.
-    """
-
-    def __init__(self, workspace: Workspace, flags: Mapping[str, Override]) -> None:
-        self._workspace = workspace
-        self._flags = flags
-        self._others = Registry()
-
-    def digest(self) -> str:
-        """Return a digest of all of it."""
-        workspace = self._workspace
-        return roster.digest(
-            (workspace.folder, workspace.state, sorted(self._flags.items())),
-            (workspace.spec_file, workspace.flags, self._others.path),
-        )
-
-    def read(self) -> tuple[LabSpec, dict[str, str]]:
-        """Return the lab that it makes, and what labctl chose for it because nobody said it.
-
-        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says.
-
-        Raises:
-            SpecError: lab.yaml or a flag cannot be used; all problems at once.
-        """
-        from labctl import specfile  # pydantic and YAML, which many commands can do without
-
-        workspace = self._workspace
-        kept = {
-            key: Override(value, f"--{key} of an earlier run")
-            for key, value in State(workspace).flags().items()
-        }
-        said = frozenset(specfile.keys(workspace.spec_file) if workspace.spec_file else ())
-        given = {key: value for key, value in kept.items() if key not in said} | dict(self._flags)
-        spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
-        chosen = self._free(spec, said | given.keys())
-        if chosen:
-            given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
-            spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
-        return spec, chosen
-
-    def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:
-        """Return a network and a name that no other lab has, for a lab that asks for neither.
-
-        Parameters:
-            spec: the lab with its defaults.
-            said: keys that lab.yaml or a flag says; those are never changed.
-        """
-        if not spec.uses_vagrant:
-            return {}
-        others = self._others.others(self._workspace.state)
-        chosen: dict[str, str] = {}
-        fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
-        if "network" not in said and not fixed and clash(spec.network, others):
-            chosen["network"] = free_network(others)
-        if "name" not in said and free_name(spec.name, others) != spec.name:
-            chosen["name"] = free_name(spec.name, others)
-        return chosen
 
 
 def _begin(remote: Remote) -> Future[Remote]:
@@ -130,7 +66,7 @@ class Lab:
     def __init__(
         self,
         workspace: Workspace,
-        spec: LabSpec | _Source,
+        spec: LabSpec | Source,
         *,
         emit: Emit,
         sudo_password: str | None = None,
@@ -159,7 +95,7 @@ class Lab:
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        source = _Source(workspace, flags)
+        source = Source(workspace, flags)
         lab = cls(workspace, source, emit=emit, sudo_password=sudo_password)
         made_of = source.digest()
         kept = roster.recall(workspace.roster, made_of)
@@ -171,7 +107,7 @@ class Lab:
 
     @cached_property
     def _read(self) -> tuple[LabSpec, dict[str, str]]:
-        return self._spec.read() if isinstance(self._spec, _Source) else (self._spec, {})
+        return self._spec.read() if isinstance(self._spec, Source) else (self._spec, {})
 
     @property
     def spec(self) -> LabSpec:

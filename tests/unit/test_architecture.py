@@ -39,7 +39,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     # What is done with it.
     (
-        *("playbook", "converge", "render", "machines", "transfer", "state", "registry", "roster"),
+        *(
+            "playbook",
+            "converge",
+            "render",
+            "machines",
+            "transfer",
+            "state",
+            "registry",
+            "roster",
+            "source",
+        ),
         *("fanout", "engine_api", "marks", "desk", "testinfra_backend", "guestadditions"),
         *("meeting", "services", "certificates", "vault"),
         *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
