@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -27,32 +26,18 @@ from labctl.machines.base import MachineState
 from labctl.machines.bounded import Deadline, bounded
 from labctl.machines.journal import Journal, Work
 from labctl.machines.logtail import follow, tail
+from labctl.machines.vagrantsays import (
+    ANSWERS,
+    BOOTS,
+    LOCKED,
+    cure,
+    gist,
+    parse_checkpoints,
+    parse_states,
+)
 from labctl.remote.target import Target, parse_config
 
 T = TypeVar("T")
-
-_STATES = {
-    "running": MachineState.RUNNING,
-    "poweroff": MachineState.STOPPED,
-    "shutoff": MachineState.STOPPED,
-    "aborted": MachineState.STOPPED,
-    "saved": MachineState.SUSPENDED,
-    "paused": MachineState.SUSPENDED,
-    "pmsuspended": MachineState.SUSPENDED,
-    "not_created": MachineState.ABSENT,
-}
-
-_BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boot)")
-"""What Vagrant says once the box is imported, the networks are made and the machine is started."""
-
-_ANSWERS = "Machine booted and ready"
-"""What Vagrant says when the machine answers; folders and networks of the guest may take longer."""
-
-_LOCKED = re.compile(
-    r"another\s+process\s+is\s+already\s+executing\s+an\s+action|"
-    r"requested\s+machine\s+because\s+it\s+is\s+locked"
-)
-"""What Vagrant says of a machine that another Vagrant works on. It does not wait for that one."""
 
 _LOCKED_PAUSE = 3.0
 """Seconds until such a machine is tried again."""
@@ -62,30 +47,6 @@ _OTHERS_PAUSE = 0.5
 
 _GRACE = 30.0
 """Seconds beyond boot_timeout, for Vagrant to give up by itself, with a better word than ours."""
-
-_CURES = (
-    (r"VT-x is (not available|disabled)", "turn on virtualization (VT-x, AMD-V) in the BIOS"),
-    (r"VERR_VMX|vmx_", "another hypervisor holds the processor's virtualization; turn it off"),
-    (r"not in the allowed ranges|outside the allowed", "choose a network inside 192.168.56.0/21"),
-    (
-        r"Couldn't resolve host|Could not resolve host",
-        "the box cannot be downloaded: no name lookup",
-    ),
-    (r"box .* could not be found|couldn't be found", "check 'box' in lab.yaml, or add it by hand"),
-    (r"[Cc]hecksum", "the downloaded box is not the expected one; check 'box: sha256'"),
-    (r"No space left on device", "make room on this machine's disk"),
-    (r"Cannot allocate memory", "give the nodes less memory, or close other programs"),
-    (
-        r"[Tt]imed out while waiting for the machine",
-        "raise boot_timeout in lab.yaml, or see the log",
-    ),
-    (
-        r"forwarded port|already in use",
-        "another program holds a port; `vagrant global-status` helps",
-    ),
-    (r"permission denied|Permission denied", "may this user use the provider? see the log"),
-)
-"""What Vagrant's output says, and what helps. The first that matches is shown."""
 
 
 def find_vagrant() -> str:
@@ -151,10 +112,10 @@ class VagrantMachines:
 
         def heard(event: Event) -> None:
             if isinstance(event, MachineOutput):
-                if _BOOTS.search(event.line):
+                if BOOTS.search(event.line):
                     clock.start()
                     booting()
-                elif _ANSWERS in event.line:
+                elif ANSWERS in event.line:
                     clock.cancel()
             emit(event)
 
@@ -294,7 +255,7 @@ class VagrantMachines:
             try:
                 return call()
             except MachineError as error:
-                if not _LOCKED.search(error.details) or waited > self._boot_timeout:
+                if not LOCKED.search(error.details) or waited > self._boot_timeout:
                     raise
             if not waited:
                 message = "another Vagrant is at work on this machine; waiting for it"
@@ -348,45 +309,3 @@ def _environment() -> dict[str, str]:
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
     }
-
-
-def parse_states(text: str) -> dict[str, MachineState]:
-    """Read what ``vagrant status --machine-readable`` prints.
-
-    Lines are ``timestamp,target,type,data``; only those of type ``state`` count, so warnings
-    in between do no harm.
-    """
-    states: dict[str, MachineState] = {}
-    for line in text.splitlines():
-        fields = line.split(",")
-        if len(fields) >= 4 and fields[1] and fields[2] == "state":
-            states[fields[1]] = _STATES.get(fields[3], MachineState.UNKNOWN)
-    return states
-
-
-def parse_checkpoints(text: str) -> list[str]:
-    """Read what ``vagrant snapshot list NODE`` prints.
-
-    Names stand on lines of their own, indented or not by Vagrant's version; lines that begin with
-    ``==>`` are headings, or say that there are none.
-    """
-    lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("==>") and " " not in line]
-
-
-def gist(text: str) -> str:
-    """Return the last lines of Vagrant's output that say something: Ruby's stack is left out."""
-    lines = [
-        line
-        for line in text.splitlines()
-        if line.strip() and not line.startswith(("\tfrom ", "\t "))
-    ]
-    return "\n".join(lines[-12:])
-
-
-def cure(text: str) -> str:
-    """Return what helps against what Vagrant complains of; empty where nothing is known."""
-    for pattern, remedy in _CURES:
-        if re.search(pattern, text):
-            return remedy
-    return ""

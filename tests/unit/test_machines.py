@@ -14,7 +14,8 @@ from labctl.events import Emit, MachineOutput
 from labctl.machines.base import Machines, MachineState
 from labctl.machines.logtail import follow, tail
 from labctl.machines.static import StaticMachines
-from labctl.machines.vagrant import VagrantMachines, cure, find_vagrant, parse_states
+from labctl.machines.vagrant import VagrantMachines, find_vagrant
+from labctl.machines.vagrantsays import cure, parse_states
 from labctl.remote.target import Target
 from tests.unit.fakes import FakeMachines, Heard
 

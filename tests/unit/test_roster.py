@@ -85,7 +85,7 @@ CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "flags of earlier runs": lambda f, _: (f / ".labctl/flags.json").write_text('{"cpus": 2}'),
     "another lab": lambda f, _: another_lab(f),
     "another labctl": lambda _, patch: patch.setattr(roster, "__version__", "0.0.1"),
-    "another home": lambda f, patch: patch.setenv("HOME", str(f / "elsewhere")),
+    "another home": lambda f, patch: patch.setattr(Path, "home", lambda: f / "elsewhere"),
     "damaged": lambda f, _: (f / ".labctl/roster.json").write_text('{"made_of": 1'),
     "of another shape": lambda f, _: (f / ".labctl/roster.json").write_text("[]"),
 }
