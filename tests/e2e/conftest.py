@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,22 @@ class Lab:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def start_until(self, heard: Callable[[str], bool], *arguments: str) -> subprocess.Popen[str]:
+        """Start labctl and return its process once it has written a line that is waited for.
+
+        Parameters:
+            heard: tells of a line of stdout whether it is the one.
+            arguments: of labctl.
+        """
+        process = self.start(*arguments)
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if heard(line):
+                return process
+        pytest.fail("".join(said)[-6000:])
 
     def finish(self, process: subprocess.Popen[str], timeout: float = 3600) -> Run:
         """Wait for a started labctl."""

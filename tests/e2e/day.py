@@ -156,15 +156,7 @@ class InstructorsDay:
             assert on(lab, name, "ls /srv/labs") == "first\n"  # and not what is excluded
 
     def test_a_watch_goes_on_pushing_until_it_is_interrupted(self, lab: Lab) -> None:
-        watch = lab.start("sync", SECOND, "--watch")
-        assert watch.stdout is not None
-        said = []
-        for line in watch.stdout:
-            said.append(line)
-            if "Watching:" in line:
-                break
-        else:
-            pytest.fail("".join(said))
+        watch = lab.start_until(lambda line: "Watching:" in line, "sync", SECOND, "--watch")
         # The lab is not locked meanwhile.
         lab.run("provision", SECOND_ONLY).expect(0)
         deadline = time.monotonic() + 300
@@ -231,13 +223,7 @@ class InstructorsDay:
         lab.run("halt", SECOND).expect(0)
         cut(FIRST)
         assert states(lab) == ["stopped", "stopped"]
-        killed = lab.start("heal", SECOND)
-        assert killed.stdout is not None
-        for line in killed.stdout:
-            if "MachineOutput" in line:
-                break
-        else:
-            pytest.fail("no machine was booted")
+        killed = lab.start_until(lambda line: "MachineOutput" in line, "heal", SECOND)
         killed.kill()
         killed.communicate()
         # Vagrant works on, and would break off if it were disturbed.

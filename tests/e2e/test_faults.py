@@ -38,13 +38,12 @@ def whole(world: World, node: Node) -> dict[str, object]:
 
 def until_a_change(lab: Lab, resource: str = "") -> subprocess.Popen[str]:
     """Start provisioning and return as soon as a change has begun, that of `resource` if named."""
-    process = lab.start("provision")
-    assert process.stdout is not None
-    for line in process.stdout:
+
+    def begun(line: str) -> bool:
         event = json.loads(line)
-        if event["event"] == "ChangeStarted" and resource in ("", event["resource"]):
-            return process
-    pytest.fail("the change was never begun")
+        return event["event"] == "ChangeStarted" and resource in ("", event["resource"])
+
+    return lab.start_until(begun, "provision")
 
 
 def test_a_key_with_another_fingerprint_is_refused(

@@ -156,11 +156,7 @@ def test_ended_half_way_it_leaves_nothing(
 ) -> None:
     """By Ctrl-C; and when labctl is killed, its processes clean up after themselves."""
     before = things(nodes)
-    process = lab.start("rehearse", "slow")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if json.loads(line)["event"] == "ExerciseStarted":
-            break
+    process = lab.start_until(lambda line: "ExerciseStarted" in line, "rehearse", "slow")
     for node in nodes.values():
         _wait(node, "pgrep -f 'sleep 600[.]5'", 0)
     process.send_signal(ending)

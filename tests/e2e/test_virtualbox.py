@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -105,14 +104,9 @@ def test_killed_while_a_machine_boots_and_up_again_gives_a_verified_lab(
 ) -> None:
     """labctl is gone at once; the Vagrant that it had started works on, and is waited for."""
     lab.write(spec(world, **WISHES))
-    killed = lab.start("up", "--nodes", "2", "--provider", "virtualbox")
-    assert killed.stdout is not None
-    for line in killed.stdout:
-        if "Booting VM" in line:
-            break
-    else:
-        pytest.fail("no machine was booted")
-    killed.send_signal(signal.SIGKILL)
+    up = ("up", "--nodes", "2", "--provider", "virtualbox")
+    killed = lab.start_until(lambda line: "Booting VM" in line, *up)
+    killed.kill()
     killed.communicate()
     run = lab.run("up").expect(0)  # what the flags said is remembered
     for name in NAMES:
