@@ -2,16 +2,18 @@
 
 All probes go out in the first exchange. A resource that is as wanted costs nothing more; one that
 is not costs one exchange, which carries its change, a look at whether the change worked, and fresh
-probes of everything after it. So a run with C changes takes 1 + C exchanges, no plan is made from a
-stale look, and no change is believed without being seen. An open question of a play (see
-`labctl.playbook`) takes one exchange to measure and one to go on, in the run that asks it.
+probes of what follows, up to the next resource that was not as wanted when it was last seen. So a
+run with C changes takes 1 + C exchanges, no plan is made from a stale look, and no change is
+believed without being seen. Where a change righted a later resource too, one look more is taken
+behind that one. An open question of a play (see `labctl.playbook`) is measured in the exchange of
+the last change before it, or in one of its own, and takes one to go on, in the run that asks it.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -91,9 +93,9 @@ class _Node:
     exchanges: int = 0
     changes: list[Applied] = field(default_factory=list)
 
-    def exchange(self, snippets: Sequence[str]) -> list[Observed]:
+    def exchange(self, snippets: Sequence[str], *, gate: bool = False) -> list[Observed]:
         start = time.monotonic()
-        seen = exchange(self.shell, snippets)
+        seen = exchange(self.shell, snippets, gate=gate)
         self.exchanges += 1
         self.emit(Exchanged(self.shell.name, len(snippets), time.monotonic() - start))
         return seen
@@ -190,13 +192,19 @@ def converge(
         facts = Facts.read(run.exchange([PROBE])[0])
     complete = True
     asked: set[str] = set()
+    settled: list[Item] | None = None
     while True:
         items, question = unfold(playbooks, planner(facts, known), only)
-        if question is None or items:
-            met = _settle(run, items, facts)
+        # What stood before a question that was answered meanwhile has been seen to be as wanted.
+        done = settled or []
+        start = len(done) if items[: len(done)] == done else 0
+        measured = None
+        if len(items) > start or (question is None and settled is None):
+            met, measured = _settle(run, items, start, facts, question)
             if met is not None:  # another machine answered than the one that was known
-                facts, known, asked = met, {}, set()
+                facts, known, asked, settled = met, {}, set(), None
                 continue
+            settled = items
         if question is None:
             for playbook in playbooks:
                 if not check and (not only or playbook.name in only):
@@ -214,7 +222,7 @@ def converge(
                 node=shell.name,
             )
         asked.add(question.key)
-        seen = run.exchange([question.script])[0]
+        seen = run.exchange([question.script])[0] if measured is None else measured
         try:
             # Through JSON, so that this run sees what the next one will read from the state.
             answer = json.loads(json.dumps(question.decide(seen)))
@@ -229,22 +237,31 @@ def converge(
     return Outcome(shell.name, tuple(run.changes), run.exchanges, facts, known, complete)
 
 
-def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
-    """Bring `items` into their wanted state, in order.
+def _settle(
+    run: _Node, items: Sequence[Item], start: int, facts: Facts, question: Question | None
+) -> tuple[Facts | None, Observed | None]:
+    """Bring the items from `start` on into their wanted state, in order.
 
     Returns:
-        None; or other facts than the given ones, where another machine answered. Nothing was
-        changed in that case.
+        Other facts than the given ones, where another machine answered; nothing was changed in that
+        case. And what the question's script saw, where it went along with the last change.
     """
     probes = [item.resource.probe() for item in items]
-    about, *seen = run.exchange([PROBE, *probes])
+    about, *looks = run.exchange([PROBE, *probes[start:]])
     now = Facts.read(about)
     if now != facts:
-        return now
-    for index, item in enumerate(items):
+        return now, None
+    seen = dict(enumerate(looks, start))
+    fresh = len(items)  # from there on, what was seen is older than the last change
+    measured = None
+    for index in range(start, len(items)):
+        item = items[index]
         if index and item.playbook != items[index - 1].playbook and not run.check:
             run.came_through(items[index - 1].playbook)
-        change, seen = _plan(run, item, seen[0]), seen[1:]
+        if index == fresh:
+            fresh = min(_first_wrong(items, seen, index) + 1, len(items))
+            seen |= enumerate(run.exchange(probes[index:fresh]), index)
+        change = _plan(run, item, seen[index])
         if change is None:
             continue
         if run.check and item.resource.id in {applied.resource for applied in run.changes}:
@@ -256,12 +273,15 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
         run.changes.append(done)
         if run.check:
             continue
-        start = time.monotonic()
+        began = time.monotonic()
         script, answer = change.script, ""
         if change.ask is not None:
             answer = run.ask(change.ask)
             script = f"answer={quote(answer)}\n{script}"
-        result, after, *seen = run.exchange([script, *probes[index:]])
+        wrong = _first_wrong(items, seen, index + 1)
+        fresh = min(wrong + 1, len(items))
+        asking = [question.script] if question is not None and wrong == len(items) else []
+        result, *looks = run.exchange([script, *probes[index:fresh], *asking], gate=True)
         said = result.text
         if change.ask is not None and change.ask.secret and answer:
             said = said.replace(answer, SECRET)
@@ -272,7 +292,10 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
                 details=said[-4000:],
                 node=run.shell.name,
             )
-        left = _plan(run, item, after)
+        # Thrown away where one more change turns out to be needed: it may have come before its cause.
+        measured = looks.pop() if asking else None
+        seen |= enumerate(looks, index)
+        left = _plan(run, item, seen[index])
         if left is not None:
             raise DidNotConverge(
                 f"{change.summary}: ran, and {item.resource.id} is still not as wanted",
@@ -280,8 +303,23 @@ def _settle(run: _Node, items: Sequence[Item], facts: Facts) -> Facts | None:
                 details="\n".join(p for p in (said[-3000:], legible(left.diff)) if p),
                 node=run.shell.name,
             )
-        run.emit(ChangeDone(*where, seconds=time.monotonic() - start))
-    return None
+        run.emit(ChangeDone(*where, seconds=time.monotonic() - began))
+    return None, measured
+
+
+def _first_wrong(items: Sequence[Item], seen: Mapping[int, Observed], index: int) -> int:
+    """Return the first item from `index` on that was not as wanted when it was last seen.
+
+    That decides how far the next exchange looks and nothing else. The number of items where all
+    were as wanted.
+    """
+    for later in range(index, len(items)):
+        try:
+            if items[later].resource.plan(seen[later]) is not None:
+                return later
+        except ValueError:  # what cannot be understood wants a fresh look too
+            return later
+    return len(items)
 
 
 def _plan(run: _Node, item: Item, observed: Observed) -> Change | None:

@@ -63,17 +63,25 @@ class Shell(Protocol):
         ...
 
 
-def compose(snippets: Sequence[str], token: str) -> str:
-    """Return the script that runs `snippets` in order and frames each result with `token`."""
+def compose(snippets: Sequence[str], token: str, *, gate: bool = False) -> str:
+    """Return the script that runs `snippets` in order and frames each result with `token`.
+
+    With `gate` the script ends behind the first of them, if that fails.
+    """
     lines = ["LC_ALL=C; export LC_ALL"]
-    for snippet in snippets:
+    for index, snippet in enumerate(snippets):
         lines.append(f"( eval {shlex.quote(snippet)} ) 2>&1 </dev/null")
-        lines.append(f"printf '\\n%s %s\\n' {token} $?")
+        if gate and not index:
+            lines.append(f"code=$?; printf '\\n%s %s\\n' {token} $code; [ $code = 0 ] || exit 0")
+        else:
+            lines.append(f"printf '\\n%s %s\\n' {token} $?")
     return "\n".join(lines) + "\n"
 
 
-def parse(raw: bytes, token: str, count: int, node: str = "") -> list[Observed]:
-    """Split what came back into `count` results.
+def parse(
+    raw: bytes, token: str, count: int, node: str = "", *, gate: bool = False
+) -> list[Observed]:
+    """Split what came back into `count` results; with `gate` into one, where that is a failure.
 
     Raises:
         ProtocolError: fewer or more frames than snippets: the answer was cut off.
@@ -89,6 +97,8 @@ def parse(raw: bytes, token: str, count: int, node: str = "") -> list[Observed]:
         if not end or not code.isdigit():
             break
         results.append(Observed(int(code), body.decode("utf-8", "surrogateescape")))
+    if gate and len(results) == 1 and not results[0].ok:
+        return results
     if len(results) != count:
         tail = (body or raw).decode("utf-8", "replace").strip()
         raise ProtocolError(
@@ -100,19 +110,21 @@ def parse(raw: bytes, token: str, count: int, node: str = "") -> list[Observed]:
     return results
 
 
-def exchange(shell: Shell, snippets: Sequence[str]) -> list[Observed]:
+def exchange(shell: Shell, snippets: Sequence[str], *, gate: bool = False) -> list[Observed]:
     """Run every snippet on the node in one round trip.
 
     Parameters:
         shell: the root shell to run them in.
         snippets: POSIX sh, each run in a subshell with /dev/null as its stdin.
+        gate: run the others only if the first ends with 0.
 
     Returns:
-        One result for each snippet, in order.
+        One result for each snippet, in order; the first alone where it failed and is the gate.
 
     Raises:
         ProtocolError: the answer was cut off.
         RemoteError: the node could not be reached.
     """
     token = secrets.token_hex(16)
-    return parse(shell.run(compose(snippets, token)), token, len(snippets), shell.name)
+    script = compose(snippets, token, gate=gate)
+    return parse(shell.run(script), token, len(snippets), shell.name, gate=gate)

@@ -172,6 +172,18 @@ def test_snippets_are_kept_apart(shell: LocalShell) -> None:
     assert seen[11].output == "trapped\n"
 
 
+@pytest.mark.parametrize("shut", ["false", "exit 3", "set -e; false; true", "if true; then"])
+def test_behind_a_gate_that_is_shut_nothing_runs(shell: LocalShell, shut: str) -> None:
+    (seen,) = exchange(shell, [shut, "touch canary", "touch canary"], gate=True)
+    assert not seen.ok
+    assert names(shell.folder) == []
+
+
+def test_behind_a_gate_that_is_open_all_is_run(shell: LocalShell) -> None:
+    seen = exchange(shell, ["echo open", "exit 3", "echo on"], gate=True)
+    assert [(o.exit_code, o.output) for o in seen] == [(0, "open\n"), (3, ""), (0, "on\n")]
+
+
 def test_a_large_script_goes_through(shell: LocalShell) -> None:
     """Longer than any argument of a program may be."""
     text = "0123456789abcde\n" * 200_000

@@ -104,6 +104,11 @@ class TestExchange:
         first, second = (exchange(remote, ["echo $$"])[0].output for _ in range(2))
         assert first == second
 
+    def test_a_gate_that_is_shut_leaves_the_root_shell_open(self, remote: Remote) -> None:
+        (first,) = exchange(remote, ["echo $$; exit 1", "echo never"], gate=True)
+        (second,) = exchange(remote, ["echo $$"])
+        assert first.output == second.output
+
     def test_a_root_shell_that_ended_while_idle_is_replaced(self, remote: Remote) -> None:
         (found,) = exchange(remote, ["echo $$"])
         pid = int(found.output)

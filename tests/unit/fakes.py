@@ -75,7 +75,11 @@ class FakeNode:
     def run(self, script: str) -> bytes:
         token, snippets = unframe(script)
         self.scripts.append(snippets)
-        return framed(token, [self._obey(snippet) for snippet in snippets])
+        results = [self._obey(snippets[0])]
+        gate = script.splitlines()[2].startswith("code=$?")
+        if not gate or results[0][0] == 0:
+            results += [self._obey(snippet) for snippet in snippets[1:]]
+        return framed(token, results)
 
     def _obey(self, snippet: str) -> tuple[int, bytes]:
         if snippet in self.instead:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from labctl.resources.base import Resource
 from tests.unit.fakes import CENTOS, FakeNode, Heard, Setting, lab_spec, planner, playbook
 
 A, B, C = Setting("a", "1"), Setting("b", "2"), Setting("c", "3")
+D, E = Setting("d", "4"), Setting("e", "5")
 
 
 def run(
@@ -71,10 +72,51 @@ def test_facts_that_are_not_known_are_one_exchange_more() -> None:
     assert (outcome.exchanges, outcome.facts) == (2, CENTOS)
 
 
-def test_a_change_carries_a_look_at_itself_and_at_all_that_is_left() -> None:
-    node = FakeNode(settings={"a": "1"})
-    run(node, playbook("one", [A, B, C]))
-    assert node.scripts[1:] == [["set b 2", "get b", "get c"], ["set c 3", "get c"]]
+def test_a_change_carries_a_look_at_itself_and_up_to_the_next_one_that_was_wrong() -> None:
+    node = FakeNode(settings={"b": "2", "d": "4"})
+    run(node, playbook("one", [A, B, C, D, E]))
+    assert node.scripts[1:] == [
+        ["set a 1", "get a", "get b", "get c"],
+        ["set c 3", "get c", "get d", "get e"],
+        ["set e 5", "get e"],
+    ]
+
+
+class Righting(FakeNode):
+    """A node on which ``set a 1`` brings about what other resources want too."""
+
+    along: Mapping[str, str] = {}
+
+    def _obey(self, snippet: str) -> tuple[int, bytes]:
+        if snippet == "set a 1":
+            self.settings |= self.along
+        return super()._obey(snippet)
+
+
+def test_a_look_more_where_a_change_righted_a_later_resource() -> None:
+    node = Righting()
+    node.along = {"b": "2", "d": "4"}
+    outcome = run(node, playbook("one", [A, B, C, D, E]))
+    assert [change.resource for change in outcome.changes] == [
+        "setting:a",
+        "setting:c",
+        "setting:e",
+    ]
+    assert node.scripts[1:] == [
+        ["set a 1", "get a", "get b"],
+        ["get c"],
+        ["set c 3", "get c", "get d"],
+        ["get e"],
+        ["set e 5", "get e"],
+    ]
+
+
+def test_what_a_change_spoils_is_seen_and_righted() -> None:
+    node = Righting(settings={"b": "2", "c": "3"})
+    node.along = {"c": "spoiled"}
+    outcome = run(node, playbook("one", [A, B, C]))
+    assert node.settings == {"a": "1", "b": "2", "c": "3"}
+    assert outcome.exchanges == 3
 
 
 def test_no_plan_is_made_from_a_stale_look() -> None:
@@ -130,6 +172,18 @@ def test_only_the_playbooks_asked_for_run() -> None:
 # -- failures
 
 
+class Sparing(FakeNode):
+    """A node that keeps what was really run on it."""
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(**known)
+        self.obeyed: list[str] = []
+
+    def _obey(self, snippet: str) -> tuple[int, bytes]:
+        self.obeyed.append(snippet)
+        return super()._obey(snippet)
+
+
 def test_a_change_that_fails_stops_the_node_and_says_what_it_said() -> None:
     node = FakeNode()
     failing = Setting("a", "1", script="fail no package docker-ce available")
@@ -139,6 +193,16 @@ def test_a_change_that_fails_stops_the_node_and_says_what_it_said() -> None:
     assert caught.value.node == "node1"
     assert caught.value.details == "no package docker-ce available"
     assert node.sent("set") == []
+
+
+def test_a_change_that_fails_is_followed_by_no_look_and_no_measurement() -> None:
+    """Each may wait for a network that is not there."""
+    node = Sparing()
+    failing = Setting("a", "1", script="fail no route to host")
+    with pytest.raises(ChangeFailed):
+        run(node, playbook("one", asking("k", [], before=(failing,))))
+    assert node.scripts[-1] == ["fail no route to host", "get a", "pass k-measured"]
+    assert node.obeyed == [PROBE, "get a", "fail no route to host"]
 
 
 def test_a_change_that_changes_nothing_is_not_believed() -> None:
@@ -282,6 +346,54 @@ def test_what_stands_before_a_question_is_done_before_it_is_measured() -> None:
     run(node, playbook("one", asking("k", [C], before=(A, B))))
     flat = [snippet for snippets in node.scripts for snippet in snippets]
     assert flat.index("set b 2") < flat.index("pass k-measured") < flat.index("set c 3")
+
+
+def test_a_question_goes_along_with_the_last_change_before_it() -> None:
+    node = FakeNode()
+    outcome = run(node, playbook("one", asking("k", [C], before=(A, B))))
+    assert node.scripts == [
+        [PROBE, "get a", "get b"],
+        ["set a 1", "get a", "get b"],
+        ["set b 2", "get b", "pass k-measured"],
+        [PROBE, "get c", "get answer-k"],
+        ["set c 3", "get c", "get answer-k"],
+        ["set answer-k k=k-measured", "get answer-k"],
+    ]
+    assert outcome.exchanges == 6
+
+
+def test_a_question_before_which_nothing_changes_takes_an_exchange() -> None:
+    node = FakeNode(settings={"a": "1", "c": "3"})
+    run(node, playbook("one", asking("k", [C], before=(A,))))
+    assert node.scripts[:3] == [
+        [PROBE, "get a"],
+        ["pass k-measured"],
+        [PROBE, "get c", "get answer-k"],
+    ]
+
+
+def test_an_answer_of_before_an_unforeseen_change_is_measured_anew() -> None:
+    class Node(Righting):
+        along = {"b": "spoiled", "k": "1"}
+
+        def _obey(self, snippet: str) -> tuple[int, bytes]:
+            if snippet == "set b 2":
+                self.settings["k"] = "2"
+            return super()._obey(snippet)
+
+    node = Node(settings={"b": "2"})
+    outcome = run(node, playbook("one", asking("k", [], before=(A, B), script="get k")))
+    assert node.sent("get").count("get k") == 2
+    assert outcome.choices["k"]["answer"] == "k=2"
+
+
+def test_what_stood_before_a_question_is_looked_at_again_where_the_answer_changes_it() -> None:
+    def first(play: Play) -> Plays:
+        yield Setting("a", play.known("k") or "0")
+
+    node = FakeNode()
+    run(node, playbook("one", first), playbook("two", asking("k", [])))
+    assert node.settings == {"a": "k=k-measured", "answer-k": "k=k-measured"}
 
 
 def test_a_question_that_follows_from_another() -> None:

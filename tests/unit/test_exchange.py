@@ -115,3 +115,24 @@ def test_the_error_shows_what_came_instead() -> None:
 def test_bytes_that_are_no_utf8_are_shown(text: str, shown: str) -> None:
     assert legible(text) == Observed(0, text).text == shown
     json.dumps(legible(text), ensure_ascii=False).encode("utf-8")
+
+
+def test_behind_a_gate_that_is_shut_nothing_runs() -> None:
+    node = FakeNode()
+    assert exchange(node, ["fail no", "set a 1", "pass b"], gate=True) == [Observed(7, "no")]
+    assert node.settings == {}
+
+
+def test_behind_a_gate_that_is_open_all_is_run() -> None:
+    seen = exchange(FakeNode(), ["pass a", "fail b", "pass c"], gate=True)
+    assert seen == [Observed(0, "a"), Observed(7, "b"), Observed(0, "c")]
+
+
+@pytest.mark.parametrize(
+    "results", [[], [(0, b"first")], [(1, b"first"), (0, b"")], [(0, b""), (1, b"")]]
+)
+def test_behind_a_gate_an_answer_that_was_cut_off_is_no_result(
+    results: list[tuple[int, bytes]],
+) -> None:
+    with pytest.raises(ProtocolError):
+        parse(framed(TOKEN, results), TOKEN, 3, gate=True)
