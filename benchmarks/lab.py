@@ -131,6 +131,8 @@ class Lab:
         whole = {**vars(work), "nevrs": nevrs}
         (self.folder / "work.json").write_text(json.dumps(whole, indent=1), "utf-8")
         (self.folder / "provision.sh").write_text(_script(work, nevrs), "utf-8")
+        asking = _script(work, nevrs, asking=True)
+        (self.folder / "provision-asking.sh").write_text(asking, "utf-8")
 
     def labctl(self, *arguments: str) -> Command:
         return Command([labctl(), *arguments], self.folder, self.environment)
@@ -162,11 +164,11 @@ class Lab:
         }
         return Command(argv, self.folder, environment)
 
-    def script(self) -> Command:
+    def script(self, *, asking: bool = False) -> Command:
         argv = [
             str(PEERS / "script/everywhere.sh"),
             str(self.folder / "ssh_config"),
-            str(self.folder / "provision.sh"),
+            str(self.folder / ("provision-asking.sh" if asking else "provision.sh")),
             *(host.name for host in self.hosts),
         ]
         return Command(argv, self.folder)
@@ -255,8 +257,14 @@ def _sockets(folder: Path) -> Path:
     return Path("/tmp") / f"cp-{folder.name[-8:]}"
 
 
-def _script(work: Work, nevrs: Sequence[str]) -> str:
-    """Return the hand-written functions with a call of one of them for each thing."""
+def _script(work: Work, nevrs: Sequence[str], *, asking: bool = False) -> str:
+    """Return the hand-written functions with a call of one of them for each thing.
+
+    Parameters:
+        work: what a node should be.
+        nevrs: the packages, as yum names them.
+        asking: ask a new node what labctl asks it, too.
+    """
     calls: list[list[str]] = [
         ["key", key["path"], key["source"], key["fingerprint"]] for key in work.keys
     ]
@@ -265,6 +273,8 @@ def _script(work: Work, nevrs: Sequence[str]) -> str:
         ["block", block["path"], block["begin"], block["end"], "\n".join(block["lines"])]
         for block in work.blocks
     ]
+    if asking:
+        calls += [["well", question["key"], question["script"]] for question in work.questions]
     if nevrs:
         calls.append(["packages", *nevrs])
     calls += [["service", service] for service in work.services]

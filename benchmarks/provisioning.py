@@ -15,6 +15,7 @@ from benchmarks.work import Work
 from tests.testbed import Node, World
 
 ANSIBLE, PYINFRA, SCRIPT = "Ansible", "pyinfra", "shell script over ssh"
+ASKING = "the same script, asking what labctl asks"
 
 
 @contextlib.contextmanager

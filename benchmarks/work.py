@@ -2,7 +2,8 @@
 
 Every peer is told exactly this, so that all of them do the same work. What labctl measures on a
 node before its first change (does Docker Hub answer, is every certificate believed) is answered
-here with "all is well"; the peers measure nothing, which is in their favour.
+here with "all is well"; the peers measure nothing, which is in their favour. One more of them, the
+shell script that asks too, runs the scripts of these questions as well.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Work:
     engine: dict[str, str] = field(default_factory=dict)
     downloads: list[dict[str, str]] = field(default_factory=list)
     links: list[dict[str, str]] = field(default_factory=list)
+    questions: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, folder: Path) -> Work:
@@ -70,6 +72,9 @@ class Work:
                 break
             choices[question.key] = {"script": question.script, "answer": []}
         work = cls()
+        work.questions = [
+            {"key": key, "script": choice["script"]} for key, choice in choices.items()
+        ]
         for item in {item.resource.id: item for item in items}.values():
             work._add(item.resource)
         return work

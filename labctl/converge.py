@@ -292,7 +292,7 @@ def _settle(
                 details=said[-4000:],
                 node=run.shell.name,
             )
-        # Thrown away where one more change turns out to be needed: it may have come before its cause.
+        # Thrown away where one more change turns out to be needed: it came too early then.
         measured = looks.pop() if asking else None
         seen |= enumerate(looks, index)
         left = _plan(run, item, seen[index])

@@ -83,9 +83,11 @@ def test_a_change_carries_a_look_at_itself_and_up_to_the_next_one_that_was_wrong
 
 
 class Righting(FakeNode):
-    """A node on which ``set a 1`` brings about what other resources want too."""
+    """A node on which ``set a 1`` changes other settings along with its own."""
 
-    along: Mapping[str, str] = {}
+    def __init__(self, along: Mapping[str, str], **known: Any) -> None:
+        super().__init__(**known)
+        self.along = along
 
     def _obey(self, snippet: str) -> tuple[int, bytes]:
         if snippet == "set a 1":
@@ -94,8 +96,7 @@ class Righting(FakeNode):
 
 
 def test_a_look_more_where_a_change_righted_a_later_resource() -> None:
-    node = Righting()
-    node.along = {"b": "2", "d": "4"}
+    node = Righting({"b": "2", "d": "4"})
     outcome = run(node, playbook("one", [A, B, C, D, E]))
     assert [change.resource for change in outcome.changes] == [
         "setting:a",
@@ -112,8 +113,7 @@ def test_a_look_more_where_a_change_righted_a_later_resource() -> None:
 
 
 def test_what_a_change_spoils_is_seen_and_righted() -> None:
-    node = Righting(settings={"b": "2", "c": "3"})
-    node.along = {"c": "spoiled"}
+    node = Righting({"c": "spoiled"}, settings={"b": "2", "c": "3"})
     outcome = run(node, playbook("one", [A, B, C]))
     assert node.settings == {"a": "1", "b": "2", "c": "3"}
     assert outcome.exchanges == 3
@@ -374,14 +374,12 @@ def test_a_question_before_which_nothing_changes_takes_an_exchange() -> None:
 
 def test_an_answer_of_before_an_unforeseen_change_is_measured_anew() -> None:
     class Node(Righting):
-        along = {"b": "spoiled", "k": "1"}
-
         def _obey(self, snippet: str) -> tuple[int, bytes]:
             if snippet == "set b 2":
                 self.settings["k"] = "2"
             return super()._obey(snippet)
 
-    node = Node(settings={"b": "2"})
+    node = Node({"b": "spoiled", "k": "1"}, settings={"b": "2"})
     outcome = run(node, playbook("one", asking("k", [], before=(A, B), script="get k")))
     assert node.sent("get").count("get k") == 2
     assert outcome.choices["k"]["answer"] == "k=2"

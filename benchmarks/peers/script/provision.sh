@@ -78,3 +78,11 @@ link() { # PATH TARGET
   [ "$(readlink "$1")" = "$2" ] || ln -sfn "$2" "$1"
 }
 
+well() { # KEY SCRIPT: what is asked once on a new node; the script names what is not well
+  if [ -e "/var/lib/provision/$1" ]; then return; fi
+  bad=$(eval "$2")
+  [ -z "$bad" ] || { echo "$1: $bad"; exit 1; }
+  mkdir -p /var/lib/provision
+  : >"/var/lib/provision/$1"
+}
+
