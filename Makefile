@@ -21,8 +21,7 @@ DEMO    := $(CURDIR)/demo
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down test programs unit integration e2e e2e-machines e2e-course e2e-nodes \
-  bench lint format messages clean
+.PHONY: demo shell demo-down test programs unit integration e2e bench lint format messages clean
 
 demo: $(READY)
 	$(TESTBED) install
@@ -53,31 +52,26 @@ unit: $(READY)
 integration: programs
 	$(BIN)/python -m pytest -q tests/integration
 
-# Three worlds side by side, for all of them wait much: for machines that boot, for engines that stop.
+# A world for each file, three at a time, for all of them wait much: for machines that boot, for
+# engines that stop. The longest begin first.
+LONGEST := virtual_machines course_playbooks course_network_to_repairs virtualbox course_basics
+FILES   := $(patsubst tests/e2e/test_%.py,%,$(wildcard tests/e2e/test_*.py))
+E2E     := $(addprefix e2e-,$(LONGEST) $(filter-out $(LONGEST),$(FILES)))
+
+.PHONY: $(E2E)
+
 e2e: programs
 	$(TESTBED) build
-	$(MAKE) --no-print-directory --jobs=3 e2e-machines e2e-course e2e-nodes
-
-MACHINES := $(wildcard tests/e2e/test_virtual*.py)
-COURSE   := $(wildcard tests/e2e/test_course_[np]*.py)
-
-e2e-machines: $(READY)
-	$(call in_new_world,machines,$(MACHINES))
-
-e2e-course: $(READY)
-	$(call in_new_world,course,$(COURSE))
-
-e2e-nodes: $(READY)
-	$(call in_new_world,nodes,$(filter-out $(MACHINES) $(COURSE),$(wildcard tests/e2e/test_*.py)))
+	$(MAKE) --no-print-directory --keep-going --jobs=3 $(E2E)
 
 # A test that hangs shows where it does so, and the others are run still.
 # A world keeps the code that it was started with, so one of an earlier run is no use.
-define in_new_world
-$(TESTBED) --world $(1) down
-$(TESTBED) --world $(1) up
-$(TESTBED) --world $(1) run -- $(BIN)/python -m pytest -v --durations=15 --timeout=1500 $(2); \
-  code=$$?; $(TESTBED) --world $(1) down; exit $$code
-endef
+$(E2E): e2e-%: $(READY)
+	world=$$(echo $* | tr _ - | cut -c 1-16); \
+	$(TESTBED) --world $$world down && $(TESTBED) --world $$world up && \
+	  $(TESTBED) --world $$world run -- \
+	    $(BIN)/python -m pytest -v --durations=15 --timeout=1500 tests/e2e/test_$*.py; \
+	code=$$?; $(TESTBED) --world $$world down; exit $$code
 
 # BENCH='--rows scp,status --runs 3' chooses; BENCH=--resume goes on where the last one stopped.
 bench: $(READY)
