@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import random
 import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from benchmarks import provisioning
 from benchmarks.errors import BenchError
 from benchmarks.harness import LABCTL, Contender
 from benchmarks.lab import Host, Lab
-from benchmarks.measuring import Command
+from benchmarks.measuring import Command, Sample
 from tests.testbed import Node, World
 
 SCP, RSYNC, VAGRANT_SCP = "scp", "rsync", "vagrant-scp's scp"
@@ -28,6 +30,8 @@ MEMORY = Path("/dev/shm")
 be most of it, too: ext4 without a journal looks at every number of a file that was deleted a while
 ago before it takes one, so that a tree of 5,000 files after another takes two seconds, not 0.2."""
 REMOTE = str(MEMORY / "bench")
+MOSTLY_WAITING = 0.2
+"""The part of one processor that copies may use which are made side by side."""
 
 
 def make_file(path: Path, size: int = SIZE) -> None:
@@ -79,51 +83,89 @@ class Copier:
     source: Path
     back: Path
 
-    def up(self, names: Sequence[str]) -> list[Contender]:
-        """Return the contenders that copy to the node; what they copy becomes `REMOTE`."""
+    def up(self, names: Sequence[str], at_once: Sequence[str] = ()) -> list[Contender]:
+        """Return the contenders that copy to the node; what they copy becomes `REMOTE`.
+
+        Parameters:
+            names: of the contenders.
+            at_once: those that wait for the line only, and so make all their copies side by side.
+        """
         wanted = self._digest_here(self.source)
 
-        def prepare() -> None:
-            self.node.sh(f"rm -rf {REMOTE}; sync")
+        def prepare(end: str = "") -> None:
+            self.node.sh(f"rm -rf {REMOTE}{end}; sync")
 
-        def check() -> None:
-            self._same(self._digest_there(), wanted)
+        def check(end: str = "") -> None:
+            self._same(self._digest_there(end), wanted)
+            if end:
+                prepare(end)
 
-        return self._contenders(names, self._up, prepare, check)
+        return self._contenders(names, at_once, self._up, prepare, check)
 
-    def down(self, names: Sequence[str]) -> list[Contender]:
-        """Return the contenders that copy from the node; what they copy becomes `back`."""
+    def down(self, names: Sequence[str], at_once: Sequence[str] = ()) -> list[Contender]:
+        """Return the contenders that copy from the node; what they copy becomes `back`.
+
+        Parameters as those of `up`.
+        """
         wanted = self._digest_here(self.source)
 
-        def prepare() -> None:
+        def prepare(end: str = "") -> None:
             self._same(self._digest_there(), wanted)
-            if self.back.is_dir():
-                shutil.rmtree(self.back)
-            self.back.unlink(missing_ok=True)
+            back = self._back(end)
+            if back.is_dir():
+                shutil.rmtree(back)
+            back.unlink(missing_ok=True)
 
-        def check() -> None:
-            self._same(self._digest_here(self.back), wanted)
+        def check(end: str = "") -> None:
+            self._same(self._digest_here(self._back(end)), wanted)
 
-        return self._contenders(names, self._down, prepare, check)
+        return self._contenders(names, at_once, self._down, prepare, check)
 
     def _contenders(
         self,
         names: Sequence[str],
-        command: Callable[[str], Command],
-        prepare: Callable[[], None],
-        check: Callable[[], None],
+        at_once: Sequence[str],
+        command: Callable[..., Command],
+        prepare: Callable[..., None],
+        check: Callable[..., None],
     ) -> list[Contender]:
-        return [Contender(name, command(name).measure, prepare, check) for name in names]
+        def many(name: str, count: int) -> list[Sample]:
+            ends = [f"-{number}" for number in range(count)]
+            for end in ends:
+                prepare(end)
+            with ThreadPoolExecutor(count) as threads:
+                samples = list(threads.map(lambda end: command(name, end).measure(), ends))
+            for end in ends:
+                check(end)
+            busy = sum(sample.cpu for sample in samples) / max(s.seconds for s in samples)
+            if busy > MOSTLY_WAITING:
+                raise BenchError(f"side by side they had {busy:.0%} of a processor: not only waits")
+            return samples
 
-    def _up(self, program: str) -> Command:
-        there = f"{self.node.name}:{REMOTE}"
+        return [
+            Contender(
+                name,
+                command(name).measure,
+                prepare,
+                check,
+                functools.partial(many, name) if name in at_once else None,
+            )
+            for name in names
+        ]
+
+    def _back(self, end: str) -> Path:
+        return self.back.with_name(f"{self.back.name}{end}")
+
+    def _up(self, program: str, end: str = "") -> Command:
+        there = f"{self.node.name}:{REMOTE}{end}"
         # rsync alone takes a folder's content only with a slash behind its name.
         slash = "/" if self.source.is_dir() and program == RSYNC else ""
         return self._command(program, f"{self.source}{slash}", there)
 
-    def _down(self, program: str) -> Command:
+    def _down(self, program: str, end: str = "") -> Command:
         slash = "/" if self.source.is_dir() and program == RSYNC else ""
-        return self._command(program, f"{self.node.name}:{REMOTE}{slash}", str(self.back))
+        there = f"{self.node.name}:{REMOTE}{slash}"
+        return self._command(program, there, str(self._back(end)))
 
     def _command(self, program: str, source: str, target: str) -> Command:
         config = str(self.lab.folder / "ssh_config")
@@ -145,11 +187,12 @@ class Copier:
         ]
         return Command(argv)
 
-    def _digest_there(self) -> str:
+    def _digest_there(self, end: str = "") -> str:
+        path = shlex.quote(f"{REMOTE}{end}")
         listing = (
-            f"cd {shlex.quote(REMOTE)} && find . -type f -print0 | sort -z | xargs -0 sha256sum"
+            f"cd {path} && find . -type f -print0 | sort -z | xargs -0 sha256sum"
             if self.source.is_dir()
-            else f"sha256sum <{REMOTE}"
+            else f"sha256sum <{path}"
         )
         text = self.node.sh(f"export LC_ALL=C; {listing}", check=False).stdout
         return hashlib.sha256(text.encode()).hexdigest()

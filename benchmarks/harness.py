@@ -1,13 +1,15 @@
 """Who runs when: contenders of a case take turns, so that a slow minute hits all of them.
 
 A case is one figure: a few contenders that do the same work on the same nodes. Each begins as often
-as the others; the order turns with every round, so that none always runs after the same one.
+as the others; the order turns with every round, so that none always runs after the same one. A
+contender that only waits, for minutes, runs all its rounds at once before the others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import statistics
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,12 +34,15 @@ class Contender:
         run: does the work once and returns what it took.
         prepare: brings nodes and files to where the work begins; not measured.
         check: proves that the work was done, or raises BenchError; not measured.
+        at_once: does the work that many times side by side, prepared and proved, in place of the
+            other three; for what takes minutes in which no processor is used.
     """
 
     name: str
     run: Callable[[], Sample]
     prepare: Callable[[], None] = nothing
     check: Callable[[], None] = nothing
+    at_once: Callable[[int], list[Sample]] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,24 +136,51 @@ def measure(case: Case, bench: Bench) -> Measured:
     runs = min(bench.runs, case.limit) if case.limit else bench.runs
     warm_ups = bench.warm_ups if case.warm_up else 0
     measured = Measured(case, runs, warm_ups, {c.name: [] for c in case.contenders})
+    for contender in case.contenders:
+        if contender.at_once is not None:
+            with _of(case, contender):
+                samples = contender.at_once(runs)
+            for sample in samples:
+                _keep(measured, contender, sample, "at once", bench.say)
+    turns = [contender for contender in case.contenders if contender.at_once is None]
     for round_ in range(-warm_ups, runs):
-        turn = round_ % len(case.contenders)
-        for contender in (*case.contenders[turn:], *case.contenders[:turn]):
-            try:
+        turn = round_ % len(turns)
+        for contender in (*turns[turn:], *turns[:turn]):
+            with _of(case, contender):
                 contender.prepare()
                 sample = contender.run()
                 contender.check()
-            except BenchError as error:
-                raise BenchError(f"{case.id}: {contender.name}: {error}") from error
-            if round_ >= 0:
-                measured.samples[contender.name].append(sample)
             label = "warm-up" if round_ < 0 else f"{round_ + 1}/{runs}"
-            bench.say(
-                f"  {case.id:24} {label:8} {contender.name:28} {sample.seconds:9.3f} s"
-                f" {sample.cpu:8.3f} s cpu {sample.memory / 1e6:7.1f} MB"
-            )
+            _keep(measured, contender, sample, label, bench.say, counts=round_ >= 0)
     _summary(measured, bench.say)
     return measured
+
+
+@contextlib.contextmanager
+def _of(case: Case, contender: Contender) -> Iterator[None]:
+    """Name the case and the contender in what fails."""
+    try:
+        yield
+    except BenchError as error:
+        raise BenchError(f"{case.id}: {contender.name}: {error}") from error
+
+
+def _keep(
+    measured: Measured,
+    contender: Contender,
+    sample: Sample,
+    label: str,
+    say: Say,
+    *,
+    counts: bool = True,
+) -> None:
+    """Keep a sample, if it counts, and say it."""
+    if counts:
+        measured.samples[contender.name].append(sample)
+    say(
+        f"  {measured.case.id:24} {label:8} {contender.name:28} {sample.seconds:9.3f} s"
+        f" {sample.cpu:8.3f} s cpu {sample.memory / 1e6:7.1f} MB"
+    )
 
 
 def _summary(measured: Measured, say: Say) -> None:

@@ -46,6 +46,21 @@ def test_a_case_of_minutes_has_a_limit_of_its_own() -> None:
     assert ran == ["a", "a"]
 
 
+def test_who_only_waits_makes_all_rounds_at_once_before_the_others() -> None:
+    ran: list[str] = []
+
+    def at_once(count: int) -> list[Sample]:
+        ran.append("w" * count)
+        return [Sample(100.0, 0.1, 50_000_000)] * count
+
+    waiting = Contender("w", lambda: pytest.fail("it ran in turns"), at_once=at_once)
+    measured = measure(Case("x", "x", [contender("a", ran), waiting, contender("b", ran)]), QUIET)
+    assert "".join(ran) == "www" + "ba" + "ab" + "ba" + "ab"
+    assert {name: len(samples) for name, samples in measured.samples.items()} == dict.fromkeys(
+        "awb", 3
+    )
+
+
 def test_who_did_not_do_the_work_ends_the_row() -> None:
     def check() -> None:
         raise BenchError("nothing was done")
