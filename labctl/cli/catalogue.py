@@ -65,10 +65,12 @@ class Catalogue:
 
     Parameters:
         messages: translations by English message.
+        name: of the language, ``zh_CN``.
     """
 
-    def __init__(self, messages: Mapping[str, str]) -> None:
+    def __init__(self, messages: Mapping[str, str], name: str = "") -> None:
         self._messages = messages
+        self.name = name
 
     @classmethod
     def load(cls, name: str) -> Catalogue:
@@ -77,7 +79,7 @@ class Catalogue:
             loaded = gettext.GNUTranslations(file)
         # gettext finds single messages only; all of them stand in this dictionary since Python 2.
         messages: dict[str, str] = vars(loaded)["_catalog"]
-        return cls({key: text for key, text in messages.items() if key and text})
+        return cls({key: text for key, text in messages.items() if key and text}, name)
 
     def word(self, text: str) -> str:
         """Return the translation of a message as it stands in the source, else the message."""

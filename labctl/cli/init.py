@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.language import _
+from labctl.cli.language import _, localized
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def init(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(starter())
+            file.write(localized(SPEC_NAME) or starter())
     except FileExistsError:
         raise UsageError(f"{path} is there already and stays as it is") from None
     except OSError as error:

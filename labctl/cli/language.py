@@ -43,6 +43,16 @@ def catalogue() -> Catalogue | None:
     return _catalogue
 
 
+def localized(name: str) -> str | None:
+    """Return the text of a file in the language that people read; None where it has no such file.
+
+    Parameters:
+        name: of a file in the language's folder, ``lab.yaml``.
+    """
+    path = LOCALES / _catalogue.name / name if _catalogue else None
+    return path.read_text("utf-8") if path and path.is_file() else None
+
+
 def activate(environ: Mapping[str, str] = os.environ) -> None:
     """Choose the language for what is printed from now on, and make the streams able to take it."""
     global _catalogue  # noqa: PLW0603 -- as the streams, it belongs to the process

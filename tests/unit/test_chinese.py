@@ -54,6 +54,17 @@ def test_the_second_column_of_help_is_one_column(
     assert texts == {27}, options
 
 
+def test_the_first_lab_yaml_explains_itself_in_chinese(
+    chinese: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = run(chinese, capsys, "init", str(tmp_path))
+    assert (code, bool(CHINESE.search(out))) == (0, True)
+    assert "# 机器的数量" in (tmp_path / "lab.yaml").read_text("utf-8")
+    chinese.setenv("LABCTL_LANG", "en")
+    run(chinese, capsys, "init", str(tmp_path / "english"))
+    assert not CHINESE.search((tmp_path / "english/lab.yaml").read_text("utf-8"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from labctl import specfile
+from labctl.cli.language import LOCALES
 from labctl.spec import LabSpec
 
 
@@ -51,6 +52,30 @@ def test_every_setting_can_be_switched_on(tmp_path: Path, block: str) -> None:
 def test_every_key_is_shown() -> None:
     shown = {block.split(":")[0] for block in _blocks()}
     assert shown == set(LabSpec.model_fields)
+
+
+def test_a_translated_starter_has_the_same_settings() -> None:
+    """Only what explains differs, and all of that does."""
+
+    def parted(text: str) -> tuple[list[str], list[str]]:
+        settings, explained = [""], []
+        for line in text.splitlines():
+            explains = re.match(r"#( [^ ]|$)", line) is not None
+            if not explains:
+                settings.append(line)
+            elif settings[-1] != "?":
+                settings.append("?")
+                explained.append(line)
+        return settings, explained
+
+    settings, explained = parted(specfile.starter())
+    translations = list(LOCALES.glob("*/lab.yaml"))
+    assert translations
+    for file in translations:
+        theirs, theirs_explained = parted(file.read_text("utf-8"))
+        assert theirs == settings, file
+        same = set(explained) & set(theirs_explained)
+        assert all(line.startswith("# Docker ---") for line in same), file
 
 
 def test_a_section_whose_lines_are_comments_is_not_there(tmp_path: Path) -> None:
