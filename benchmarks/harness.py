@@ -72,8 +72,7 @@ class Case:
         title: what is measured, for the table.
         contenders: labctl and its peers.
         targets: what labctl has to reach.
-        limit: most rounds for a case of which one takes minutes; 0: as many as were asked for.
-        warm_up: whether a first round is thrown away; a first provision is always the first.
+        warm_up: whether a first round is thrown away; not where one takes a quarter of an hour.
         unit: what `memory` and `cpu` are divided by, the number of nodes.
         note: a sentence for the table.
     """
@@ -82,7 +81,6 @@ class Case:
     title: str
     contenders: Sequence[Contender]
     targets: Sequence[Target] = ()
-    limit: int = 0
     warm_up: bool = True
     nodes: int = 1
     note: str = ""
@@ -133,24 +131,23 @@ def measure(case: Case, bench: Bench) -> Measured:
     Raises:
         BenchError: a contender failed, or did not do the work.
     """
-    runs = min(bench.runs, case.limit) if case.limit else bench.runs
     warm_ups = bench.warm_ups if case.warm_up else 0
-    measured = Measured(case, runs, warm_ups, {c.name: [] for c in case.contenders})
+    measured = Measured(case, bench.runs, warm_ups, {c.name: [] for c in case.contenders})
     for contender in case.contenders:
         if contender.at_once is not None:
             with _of(case, contender):
-                samples = contender.at_once(runs)
+                samples = contender.at_once(bench.runs)
             for sample in samples:
                 _keep(measured, contender, sample, "at once", bench.say)
     turns = [contender for contender in case.contenders if contender.at_once is None]
-    for round_ in range(-warm_ups, runs):
+    for round_ in range(-warm_ups, bench.runs):
         turn = round_ % len(turns)
         for contender in (*turns[turn:], *turns[:turn]):
             with _of(case, contender):
                 contender.prepare()
                 sample = contender.run()
                 contender.check()
-            label = "warm-up" if round_ < 0 else f"{round_ + 1}/{runs}"
+            label = "warm-up" if round_ < 0 else f"{round_ + 1}/{bench.runs}"
             _keep(measured, contender, sample, label, bench.say, counts=round_ >= 0)
     _summary(measured, bench.say)
     return measured

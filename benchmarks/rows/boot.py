@@ -55,7 +55,6 @@ def cases(bench: Bench) -> Generator[Case]:
                 ),
             ],
             [Target(VAGRANT, at_most=0.6)],
-            limit=2,
             warm_up=False,
             nodes=NODES,
         )

@@ -50,7 +50,6 @@ def cases(bench: Bench) -> Generator[Case]:
                     for name, command in _commands(lab).items()
                 ],
                 [Target(ANSIBLE, at_least=10)],
-                limit=2,
                 warm_up=False,
                 nodes=size,
             )

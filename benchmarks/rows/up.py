@@ -90,7 +90,6 @@ def cases(bench: Bench) -> Generator[Case]:
                 Target(ANSIBLE, at_most=0.6),
                 Target(ONE, at_most=1.15),
             ],
-            limit=2,
             warm_up=False,
             nodes=NODES,
         )
