@@ -43,12 +43,18 @@ def _own_desk(
     desk.images = images(request.path.parent)
     desk.open()
     items = request.session.items
-    if peers and any("neighbour" in getattr(item, "fixturenames", ()) for item in items):
+    desk.pulling(not any(uses(item, "overlay") for item in items if item.path == request.path))
+    if peers and any(uses(item, "neighbour") for item in items):
         # As long as somebody is to come there, the other node keeps what was pulled for its own
         # rehearsal: to pull it again may be too late, see `Desk.pull`.
         with contextlib.suppress(Exception):  # the exercise that needs it will tell
             next_desk(desk, peers)
     return desk
+
+
+def uses(item: pytest.Item, fixture: str) -> bool:
+    """Tell whether an exercise uses a fixture."""
+    return fixture in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture

@@ -278,7 +278,7 @@ def _settle(
         if change.ask is not None:
             answer = run.ask(change.ask)
             script = f"answer={quote(answer)}\n{script}"
-        wrong = _first_wrong(items, seen, index + 1)
+        wrong = _first_wrong(items, seen, index + 1, righted=item.resource)
         fresh = min(wrong + 1, len(items))
         asking = [question.script] if question is not None and wrong == len(items) else []
         result, *looks = run.exchange([script, *probes[index:fresh], *asking], gate=True)
@@ -307,17 +307,23 @@ def _settle(
     return None, measured
 
 
-def _first_wrong(items: Sequence[Item], seen: Mapping[int, Observed], index: int) -> int:
+def _first_wrong(
+    items: Sequence[Item],
+    seen: Mapping[int, Observed],
+    index: int,
+    righted: Resource | None = None,
+) -> int:
     """Return the first item from `index` on that was not as wanted when it was last seen.
 
     That decides how far the next exchange looks and nothing else. The number of items where all
-    were as wanted.
+    were as wanted, or are the resource `righted`, which may be asked for more than once.
     """
     for later in range(index, len(items)):
         try:
-            if items[later].resource.plan(seen[later]) is not None:
-                return later
+            wrong = items[later].resource.plan(seen[later]) is not None
         except ValueError:  # what cannot be understood wants a fresh look too
+            wrong = True
+        if wrong and items[later].resource != righted:
             return later
     return len(items)
 

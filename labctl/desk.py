@@ -160,8 +160,9 @@ class Desk:
     def pull(self, name: str) -> None:
         """Pull an image, whether it is there or not.
 
-        Another node's exercises on overlay networks may have put this engine out of step, so that
-        it looks for the network where there is none (moby#39372); a few tries may get past that.
+        Exercises on overlay networks, those of another node too, put engines with a store out of
+        step, so that they look for the network where there is none (moby#39372). They come last and
+        wait for the other node (`await_pulls`); for what is pulled then, a few tries may get past.
 
         Raises:
             AssertionError: it could not be pulled.
@@ -178,6 +179,23 @@ class Desk:
             " overlay network left the engine astray (moby#39372), and `sudo systemctl restart"
             f" docker` helps. The engine said: {last_words(result)}"
         )
+
+    def pulling(self, still: bool) -> None:
+        """Say on the node whether this rehearsal has exercises to come that pull images there."""
+        path = PLACE / self.token / "pulling"
+        self.run("touch %s" if still else "rm -f %s", path)
+
+    def await_pulls(self, token: str) -> None:
+        """Wait until another rehearsal has no more to pull on the node, see `pull`.
+
+        For `LIMIT` seconds at most: a rehearsal that was cut off says nothing any more.
+
+        Parameters:
+            token: the one of that rehearsal; where it is not at work on the node, that is at once.
+        """
+        path = PLACE / token / "pulling"
+        again = f"for i in $(seq {LIMIT - 10}); do [ -e %s ] || exit 0; sleep 1; done"
+        self.run(again, path, ok=False)
 
     def engine_network(self, name: str) -> None:
         """Say that the engine may make a network by itself, which it would keep.

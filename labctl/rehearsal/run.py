@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
@@ -96,6 +96,7 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
         raise UsageError(
             "there is nothing to rehearse", hint="write course/NAME.py beside lab.yaml"
         )
+    tokens = {node: secrets.token_hex(4) for node in nodes}
     began = time.time()
     with (
         lab.state.locked("rehearse"),
@@ -106,7 +107,7 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
         def work(node: str) -> NodeReport:
             try:
                 lab.emit(PhaseEntered(node, Phase.REHEARSING))
-                report = pool.run(_request(lab, node, sections))
+                report = pool.run(_request(lab, node, sections, tokens))
             except LabctlError as error:
                 lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
                 raise
@@ -125,8 +126,10 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
     return Rehearsal(lab.spec.name, names, tuple(results), began, time.time() - began)
 
 
-def _request(lab: Lab, node: str, sections: Iterable[Section]) -> Request:
-    values = wanted(lab, node) | {"rehearsal": {"token": secrets.token_hex(4)}}
+def _request(
+    lab: Lab, node: str, sections: Iterable[Section], tokens: Mapping[str, str]
+) -> Request:
+    values = wanted(lab, node) | {"rehearsal": {"token": tokens[node], "tokens": dict(tokens)}}
     return Request(
         node=node,
         target=lab.target(node),

@@ -11,14 +11,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import testinfra
 
+from labctl.desk import Desk
 from labctl.locking import exclusive
 from labctl.secrets import HIDDEN
 
@@ -384,3 +387,24 @@ def test_a_password_stays_out_of_all_that_is_shown(lab_folder: Path, course: Pat
     junit = (lab_folder / "junit.xml").read_text("utf-8")
     for text in (json.dumps(run.events), run.err, page, junit):
         assert "hunter22" not in text
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it wants coreutils' timeout")
+def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labctl.desk.PLACE", PurePosixPath(tmp_path))
+    here = testinfra.get_host("local://")
+    pulls, waits = (
+        Desk(here, FIRST, node, token * 8, {}) for node, token in ((FIRST, "a"), (SECOND, "b"))
+    )
+    waits.await_pulls(pulls.token)  # which has not begun
+    (tmp_path / pulls.token).mkdir()
+    pulls.pulling(True)
+    waiting = threading.Thread(target=waits.await_pulls, args=(pulls.token,))
+    waiting.start()
+    waiting.join(1.5)
+    assert waiting.is_alive()
+    pulls.pulling(False)
+    waiting.join(30)
+    assert not waiting.is_alive()

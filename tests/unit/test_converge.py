@@ -112,6 +112,13 @@ def test_a_look_more_where_a_change_righted_a_later_resource() -> None:
     ]
 
 
+def test_what_is_asked_for_twice_is_righted_by_one_change_and_no_look_more() -> None:
+    node = FakeNode(settings={"b": "2", "c": "3"})
+    outcome = run(node, playbook("one", [A, B]), playbook("two", [A, C]))
+    assert [change.resource for change in outcome.changes] == ["setting:a"]
+    assert node.scripts[1:] == [["set a 1", "get a", "get b", "get a", "get c"]]
+
+
 def test_what_a_change_spoils_is_seen_and_righted() -> None:
     node = Righting({"c": "spoiled"}, settings={"b": "2", "c": "3"})
     outcome = run(node, playbook("one", [A, B, C]))

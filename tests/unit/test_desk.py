@@ -268,3 +268,14 @@ def test_a_pull_that_the_registry_refuses_blames_no_engine() -> None:
     with pytest.raises(AssertionError, match=r"said: manifest unknown$"):
         desk(node).pull("busybox")
     assert len(node.ran) == 2
+
+
+def test_who_comes_after_pulls_asks_for_those_of_one_rehearsal() -> None:
+    """What the line does on a node is shown by the exercises themselves, see test_rehearse."""
+    node = Node()
+    mine = desk(node)
+    mine.pulling(True)
+    mine.pulling(False)
+    mine.await_pulls(OTHERS)
+    assert node.ran[:2] == [f"touch {PLACE}/{MINE}/pulling", f"rm -f {PLACE}/{MINE}/pulling"]
+    assert f"[ -e {PLACE}/{OTHERS}/pulling ] || exit 0" in node.ran[2]
