@@ -54,7 +54,7 @@ integration: programs
 
 # A world for each file, three at a time, for all of them wait much: for machines that boot, for
 # engines that stop. The longest begin first.
-LONGEST := virtual_machines virtualbox course_network_to_repairs course_playbooks course_basics
+LONGEST := virtual_machines course_playbooks course_network_to_repairs virtualbox course_basics
 FILES   := $(patsubst tests/e2e/test_%.py,%,$(wildcard tests/e2e/test_*.py))
 E2E     := $(addprefix e2e-,$(LONGEST) $(filter-out $(LONGEST),$(FILES)))
 
