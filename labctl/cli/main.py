@@ -56,7 +56,9 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
 
 
 def asked(arguments: Sequence[str]) -> Sequence[str]:
-    """Return which commands a command line needs: the one that it names; all where that is unclear.
+    """Return which commands a command line needs: the one that it names, or none for the version.
+
+    Where that is unclear, as with a wrong option, all.
 
     Parameters:
         arguments: what stands behind ``labctl``.
@@ -67,6 +69,8 @@ def asked(arguments: Sequence[str]) -> Sequence[str]:
             next(words, None)
         elif word in COMMANDS:
             return (word,)
+        elif word == "--version":
+            return ()
         elif word not in ("--json", "-v", "--verbose") and not word.startswith("--lab="):
             break
     return COMMANDS

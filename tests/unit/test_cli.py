@@ -695,6 +695,8 @@ def test_a_defect_stays_loud(
         ("--lab=up status --all", ["status"]),
         ("checkpoint list", ["checkpoint"]),
         ("ssh-config", ["ssh-config"]),
+        ("--version", []),
+        ("-v --version status", []),
     ],
 )
 def test_only_the_command_that_is_named_is_loaded(line: str, loaded: list[str]) -> None:
@@ -704,7 +706,7 @@ def test_only_the_command_that_is_named_is_loaded(line: str, loaded: list[str]) 
 
 
 @pytest.mark.parametrize(
-    "line", ["", "--help", "-h", "--version", "--lab", "--jsn status", "statsu", "-- exec"]
+    "line", ["", "--help", "-h", "-h --version", "--lab", "--jsn status", "statsu", "-- exec"]
 )
 def test_all_commands_are_loaded_where_none_is_named(line: str) -> None:
     assert command_line.asked(line.split()) == command_line.COMMANDS
