@@ -33,6 +33,10 @@ must not keep an instructor from the other exercises' results."""
 _OVER = 124
 """The exit code of coreutils' `timeout` for a command that it ended."""
 
+_LONGEST_WAIT = 600
+"""Looks, a second apart and on a slow node more. Far less than `LIMIT`, at which it would be an
+error and not the end of the wait."""
+
 _TRIES = 6
 _ASTRAY = ("network is unreachable", "no such host")
 """What an engine says that was put out of step, see `Desk.pull`."""
@@ -188,13 +192,13 @@ class Desk:
     def await_pulls(self, token: str) -> None:
         """Wait until another rehearsal has no more to pull on the node, see `pull`.
 
-        For `LIMIT` seconds at most: a rehearsal that was cut off says nothing any more.
+        For ten minutes or so at most: a rehearsal that was cut off says nothing any more.
 
         Parameters:
             token: the one of that rehearsal; where it is not at work on the node, that is at once.
         """
         path = PLACE / token / "pulling"
-        again = f"for i in $(seq {LIMIT - 10}); do [ -e %s ] || exit 0; sleep 1; done"
+        again = f"for i in $(seq {_LONGEST_WAIT}); do [ -e %s ] || exit 0; sleep 1; done"
         self.run(again, path, ok=False)
 
     def engine_network(self, name: str) -> None:

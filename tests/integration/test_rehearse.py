@@ -408,3 +408,6 @@ def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
     pulls.pulling(False)
     waiting.join(30)
     assert not waiting.is_alive()
+    pulls.pulling(True)
+    monkeypatch.setattr("labctl.desk._LONGEST_WAIT", 1)
+    waits.await_pulls(pulls.token)  # which was cut off: then it goes on
