@@ -66,6 +66,8 @@ def _outside(chosen: argparse.Namespace) -> int:
     install.install()
     cache().build(lambda line: print(line, flush=True))
     installing.install()
+    if lifecycle.is_up(chosen.world):
+        raise BenchError(f"the world {chosen.world} is up: let it end, or name another by --world")
     lifecycle.down(chosen.world)
     lifecycle.up(chosen.world)
     try:

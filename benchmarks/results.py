@@ -15,7 +15,7 @@ class Results:
 
     Parameters:
         path: the file; it is made with the first row that finishes.
-        environment: where it is measured. A file of another environment is begun anew.
+        environment: where it is measured. Rows that were measured elsewhere keep theirs.
     """
 
     def __init__(self, path: Path, environment: dict[str, Any]) -> None:
