@@ -97,7 +97,7 @@ MIRROR = Shape(
     hint="Docker refuses its whole configuration if a mirror's URL holds more than that",
 )
 REGISTRY = Shape(
-    rf"({_HOST}|\[{_IPV6}\]){_PORT}?|{_IPV4}/[0-9]{{1,2}}",
+    rf"({_HOST}|\[{_IPV6}\]){_PORT}?|{_IPV4}/([0-9]|[12][0-9]|3[0-2])",
     "host, host:port or a network such as 10.0.0.0/8, without http://",
 )
 _IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"

@@ -7,7 +7,7 @@ step of making a `LabSpec`, so that no lab exists that has not been through them
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING
 
 from labctl import addresses, daemon, folders
@@ -44,6 +44,7 @@ def check(spec: LabSpec) -> list[Fault]:
     """Return every fault between the places of `spec`; empty if the lab makes sense."""
     return [
         *(_machines(spec) if spec.machines is not None else _nodes(spec)),
+        *_bridge(spec),
         *_box(spec),
         *folders.check(spec),
         *_toolchain(spec),
@@ -106,6 +107,25 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
         ),
         "the address {} is used twice",
     )
+
+
+def _bridge(spec: LabSpec) -> Iterator[Fault]:
+    """An address for docker's own bridge: one with a prefix, and outside the lab's network."""
+    text = spec.docker.daemon.get("bip")
+    if not isinstance(text, str):
+        return
+    at = ("docker", "daemon", "bip")
+    try:
+        bridge = IPv4Interface(text).network if "/" in text else None
+    except ValueError:
+        bridge = None
+    if bridge is None:
+        yield cross(at, f"{text!r} is no address with a prefix", "such as 172.26.0.1/16")
+    elif spec.machines is None:
+        problem = addresses.network_problem(spec.network, bridge_moved=True)
+        if problem is None and IPv4Network(spec.network).overlaps(bridge):
+            message = f"docker's own bridge, {bridge}, overlaps the lab's network {spec.network}"
+            yield cross(at, message, "move one of them", ("network",))
 
 
 def _nodes(spec: LabSpec) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ further. This is the one module that knows YAML.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -256,7 +257,7 @@ def _anchored(lab: LabSpec, home: Path) -> LabSpec:
     """Return `lab` with absolute paths of the host: the Vagrantfile stands in another folder."""
 
     def absolute(text: str) -> str:
-        return (home / Path(text).expanduser()).as_posix()
+        return (home / os.path.expanduser(text)).as_posix()  # noqa: PTH111
 
     update: dict[str, object] = {}
     if lab.synced_folders:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,6 +37,8 @@ class Is:
     """Annotation that gives a string one of the shapes, with our sentence for what has it not."""
 
     shape: shapes.Shape
+    schema: str = ""
+    """A pattern for editors, where one may write it in more ways than are kept."""
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler
@@ -46,8 +49,9 @@ class Is:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         found = handler(schema)
-        # Editors use ECMAScript's expressions; ours say nothing that differs there.
-        found["pattern"] = f"^({self.shape.pattern})$"
+        # Editors use ECMAScript's expressions; ours say nothing that differs there. Where there are
+        # two shapes, the first says more.
+        found.setdefault("pattern", f"^({self.schema or self.shape.pattern})$")
         if self.shape.schema_format:
             found["format"] = self.shape.schema_format
         return found
@@ -93,6 +97,11 @@ def _joined(value: object) -> object:
     return value.replace(" ", "").upper() if isinstance(value, str) else value
 
 
+def _slashless(text: str) -> str:
+    """Take a final slash away, behind which another path would be another one."""
+    return text.rstrip("/")
+
+
 def _lowered(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -117,11 +126,13 @@ Label = Annotated[str, Is(shapes.LABEL)]
 IPv4 = Annotated[str, Is(shapes.IPV4)]
 Version = Annotated[str, Is(shapes.VERSION)]
 Url = Annotated[str, Is(shapes.URL)]
-Mirror = Annotated[str, Is(shapes.MIRROR)]
+Mirror = Annotated[str, Is(shapes.MIRROR), AfterValidator(_slashless)]
 Host = Annotated[str, Is(shapes.HOST)]
 Text = Annotated[str, Is(shapes.TEXT)]
 Sha256 = Annotated[str, BeforeValidator(_lowered), Is(shapes.SHA256)]
-Fingerprint = Annotated[str, BeforeValidator(_joined), Is(shapes.FINGERPRINT)]
+Fingerprint = Annotated[
+    str, BeforeValidator(_joined), Is(shapes.FINGERPRINT, schema="( *[0-9A-Fa-f]){40} *")
+]
 MiB = Annotated[int, Between(512, 1024 * 1024, "in MiB; CentOS 7 with an engine needs 512")]
 Cpus = Annotated[int, Between(1, 64)]
 Port = Annotated[int, Between(1, 65535)]

@@ -1,10 +1,10 @@
 """The lab.yaml that `labctl init` writes.
 
-It is the first page of documentation that most users read, so it holds every key they may want,
-each with its default or an example, and a reason to change it. It is text and not generated: a
-generator has no sense of what belongs together. A '#' with nothing behind it marks a setting that
-is switched off, so that taking it away is enough; a test does that with each of them. What it
-explains, labctl/locale/*/lab.yaml explains in another language, with the same settings.
+It is the first page of documentation that most users read, so it holds every key, each with its
+default or an example, and a reason to change it. It is text and not generated: a generator has no
+sense of what belongs together. A '#' with nothing behind it marks a setting that is switched off,
+so that taking it away is enough; a test does that with each of them. What it explains,
+labctl/locale/*/lab.yaml explains in another language, with the same settings.
 """
 
 from __future__ import annotations
@@ -42,11 +42,16 @@ nodes: 2
 #cpus: 1
 
 # The private network; docker-node1 gets .11. VirtualBox allows 192.168.56.0/21 unless
-# /etc/vbox/networks.conf says otherwise. Two labs that run at once need two networks.
+# /etc/vbox/networks.conf says otherwise. Left out, a lab gets this one, or a free one where another
+# lab of this machine has it.
 #network: 192.168.56.0/24
 
-# The box, by name or from a file of your own.
+# The box: by name, in a version, or from a file of your own.
 #box: centos/7
+
+#box:
+#  name: centos/7
+#  version: "2004.01"
 
 #box:
 #  name: centos/7
@@ -83,12 +88,19 @@ nodes: 2
 # compose plugin), the last ones that were made for CentOS 7.
 #toolchain: course
 
-# Or with changes. Versions stand in quotes, or YAML makes numbers of them.
+# Or with changes. Versions stand in quotes, or YAML makes numbers of them; null leaves out what is
+# not needed: compose, compose_plugin, buildx.
 #toolchain:
 #  base: course
+#  containerd: "1.2.13-3.2.el7"
 #  docker: "19.03.15-3.el7"
 #  docker_cli: "19.03.15-3.el7"
 #  compose: "1.29.2"
+
+#toolchain:
+#  base: latest-el7
+#  compose_plugin: "2.26.1-1.el7"
+#  buildx: null
 
 # Members of the docker group besides the login user; mirrors of Docker Hub: "auto" tries
 # sources.mirrors and keeps those that answer; registries without TLS; further keys of daemon.json.
@@ -110,19 +122,25 @@ nodes: 2
 # stand there, or by --with: registry, hub-cache, images, overlay, compose-app.
 
 # registry: a private registry with TLS and a password; `labctl status` shows where, and the
-# password. What was pushed stays when the container is removed.
+# password. What was pushed stays when the container is removed. "image" is what it runs.
 #registry:
 #  node: docker-node1
 #  port: 5000
 #  user: student
 #  password: a-secret-of-yours
+#  image: registry:2
 
 # hub-cache: what one node has pulled from Docker Hub, the next gets from a cache in the lab, which
-# runs on a node, or with "url" exists already.
+# runs on a node, or with "url" exists already. "upstream" is what it caches; left out, the first of
+# the mirrors that answers, else Docker Hub.
 #hub_cache:
 #  node: docker-node1
 #  port: 5001
-#  upstream: https://registry-1.docker.io
+#  upstream: https://mirror.example
+#  image: registry:2
+
+#hub_cache:
+#  url: https://cache.example:5001
 
 # images: pulled once, and handed to every node through the private registry.
 #images:
@@ -143,6 +161,8 @@ nodes: 2
 #sources:
 #  vault:
 #    baseurl: https://vault.centos.org/7.9.2009
+#    key: file:///etc/pki/rpm-gpg/RPM-GPG-KEY-CentOS-7
+#    fingerprint: 6341 AB27 53D7 8A78 A7C2 7BB1 24C6 A8A7 F4A8 0EB5
 #  docker:
 #    baseurl: https://download.docker.com/linux/centos/7/$basearch/stable
 #    key: https://download.docker.com/linux/centos/gpg
@@ -155,6 +175,8 @@ nodes: 2
 #  mirrors:
 #    - https://docker.1ms.run
 #    - https://docker.m.daocloud.io
+#    - https://docker.1panel.live
+#    - https://dockerproxy.net
 #  hub_hosts:
 #    - registry-1.docker.io
 #    - auth.docker.io

@@ -143,7 +143,7 @@ def test_a_box_file_has_no_version(box: Any, version: str | None) -> None:
     ],
 )
 def test_mirrors_that_docker_takes(mirror: str) -> None:
-    assert lab(docker={"mirrors": [mirror]}).docker.mirrors == (mirror,)
+    assert lab(docker={"mirrors": [mirror]}).docker.mirrors == (mirror.rstrip("/"),)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from labctl import specfile
 from labctl.errors import SpecError, UsageError
 from labctl.overrides import Override
+from labctl.sources import DOCKER_FINGERPRINT
 from labctl.specfile import load
 
 
@@ -145,6 +146,30 @@ def test_the_schema_describes_every_key() -> None:
         assert model["additionalProperties"] is False
         for name, key in model["properties"].items():
             assert key.get("description"), name
+
+
+def test_editors_take_what_labctl_takes() -> None:
+    parts = specfile.schema()["$defs"]
+    print_ = parts["DockerSource"]["properties"]["fingerprint"]["pattern"]
+    for text in (DOCKER_FINGERPRINT, "060A 61C5 1B55 8A7F 742B  77AA C52F EB6B 621E 9F35"):
+        assert re.search(print_, text)
+    assert not re.search(print_, DOCKER_FINGERPRINT[1:])
+    guest = parts["SyncedFolder"]["properties"]["guest"]["pattern"]
+    assert re.search(guest, "/srv/labs")
+    assert not re.search(guest, "srv/labs")
+
+
+def test_a_mirror_loses_its_final_slash(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text('sources: {mirrors: ["https://m.example/", "https://n.example"]}\n')
+    assert specfile.load(file).sources.mirrors == ("https://m.example", "https://n.example")
+
+
+def test_the_home_of_nobody_is_a_folder_beside_lab_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text("machines: [{name: a, host: 10.0.0.1, key: ~no-such-user/key}]\n")
+    (machine,) = specfile.load(file).machines or ()
+    assert machine.key == (tmp_path / "~no-such-user/key").as_posix()
 
 
 def test_the_patterns_of_the_schema_are_the_ones_that_are_checked() -> None:

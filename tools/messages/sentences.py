@@ -40,7 +40,9 @@ SPEAKERS: dict[str, tuple[int, ...]] = {
 
 Classes of errors are speakers too, with their first argument.
 """
-KEYWORDS = frozenset({"hint", "message", "remedy", "reason", "note", "details", "summary"})
+KEYWORDS = frozenset(
+    {"hint", "message", "remedy", "reason", "note", "details", "summary", "refused"}
+)
 """Names of arguments, and of attributes that are assigned to, that hold sentences."""
 
 _NAMES_ONLY = re.compile(r"[^\sA-Za-z]*|[\w./:$<>*{}@,'\"()+=#|-]*")
