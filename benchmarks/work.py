@@ -21,6 +21,7 @@ from labctl.playbook import (
     Block,
     Download,
     EngineConfig,
+    EngineKeys,
     File,
     Link,
     Member,
@@ -133,5 +134,7 @@ class Work:
                 )
             case Link():
                 self.links.append({"path": resource.path, "target": resource.target})
+            case EngineKeys():
+                pass  # about another engine than the wanted one, which no peer meets
             case _:
                 raise BenchError(f"no peer has been taught {resource!r}")

@@ -13,7 +13,7 @@ from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab import Lab
 from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
-from labctl.registry import Entry, Registry, clash
+from labctl.registry import Entry, Registry
 from labctl.remote.target import Target
 from labctl.state import NodeRecord, write
 
@@ -24,9 +24,10 @@ def present(states: dict[str, MachineState]) -> set[str]:
 
 
 def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
-    """Write the Vagrantfile, remember the provider, and note the lab among those of this machine.
+    """Write the Vagrantfile, and note the lab among those of this machine.
 
-    Machines that exist already need neither of the first two.
+    What the machines are made with, and what they are called, is kept as long as they are there.
+    Machines that exist already need none of that; how they are reached is written.
 
     Returns:
         What each machine is doing, so that nobody has to ask Vagrant again, which takes a second.
@@ -38,7 +39,8 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     """
     lab.workspace.make()
     if not lab.spec.uses_vagrant:
-        _note(lab, "")
+        Registry().note(_entry(lab, ""))
+        lab.write_ssh_config()
         return machines.states()
     if lab.provider == "libvirt" and providers.emulated():
         lab.emit(
@@ -51,9 +53,34 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
         lab.emit(
             Notice("", "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone")
         )
-    registry = Registry()
-    other = clash(lab.spec.network, registry.others(lab.workspace.state))
-    if other is not None and other.gone:
+    text = vagrantfile(lab, lab.provider)
+    old = lab.workspace.vagrantfile
+    states = machines.states()
+    gone = present(states) - set(lab.spec.node_names)
+    if gone:
+        raise UsageError(
+            f"{', '.join(sorted(gone))}: still there, and no longer part of the lab",
+            hint=f"remove with `labctl destroy {' '.join(sorted(gone))}`, or raise the nodes",
+        )
+    _claim(lab)
+    if not old.is_file() or old.read_text("utf-8") != text:
+        write(old, text)
+    lab.state.save_provider(lab.provider)
+    lab.state.keep_identity(lab.spec.name, lab.spec.network)
+    return states or machines.states()  # without a Vagrantfile, nobody could say before
+
+
+def _claim(lab: Lab) -> None:
+    """Note the lab among those of this machine, with its network.
+
+    Raises:
+        UsageError: another lab has the network.
+    """
+    spec = lab.spec
+    other = Registry().claim(_entry(lab, spec.network))
+    if other is None:
+        return
+    if other.gone:
         lab.emit(
             Notice(
                 "",
@@ -61,34 +88,21 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
                 "machines that it left behind would be in the way",
             )
         )
-    elif other is not None:
-        raise UsageError(
-            f"the network {lab.spec.network} belongs to the lab in {other.folder} already",
-            hint="leave 'network' out and labctl takes a free one, or destroy that lab first",
-        )
-    text = vagrantfile(lab, lab.provider)
-    old = lab.workspace.vagrantfile
-    states: dict[str, MachineState] | None = None
-    if (lab.workspace.state / ".vagrant").is_dir():
-        # Without a Vagrantfile, Vagrant cannot say: then it is asked again, below.
-        states = machines.states() or None
-        gone = present(states or {}) - set(lab.spec.node_names)
-        if gone:
-            raise UsageError(
-                f"{', '.join(sorted(gone))}: still there, and no longer part of the lab",
-                hint=f"remove with `labctl destroy {' '.join(sorted(gone))}`, or raise the nodes",
-            )
-    if not old.is_file() or old.read_text("utf-8") != text:
-        write(old, text)
-    lab.state.save_provider(lab.provider)
-    _note(lab, lab.spec.network)
-    return machines.states() if states is None else states
+        return
+    hint = (
+        "leave 'network' out and run the same command again: labctl takes a free one then; "
+        "or destroy that lab first"
+    )
+    if not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes):
+        hint = "set another 'network', with the nodes' addresses in it, or destroy that lab first"
+    raise UsageError(
+        f"the network {spec.network} belongs to the lab in {other.folder} already", hint=hint
+    )
 
 
-def _note(lab: Lab, network: str) -> None:
-    """Note the lab among those of this machine."""
+def _entry(lab: Lab, network: str) -> Entry:
     folder, state = str(lab.workspace.folder), str(lab.workspace.state)
-    Registry().note(Entry(folder, state, lab.spec.name, network, lab.spec.node_names))
+    return Entry(folder, state, lab.spec.name, network, lab.spec.node_names)
 
 
 def vagrantfile(lab: Lab, provider: str) -> str:
@@ -128,29 +142,44 @@ def missing(lab: Lab, provider: str) -> Iterator[Problem]:
         )
 
 
-def _begun(lab: Lab, node: str) -> None:
-    """Note that a node is being started, for the case that nobody sees it end."""
+def _begun(lab: Lab, node: str, *, frozen: bool = False) -> None:
+    """Note that a node is being started, for the case that nobody sees it end.
+
+    Parameters:
+        lab: the lab.
+        node: the node's name.
+        frozen: it is suspended, and goes on as it was: what a boot makes is there already.
+    """
     record = lab.state.node(node)
-    record.settled = False
+    if frozen and record.settled:
+        record.resuming = True
+    else:
+        record.settled = False
     lab.state.save(node, record)
 
 
 def _settled(lab: Lab, node: str, target: Target) -> None:
     """Note that a node was started, and how it is reached."""
     record = lab.state.node(node)
-    record.target, record.settled = target, True
+    record.target, record.settled, record.resuming = target, True, False
     lab.state.save(node, record)
 
 
 @contextlib.contextmanager
-def waking(lab: Lab, machines: Machines, node: str) -> Iterator[None]:
+def waking(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) -> Iterator[None]:
     """Around what lets a machine run on, or starts it anew; what comes after every such start.
 
     How the node is reached is noted, for the address may be another than before. Its clock is set
     to this machine's: it stood still while the node did, and one that is behind makes certificates
     invalid and the engine's times wrong, and chrony corrects it slowly.
+
+    Parameters:
+        lab: the lab.
+        machines: what makes its machines.
+        node: the node's name.
+        frozen: it is suspended, and is only let go on.
     """
-    _begun(lab, node)
+    _begun(lab, node, frozen=frozen)
     yield
     _settled(lab, node, machines.target(node))
     set_clock(lab, node)
@@ -195,7 +224,8 @@ class Bringer:
         if state is MachineState.EXISTING:
             return True
         record = self._lab.state.node(node)
-        return state is MachineState.RUNNING and record.settled and record.target is not None
+        seen = record.settled and not record.resuming
+        return state is MachineState.RUNNING and seen and record.target is not None
 
     def up(self, node: str) -> None:
         """Bring one machine up and remember how it is reached.
@@ -207,28 +237,36 @@ class Bringer:
         if self._answers(node):
             return
         self._wait(node)
-        lab = self._lab
-        if lab.stop.requested.is_set():
-            raise Interrupted("not begun", node=node)
-        lab.emit(PhaseEntered(node, Phase.BOOTING))
-        state = self._states.get(node, MachineState.ABSENT)
-        settled = lab.state.node(node).settled
         try:
-            if state is MachineState.ABSENT:
-                lab.hostkeys.forget(node)
-                lab.state.save(node, NodeRecord())
-            _begun(lab, node)
-            if state is MachineState.RUNNING or (state is MachineState.SUSPENDED and not settled):
-                # Nobody saw it come up; `vagrant up` would leave it as it is.
-                self._machines.reload(node, emit=lab.emit)
-                target = self._machines.target(node)
-            else:
-                target = self._machines.up(node, emit=lab.emit, booting=self._all_may)
-            self._all_may()
+            if self._lab.stop.requested.is_set():
+                raise Interrupted("not begun", node=node)
+            self._start(node)
         finally:
             self._next(node)
+
+    def _start(self, node: str) -> None:
+        """Start a machine by what it takes in the state that it is in."""
+        lab, machines = self._lab, self._machines
+        lab.emit(PhaseEntered(node, Phase.BOOTING))
+        state = self._states.get(node, MachineState.ABSENT)
+        record = lab.state.node(node)
+        running, frozen = state is MachineState.RUNNING, state is MachineState.SUSPENDED
+        if state is MachineState.ABSENT:
+            lab.hostkeys.forget(node)
+            lab.state.save(node, NodeRecord())
+        if running and record.settled and record.resuming:
+            target = machines.target(node)  # it went on after its labctl was ended
+        else:
+            _begun(lab, node, frozen=frozen)
+            if running or (frozen and not record.settled):
+                # Nobody saw it come up; `vagrant up` would leave it as it is.
+                machines.reload(node, emit=lab.emit)
+                target = machines.target(node)
+            else:
+                target = machines.up(node, emit=lab.emit, booting=self._all_may)
+        self._all_may()
         _settled(lab, node, target)
-        if state is MachineState.SUSPENDED:
+        if frozen or record.resuming:
             set_clock(lab, node)
 
     def _wait(self, node: str) -> None:

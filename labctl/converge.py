@@ -67,6 +67,10 @@ def nobody(ask: Ask) -> str:
     raise PlaybookError(f"there is no {ask.node} to be asked", hint="run labctl on the whole lab")
 
 
+Keeper = Callable[[Facts, dict[str, Any]], None]
+"""Takes what is known of a node: its facts, and every answer that was measured on it."""
+
+
 class Planner(Protocol):
     """Makes a play's argument from what is known of the node."""
 
@@ -156,10 +160,12 @@ def converge(
     emit: Emit,
     facts: Facts | None = None,
     choices: dict[str, Any] | None = None,
+    refresh: bool = False,
     check: bool = False,
     only: Iterable[str] = (),
     ask: Asker = nobody,
     came_through: Callable[[str], None] = lambda playbook: None,
+    keep: Keeper = lambda facts, choices: None,
 ) -> Outcome:
     """Bring one node into the state that its playbooks describe.
 
@@ -170,11 +176,15 @@ def converge(
         emit: takes the events of the run.
         facts: what was known of the node; None reads it first.
         choices: answers known from earlier runs.
+        refresh: measure again whatever is asked. Answers that are not asked for stay where `only`
+            passes playbooks over; else nothing needs them any more, and they are forgotten.
         check: look only; report the changes that would be made.
         only: names of playbooks to run; none: all.
         ask: asks other nodes what a change needs of them.
         came_through: is told each playbook's name as soon as the node has all that it wants, for
             those who wait for it.
+        keep: is given all that is known after each answer. What was measured is true whether or
+            not a later change fails, or the run is killed.
 
     Returns:
         What was done and what is known now.
@@ -186,7 +196,8 @@ def converge(
         RemoteError: the node could not be reached, or broke off.
     """
     only = tuple(only)
-    known = dict(choices or {})
+    old = dict(choices or {})
+    new: dict[str, Any] = {}
     run = _Node(shell, emit, check, ask, came_through)
     if facts is None:
         facts = Facts.read(run.exchange([PROBE])[0])
@@ -194,6 +205,7 @@ def converge(
     asked: set[str] = set()
     settled: list[Item] | None = None
     while True:
+        known = {**(_to_be_asked(old) if refresh else old), **new}
         items, question = unfold(playbooks, planner(facts, known), only)
         # What stood before a question that was answered meanwhile has been seen to be as wanted.
         done = settled or []
@@ -202,7 +214,7 @@ def converge(
         if len(items) > start or (question is None and settled is None):
             met, measured = _settle(run, items, start, facts, question)
             if met is not None:  # another machine answered than the one that was known
-                facts, known, asked, settled = met, {}, set(), None
+                facts, old, new, asked, settled = met, {}, {}, set(), None
                 continue
             settled = items
         if question is None:
@@ -232,9 +244,19 @@ def converge(
                 details=seen.text[-2000:],
                 node=shell.name,
             ) from error
-        known[question.key] = {"script": question.script, "answer": answer}
+        new[question.key] = {"script": question.script, "answer": answer}
         emit(Decided(shell.name, question.key, str(answer)))
+        keep(facts, {**old, **new})
+    known = new if refresh and complete and not only else {**old, **new}
     return Outcome(shell.name, tuple(run.changes), run.exchanges, facts, known, complete)
+
+
+def _to_be_asked(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return answers that can still be known, and are to no question's script any more."""
+    return {
+        key: {**stored, "script": None} if isinstance(stored, dict) else stored
+        for key, stored in choices.items()
+    }
 
 
 def _settle(

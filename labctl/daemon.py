@@ -25,6 +25,10 @@ class Key(NamedTuple):
     since: int = 0
     until: int = 999
 
+    def known_to(self, engine_major: int) -> bool:
+        """Tell whether an engine of this major version has the key."""
+        return self.since <= engine_major <= self.until
+
 
 _BY_KIND = {
     "bool": """debug experimental icc init ip-forward ip-masq iptables ipv6 live-restore
@@ -75,6 +79,9 @@ RELOADED = frozenset(
         "runtimes",
     }
 )
+# Of these, what a reload puts back to its default where the key is gone. Of all others that are
+# gone, the engine goes on with what it had.
+_RESET = frozenset({"max-concurrent-downloads", "max-concurrent-uploads"})
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "text": str, "mapping": dict}
 # Kinds that hold items: in what, and of which kind.
 _ITEMS: dict[str, tuple[type, str]] = {
@@ -135,19 +142,34 @@ def restart_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in RELOADED}
 
 
+def needs_restart(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether an engine that runs with `before` takes on `after` only by a restart."""
+    left_behind = (RELOADED - _RESET) & (before.keys() - after.keys())
+    return bool(left_behind) or restart_keys(before) != restart_keys(after)
+
+
+def unknown_to(engine_major: int, settings: Mapping[str, Any]) -> list[str]:
+    """Return the keys in `settings` that other engines have and this one has not.
+
+    Keys that no engine is known to have are not among them, nor any where `engine_major` is 0.
+    """
+    known = {name: KEYS[name].known_to(engine_major) for name in settings if name in KEYS}
+    return [name for name, has in known.items() if engine_major and not has]
+
+
 def merged(
     settings: Mapping[str, Any], mirrors: Sequence[str], insecure_registries: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return the whole of daemon.json: `settings` with mirrors and registries, where there are any.
+    """Return the whole of daemon.json: `settings` with mirrors and registries.
 
-    A mirror's trailing slash is left out: dockerd adds one of its own.
+    Both are there though empty, since a reload takes nothing from an engine whose file is silent
+    about them. A mirror's trailing slash is left out: dockerd adds one of its own.
     """
-    whole = dict(settings)
-    if mirrors:
-        whole["registry-mirrors"] = [mirror.rstrip("/") for mirror in mirrors]
-    if insecure_registries:
-        whole["insecure-registries"] = list(insecure_registries)
-    return whole
+    return {
+        **settings,
+        "registry-mirrors": [mirror.rstrip("/") for mirror in mirrors],
+        "insecure-registries": list(insecure_registries),
+    }
 
 
 def without_mirrors(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +202,7 @@ def _check_key(name: str, value: object, at: Path, engine_major: int | None) -> 
         yield Fault(at, "extra_forbidden")
     else:
         key = KEYS[name]
-        if engine_major and not key.since <= engine_major <= key.until:
+        if engine_major and not key.known_to(engine_major):
             yield faults.cross(
                 at,
                 f"engine {engine_major} does not know this key"

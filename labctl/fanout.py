@@ -35,9 +35,15 @@ class Stop:
         self.requested = threading.Event()
 
     def add(self, closer: Callable[[], None]) -> None:
-        """Register what ends one piece of work, such as closing its connection."""
+        """Register what ends one piece of work, such as closing its connection.
+
+        Where the end was requested already it is called at once.
+        """
         with self._guard:
             self._closers.append(closer)
+            late = self.requested.is_set()
+        if late:
+            closer()
 
     def request(self) -> None:
         """End all work that is registered."""

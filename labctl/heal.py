@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from labctl.bringup import Bringer, prepare, waking
-from labctl.errors import ChecksFailed, ConvergeError, MachineError, RemoteError, UsageError
+from labctl.errors import (
+    ChecksFailed,
+    ConvergeError,
+    Interrupted,
+    MachineError,
+    RemoteError,
+    UsageError,
+)
 from labctl.events import Notice
 from labctl.fanout import Result, each
 from labctl.lab import Lab
@@ -90,6 +97,7 @@ class _Patient:
         try:
             return self._as_it_is()
         except SICK as error:
+            self._unless_interrupted()
             if checkpoint is None and not rebuild:
                 others = (
                     f"`labctl heal {self._node} --checkpoint NAME` goes back, "
@@ -102,6 +110,7 @@ class _Patient:
             try:
                 return self._set_back(checkpoint)
             except SICK as error:
+                self._unless_interrupted()
                 if not rebuild:
                     raise
                 self._tell(f"the checkpoint did not help: {error.message}")
@@ -124,6 +133,11 @@ class _Patient:
         self._lab.state.forget(self._node)
         self._states = {}
         return self._as_it_is()
+
+    def _unless_interrupted(self) -> None:
+        """Go no further after Ctrl-C: what it broke off looks like a node that is sick."""
+        if self._lab.stop.requested.is_set():
+            raise Interrupted("interrupted", node=self._node)
 
     def _tell(self, message: str) -> None:
         self._lab.emit(Notice(self._node, message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import sys
 import threading
@@ -23,11 +24,13 @@ from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 from labctl.roster import Roster
 from labctl.source import Source
-from labctl.state import State
+from labctl.state import State, write
 from labctl.vault import Vault
 from labctl.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from labctl.facts import Facts
     from labctl.playbook import Play, Playbook
     from labctl.remote.ssh import Remote
@@ -51,6 +54,20 @@ def _begin(remote: Remote) -> Future[Remote]:
 
     threading.Thread(target=work, name=f"call-{remote.name}", daemon=True).start()
     return opened
+
+
+def parted(limit: Iterable[str]) -> list[str]:
+    """Return the names and patterns in what the user said, with the commas taken out.
+
+    Raises:
+        UsageError: something was said, and it names nothing. It must not mean all nodes: it may be
+            the value of a variable that is not set.
+    """
+    said = list(limit)
+    patterns = [part for item in said for part in item.split(",")]
+    if said and not all(patterns):
+        raise UsageError("the name of a node is empty", hint="leave it out to mean all nodes")
+    return patterns
 
 
 class Lab:
@@ -106,22 +123,13 @@ class Lab:
         return lab
 
     @cached_property
-    def _read(self) -> tuple[LabSpec, dict[str, str]]:
-        return self._spec.read() if isinstance(self._spec, Source) else (self._spec, {})
-
-    @property
     def spec(self) -> LabSpec:
         """What the lab should be.
 
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        return self._read[0]
-
-    @property
-    def chosen(self) -> dict[str, str]:
-        """What labctl chose for the lab because nobody said it; `up` remembers it."""
-        return self._read[1]
+        return self._spec.read() if isinstance(self._spec, Source) else self._spec
 
     @cached_property
     def roster(self) -> Roster:
@@ -158,12 +166,12 @@ class Lab:
                 between; none: all nodes.
 
         Raises:
-            UsageError: one of them fits no node.
+            UsageError: one of them fits no node, or is empty.
         """
         names = self.roster.names
-        patterns = [part for item in limit for part in item.split(",") if part]
+        patterns = parted(limit)
         for pattern in patterns:
-            if not fnmatch.filter(names, pattern):
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
                 raise self._unknown(pattern)
         return [
             name
@@ -185,6 +193,20 @@ class Lab:
                 "was never brought up", node=name, hint="bring the lab up with `labctl up`"
             )
         return target
+
+    def write_ssh_config(self) -> Path:
+        """Write how the nodes are reached for plain ssh and scp, and return the file.
+
+        That of Vagrant's machines is written as they come up (`State.save`); those that existed
+        already come up without labctl. Nodes that were never brought up are not in it.
+        """
+        entries = []
+        for name in self.roster.names:
+            with contextlib.suppress(MachineError):
+                entries.append(self.target(name).config(self.workspace.known_hosts))
+        self.workspace.make()
+        write(self.workspace.ssh_config, "\n".join(entries))
+        return self.workspace.ssh_config
 
     def call(self, limit: Iterable[str] = ()) -> None:
         """Begin to log in to nodes, for a command whose next step needs them.
@@ -240,7 +262,7 @@ class Lab:
             timeout=timeout,
             dial=dial,
         )
-        self.stop.add(remote.close)
+        self.stop.add(remote.end)
         return remote
 
     # -- machines
@@ -269,11 +291,11 @@ class Lab:
             return providers.PROVIDERS[0]
 
     def machines(self) -> Machines:
-        """Return what makes the lab's machines.
+        """Return what makes the lab's machines, by the provider that they were made with if any.
 
         Raises:
             VagrantMissing: the lab is Vagrant's, and there is no vagrant.
-            ProviderMissing: no provider can be used.
+            ProviderMissing: no provider can be used, or not that one.
         """
         if self.roster.existing is not None:
             return StaticMachines(self.roster.existing)
@@ -281,9 +303,10 @@ class Lab:
 
         find_vagrant()
         log = self.workspace.log
+        made_with = self.state.provider()
         return VagrantMachines(
             self.workspace.state,
-            self.provider,
+            providers.choose(None, made_with)[0] if made_with else self.provider,
             lambda node: log(node or "lab", "vagrant"),
             self.spec.boot_timeout,
             self.stop,

@@ -6,14 +6,15 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from labctl import folders
-from labctl.bringup import prepare, present, waking
+from labctl.bringup import prepare, present, vagrantfile, waking
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.fanout import Result, each
-from labctl.lab import Lab
+from labctl.lab import Lab, parted
 from labctl.machines import plugins
 from labctl.machines.base import Machines, MachineState
 from labctl.registry import Registry
+from labctl.state import write
 
 Verb = Callable[[Machines, str, Emit], None]
 
@@ -21,10 +22,19 @@ Verb = Callable[[Machines, str, Emit], None]
 RUNNING, STOPPED, SUSPENDED = MachineState.RUNNING, MachineState.STOPPED, MachineState.SUSPENDED
 
 
+_FROZEN = "`labctl resume` first, or its memory would be lost"
+"""To shut a suspended machine down, Vagrant throws away what it has in memory."""
+
+
 def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Shut nodes down in order; one that is off is left alone."""
+    """Shut nodes down in order; one that is off is left alone, one that is suspended refused."""
     return on_each(
-        lab, "halt", limit, lambda m, node, emit: m.halt(node, emit=emit), enough=STOPPED
+        lab,
+        "halt",
+        limit,
+        lambda m, node, emit: m.halt(node, emit=emit),
+        enough=STOPPED,
+        refused={SUSPENDED: ("is suspended", _FROZEN)},
     )
 
 
@@ -44,7 +54,7 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     """Let suspended nodes run on, with their clocks set; one that runs is left alone."""
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
-        with waking(lab, machines, node):
+        with waking(lab, machines, node, frozen=True):
             machines.resume(node, emit=emit)
 
     return on_each(
@@ -58,13 +68,18 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Restart nodes with what lab.yaml says now about memory, processors and folders."""
+    """Restart nodes with what lab.yaml says now about memory, processors and folders.
+
+    One that is suspended is refused.
+    """
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         with waking(lab, machines, node):
             machines.reload(node, emit=emit)
 
-    return on_each(lab, "reload", limit, work, first=prepare)
+    return on_each(
+        lab, "reload", limit, work, first=prepare, refused={SUSPENDED: ("is suspended", _FROZEN)}
+    )
 
 
 def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
@@ -99,8 +114,10 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
         limit,
         work,
         refused={STOPPED: ("is not running", off), SUSPENDED: ("is suspended", off)},
-        # A watch may last for hours and changes nothing of the lab's: it does not hold the lock.
+        # A watch may last for hours and changes nothing of the lab's: it does not hold the lock,
+        # and as none ends by itself, none can wait for another's end.
         lock=not watch,
+        at_once=watch,
     )
 
 
@@ -112,7 +129,7 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
         names: of the machines, as `doomed` returned them.
     """
     with lab.state.locked("destroy"):
-        machines = lab.machines()
+        machines = _machines(lab)
 
         def work(node: str) -> None:
             machines.destroy(node, emit=lab.emit)
@@ -121,13 +138,28 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
 
         results = each(names, work, cap=1, stop=lab.stop)
         if not present(machines.states()):
-            lab.state.save_provider("")
-            Registry().strike(lab.workspace.state)
+            _forget(lab)
         return results
+
+
+def _forget(lab: Lab) -> None:
+    """Forget what the lab's machines were, so that the next ones may be others."""
+    lab.state.forget_identity()
+    Registry().strike(lab.workspace.state)
+
+
+def _machines(lab: Lab) -> Machines:
+    """Return the lab's machines, whose Vagrantfile is made again where it was lost."""
+    made_with = lab.state.provider()
+    if made_with and not lab.workspace.vagrantfile.is_file():
+        write(lab.workspace.vagrantfile, vagrantfile(lab, made_with))
+    return lab.machines()
 
 
 def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
     """Return the machines that `destroy` would remove, also those that left lab.yaml since.
+
+    Where there is none at all, as when the first `up` failed, the lab is forgotten.
 
     Raises:
         UsageError: a name is no machine's, or the lab's machines are not labctl's to remove.
@@ -138,10 +170,12 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
             "this lab's machines existed before labctl and are not destroyed by it",
             hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
         )
+    patterns = parted(limit)
     # A Vagrant that another labctl has at work would break off if its machine were looked at.
     with lab.state.locked("destroy"):
-        there = present(lab.machines().states())
-    patterns = [part for item in limit for part in item.split(",") if part]
+        there = present(_machines(lab).states())
+        if not there:
+            _forget(lab)
     if not patterns:
         return sorted(there)
     left_over = [name for name in patterns if name in there]
@@ -160,6 +194,7 @@ def on_each(
     enough: MachineState | None = None,
     refused: Mapping[MachineState, tuple[str, str]] | None = None,
     lock: bool = True,
+    at_once: bool = False,
 ) -> list[Result[None]]:
     """Do one thing to every chosen machine that exists, as a rule under the lab's lock.
 
@@ -172,6 +207,7 @@ def on_each(
         enough: a machine in this state is as wanted and left alone.
         refused: for states in which it cannot be done, what to say: (message, hint).
         lock: hold the lab's lock meanwhile.
+        at_once: to all of them, whatever `parallel` in lab.yaml says.
 
     Returns:
         A result for each machine that was there.
@@ -181,7 +217,7 @@ def on_each(
     """
     nodes = lab.select(limit)
     with lab.state.locked(what) if lock else contextlib.nullcontext():
-        machines = lab.machines()
+        machines = _machines(lab)
         states = first(lab, machines) if first is not None else machines.states()
         there = present(states)
         chosen = [node for node in nodes if node in there]
@@ -207,4 +243,5 @@ def on_each(
                 raise
             lab.emit(PhaseEntered(node, Phase.DONE, what))
 
-        return each(chosen, guarded, cap=lab.spec.parallel, stop=lab.stop)
+        cap = len(chosen) if at_once else lab.spec.parallel
+        return each(chosen, guarded, cap=cap, stop=lab.stop)

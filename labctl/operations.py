@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from labctl.bringup import Bringer, prepare
 from labctl.converge import Outcome, converge
 from labctl.errors import LabctlError, UsageError
 from labctl.events import Checked, Phase, PhaseEntered
+from labctl.facts import Facts
 from labctl.fanout import Result, each
 from labctl.lab import Lab
 from labctl.meeting import Meeting
@@ -73,13 +75,13 @@ def up(
     """
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
-    _chosen(playbooks, options.only)
-    meeting = Meeting(nodes, lab.spec.parallel, lab.stop)
+    running = [book.name for book in _chosen(playbooks, options.only)]
+    meeting = Meeting(nodes, lab.spec.parallel, lab.stop, running)
     with lab.state.locked("up"):
         machines = lab.machines()
         states = prepare(lab, machines)
-        if remember or lab.chosen:
-            lab.state.save_flags({**lab.state.flags(), **lab.chosen, **(remember or {})})
+        if remember:
+            lab.state.save_flags({**lab.state.flags(), **remember})
         bring = Bringer(lab, machines, nodes, states)
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 
@@ -99,12 +101,14 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
     """
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
-    _chosen(playbooks, options.only)
-    meeting = Meeting(nodes, lab.spec.parallel, lab.stop)
+    running = [book.name for book in _chosen(playbooks, options.only)]
+    meeting = Meeting(nodes, lab.spec.parallel, lab.stop, running)
     with (
         lab.state.locked("provision"),
         Verifier(lab, len(nodes) if options.verify else 0) as verifier,
     ):
+        if not lab.spec.uses_vagrant:
+            lab.write_ssh_config()
 
         def work(node: str) -> NodeRun:
             with _failing(lab, node), meeting.turn(node):
@@ -113,10 +117,26 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
         return each(nodes, work, cap=len(nodes), stop=lab.stop)
 
 
-def verify(lab: Lab, limit: Iterable[str], only: Sequence[str]) -> list[Result[NodeRun]]:
-    """Run the checks of the lab's playbooks on nodes that are up."""
+def verify(
+    lab: Lab, limit: Iterable[str], only: Sequence[str], extra: Iterable[str] = ()
+) -> list[Result[NodeRun]]:
+    """Run the checks of the lab's playbooks, and of `extra` ones, on nodes that are up.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns of nodes; none: all.
+        only: names of playbooks to check; none: all.
+        extra: names of further playbooks.
+
+    Returns:
+        A result for each node, in the lab's order.
+
+    Raises:
+        LabctlError: what concerns the whole lab, such as a playbook that there is not.
+    """
     nodes = lab.select(limit)
-    playbooks = _chosen(lab.playbooks(), only)
+    playbooks = _chosen(lab.playbooks(extra), only)
+    lab.workspace.make()  # what the checks expect is written there
     with Verifier(lab, len(nodes)) as verifier:
 
         def work(node: str) -> NodeRun:
@@ -188,6 +208,14 @@ def _converge_node(
 ) -> Outcome:
     record = lab.state.node(node)
     names = [book.name for book in playbooks]
+
+    def keep(facts: Facts, choices: dict[str, Any]) -> None:
+        if options.check:  # a look; the next run does as if there had been none
+            choices = record.choices if record.facts in (None, facts) else {}
+        if (record.facts, record.choices) != (facts, choices):
+            record.facts, record.choices = facts, choices
+            lab.state.save(node, record)
+
     with lab.remote(node, patience=patience) as remote:
         outcome = converge(
             remote,
@@ -195,15 +223,15 @@ def _converge_node(
             lambda facts, choices: lab.play(node, facts, choices, names),
             emit=lab.emit,
             facts=record.facts,
-            choices={} if options.refresh else record.choices,
+            choices=record.choices,
+            refresh=options.refresh,
             check=options.check,
             only=options.only,
             ask=asker(lab, node, meeting),
             came_through=lambda playbook: meeting.came_through(node, playbook),
+            keep=keep,
         )
-    if (record.facts, record.choices) != (outcome.facts, outcome.choices):
-        record.facts, record.choices = outcome.facts, outcome.choices
-        lab.state.save(node, record)
+    keep(outcome.facts, outcome.choices)
     return outcome
 
 

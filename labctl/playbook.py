@@ -35,7 +35,7 @@ from labctl.resources.block import Block
 from labctl.resources.command import Command
 from labctl.resources.container import Container
 from labctl.resources.download import Download
-from labctl.resources.engine_config import EngineConfig
+from labctl.resources.engine_config import EngineConfig, EngineKeys
 from labctl.resources.file import Absent, Directory, File, Link
 from labctl.resources.folder import Carried, Folder, carried
 from labctl.resources.image import ImageHanded, ImageKept, Store
@@ -64,6 +64,7 @@ __all__ = [
     "Directory",
     "Download",
     "EngineConfig",
+    "EngineKeys",
     "Facts",
     "File",
     "Folder",

@@ -75,6 +75,21 @@ class Registry:
         """Return all labs but the one with this state folder."""
         return [entry for entry in self.entries() if entry.state != str(state)]
 
+    def claim(self, entry: Entry) -> Entry | None:
+        """Note a lab, in place of what was noted of it before, unless another has its network.
+
+        Returns:
+            The lab that has the network. Where that one's folder is gone, this one is noted all the
+            same; else it is not. None: nobody has it.
+        """
+        with self._exclusive():
+            others = self.others(Path(entry.state))
+            there = [other for other in others if not other.gone]
+            other = clash(entry.network, there) or clash(entry.network, others)
+            if other is None or other.gone:
+                self._write([*others, entry])
+            return other
+
     def note(self, entry: Entry) -> None:
         """Note a lab, in place of what was noted of it before."""
         with self._exclusive():
@@ -136,7 +151,7 @@ def _entry(item: object) -> Entry | None:
 def _default() -> Path:
     chosen = os.environ.get("LABCTL_HOME")
     if chosen:
-        return Path(chosen).expanduser() / "labs.json"
+        return Path(os.path.expanduser(chosen)) / "labs.json"  # noqa: PTH111
     from platformdirs import user_state_path
 
     return user_state_path("labctl", appauthor=False) / "labs.json"

@@ -90,6 +90,12 @@ def etcd_members(lab: LabSpec) -> dict[str, str]:
     return dict(nodes[:ETCD_MEMBERS])
 
 
+def etcd_healthy(address: str) -> str:
+    """Return sh that succeeds where the store, asked at this member, has its majority."""
+    url = f"http://{address}:{ETCD_PORT}/health"
+    return f'curl --silent --max-time 10 {url} | grep -q \'"health": *"true"\''
+
+
 def engine_settings(
     lab: LabSpec, playbooks: Collection[str], address: str | None
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labctl import roster
 from labctl.overrides import Override
 from labctl.registry import Registry, clash, free_name, free_network
-from labctl.state import State
+from labctl.state import IDENTITY, State
 from labctl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,29 +36,36 @@ class Source:
             (workspace.spec_file, workspace.flags, self._others.path),
         )
 
-    def read(self) -> tuple[LabSpec, dict[str, str]]:
-        """Return the lab that it makes, and what labctl chose for it because nobody said it.
+    def read(self) -> LabSpec:
+        """Return the lab that it makes.
 
-        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says.
+        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says. For a
+        network and a name that nobody said, labctl chooses what no other lab has.
 
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        from labctl import specfile  # pydantic and YAML, which many commands can do without
+        # Only now: with them come pydantic and YAML, which many commands can do without.
+        from labctl import speccheck, specfile
 
         workspace = self._workspace
         kept = {
-            key: Override(value, f"--{key} of an earlier run")
+            key: Override(
+                value,
+                "as its machines have it" if key in IDENTITY else f"--{key} of an earlier run",
+            )
             for key, value in State(workspace).flags().items()
         }
         said = frozenset(specfile.keys(workspace.spec_file) if workspace.spec_file else ())
-        given = {key: value for key, value in kept.items() if key not in said} | dict(self._flags)
+        # A lab that lists machines now has nothing of what was said of virtual ones.
+        past = said | set(speccheck.VAGRANT_KEYS if "machines" in said else ())
+        given = {key: value for key, value in kept.items() if key not in past} | dict(self._flags)
         spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
         chosen = self._free(spec, said | given.keys())
         if chosen:
             given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
             spec = specfile.load(workspace.spec_file, given, folder=workspace.folder)
-        return spec, chosen
+        return spec
 
     def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:
         """Return a network and a name that no other lab has, for a lab that asks for neither.

@@ -24,6 +24,9 @@ from labctl.locking import exclusive
 from labctl.remote.target import Target
 from labctl.workspace import Workspace
 
+IDENTITY = ("name", "network")
+"""Keys of lab.yaml that must stay as they are while there are machines."""
+
 
 def write(path: Path, text: str) -> None:
     """Replace the file `path` with `text`, whole or not at all, readable by its owner alone.
@@ -54,7 +57,10 @@ def _read(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     except OSError as error:
-        raise StateError(f"{path} cannot be read: {error.strerror}") from error
+        raise StateError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="give yourself read access; a labctl that ran as another user may have made it",
+        ) from error
     return data if isinstance(data, dict) else {}
 
 
@@ -76,12 +82,15 @@ class NodeRecord:
         choices: answers that were measured on it.
         settled: its last start was seen to end well. Where it was not, as when labctl was killed,
             what Vagrant does after a boot (network, folders, key) may be missing.
+        resuming: it was let go on from a suspension, which was not seen to end. Nothing is missing
+            on it then but the time, and what it has in memory is to be kept.
     """
 
     target: Target | None = None
     facts: Facts | None = None
     choices: dict[str, Any] = field(default_factory=dict)
     settled: bool = True
+    resuming: bool = False
 
 
 class State:
@@ -104,6 +113,7 @@ class State:
                 facts=Facts(**data["facts"]) if data.get("facts") else None,
                 choices=dict(data.get("choices") or {}),
                 settled=data.get("settled") is not False,
+                resuming=data.get("resuming") is True,
             )
         except (TypeError, ValueError):  # written by another version of labctl
             return NodeRecord()
@@ -115,6 +125,7 @@ class State:
             "facts": asdict(record.facts) if record.facts else None,
             "choices": record.choices,
             "settled": record.settled,
+            "resuming": record.resuming,
         }
         write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
         if record.target is not None:
@@ -143,6 +154,25 @@ class State:
     def save_flags(self, flags: Mapping[str, Any]) -> None:
         """Keep flags for the runs that follow."""
         write(self.workspace.flags, json.dumps(dict(flags), indent=2) + "\n")
+
+    def keep_identity(self, name: str, network: str) -> None:
+        """Keep what the machines are called and where they are, as long as there are any.
+
+        Whether somebody said it or labctl chose it: another lab, or another name of the folder,
+        must not change it below machines that are there.
+        """
+        flags = self.flags()
+        kept = flags | {"name": name, "network": network}
+        if kept != flags:
+            self.save_flags(kept)
+
+    def forget_identity(self) -> None:
+        """Forget the provider, the name and the network, for there are no machines any more."""
+        self.save_provider("")
+        flags = self.flags()
+        kept = {key: value for key, value in flags.items() if key not in IDENTITY}
+        if kept != flags:
+            self.save_flags(kept)
 
     def provider(self) -> str:
         """Return the provider that the lab's machines were made with, or an empty text."""
@@ -188,20 +218,21 @@ class State:
             except TimeoutError:
                 raise self._locked_by_other() from None
             stack.callback(self.workspace.holder.unlink, missing_ok=True)
-            write(
-                self.workspace.holder,
-                json.dumps(
-                    {
-                        "command": what,
-                        "pid": os.getpid(),
-                        "user": _user(),
-                        "host": socket.gethostname(),
-                        "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-                    }
-                )
-                + "\n",
-            )
+            self._sign(what)
             yield
+
+    def _sign(self, what: str) -> None:
+        """Write who holds the lock, as well as it can be: `destroy` makes room on a full disk."""
+        self.workspace.holder.unlink(missing_ok=True)
+        signature = {
+            "command": what,
+            "pid": os.getpid(),
+            "user": _user(),
+            "host": socket.gethostname(),
+            "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        with contextlib.suppress(StateError):
+            write(self.workspace.holder, json.dumps(signature) + "\n")
 
     def _locked_by_other(self) -> LabLocked:
         holder = _read(self.workspace.holder)

@@ -17,6 +17,26 @@ SPEC_NAME = "lab.yaml"
 STATE_NAME = ".labctl"
 
 
+def _home(text: str) -> Path:
+    """Return a path, with a home folder for the ~ that it may begin with.
+
+    One of a user that there is not stays as it is, where pathlib would fail.
+    """
+    return Path(os.path.expanduser(text))  # noqa: PTH111
+
+
+def _one_name(folder: Path) -> Path:
+    """Return a folder by the one absolute path that every way to it leads to.
+
+    The registry of this machine's labs knows a lab by its path: `-C ../course` must be the lab that
+    it is in `~/course`. The working folder has no links in its path but on Windows, where a
+    letter must stay what it is, for Vagrant takes no network path for a folder.
+    """
+    if os.name == "nt":
+        return Path(os.path.abspath(folder))  # noqa: PTH100
+    return folder.resolve()
+
+
 def packaged(name: str) -> Path:
     """Return labctl's own folder `name`: in a wheel below _data, in a checkout beside labctl."""
     here = Path(__file__).parent
@@ -43,17 +63,28 @@ class Workspace:
         """Find the lab: the folder or file `lab`, else the nearest lab at or above this folder.
 
         Raises:
-            UsageError: `lab` names nothing.
+            UsageError: `lab` names nothing, or cannot be looked at.
         """
+        try:
+            return cls._find(lab)
+        except OSError as error:
+            raise UsageError(
+                f"{lab or 'this folder'} cannot be looked at: {error.strerror}",
+                hint="see whether it is still there and may be read, or name another by --lab",
+            ) from error
+
+    @classmethod
+    def _find(cls, lab: str | None) -> Workspace:
         if lab is not None:
-            path = Path(lab).expanduser().absolute()
+            path = _home(lab)
             if path.is_file():
-                return cls._at(path.parent, path)
+                folder = _one_name(path.parent)
+                return cls._at(folder, folder / path.name)
             if not path.is_dir():
                 raise UsageError(
                     f"{lab}: there is no such lab", hint="--lab takes a folder or a lab.yaml"
                 )
-            return cls._at(path, None)
+            return cls._at(_one_name(path), None)
         here = Path.cwd()
         for folder in (here, *here.parents):
             if (folder / SPEC_NAME).is_file() or (folder / STATE_NAME).is_dir():
@@ -71,7 +102,7 @@ class Workspace:
         if spec_file is None and (folder / SPEC_NAME).is_file():
             spec_file = folder / SPEC_NAME
         chosen = os.environ.get("LABCTL_STATE_DIR")
-        state = Path(chosen).expanduser().absolute() if chosen else folder / STATE_NAME
+        state = _one_name(_home(chosen)) if chosen else folder / STATE_NAME
         return cls(folder, spec_file, state)
 
     @property

@@ -106,13 +106,13 @@ def memory(host: Host, lab: LabSpec) -> Finding:
     return Finding(OK, what, f"{nodes} of {free} MiB that are free")
 
 
-def disk(host: Host, lab: LabSpec) -> Finding:
+def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
     """Hold what boxes and disks will take against the free space in the home folder."""
     what = "disk"
     free = host.disk()
     if free is None:
         return Finding(SKIPPED, what, "the home folder's file system does not tell")
-    box = 0 if host.has_box(lab.box.name) else BOX_MIB
+    box = 0 if host.has_box(lab.box.name, lab.box.pinned_version, provider) else BOX_MIB
     needed = box + NODE_MIB * len(lab.lab_nodes)
     line = f"the lab takes up to {needed} MiB, and {free} MiB are free in the home folder"
     if free < needed:
@@ -120,10 +120,10 @@ def disk(host: Host, lab: LabSpec) -> Finding:
     return Finding(OK, what, line)
 
 
-def box(host: Host, lab: LabSpec, *, offline: bool) -> Finding:
+def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Finding:
     """Look for the box, or for where it comes from."""
     what = f"box {lab.box.name}"
-    if host.has_box(lab.box.name):
+    if host.has_box(lab.box.name, lab.box.pinned_version, provider):
         return Finding(OK, what, "Vagrant has it")
     url = lab.box.url or f"https://vagrantcloud.com/{lab.box.name}"
     if not url.startswith(("http://", "https://")):

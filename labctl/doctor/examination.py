@@ -53,5 +53,5 @@ def _vagrants(lab: Lab, host: Host, *, offline: bool) -> Iterator[Finding]:
         yield from surroundings.network(host, lab.spec, provider, others)
         yield surroundings.firewall(host, lab.spec, provider)
     yield checks.memory(host, lab.spec)
-    yield checks.disk(host, lab.spec)
-    yield checks.box(host, lab.spec, offline=offline)
+    yield checks.disk(host, lab.spec, provider)
+    yield checks.box(host, lab.spec, provider, offline=offline)

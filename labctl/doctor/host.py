@@ -5,6 +5,7 @@ Each answer may be None, for "cannot be known here".
 
 from __future__ import annotations
 
+import http.client
 import os
 import platform
 import shutil
@@ -97,8 +98,14 @@ class Host(Protocol):
         """Return (what is missing, what to do) for synced folders of a type."""
         ...
 
-    def has_box(self, name: str) -> bool:
-        """Tell whether Vagrant has a box of that name."""
+    def has_box(self, name: str, version: str | None, provider: str) -> bool:
+        """Tell whether Vagrant has a box.
+
+        Parameters:
+            name: of the box.
+            version: None: any.
+            provider: empty: any.
+        """
         ...
 
     def reach(self, url: str) -> str:
@@ -198,9 +205,12 @@ class ThisHost:
     def missing(self, kind: str) -> tuple[str, str] | None:
         return plugins.missing(kind)
 
-    def has_box(self, name: str) -> bool:
+    def has_box(self, name: str, version: str | None, provider: str) -> bool:
         home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
-        return (home / "boxes" / name.replace("/", "-VAGRANTSLASH-")).is_dir()
+        place = home / "boxes" / name.replace("/", "-VAGRANTSLASH-")
+        # From 2.4 on, Vagrant has a folder for the processor in between.
+        kinds = (f"{version or '*'}/{provider or '*'}", f"{version or '*'}/*/{provider or '*'}")
+        return any(found.is_dir() for kind in kinds for found in place.glob(kind))
 
     def reach(self, url: str) -> str:
         request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "labctl"})
@@ -210,7 +220,8 @@ class ThisHost:
         except urllib.error.HTTPError as error:
             # A registry wants a login, and some servers know no HEAD; both are there.
             return "" if error.code in (401, 403, 405) else f"it answers {error.code}"
-        except (OSError, ValueError) as error:
+        # Where something else than HTTP answers, http.client raises errors of its own.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             return str(reason)
 

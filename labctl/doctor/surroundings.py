@@ -23,7 +23,9 @@ _OWN = ("vboxnet", "virbr", "vnet", "VirtualBox")
 def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Iterator[Finding]:
     """Look whether the provider takes the network, and whether something else has it."""
     what = "network"
-    problems = lab.provider_problems(provider, platform=host.system)
+    # Others are of synced folders, at which `plugins` looks.
+    found_wrong = lab.provider_problems(provider, platform=host.system)
+    problems = [problem for problem in found_wrong if problem.where == what]
     yield from (Finding(FAIL, what, p.message, p.hint) for p in problems)
     wanted = ipaddress.IPv4Network(lab.network)
     other = registry.clash(lab.network, others)
@@ -46,6 +48,8 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
         for interface, taken in found
         # Windows names an interface by its address; a lab's own has the network's first one.
         if wanted.overlaps(taken) and not interface.startswith(_OWN) and interface != str(wanted[1])
+        # VirtualBox 7 on macOS makes a bridge for the lab's own network.
+        if not (host.system == "darwin" and interface.startswith("bridge") and taken == wanted)
     ]
     for interface, taken in clashes:
         yield Finding(

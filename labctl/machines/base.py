@@ -26,7 +26,7 @@ class Machines(Protocol):
     """The machines of a lab. Every method may be called from several threads at once."""
 
     def states(self, *, wait: bool = True) -> dict[str, MachineState]:
-        """Return the state of each machine that the lab has or could have.
+        """Return the state of each machine that the lab has; one that is left out is not there.
 
         Parameters:
             wait: wait for another program that works on a machine, rather than fail.

@@ -75,7 +75,9 @@ class Journal:
             write(self._note(node), text + "\n")
 
     def ended(self, node: str) -> None:
-        """Strike the note of a process that this labctl saw end."""
+        """Strike the note of a process that this labctl noted and saw end."""
+        if node not in self._own:
+            return
         self._own.discard(node)
         with contextlib.suppress(OSError):
             self._note(node).unlink()

@@ -15,6 +15,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -97,15 +98,23 @@ class VagrantMachines:
         self._log = log
 
     def states(self, *, wait: bool = True) -> dict[str, MachineState]:
-        if not (self._root / "Vagrantfile").is_file():
-            return {}
-        arguments = ["status", "--machine-readable"]
         if wait:
             # Even to be looked at, a machine must not be locked by another Vagrant.
-            return parse_states(self._unlocked(lambda: self._output(arguments)))
+            return self._unlocked(self._look)
         for work in self._journal.left():
             raise _at_work(work)
-        return parse_states(self._output(arguments))
+        return self._look()
+
+    def _look(self) -> dict[str, MachineState]:
+        """Return the states of the machines; ask Vagrant only if it can know of any.
+
+        It keeps the id that the provider gave a machine in a file, and says of a machine without
+        one that it is not created (lib/vagrant/machine.rb, and `state` of each provider).
+        """
+        ids = self._root.glob(".vagrant/machines/*/*/id")
+        if not (self._root / "Vagrantfile").is_file() or next(ids, None) is None:
+            return {}
+        return parse_states(self._output(["status", "--machine-readable"]))
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         clock = Deadline(self._boot_timeout + _GRACE)
@@ -186,18 +195,20 @@ class VagrantMachines:
         )
 
     def _output(self, arguments: list[str]) -> str:
-        """Return the stdout of a Vagrant command."""
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        """Return the stdout of a Vagrant command; an error has what it said on stderr too."""
+        with tempfile.TemporaryFile() as said:
 
             @contextlib.contextmanager
-            def discard() -> Iterator[IO[str]]:
-                yield nowhere
+            def keep() -> Iterator[IO[bytes]]:
+                yield said
 
             try:
-                return str(self._vagrant(discard)._run_vagrant_command(arguments))
+                return str(self._vagrant(keep)._run_vagrant_command(arguments))
             except subprocess.CalledProcessError as error:
+                said.seek(0)
                 text = error.output or ""
                 details = text if isinstance(text, str) else text.decode("utf-8", "replace")
+                details += said.read().decode("utf-8", "replace")
                 raise MachineError(
                     f"vagrant {' '.join(arguments)} failed with exit code {error.returncode}",
                     hint=f"run it by hand in {self._root}",
@@ -249,6 +260,8 @@ class VagrantMachines:
 
         One that labctl did not start is told by the call, which fails and is made again.
         """
+        if self._stop.requested.is_set():
+            raise Interrupted("not begun", node=node)
         self._wait_for_others(node)
         waited = 0.0
         while True:
@@ -301,10 +314,14 @@ def _at_work(work: Work) -> MachineError:
     )
 
 
+_ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE"}
+"""What would have Vagrant read another Vagrantfile than labctl's, or keep its state elsewhere."""
+
+
 def _environment() -> dict[str, str]:
-    """Return the environment for Vagrant: no colours, no looking for newer versions."""
+    """Return the environment for Vagrant: this lab, no colours, no looking for newer versions."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
         "VAGRANT_NO_COLOR": "1",
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",

@@ -22,6 +22,10 @@ LOOP = 'while IFS= read -r line; do eval "$line"; done'
 """`read` takes a byte at a time from a pipe and so not one more than its line, whichever shell it
 is; what follows the line is left for the line's own commands."""
 
+MARK = b"\x1e\n"
+"""What a script of root writes to stderr before all else. What stands in front of it sudo has said,
+such as that it cannot resolve the host's name."""
+
 _INLINE = 2048
 """Longest command, in bytes, that is sent within the line, and so byte by byte. A longer one
 follows its line and costs a fork of head, which reads it in blocks."""
@@ -44,6 +48,7 @@ class ShellSession:
         self._out = bytearray()
         self._err = bytearray()
         self._group = b""
+        self._begun = not root
 
     def close(self) -> None:
         """End the shell; a later command opens another."""
@@ -65,8 +70,10 @@ class ShellSession:
         command, opening = ("exec sh -c " + shlex.quote(LOOP), b"")
         if self._root:
             command, opening = self._remote.script(LOOP)
-        self._opening = self._remote.channel(command)
-        self._channel = self._opening.__enter__()
+        shell = self._remote.channel(command)
+        self._channel = shell.__enter__()
+        self._opening = shell
+        self._begun = not self._root
         self._reset()
         if opening:
             self._channel.sendall(opening)
@@ -110,9 +117,13 @@ class ShellSession:
             self._abandon()
             raise
         out, err = bytes(self._out), bytes(self._err)
+        if not self._begun:
+            _, mark, words = err.partition(MARK)
+            self._begun = bool(mark)
+            err = words if mark else err
         if code is None:
             self.close()
-            if not out and err.startswith(b"sudo:"):
+            if err and not out and not self._begun:
                 raise self._remote.sudo_refused(err)
         return code, out, err
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labctl.errors import ConnectFailed, ProtocolError, SudoRefused
-from labctl.remote.connect import BROKEN, PACKET, TIMEOUT, WINDOW, connect
+from labctl.errors import ConnectFailed, Interrupted, ProtocolError, SudoRefused
+from labctl.remote.connect import BROKEN, PACKET, TIMEOUT, WINDOW, connect, disconnect
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.session import ShellSession
+from labctl.remote.session import MARK, ShellSession
 from labctl.remote.target import Target
 
 BLOCK = 65536
@@ -53,6 +54,7 @@ class Remote:
         self._timeout = timeout
         self._dial = dial
         self._connection: Any = None
+        self._ended = threading.Event()
         self._sudo: str | None = None
         self.root = ShellSession(self, root=True)
 
@@ -71,10 +73,23 @@ class Remote:
         self.root.close()
         if self._dial is not None:
             self._dial.close()
-        if self._connection is not None:
+        self._disconnect()
+        self._connection = None
+
+    def end(self) -> None:
+        """End the connection for good, from any thread.
+
+        What is under way breaks off; what connects then, or would later, raises `Interrupted`.
+        """
+        # The rest is closed by the thread that works with it, which would stumble over it now.
+        self._ended.set()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        connection = self._connection
+        if connection is not None:
             with contextlib.suppress(Exception):
-                self._connection.close()
-            self._connection = None
+                disconnect(connection)
 
     def run(self, script: str) -> bytes:
         """Run a script as root and return its stdout.
@@ -120,7 +135,7 @@ class Remote:
             terminal: (TERM, columns, lines) to ask for a terminal; None: none.
 
         Yields:
-            The paramiko channel.
+            The paramiko channel. An OSError in the block is taken for the end of the connection.
 
         Raises:
             RemoteError: the node could not be reached, or broke off.
@@ -163,8 +178,11 @@ class Remote:
             root: run it as root instead of as the login user.
 
         Returns:
-            The command line, and what its stdin must begin with: the password, if sudo asks.
+            The command line, and what its stdin must begin with: the password, if sudo asks. To
+            stderr root's script writes `MARK` before all else; see `own_words`.
         """
+        if root:
+            script = f"printf '\\036\\n' >&2\n{script}"
         shell = shlex.join(["sh", "-c", script, "labctl", *arguments])
         if not root or self.target.user == "root":
             return shell, b""
@@ -194,6 +212,21 @@ class Remote:
             node=self.name,
             hint="look whether the node is still up, then run the same command again",
         )
+
+    def own_words(self, err: bytes, status: int) -> bytes:
+        """Return what a script of root wrote to stderr, without what sudo said before it.
+
+        Parameters:
+            err: all of stderr.
+            status: exit code.
+
+        Raises:
+            SudoRefused: sudo ran nothing.
+        """
+        _, mark, words = err.partition(MARK)
+        if not mark and err and status > 0:
+            raise self.sudo_refused(err)
+        return words if mark else err
 
     def sudo_refused(self, err: bytes) -> SudoRefused:
         """Return the error for what sudo wrote to stderr instead of running anything."""
@@ -266,14 +299,22 @@ class Remote:
     def _open(self) -> Any:
         if self._connection is not None and self._connection.is_connected:
             return self._connection
+        self._disconnect()  # what is left of one that broke, such as that to the jump host
         deadline = time.monotonic() + self._patience
         pause = 0.2
         while True:
+            self._go_on()
             try:
                 self._connection = connect(self.target, self._hostkeys, self._timeout, self._dial)
+                self._go_on()
                 return self._connection
             except ConnectFailed:
                 if time.monotonic() + pause > deadline:
                     raise
-            time.sleep(pause)
+            self._ended.wait(pause)
             pause = min(pause * 1.5, 2.0)
+
+    def _go_on(self) -> None:
+        if self._ended.is_set():
+            self.close()
+            raise Interrupted("interrupted", node=self.name)

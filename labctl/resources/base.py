@@ -32,12 +32,14 @@ class Ask:
         script: POSIX sh, run there as root, that tells on stdout; it may make ready what is asked
             for, and is repeated for a minute while it fails. Empty: the waiting was all.
         secret: its answer is for the change alone, and is shown nowhere.
+        instead: what is asked where that node failed, or cannot answer.
     """
 
     node: str
     playbook: str
     script: str = ""
     secret: bool = False
+    instead: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True)

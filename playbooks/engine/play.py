@@ -1,6 +1,7 @@
 """The Docker engine, at the versions of the lab's toolchain, from Docker's signed repository."""
 
 from labctl.playbook import (
+    EngineKeys,
     Member,
     Package,
     Packages,
@@ -33,6 +34,8 @@ def play(play: Play) -> Plays:
     if versions.buildx:
         packages.append(Package("docker-buildx-plugin", versions.buildx))
     yield Packages(tuple(packages), name="engine")
+    # The playbook mirrors, which writes daemon.json, comes behind an engine that runs.
+    yield EngineKeys(versions.engine_major)
     yield Service("docker")
     for user in (play.user, *play.lab.docker.users):
         if user != "root":

@@ -3,7 +3,8 @@
 A name is pinned only where the node cannot reach it by its own resolver and another resolver gives
 an answer that helps. Pinning registry-1.docker.io alone is not enough: tokens come from
 auth.docker.io and layers from production.cloudflare.docker.com. Addresses change, so a pin is a
-repair and no default; `labctl provision --refresh` measures anew.
+repair and no default; `labctl provision --refresh` measures anew, as if there were no pins yet: a
+pin that works would make the lookup look healthy, and go for it.
 """
 
 from labctl.playbook import Block, Observed, Package, Packages, Play, Plays, quote
@@ -22,12 +23,48 @@ def play(play: Play) -> Plays:
     yield Block("/etc/hosts", "pins", tuple(f"{pins[name]} {name}" for name in sorted(pins)))
 
 
+# A name that is pinned is looked up in the rest of /etc/hosts, and then by the services that
+# nsswitch.conf has besides that file: dns, as a rule, but some nodes have resolve, or sss. Where it
+# has none, getent is not asked, for that of EL7 would go by nsswitch.conf then. A name without a
+# pin takes the node's usual way. A cache on the node that reads /etc/hosts too, as dnsmasq may, is
+# trusted.
+_LOOKUP = """\
+pinned=$(sed -n '/^# labctl pins: begin/,/^# labctl pins: end/p' /etc/hosts 2>/dev/null |
+  tr '\\n' ' ')
+services=$(sed -n '/^[[:space:]]*hosts:/ {
+  s/#.*//; s/^[[:space:]]*hosts:/ /; s/[[:space:]]files\\([[:space:]]*\\[[^]]*\\]\\)*//g; p; q
+}' /etc/nsswitch.conf 2>/dev/null | grep '[a-z]')
+resolved() {
+  case $pinned in
+  *" $1 "*)
+    lines=$(sed '/^# labctl pins: begin/,/^# labctl pins: end/d; s/#.*//' /etc/hosts |
+      awk -v name="$1" '$1 !~ /:/ { for (i = 2; i <= NF; i++) if ($i == name) print $1 }')
+    if [ -n "$lines" ]; then printf '%s\\n' "$lines"
+    elif [ -n "$services" ]; then getent -s "hosts:$services" ahostsv4 "$1"; fi;;
+  *) getent ahostsv4 "$1";;
+  esac | cut -d' ' -f1 | sort -u
+}
+answers() {
+  curl --silent --output /dev/null --connect-timeout 15 --max-time 30 \\
+    ${2:+--resolve "$1:443:$2"} "https://$1/"
+}
+"""
+"""Functions of sh: the IPv4 addresses that a name has but for its pin, one a line; and whether a
+name answers over TLS as itself, at an address where one is given."""
+
+
 def _reach(names: tuple[str, ...]) -> str:
     """Print a line for each name that does not answer over TLS as itself: its name."""
     return (
-        f"for name in {' '.join(map(quote, names))}; do\n"
-        '  ( curl --silent --output /dev/null --connect-timeout 15 --max-time 30 "https://$name/"'
-        ' || echo "$name" ) &\n'
+        f"{_LOOKUP}for name in {' '.join(map(quote, names))}; do\n"
+        "  ( case $pinned in\n"
+        '    *" $name "*)\n'
+        '      for address in $(resolved "$name"); do\n'
+        '        if answers "$name" "$address"; then exit 0; fi\n'
+        "      done;;\n"
+        '    *) if answers "$name"; then exit 0; fi;;\n'
+        "    esac\n"
+        '    echo "$name" ) &\n'
         "done; wait"
     )
 
@@ -43,18 +80,15 @@ def _dig(names: list[str], resolver: str) -> str:
     does not answer: the network may come later, the name will not.
     """
     return (
-        f"for name in {' '.join(map(quote, names))}; do\n"
-        f"  own=$(getent ahostsv4 \"$name\" | cut -d' ' -f1 | sort -u | tr '\\n' ' ')\n"
+        f"{_LOOKUP}for name in {' '.join(map(quote, names))}; do\n"
+        "  own=$(resolved \"$name\" | tr '\\n' ' ')\n"
         "  first=\n"
         f'  for address in $(dig +short +time=3 +tries=2 @{quote(resolver)} "$name" A); do\n'
         "    case $address in *[!0-9.]*) continue;; esac\n"
         # What the node's own resolver says too needs no pin; it was the network that failed.
         '    case " $own " in *" $address "*) continue;; esac\n'
         '    [ -n "$first" ] || first=$address\n'
-        "    if curl --silent --output /dev/null --connect-timeout 15 --max-time 30"
-        ' --resolve "$name:443:$address" "https://$name/"; then\n'
-        '      echo "$name $address"; continue 2\n'
-        "    fi\n"
+        '    if answers "$name" "$address"; then echo "$name $address"; continue 2; fi\n'
         "  done\n"
         '  if [ -z "$own" ] && [ -n "$first" ]; then echo "$name $first"; fi\n'
         "done"

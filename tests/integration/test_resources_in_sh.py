@@ -30,11 +30,14 @@ from labctl.facts import PROBE, Facts
 from labctl.playbook import (
     Absent,
     Block,
+    Carried,
     Command,
     Directory,
     Download,
     EngineConfig,
+    EngineKeys,
     File,
+    Folder,
     Link,
     LoadedBy,
     Member,
@@ -47,7 +50,7 @@ from labctl.playbook import (
 )
 from labctl.remote.exchange import Observed, exchange
 from labctl.remote.session import LOOP
-from labctl.resources.base import Change, Resource
+from labctl.resources.base import Change, Resource, quote
 from tests.unit.fakes import planner, playbook
 
 pytestmark = pytest.mark.skipif(
@@ -366,6 +369,66 @@ def test_a_full_disk_leaves_the_old_file(shell: LocalShell, full_disk: Path) -> 
     assert path.read_text() == "old\n"
     assert hosts.read_text() == "127.0.0.1 localhost\n"
     assert names(full_disk) == ["a", "hosts"]
+
+
+# -- a project's files
+
+
+def project(path: Path, **files: str) -> Folder:
+    """Return a folder with these files; two underscores stand for a slash."""
+    found = [Carried(n.replace("__", "/"), text.encode()) for n, text in sorted(files.items())]
+    return Folder(str(path), tuple(found), ME.partition(":")[0])
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where it is remembered which files came from labctl."""
+    monkeypatch.setattr("labctl.resources.folder.KEPT", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def below(path: Path) -> dict[str, str]:
+    """Return the files below a folder with what they hold; a folder without any, too."""
+    return {
+        found.relative_to(path).as_posix(): found.read_text() if found.is_file() else "/"
+        for found in path.rglob("*")
+        if found.is_file() or not any(found.iterdir())
+    }
+
+
+def test_a_file_becomes_a_folder_and_a_folder_a_file(shell: LocalShell, kept: Path) -> None:
+    app = shell.folder / "it's an app"
+    settles(shell, project(app, conf="one\n", data__deep__a="a\n", data__deep__b="b\n"))
+    settles(shell, project(app, conf__a="two\n", data="three\n"))
+    assert below(app) == {"conf/a": "two\n", "data": "three\n"}
+    settles(shell, project(app, conf="one\n", data__deep="b\n"))
+    assert below(app) == {"conf": "one\n", "data/deep": "b\n"}
+
+
+def test_a_run_that_broke_off_while_a_file_became_a_folder_goes_on(
+    here: LocalShell, kept: Path
+) -> None:
+    app = here.folder / "app"
+    settles(here, project(app, conf="one\n", data__a="a\n"))
+    (app / "conf").unlink()
+    (app / "conf").mkdir()
+    (app / "data/a").unlink()
+    (app / "data").rmdir()
+    (app / "data").write_text("three\n")
+    settles(here, project(app, conf__a="two\n", data="three\n"))
+    assert below(app) == {"conf/a": "two\n", "data": "three\n"}
+
+
+def test_folders_that_are_in_nobody_s_way_stay(here: LocalShell, kept: Path) -> None:
+    """A container that has one mounted would not see what comes into a new one of its name."""
+    app = here.folder / "app"
+    settles(here, project(app, a="a\n", site__index="page\n", logs__old="x\n"))
+    (app / "logs/of-a-container").write_text("data\n")
+    settles(here, project(app, a="a\n"))
+    assert below(app) == {"a": "a\n", "site": "/", "logs/of-a-container": "data\n"}
+    with pytest.raises(ChangeFailed):
+        here.apply(project(app, logs="a file\n"))
+    assert below(app)["logs/of-a-container"] == "data\n"
 
 
 # -- folders, links, nothing
@@ -778,7 +841,7 @@ class StandIns:
 
     def needs(self, unit: str, file: Path, text: str) -> None:
         """Let the unit start only while the file has this text."""
-        (self.state / f"{unit}.needs").write_text(f'file="{file}" text="{text}"\n')
+        (self.state / f"{unit}.needs").write_text(f"file={quote(str(file))} text={quote(text)}\n")
 
     def runs(self, unit: str) -> None:
         (self.state / f"{unit}.enabled").write_text("UnitFileState=enabled\n")
@@ -914,13 +977,51 @@ def test_engine_config(stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch) -> 
     for content, told in (
         ('{"registry-mirrors": ["https://a"]}\n', "reload docker"),
         ('{"mtu": 1400, "registry-mirrors": ["https://a"]}\n', "restart docker"),
-        ('{"mtu": 1400}\n', "reload docker"),
+        ('{"mtu": 1400, "registry-mirrors": []}\n', "reload docker"),
+        ('{"mtu": 1400}\n', "restart docker"),
     ):
         outcome = stand_ins.shell.apply(EngineConfig(content), Service("docker"))
         assert len(outcome.changes) == 2
         assert stand_ins.told() == [told]
         assert path.read_text() == content
         assert stand_ins.shell.apply(EngineConfig(content), Service("docker")).changes == ()
+
+
+@pytest.mark.parametrize("active", ["failed", "active"])
+def test_an_engine_starts_though_daemon_json_is_of_another(
+    stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch, active: str
+) -> None:
+    """The new package starts the engine too, which fails over what the former engine was told."""
+    shell = stand_ins.shell
+    path = shell.folder / "daemon.json"
+    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    old = '{"data-root": "/it\'s", "cluster-store": "etcd://a", "cluster-advertise": "b"}\n'
+    path.write_text(old)
+    path.chmod(0o640)
+    (stand_ins.state / "installed").write_text("docker-ce 19.03.9-3.el7\n")
+    (stand_ins.state / "known").write_text("docker-ce 26.1.4-1.el7\n")
+    stand_ins.runs("docker")
+    (stand_ins.state / "docker.active").write_text(f"ActiveState={active}\n")
+    stand_ins.needs("docker", path, '{\n  "data-root": "/it\'s"\n}')
+    wanted = Packages((Package("docker-ce", "26.1.4"),)), EngineKeys(26), Service("docker")
+    outcome = shell.apply(*wanted)
+    assert [change.resource for change in outcome.changes] == [one.id for one in wanted]
+    assert "take cluster-store, cluster-advertise out of" in outcome.changes[1].summary
+    assert stand_ins.told() == ["restart docker"]
+    assert path.read_text() == '{\n  "data-root": "/it\'s"\n}\n'
+    assert path.stat().st_mode & 0o7777 == 0o640
+    assert (shell.folder / "daemon.json.before-labctl").read_text() == old
+    assert names(shell.folder / "pending") == []
+    again = shell.apply(*wanted)
+    assert (again.changes, again.exchanges) == ((), 1)
+
+
+def test_an_engine_without_daemon_json_has_no_key_of_another(
+    here: LocalShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(here.folder / "daemon.json"))
+    assert here.apply(EngineKeys(26)).changes == ()
+    assert names(here.folder) == []
 
 
 def test_packages(stand_ins: StandIns) -> None:

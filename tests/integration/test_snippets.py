@@ -90,6 +90,7 @@ OLD = (
     Observed(0, "UnitFileState=enabled\nActiveState=active\nPending=reload\n"),
     Observed(0, "wheel\n"),
     Observed(0, "127.0.0.1 localhost"),
+    Observed(0, '{"cluster-store": "etcd://it\'s", "proxies": {}}'),
 )
 
 
@@ -156,7 +157,7 @@ def of_playbook(
 
 
 PLAYBOOKS = sorted(path.parent.name for path in packaged("playbooks").glob("*/play.py"))
-MAY_WANT_NOTHING = {"compose", "images", "compose-app", "hub-cache", "overlay"}
+MAY_WANT_NOTHING = {"compose", "images", "compose-app", "hub-cache", "etcd", "overlay"}
 IT_S = '/srv/it\'s a "file" $(x)'
 OTHERS: list[Resource] = [
     File(IT_S, "a\n'b'\n", owner="a:b", check='set -e\ngrep a "$new"', backup=True),

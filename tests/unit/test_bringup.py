@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from labctl.fanout import Result, each
 from labctl.machines.base import MachineState
 from labctl.registry import Entry, Registry, free_name, free_network
 from labctl.remote.target import Target
+from labctl.source import Source
 from labctl.state import NodeRecord
+from labctl.workspace import Workspace
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
 
 RUNNING, STOPPED, SUSPENDED, ABSENT = (
@@ -25,6 +28,7 @@ RUNNING, STOPPED, SUSPENDED, ABSENT = (
     MachineState.SUSPENDED,
     MachineState.ABSENT,
 )
+NETWORK = "192.168.56.0/24"
 ONE, TWO, THREE = NODES = ("docker-node1", "docker-node2", "docker-node3")
 
 
@@ -83,6 +87,44 @@ def test_a_network_of_another_lab_is_refused(tmp_path: Path) -> None:
         prepare(lab, lab.fakes)
     assert str(tmp_path / "other") in caught.value.message
     assert not lab.workspace.vagrantfile.exists()
+
+
+def test_a_network_of_another_lab_is_refused_to_nodes_with_addresses(tmp_path: Path) -> None:
+    (tmp_path / "other" / ".labctl").mkdir(parents=True)
+    Registry().note(entry(tmp_path / "other"))
+    lab = FakeLab(FakeMachines(), nodes=[{"name": "a", "address": "192.168.56.20"}])
+    with pytest.raises(UsageError, match="belongs to the lab in") as caught:
+        prepare(lab, lab.fakes)
+    assert "leave" not in caught.value.hint
+    assert "addresses" in caught.value.hint
+
+
+def test_of_labs_that_come_up_at_once_only_one_gets_the_network(tmp_path: Path) -> None:
+    labs = [entry(tmp_path / str(number)) for number in range(8)]
+    for lab in labs:
+        Path(lab.state).mkdir(parents=True)
+    with ThreadPoolExecutor(len(labs)) as pool:
+        others = list(pool.map(lambda lab: Registry().claim(lab), labs))
+    (first,) = (lab for lab, other in zip(labs, others, strict=True) if other is None)
+    assert Registry().entries() == [first]
+    assert {other for other in others if other is not None} == {first}
+
+
+def test_machines_keep_their_name_and_network_though_nobody_said_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there / ".labctl"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    lab = FakeLab(FakeMachines(), nodes=1, name="course", network=NETWORK)
+    prepare(lab, lab.fakes)
+    Registry().strike(lab.workspace.state)
+    Registry().note(Entry(str(there), str(there / ".labctl"), "course", NETWORK, ("a",)))
+    monkeypatch.chdir(tmp_path)
+    folder = here.rename(tmp_path / "moved")
+    moved = Source(Workspace(folder, None, folder / ".labctl"), {}).read()
+    assert (moved.name, moved.network) == ("course", NETWORK)
 
 
 def test_the_network_of_a_lab_that_is_gone_is_only_warned_of(tmp_path: Path) -> None:
@@ -145,6 +187,17 @@ def test_a_start_that_was_not_seen_to_end_is_made_anew(state: MachineState) -> N
     assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
     assert lab.fakes.calls == [f"up {ONE}" if state is STOPPED else f"reload {ONE}"]
     assert lab.state.node(ONE).settled
+
+
+def test_one_that_was_let_go_on_is_not_started_anew() -> None:
+    """labctl was killed while it resumed a machine: all that a boot makes is there already."""
+    lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.9"}))
+    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), resuming=True))
+    assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
+    assert lab.fakes.calls == []
+    assert lab.target(ONE).host == "10.0.0.9"
+    assert lab.remotes[ONE].scripts[0].startswith("date -u -s @")
+    assert not lab.state.node(ONE).resuming
 
 
 def test_a_start_that_failed_is_made_anew() -> None:
@@ -254,10 +307,11 @@ def test_after_an_interrupt_no_machine_is_begun() -> None:
             raise MachineError("ended by an interrupt", node=node)
 
     machines = Interrupts()
-    lab = FakeLab(machines, nodes=2)
-    waits_for(lab, machines, TWO)
-    errors: dict[str, LabctlError | None] = {r.node: r.error for r in bring(lab, (ONE, TWO))}
+    lab = FakeLab(machines, nodes=3)
+    waits_for(lab, machines, TWO, THREE)
+    errors: dict[str, LabctlError | None] = {r.node: r.error for r in bring(lab, NODES)}
     assert isinstance(errors[TWO], Interrupted)
+    assert isinstance(errors[THREE], Interrupted)
     assert machines.calls == []
 
 

@@ -430,6 +430,69 @@ def test_check_measures_where_nothing_is_pending() -> None:
     assert node.sent("set") == []
 
 
+STORED = {
+    "k": {"script": "pass k-measured", "answer": "k=before"},
+    "l": {"script": "pass l-measured", "answer": "l=before"},
+}
+
+
+def test_what_is_asked_is_measured_again_by_a_refresh() -> None:
+    node = FakeNode(settings={"answer-k": "k=before"})
+    outcome = run(node, playbook("one", asking("k", [])), choices=STORED, refresh=True)
+    assert node.settings == {"answer-k": "k=k-measured"}
+    assert node.sent("pass") == ["pass k-measured"]
+    # What no play asks any more would be older than the rest, should one ask it again.
+    assert outcome.choices == {"k": {"script": "pass k-measured", "answer": "k=k-measured"}}
+
+
+def test_a_refresh_of_one_playbook_leaves_the_others_their_answers() -> None:
+    books = playbook("one", asking("k", [])), playbook("two", asking("l", []))
+    outcome = run(FakeNode(), *books, choices=STORED, refresh=True, only=["two"])
+    assert outcome.choices == {
+        "k": STORED["k"],
+        "l": {"script": "pass l-measured", "answer": "l=l-measured"},
+    }
+
+
+def test_what_another_playbook_asked_is_known_in_a_refresh_too() -> None:
+    def second(play: Play) -> Plays:
+        yield Setting("mirror", play.known("k") or "none")
+
+    node = FakeNode(settings={"mirror": "k=before"})
+    books = playbook("one", asking("k", [])), playbook("two", second)
+    outcome = run(node, *books, choices=STORED, refresh=True, only=["two"])
+    assert (outcome.changes, outcome.exchanges, outcome.choices) == ((), 1, STORED)
+    run(node, *books, choices=STORED, refresh=True)
+    assert node.settings["mirror"] == "k=k-measured"
+
+
+def test_a_damaged_answer_is_measured_again_by_a_refresh() -> None:
+    node = FakeNode()
+    outcome = run(node, playbook("one", asking("k", [])), choices={"k": "x"}, refresh=True)
+    assert outcome.choices["k"]["answer"] == "k=k-measured"
+
+
+def test_another_machine_gets_no_old_answers_by_a_refresh_either() -> None:
+    book = playbook("one", asking("k", []))
+    outcome = run(FakeNode(), book, facts=OTHER, choices=STORED, refresh=True, only=["one"])
+    assert outcome.choices == {"k": {"script": "pass k-measured", "answer": "k=k-measured"}}
+
+
+def test_what_was_measured_is_given_away_before_a_later_change_can_fail() -> None:
+    kept: list[tuple[Facts, dict[str, Any]]] = []
+    failing = Setting("a", "1", script="fail no space left")
+    with pytest.raises(ChangeFailed):
+        run(
+            FakeNode(),
+            playbook("one", asking("k", [failing])),
+            choices=STORED,
+            refresh=True,
+            keep=lambda facts, choices: kept.append((facts, choices)),
+        )
+    measured = {"script": "pass k-measured", "answer": "k=k-measured"}
+    assert kept == [(CENTOS, {"k": measured, "l": STORED["l"]})]
+
+
 def test_two_scripts_for_one_key_end_the_run() -> None:
     books = [
         playbook("one", asking("k", [], script="pass 1")),

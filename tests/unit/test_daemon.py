@@ -85,8 +85,44 @@ def test_a_typo_gets_a_suggestion() -> None:
 
 def test_a_mirror_needs_no_restart() -> None:
     before = daemon.merged({"data-root": "/data", "debug": True}, ["https://a"])
-    after = daemon.merged({"data-root": "/data"}, ["https://b"], ["registry:5000"])
+    after = daemon.merged({"data-root": "/data", "debug": False}, ["https://b"], ["registry:5000"])
     assert daemon.restart_keys(before) == daemon.restart_keys(after) == {"data-root": "/data"}
+    assert not daemon.needs_restart(before, after)
+
+
+def test_the_last_mirror_that_goes_needs_no_restart() -> None:
+    before = daemon.merged({}, ["https://a"], ["registry:5000"])
+    assert not daemon.needs_restart(before, daemon.merged({}, []))
+
+
+def test_what_was_written_without_empty_lists_needs_no_restart() -> None:
+    for before in ({}, {"registry-mirrors": ["https://a"]}):
+        assert not daemon.needs_restart(before, daemon.merged({}, ["https://a"]))
+
+
+@pytest.mark.parametrize("key", sorted(daemon.RELOADED))
+def test_a_key_that_goes_needs_a_restart_unless_a_reload_resets_it(key: str) -> None:
+    """`Reload` of dockerd looks whether a key is set, but for these two."""
+    reset = ("max-concurrent-downloads", "max-concurrent-uploads")
+    assert daemon.needs_restart({key: 1, "mtu": 1}, {"mtu": 1}) == (key not in reset)
+    assert not daemon.needs_restart({"mtu": 1}, {key: 1, "mtu": 1})
+    assert not daemon.needs_restart({key: 1}, {key: 2})
+
+
+@pytest.mark.parametrize(
+    ("engine", "unknown"),
+    [
+        (19, ["proxies", "ip6tables"]),
+        (22, ["proxies"]),
+        (23, ["cluster-store"]),
+        (26, ["cluster-store"]),
+        (0, []),
+    ],
+)
+def test_the_keys_of_another_engine(engine: int, unknown: list[str]) -> None:
+    settings = {"proxies": {}, "mtu": 1, "cluster-store": "a", "ip6tables": True, "new": 1}
+    settings["registry-mirrors"] = []
+    assert daemon.unknown_to(engine, settings) == unknown
 
 
 def test_everything_that_is_reloaded_is_a_key() -> None:
@@ -102,7 +138,7 @@ def test_merging() -> None:
         "insecure-registries": ["registry:5000"],
     }
     assert daemon.without_mirrors(merged) == {"debug": True}
-    assert daemon.merged({}, []) == {}
+    assert daemon.merged({}, []) == {"registry-mirrors": [], "insecure-registries": []}
 
 
 def test_a_whole_file_may_have_mirrors() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -90,7 +92,7 @@ class FakeHost:
     def missing(self, kind: str) -> tuple[str, str] | None:
         return self.lacks.get(kind)
 
-    def has_box(self, name: str) -> bool:
+    def has_box(self, name: str, version: str | None, provider: str) -> bool:
         return name in self.boxes
 
     def reach(self, url: str) -> str:
@@ -239,6 +241,35 @@ def test_network(connected: list[tuple[str, str]] | None, levels: list[Level]) -
     )
     found = surroundings.network(FakeHost(connected=there), spec(), "virtualbox", [])
     assert [finding.level for finding in found] == levels
+
+
+def test_a_folder_that_the_provider_refuses_is_no_matter_of_the_network() -> None:
+    lab = spec(synced_folders=[{"host": ".", "guest": "/srv/x", "type": "9p"}])
+    (found,) = surroundings.network(FakeHost(), lab, "virtualbox", [])
+    assert (found.what, found.level) == ("network", OK)
+
+
+def test_the_bridge_that_virtualbox_makes_on_macos_is_the_lab_s_own() -> None:
+    own, other = IPv4Network("192.168.56.0/24"), IPv4Network("192.168.0.0/16")
+    host = FakeHost(system="darwin", connected=[("bridge100", own)])
+    assert [f.level for f in surroundings.network(host, spec(), "virtualbox", [])] == [OK]
+    for where in (
+        FakeHost(system="darwin", connected=[("bridge100", other)]),
+        FakeHost(system="linux", connected=[("bridge100", own)]),
+    ):
+        assert [f.level for f in surroundings.network(where, spec(), "virtualbox", [])] == [FAIL]
+
+
+@pytest.mark.parametrize("kind", ["virtualbox", "amd64/virtualbox"])
+def test_which_box_vagrant_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("VAGRANT_HOME", str(tmp_path))
+    (tmp_path / "boxes/centos-VAGRANTSLASH-7/1905.1" / kind).mkdir(parents=True)
+    host = ThisHost()
+    assert host.has_box("centos/7", None, "virtualbox")
+    assert host.has_box("centos/7", "1905.1", "virtualbox")
+    assert host.has_box("centos/7", "1905.1", "")
+    assert not host.has_box("centos/7", "2004.01", "virtualbox")
+    assert not host.has_box("centos/7", None, "libvirt")
 
 
 def test_a_network_that_the_provider_refuses() -> None:
@@ -467,6 +498,24 @@ def test_this_host_answers_without_an_error() -> None:
     host.firewall()
     host.plugin("vagrant-libvirt")
     host.missing("rsync")
-    assert not host.has_box("no/such-box")
+    assert not host.has_box("no/such-box", None, "")
     assert host.says("no-such-program") is None
     assert host.reach("http://127.0.0.1:9/")
+
+
+def test_what_answers_without_http_is_not_reached() -> None:
+    """Such as sshd on the port that somebody took for a mirror's."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                connection.recv(1024)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        assert "SSH-2.0" in ThisHost(timeout=10).reach(
+            f"http://127.0.0.1:{server.getsockname()[1]}/"
+        )
+        answering.join(10)

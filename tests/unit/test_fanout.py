@@ -41,6 +41,14 @@ def test_one_fails_and_the_others_finish() -> None:
     assert (error.message, error.node) == ("does not answer", "node3")
 
 
+def test_what_begins_after_the_end_was_requested_is_ended_at_once() -> None:
+    stop, ended = Stop(), []
+    stop.add(lambda: ended.append("early"))
+    stop.request()
+    stop.add(lambda: ended.append("late"))
+    assert ended == ["early", "late"]
+
+
 def test_an_error_keeps_the_node_that_it_names() -> None:
     def work(_: str) -> None:
         raise ConnectFailed("does not answer", node="bastion")

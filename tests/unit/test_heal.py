@@ -11,6 +11,7 @@ from labctl import heal as module
 from labctl.errors import (
     ChecksFailed,
     ConnectFailed,
+    Interrupted,
     LabctlError,
     MachineError,
     PlaybookError,
@@ -122,6 +123,33 @@ def test_made_anew_and_the_other_is_left_alone(make: Make) -> None:
     assert lab.fakes.calls == [f"destroy {ONE}", f"up {ONE}"]
     assert (lab.hostkeys.get(ONE), lab.hostkeys.get(TWO)) == (None, ("ssh-rsa", "AAAA"))
     assert lab.state.known_nodes() == [ONE, TWO]
+
+
+@pytest.mark.parametrize("how", [{"rebuild": True}, {"checkpoint": "a", "rebuild": True}, {}])
+@pytest.mark.parametrize("state", [RUNNING, STOPPED])
+def test_what_an_interrupt_broke_off_is_no_reason_to_lose_the_node(
+    make: Make, how: dict[str, Any], state: MachineState
+) -> None:
+    lab = make(ConnectFailed("the connection broke"), state=state)
+    lab.fakes.kept[ONE] = ["a"]
+    lab.fakes.failing[f"up {ONE}"] = MachineError("vagrant up failed with exit code 1")
+    lab.stop.request()
+    result = heal(lab, ONE, **how)
+    assert isinstance(result.error, Interrupted)
+    assert not [call for call in lab.fakes.calls if call.split()[0] in ("destroy", "restore")]
+
+
+def test_an_interrupt_while_it_goes_back_is_no_reason_to_make_it_anew(make: Make) -> None:
+    lab = make(BAD)
+    lab.fakes.kept[ONE] = ["a"]
+
+    def restore(node: str, name: str, *, emit: Any) -> None:
+        lab.stop.request()
+        raise MachineError("vagrant snapshot restore failed with exit code 1", node=node)
+
+    lab.fakes.restore = restore  # type: ignore[method-assign]
+    assert isinstance(heal(lab, ONE, checkpoint="a", rebuild=True).error, Interrupted)
+    assert lab.fakes.calls == []
 
 
 def test_a_machine_that_does_not_come_up_is_made_anew(make: Make) -> None:

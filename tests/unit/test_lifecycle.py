@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from labctl import lifecycle
-from labctl.bringup import prepare
+from labctl.bringup import Bringer, prepare
 from labctl.errors import LabLocked, MachineError, UsageError
-from labctl.events import Phase, PhaseEntered
+from labctl.events import Emit, Phase, PhaseEntered
 from labctl.fanout import Result
 from labctl.lab import Lab
 from labctl.machines.base import MachineState
@@ -38,7 +39,7 @@ def sync(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     ("use", "state", "called", "outcome"),
     [
         (lifecycle.halt, RUNNING, "halt", "ok"),
-        (lifecycle.halt, SUSPENDED, "halt", "ok"),
+        (lifecycle.halt, SUSPENDED, "", "is suspended"),
         (lifecycle.halt, MachineState.UNKNOWN, "halt", "ok"),
         (lifecycle.halt, STOPPED, "", "ok"),
         (lifecycle.suspend, RUNNING, "suspend", "ok"),
@@ -49,6 +50,7 @@ def sync(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         (lifecycle.resume, STOPPED, "", "is not suspended but off"),
         (lifecycle.reload, RUNNING, "reload", "ok"),
         (lifecycle.reload, STOPPED, "reload", "ok"),
+        (lifecycle.reload, SUSPENDED, "", "is suspended"),
         (sync, RUNNING, "sync", "ok"),
         (sync, STOPPED, "", "is not running"),
         (sync, SUSPENDED, "", "is suspended"),
@@ -82,6 +84,22 @@ def test_only_the_nodes_asked_for() -> None:
         lifecycle.halt(lab, ["docker-node7"])
 
 
+@pytest.mark.parametrize("name", ["", ",", "docker-node1,", ",docker-node1"])
+def test_an_empty_name_does_not_mean_all_nodes(name: str) -> None:
+    """Such as that of a variable in the user's shell that is not set."""
+    lab = FakeLab(FakeMachines({ONE: RUNNING, TWO: RUNNING}))
+    for use in (lifecycle.halt, lifecycle.doomed):
+        with pytest.raises(UsageError, match="name of a node is empty"):
+            use(lab, [name])
+    assert lab.fakes.calls == []
+
+
+def test_names_are_told_by_their_case_on_every_system() -> None:
+    lab = FakeLab(FakeMachines({ONE: RUNNING}))
+    with pytest.raises(UsageError, match="no node 'Docker-Node1'"):
+        lab.select(["Docker-Node1"])
+
+
 def test_one_that_fails_does_not_stop_the_others() -> None:
     machines = FakeMachines({ONE: RUNNING, TWO: RUNNING})
     machines.failing[f"halt {ONE}"] = MachineError("stuck")
@@ -92,9 +110,11 @@ def test_one_that_fails_does_not_stop_the_others() -> None:
     assert (done, failed) == ([TWO], [ONE])
 
 
-@pytest.mark.parametrize("use", [lifecycle.resume, lifecycle.reload])
-def test_a_node_that_wakes_gets_the_time_and_its_new_address(use: Use) -> None:
-    lab = FakeLab(FakeMachines({ONE: SUSPENDED}, reachable={ONE: "10.0.0.5"}), nodes=1)
+@pytest.mark.parametrize(
+    ("use", "state"), [(lifecycle.resume, SUSPENDED), (lifecycle.reload, RUNNING)]
+)
+def test_a_node_that_wakes_gets_the_time_and_its_new_address(use: Use, state: MachineState) -> None:
+    lab = FakeLab(FakeMachines({ONE: state}, reachable={ONE: "10.0.0.5"}), nodes=1)
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1")))
     assert outcomes(use(lab, ())) == {ONE: "ok"}
     assert lab.target(ONE).host == "10.0.0.5"
@@ -105,6 +125,37 @@ def test_reload_takes_what_lab_yaml_says_now() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}), nodes=1, memory=2048)
     lifecycle.reload(lab, ())
     assert "2048" in lab.workspace.vagrantfile.read_text()
+
+
+def test_what_a_node_has_in_memory_outlives_a_resume_that_failed() -> None:
+    lab = FakeLab(FakeMachines({ONE: SUSPENDED}), nodes=1)
+    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1")))
+    lab.fakes.failing[f"resume {ONE}"] = MachineError("port 2222 is in use")
+    assert outcomes(lifecycle.resume(lab, ())) == {ONE: "port 2222 is in use"}
+    bringer = Bringer(lab, lab.fakes, [ONE])
+    bringer.up(ONE)
+    assert lab.fakes.calls == [f"resume {ONE}", f"up {ONE}"]  # which lets it go on
+
+
+def test_a_watch_serves_all_nodes() -> None:
+    """None ends by itself, so that none may wait for another."""
+    all_there = threading.Barrier(2, timeout=30)
+
+    class Watched(FakeMachines):
+        def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
+            all_there.wait()
+
+    lab = FakeLab(Watched({ONE: RUNNING, TWO: RUNNING}), synced_folders=FOLDERS, parallel=1)
+    assert outcomes(lifecycle.sync(lab, (), watch=True)) == {ONE: "ok", TWO: "ok"}
+
+
+def test_a_vagrantfile_that_was_lost_is_made_again() -> None:
+    lab = FakeLab(FakeMachines({ONE: RUNNING}), nodes=1)
+    prepare(lab, lab.fakes)
+    text = lab.workspace.vagrantfile.read_text()
+    lab.workspace.vagrantfile.unlink()
+    assert outcomes(lifecycle.halt(lab, ())) == {ONE: "ok"}
+    assert lab.workspace.vagrantfile.read_text() == text
 
 
 def test_the_lock_is_held() -> None:
@@ -158,6 +209,16 @@ def test_what_destroy_would_remove_is_not_asked_while_another_labctl_is_at_work(
         lifecycle.doomed(lab, ())
 
 
+def test_where_there_is_nothing_to_destroy_the_lab_is_forgotten() -> None:
+    """Such as after an `up` that failed, or else no other provider could be chosen."""
+    lab = FakeLab(FakeMachines({ONE: ABSENT}))
+    lab.state.save_flags({"nodes": 2})
+    prepare(lab, lab.fakes)
+    assert lifecycle.doomed(lab, ()) == []
+    assert (lab.state.provider(), Registry().entries()) == ("", [])
+    assert lab.state.flags() == {"nodes": 2}
+
+
 def test_destroy_of_machines_that_exist_is_refused() -> None:
     lab = FakeLab(FakeMachines(), machines=[{"name": "pc1", "host": "10.0.0.1"}])
     with pytest.raises(UsageError, match="existed before labctl"):
@@ -175,7 +236,9 @@ def test_destroy_forgets_each_machine_and_in_the_end_the_lab() -> None:
     assert lab.state.known_nodes() == [TWO]
     assert (lab.hostkeys.get(ONE), lab.hostkeys.get(TWO)) == (None, ("ssh-rsa", "AAAA"))
     assert lab.state.provider() == "libvirt"
+    assert lab.state.flags().keys() == {"name", "network"}
     assert len(Registry().entries()) == 1
     lab.fakes.failing.clear()
     assert outcomes(lifecycle.destroy(lab, [TWO])) == {TWO: "ok"}
+    assert lab.state.flags() == {}
     assert (lab.state.provider(), Registry().entries()) == ("", [])

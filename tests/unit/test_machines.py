@@ -123,6 +123,13 @@ class StandIn:
     def log(self, node: str) -> str:
         return (self.folder / f"{node}.vagrant.log").read_text()
 
+    def made(self, node: str) -> Path:
+        """Make Vagrant's note that it made a machine, and return it."""
+        note = self.folder / ".vagrant/machines" / node / "libvirt/id"
+        note.parent.mkdir(parents=True)
+        note.write_text("00000000-0000-0000-0000-000000000000")
+        return note
+
 
 @pytest.fixture
 def vagrant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
@@ -139,14 +146,28 @@ def vagrant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 
 def test_states(vagrant: StandIn) -> None:
+    vagrant.made("docker-node1")
     vagrant.says(STATUS, err="a warning\n")
     assert vagrant.machines.states() == {"docker-node1": RUNNING, "docker-node2": STOPPED}
     assert vagrant.calls == ["status --machine-readable"]
 
 
-def test_without_a_vagrantfile_there_are_no_machines(vagrant: StandIn) -> None:
+@pytest.mark.parametrize("wait", [True, False])
+def test_without_a_vagrantfile_there_are_no_machines(vagrant: StandIn, wait: bool) -> None:
+    vagrant.made("docker-node1")
     (vagrant.folder / "Vagrantfile").unlink()
-    assert vagrant.machines.states() == {}
+    assert vagrant.machines.states(wait=wait) == {}
+    assert not (vagrant.folder / "calls").exists()
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_vagrant_is_not_asked_about_machines_that_it_never_made(
+    vagrant: StandIn, wait: bool
+) -> None:
+    vagrant.says(STATUS)
+    assert vagrant.machines.states(wait=wait) == {}
+    vagrant.made("docker-node1").unlink()  # as when it is destroyed
+    assert vagrant.machines.states(wait=wait) == {}
     assert not (vagrant.folder / "calls").exists()
 
 
@@ -243,6 +264,18 @@ def test_vagrant_is_told_to_be_quiet(vagrant: StandIn) -> None:
         assert f"VAGRANT_{name}=1\n" in seen
 
 
+def test_vagrant_is_not_led_to_another_folder(
+    vagrant: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE"):
+        monkeypatch.setenv(name, "/elsewhere")
+    monkeypatch.setenv("VAGRANT_HOME", "/where/boxes/are")
+    vagrant.machines.halt("a", emit=Heard())
+    seen = (vagrant.folder / "environment").read_text()
+    assert "VAGRANT_HOME=/where/boxes/are\n" in seen
+    assert "/elsewhere" not in seen
+
+
 def test_a_failure_shows_the_last_lines_and_what_helps(vagrant: StandIn) -> None:
     (vagrant.folder / "a.vagrant.log").write_text("VT-x is not available, said an earlier run\n")
     lines = [f"line {number}" for number in range(30)]
@@ -259,6 +292,7 @@ def test_a_failure_shows_the_last_lines_and_what_helps(vagrant: StandIn) -> None
 
 
 def test_a_command_that_fails_shows_its_output(vagrant: StandIn) -> None:
+    vagrant.made("a")
     vagrant.says("the Vagrantfile is wrong", code=2)
     with pytest.raises(MachineError, match=r"vagrant status .* failed with exit code 2") as caught:
         vagrant.machines.states()

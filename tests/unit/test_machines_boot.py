@@ -5,6 +5,7 @@ The user may end it too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labctl.errors import MachineError
+from labctl.errors import Interrupted, MachineError
 from labctl.events import Notice
 from labctl.fanout import Stop
 from labctl.machines import bounded, vagrant
@@ -66,6 +67,13 @@ def machines(
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(vagrant, "_GRACE", 0.0)
     return VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout, stop)
+
+
+def made(root: Path, node: str) -> None:
+    """Make Vagrant's note that it made a machine."""
+    note = root / ".vagrant/machines" / node / "libvirt/id"
+    note.parent.mkdir(parents=True)
+    note.touch()
 
 
 def test_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +130,31 @@ def test_a_machine_that_another_vagrant_works_on_is_waited_for(
     assert len(heard.of(Notice)) == 1
 
 
+STDERR = """\
+#!/bin/sh
+echo x >>tries
+if [ "$(wc -l <tries)" -lt 2 ]; then
+  echo "Vagrant can't use the requested machine because it is locked!" >&2
+  exit 1
+fi
+echo "Host a\n  HostName 10.0.0.1"
+"""
+
+
+def test_what_vagrant_says_on_stderr_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is not asked to speak to a machine, its errors go there."""
+    monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.01)
+    lab = machines(tmp_path, monkeypatch, 1.0)
+    (tmp_path / "bin" / "vagrant").write_text(STDERR)
+    assert lab.target("a").host == "10.0.0.1"
+    (tmp_path / "bin" / "vagrant").write_text("#!/bin/sh\necho no such machine >&2; exit 1\n")
+    with pytest.raises(MachineError) as caught:
+        lab.target("a")
+    assert caught.value.details == "no such machine"
+
+
 SLOW = """\
 #!/bin/sh
 case $1 in
@@ -146,6 +179,7 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psutil.Pro
     """The process of a Vagrant that is at work on the machine `a` and whose labctl was killed."""
     programs = tmp_path / "bin"
     programs.mkdir()
+    made(tmp_path, "a")
     (programs / "vagrant").write_text(SLOW)
     (programs / "vagrant").chmod(0o755)
     (tmp_path / "Vagrantfile").touch()
@@ -161,8 +195,9 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psutil.Pro
     labctl.kill()
     labctl.communicate()
     yield started
-    for process in (*started.children(), started):
-        process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended by itself
+        for process in (*started.children(), started):
+            process.kill()
 
 
 def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_asked(
@@ -216,6 +251,17 @@ def test_another_process_of_the_same_number_is_not_waited_for(tmp_path: Path) ->
     assert not note.exists()
 
 
+def test_only_who_made_a_note_strikes_it(tmp_path: Path) -> None:
+    note = tmp_path / "a.json"
+    note.write_text("of another labctl")
+    journal = Journal(tmp_path)
+    journal.ended("a")
+    assert note.exists()
+    journal.begun("a", "up", os.getpid())
+    journal.ended("a")
+    assert not note.exists()
+
+
 def test_a_note_that_cannot_be_read_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{")
     assert Journal(tmp_path).left() == []
@@ -240,11 +286,23 @@ def test_a_machine_is_waited_for_even_to_be_looked_at(
     monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.01)
     lab = machines(tmp_path, monkeypatch, 1.0)
     (tmp_path / "Vagrantfile").touch()
+    made(tmp_path, "a")
     (tmp_path / "bin" / "vagrant").write_text(LOCKED_STATUS)
     with pytest.raises(MachineError, match="status"):
         lab.states(wait=False)
     (tmp_path / "tries").unlink()
     assert lab.states() == {"a": MachineState.RUNNING}
+
+
+def test_after_an_interrupt_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Stop()
+    lab = machines(tmp_path, monkeypatch, 1.0, stop)
+    stop.request()
+    with pytest.raises(Interrupted):
+        lab.destroy("a", emit=lambda _: None)
+    assert not (tmp_path / "log").exists()
 
 
 def test_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import ProviderMissing
+from labctl.lab import Lab
 from labctl.machines import providers
 from labctl.machines.providers import choose, emulated, find_vboxmanage, missing_part
+from labctl.workspace import Workspace
+from tests.unit.fakes import lab_spec
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -88,6 +91,21 @@ def test_where_none_is_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.details == (
         "virtualbox: virtualbox is missing\nlibvirt: libvirt is missing"
     )
+
+
+def test_machines_are_those_of_the_provider_that_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So `destroy` works though lab.yaml asks for another one by now."""
+    installed(monkeypatch, *BOTH)
+    monkeypatch.setattr("labctl.machines.vagrant.find_vagrant", lambda: "vagrant")
+    workspace = Workspace.at(tmp_path, tmp_path / ".labctl")
+    lab = Lab(workspace, lab_spec(provider="virtualbox"), emit=lambda _: None)
+    workspace.make()
+    lab.state.save_provider("libvirt")
+    lab.machines()
+    with pytest.raises(ProviderMissing, match="were made with libvirt"):
+        _ = lab.provider
 
 
 def program(folder: Path, name: str) -> Path:

@@ -42,6 +42,27 @@ def test_a_lab_is_noted_once_and_struck_out(notes: Registry, tmp_path: Path) -> 
     assert notes.entries() == [second]
 
 
+def test_a_network_is_claimed_once(notes: Registry, tmp_path: Path) -> None:
+    first, second = entry(tmp_path / "a"), entry(tmp_path / "b")
+    assert notes.claim(first) is None
+    assert notes.claim(first) is None  # its own
+    assert notes.claim(second) == first
+    assert notes.entries() == [first]
+    other = entry(tmp_path / "b", POOL[1])
+    assert notes.claim(other) is None
+    assert notes.entries() == [first, other]
+
+
+def test_the_network_of_a_lab_that_is_gone_can_be_claimed(notes: Registry, tmp_path: Path) -> None:
+    gone = entry(tmp_path / "a", there=False)
+    notes.note(gone)
+    second, third = entry(tmp_path / "b"), entry(tmp_path / "c")
+    assert notes.claim(second) == gone
+    assert notes.entries() == [gone, second]
+    assert notes.claim(third) == second  # which is there, though it stands behind
+    assert notes.entries() == [gone, second]
+
+
 def test_the_notes_are_for_their_owner_alone(notes: Registry, tmp_path: Path) -> None:
     notes.note(entry(tmp_path / "a"))
     assert notes.path.stat().st_mode & 0o077 == 0

@@ -5,12 +5,15 @@ Whether the scripts do what they should is tested in a real sh (tests/integratio
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from labctl.daemon import canonical
 from labctl.playbook import (
     Absent,
     Block,
@@ -18,6 +21,7 @@ from labctl.playbook import (
     Directory,
     Download,
     EngineConfig,
+    EngineKeys,
     File,
     Link,
     LoadedBy,
@@ -30,7 +34,7 @@ from labctl.playbook import (
     repository_file,
 )
 from labctl.remote.exchange import Observed
-from labctl.resources.base import Change, Resource, quote, text_diff
+from labctl.resources.base import Change, Resource, printer, quote, text_diff
 
 NOTHING_THERE = Observed(1, "stat: cannot stat '/etc/motd': No such file or directory\n")
 DIGEST = "1cb7ecccc17c8d5f1888f9e2b3211b07e35c86d0010a6c0f711fe65ef5b69528"
@@ -418,7 +422,18 @@ def test_a_reload_is_a_restart_where_any_file_needs_one(pending: str) -> None:
     [
         ("", '{"registry-mirrors": ["https://a"]}', "reload"),
         ("{}", '{"registry-mirrors": ["https://a"]}', "reload"),
-        ('{"debug": true, "mtu": 1400}', '{"mtu": 1400, "labels": ["a"]}', "reload"),
+        ('{"registry-mirrors": ["https://a"]}', '{"registry-mirrors": []}', "reload"),
+        ('{"debug": true, "mtu": 1400}', '{"debug": false, "mtu": 1400, "labels": []}', "reload"),
+        ('{"max-concurrent-uploads": 1}', '{"max-concurrent-downloads": 1}', "reload"),
+        ('{"runtimes": {"a": {}, "b": {}}}', '{"runtimes": {"a": {}}}', "reload"),
+        # As labctl 0.1 wrote it, without what is empty.
+        ("{}", '{"insecure-registries": [], "registry-mirrors": []}', "reload"),
+        # The engine goes on with what a file says no more.
+        ('{"registry-mirrors": ["https://a"]}', "{}", "restart"),
+        ('{"debug": true, "mtu": 1400}', '{"mtu": 1400, "labels": ["a"]}', "restart"),
+        ('{"labels": ["a"]}', '{"max-concurrent-uploads": 1}', "restart"),
+        ('{"live-restore": true}', "", "restart"),
+        ('{"runtimes": {"a": {}}}', "{}", "restart"),
         ('{"mtu": 1400}', '{ "mtu" : 1400 }', "reload"),
         ('{"mtu": 1400}', "{}", "restart"),
         ('{"mtu": 1400}', '{"mtu": 1450}', "restart"),
@@ -445,6 +460,51 @@ def test_a_configuration_that_was_not_there() -> None:
 
 def test_other_services_of_that_engine() -> None:
     assert "/pending/dockerd2.reload" in script_of(EngineConfig("{}", service="dockerd2"))
+    seen = Observed(0, '{"cluster-store": "etcd://a"}')
+    assert "/pending/dockerd2.restart" in script_of(EngineKeys(26, service="dockerd2"), seen)
+
+
+@pytest.mark.parametrize(
+    ("engine", "old", "kept", "gone"),
+    [
+        (
+            26,
+            {"mtu": 1, "cluster-store": "a", "labels": []},
+            {"mtu": 1, "labels": []},
+            "cluster-store",
+        ),
+        (19, {"proxies": {}, "mtu": 1, "ip6tables": True}, {"mtu": 1}, "proxies, ip6tables"),
+        (23, {"default-network-opts": {}, "proxies": {}}, {"proxies": {}}, "default-network-opts"),
+    ],
+)
+def test_an_engine_is_rid_of_the_keys_of_another(
+    engine: int, old: dict[str, Any], kept: dict[str, Any], gone: str
+) -> None:
+    change = EngineKeys(engine).plan(Observed(0, json.dumps(old)))
+    assert change is not None
+    where = "out of /etc/docker/daemon.json"
+    assert change.summary == f"take {gone} {where}, unknown to engine {engine}"
+    assert printer(canonical(kept)) in change.script
+    assert "/pending/docker.restart" in change.script
+
+
+@pytest.mark.parametrize(
+    ("engine", "old"),
+    [
+        (19, '{"cluster-store": "etcd://a", "mtu": 1400}'),
+        (26, '{"proxies": {}, "mtu": 1400, "cdi-spec-dirs": []}'),
+        (26, '{"nobody-has-heard-of": 1}'),  # labctl may be older than the engine
+        (0, '{"cluster-store": "etcd://a", "proxies": {}}'),
+        (26, ""),
+        (26, "{}"),
+        (26, "[1]"),
+        (26, '{"cluster-store": '),
+        (26, "caf\udce9"),
+    ],
+)
+def test_what_is_no_key_of_another_engine_stays(engine: int, old: str) -> None:
+    assert EngineKeys(engine).plan(Observed(0, old)) is None
+    assert EngineKeys(engine).plan(Observed(1, "cat: daemon.json: Is a directory")) is None
 
 
 # -- repositories

@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 
 from labctl import services
-from labctl.playbook import EngineConfig, NoSwarm, Play, Playbook, Resource, load, load_all
+from labctl.playbook import (
+    EngineConfig,
+    EngineKeys,
+    NoSwarm,
+    Play,
+    Playbook,
+    Resource,
+    load,
+    load_all,
+)
 from labctl.vault import Vault
 from labctl.workspace import packaged
 from tests.unit.fakes import CENTOS, lab_spec
 
-COURSE = ("registry", "hub-cache", "images", "overlay", "compose-app")
+COURSE = ("registry", "hub-cache", "images", "etcd", "overlay", "compose-app")
 PLAIN = ("repos", "hosts", "engine", "mirrors", "compose")
 
 
@@ -38,14 +47,27 @@ def resources(
 
 
 def settings(found: list[Resource]) -> dict[str, Any]:
+    """Return what daemon.json says besides that no registry is insecure, which it always says."""
     (config,) = [one for one in found if isinstance(one, EngineConfig)]
-    return dict(json.loads(config.content))
+    said = dict(json.loads(config.content))
+    assert said.pop("insecure-registries") == []
+    return said
 
 
 def test_daemon_json_without_the_courses_playbooks_is_as_ever(tmp_path: Path) -> None:
     found = resources(tmp_path, "mirrors", PLAIN)
     assert settings(found) == {"registry-mirrors": ["https://mirror.example"]}
     assert not any(isinstance(one, NoSwarm) for one in found)
+
+
+def test_the_engine_is_not_started_with_keys_of_another(tmp_path: Path) -> None:
+    """The packages are those of the wanted engine by then, and daemon.json is still the old one."""
+    for toolchain, major in (("course", 19), ("latest-el7", 26)):
+        found = resources(tmp_path, "engine", PLAIN, toolchain=toolchain)
+        kinds = [type(one).__name__ for one in found]
+        keys = kinds.index("EngineKeys")
+        assert kinds[keys - 1 : keys + 2] == ["Packages", "EngineKeys", "Service"]
+        assert found[keys] == EngineKeys(major)
 
 
 def test_the_cache_comes_before_the_mirrors_on_the_other_nodes(tmp_path: Path) -> None:
@@ -100,6 +122,7 @@ def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
         ("hub-cache", 1, ["file:/etc/docker/certs.d/docker-node1:5001/ca.crt"]),
         ("images", 0, ["image:nginx:1.22"]),
         ("images", 1, ["image:nginx:1.22"]),
+        ("etcd", 3, []),
         ("overlay", 3, ["command:let the engine find its neighbours"]),
         ("compose-app", 1, []),
     ],
@@ -119,13 +142,22 @@ def test_each_brings_what_it_needs() -> None:
 
     assert order("images") == ["hosts", "registry", "images"]
     assert order(*PLAIN, "images") == [*PLAIN, "registry", "images"]
-    assert order("overlay") == ["hosts", "mirrors", "overlay"]
+    assert order("overlay") == ["hosts", "mirrors", "etcd", "overlay"]
+    assert order(*PLAIN, "overlay") == [*PLAIN, "etcd", "overlay"]
     assert order(*PLAIN, *COURSE) == [*PLAIN, *COURSE]
 
 
-def test_only_overlay_is_checked_together() -> None:
+def test_only_what_spans_the_nodes_is_checked_together() -> None:
     books: tuple[Playbook, ...] = load((*PLAIN, *COURSE), [packaged("playbooks")])
-    assert [book.name for book in books if book.together] == ["overlay"]
+    assert [book.name for book in books if book.together] == ["etcd", "overlay"]
+
+
+@pytest.mark.parametrize("raw", [{"overlay": "swarm"}, {"toolchain": "latest-el7"}])
+def test_networks_by_swarm_only_stop_what_was_the_store(
+    tmp_path: Path, raw: dict[str, Any]
+) -> None:
+    found = resources(tmp_path, "etcd", (*PLAIN, *COURSE), **raw)
+    assert [one.id for one in found] == ["command:stop etcd, which networks by swarm do without"]
 
 
 @pytest.mark.parametrize(

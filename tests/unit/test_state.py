@@ -162,6 +162,31 @@ def test_flags_and_provider(lab: State) -> None:
     assert lab.provider() == ""
 
 
+def test_the_identity_is_kept_as_long_as_there_are_machines(lab: State) -> None:
+    lab.save_flags({"nodes": 3})
+    lab.save_provider("libvirt")
+    lab.keep_identity("course", "192.168.57.0/24")
+    assert lab.flags() == {"nodes": 3, "name": "course", "network": "192.168.57.0/24"}
+    lab.forget_identity()
+    assert (lab.flags(), lab.provider()) == ({"nodes": 3}, "")
+
+
+def test_a_full_disk_keeps_nobody_from_the_lock(
+    lab: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`destroy` has to make room; who holds the lock is only for another one's message."""
+    lab.workspace.holder.write_text('{"command": "of long ago"}')
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with lab.locked("destroy"):
+        assert not lab.workspace.holder.exists()
+        with pytest.raises(LabLocked, match="another labctl"), State(lab.workspace).locked("up"):
+            pytest.fail("two have the lock")
+
+
 # -- permissions
 
 

@@ -53,6 +53,23 @@ def test_a_lab_by_name(tmp_path: Path, relative: bool) -> None:
     assert found.state == folder / ".labctl"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links take a privilege there, and are not resolved")
+def test_every_way_to_a_lab_leads_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = lab(tmp_path.resolve() / "course")
+    (folder / "other.yaml").symlink_to(folder / "lab.yaml")
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path / "x")
+    for way in ("../course", "../link", str(tmp_path / "link"), "../x/../course/lab.yaml"):
+        found = Workspace.find(way)
+        assert (found.folder, found.state) == (folder, folder / ".labctl")
+    assert Workspace.find("../link/other.yaml").spec_file == folder / "other.yaml"
+    monkeypatch.setenv("LABCTL_STATE_DIR", "../link/state")
+    assert Workspace.find("../course").state == folder / "state"
+
+
 def test_a_file_by_name(tmp_path: Path) -> None:
     other = lab(tmp_path / "a") / "other.yaml"
     other.touch()
@@ -65,6 +82,22 @@ def test_a_home_folder_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     lab(tmp_path / "lab")
     assert Workspace.find("~/lab").folder == tmp_path / "lab"
+
+
+def test_the_home_of_nobody_is_no_home() -> None:
+    with pytest.raises(UsageError, match="there is no such lab"):
+        Workspace.find("~no-such-user/lab")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
+def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(UsageError, match="this folder cannot be looked at") as caught:
+        Workspace.find()
+    assert "--lab" in caught.value.hint
 
 
 def test_a_name_of_nothing() -> None:
