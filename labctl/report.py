@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -118,10 +118,22 @@ class NodeReport:
         }
 
 
-def junit(reports: Sequence[NodeReport]) -> str:
-    """Return the reports as JUnit XML: a suite for each node, as CI systems read it."""
+def junit(reports: Sequence[NodeReport], lost: Mapping[str, str] | None = None) -> str:
+    """Return the reports as JUnit XML: a suite for each node, as CI systems read it.
+
+    Parameters:
+        reports: of the nodes that were reached.
+        lost: why the others were not, by their names; each has one test, which could not be run.
+    """
     from xml.etree import ElementTree
 
+    reports = [
+        *reports,
+        *(
+            NodeReport(node, (Check("labctl", "reached", "", "error", why, 0.0),), {})
+            for node, why in (lost or {}).items()
+        ),
+    ]
     root = ElementTree.Element("testsuites", _counts(c for r in reports for c in r.checks))
     for report in reports:
         suite = ElementTree.SubElement(

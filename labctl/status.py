@@ -21,6 +21,9 @@ from labctl.workspace import Workspace
 
 _SINCE = "uptime -s 2>/dev/null || echo -"
 
+_LIMIT = 15
+"""Seconds after which an engine that does not answer is taken for one that hangs."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
@@ -28,7 +31,7 @@ class NodeStatus:
 
     Parameters:
         state: ``running`` if the node itself answered, else why not, or what its provider says.
-        engine: version of the running engine, or ``-``.
+        engine: version of the running engine, or ``-`` where none answers.
         containers: number of running containers, or ``-``.
         since: when the node was booted, in its own clock's time, or ``-``.
     """
@@ -141,7 +144,9 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
     def run(command: str, *arguments: str) -> Ran:
         nonlocal since
         line = command % tuple(map(shlex.quote, arguments))
-        _, out, err = remote.call(f"{_SINCE}; {line}")
+        # On the node, so that nothing is left there that waits for the engine.
+        bounded = f"timeout -k 2 {_LIMIT} sh -c {shlex.quote(line)}"
+        _, out, err = remote.call(f"{_SINCE}; {bounded}")
         since, _, out = out.partition(b"\n")
         return Ran(out, err)
 

@@ -77,6 +77,10 @@ def _of_playbooks(lab: Lab, running: Sequence[str]) -> dict[str, Any]:
             "manager": services.overlay_manager(spec),
             "members": services.etcd_members(spec),
         }
+    if "etcd" in running:
+        mode = services.overlay_mode(spec)
+        members = services.etcd_members(spec) if mode == "etcd" else {}
+        found["etcd"] = {"mode": mode, "members": members}
     if "compose-app" in running and spec.compose_app is not None:
         found["compose_app"] = services.compose_app(spec)
     return found

@@ -45,9 +45,11 @@ class Plugin:
         self._wanted: dict[str, Any] = json.loads(request.wanted.read_text("utf-8"))
         self._secrets = Secrets.within(self._wanted)
         self._sections = {path.resolve(): name for name, path in request.files}
-        self._items: dict[str, _Exercise] = {}
+        # By item and not by its name, which is not unique for files outside of pytest's root.
+        self._items: dict[pytest.Item, _Exercise] = {}
+        self._running: _Exercise | None = None
         self._empty = dict(self._sections)
-        self._root = Path()
+        self._collected = Path()
         self.checks: list[Check] = []
         self.errors: list[str] = []
         self.properties: dict[str, str] = {}
@@ -73,11 +75,12 @@ class Plugin:
             pluginmanager.set_blocked(str(path))
             pluginmanager.register(_module(path), f"labctl shared {path.parent}")
 
-    def pytest_configure(self, config: pytest.Config) -> None:
-        self._root = config.rootpath
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        self._collected = collector.path
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        section = self._sections.get((self._root / report.nodeid.partition("::")[0]).resolve())
+        # Of one that failed or was skipped this comes next, for it holds nothing to be collected.
+        section = self._sections.get(self._collected.resolve())
         if report.failed and (section is None or not self._request.rehearsal):
             self.errors.append(report.longreprtext)
         elif report.failed and section is not None:
@@ -100,7 +103,7 @@ class Plugin:
             words = getattr(item, "originalname", item.name).removeprefix("test_")
             title = doc.partition("\n")[0].strip() or words.replace("_", " ")
             name = self._name(item)
-            self._items[item.nodeid] = _Exercise(self._sections.get(path, ""), name, title)
+            self._items[item] = _Exercise(self._sections.get(path, ""), name, title)
         if self._request.rehearsal:
             for section in self._empty.values():
                 said = "a rehearsal of nothing proves nothing: the file holds no test function"
@@ -113,8 +116,13 @@ class Plugin:
         others = parameters.removesuffix("]").removeprefix(host).lstrip("-")
         return f"{name}[{others}]" if bracket and others else name
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        exercise = self._items[nodeid]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        self._running = self._items[item]
+
+    def pytest_runtest_logstart(self) -> None:
+        exercise = self._running
+        assert exercise is not None
         exercise.started = time.time()
         self._sessions.transcript.clear()
         if self._request.rehearsal:
@@ -134,7 +142,8 @@ class Plugin:
         self._sessions.transcript.phase = "teardown"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        exercise = self._items[report.nodeid]
+        exercise = self._running
+        assert exercise is not None
         exercise.add(report)
         if report.when == "teardown":
             exercise.ended = True

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,11 +189,21 @@ def _run(request: Request) -> NodeReport:
     return NodeReport(request.node, tuple(plugin.checks), plugin.properties)
 
 
+def _root(files: Iterable[tuple[str, Path]]) -> str:
+    """Return the folder from which pytest names the tests: the lowest above all files.
+
+    On Windows they may be on several drives, as those of labctl and of a lab are. There is no such
+    folder then, and it is that of the first one's drive; the plugin needs no name to be unique.
+    """
+    folders = [path.parent.parent for _, path in files]
+    drive = folders[0].drive.lower()
+    return os.path.commonpath([folder for folder in folders if folder.drive.lower() == drive])
+
+
 def _arguments(request: Request) -> list[str]:
-    root = os.path.commonpath([path.parent.parent for _, path in request.files])
     return [
         "--import-mode=importlib",
-        f"--rootdir={root}",
+        f"--rootdir={_root(request.files)}",
         f"--config-file={os.devnull}",
         "-p",
         "no:cacheprovider",

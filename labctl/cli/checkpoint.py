@@ -60,7 +60,9 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
     import json
 
     from labctl import checkpoints
-    from labctl.cli.errors import lines
+    from labctl.cli.alike import tell
+    from labctl.cli.errors import as_json as as_dict
+    from labctl.cli.summary import failed
 
     with_json(context, as_json)
     with sink(context) as emit:
@@ -68,13 +70,15 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
     for result in results:
         if context.obj.as_json:
             found = {"event": "checkpoints", "node": result.node, "checkpoints": result.value or []}
-            typer.echo(json.dumps(found))
-        elif result.error:
-            typer.echo("\n".join(lines(result.error)), err=True)
-        else:
+            error = {"error": as_dict(result.error)} if result.error else {}
+            typer.echo(json.dumps(found | error))
+        elif result.ok:
             typer.echo(f"{result.node}  {'  '.join(result.value or []) or '-'}")
-    if any(not result.ok for result in results):
-        raise typer.Exit(1)
+    if not context.obj.as_json:
+        tell(failed(results), err=True)
+    codes = [result.error.exit_code for result in results if result.error]
+    if codes:
+        raise typer.Exit(max(codes))
 
 
 def _run(

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -153,7 +153,12 @@ def ask_password(ask: bool) -> str | None:
 
     Before a live table is opened, which would draw over the question.
     """
-    return str(typer.prompt(_("sudo password"), hide_input=True)) if ask else None
+    return str(typer.prompt(_("sudo password"), hide_input=True, err=True)) if ask else None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a stream of this process is a terminal; one that was closed is none."""
+    return stream is not None and stream.isatty()
 
 
 def with_json(context: typer.Context, as_json: bool) -> None:

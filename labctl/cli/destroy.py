@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.context import Json, open_lab, sink, with_json
+from labctl.cli.context import Json, is_terminal, open_lab, sink, with_json
 from labctl.cli.language import _
 
 
@@ -37,7 +37,7 @@ def destroy(
         typer.echo(_("there is nothing to destroy"), err=True)
         return
     if not yes:
-        if not sys.stdin.isatty():
+        if not is_terminal(sys.stdin):
             raise UsageError(
                 f"this would remove {', '.join(names)} and all that is on them",
                 hint="say --yes to do it without being asked",

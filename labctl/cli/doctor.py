@@ -45,7 +45,7 @@ def doctor(
     findings = examine(lab, ThisHost(), offline=offline)
     if context.obj.as_json:
         for finding in findings:
-            line = json.dumps({"event": "finding", **finding.as_json()}, ensure_ascii=False)
+            line = json.dumps({"event": "finding", **finding.as_json()})
             sys.stdout.write(line + "\n")
     else:
         _print(findings)

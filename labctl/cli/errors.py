@@ -39,8 +39,13 @@ def as_json(error: LabctlError) -> dict[str, Any]:
 
 def lines(error: LabctlError) -> list[str]:
     """Return an error as lines of text, the first of them without the word "error"."""
-    place = f"{error.node}: " if error.node else ""
-    text = [f"{place}{printable(translated(error.message))}"]
+    first, *rest = told(error)
+    return [f"{error.node}: {first}" if error.node else first, *rest]
+
+
+def told(error: LabctlError) -> list[str]:
+    """Return an error as lines of text that do not say of which node it is."""
+    text = [printable(translated(error.message))]
     if isinstance(error, SpecError):
         for problem in error.problems:
             line = _("line {}: ").format(problem.line) if problem.line else ""
@@ -67,7 +72,7 @@ def printable(text: str) -> str:
 def render_error(error: LabctlError, options: Globals) -> None:
     """Print an error to stderr, or as a JSON line to stdout."""
     if options.as_json:
-        sys.stdout.write(json.dumps(as_json(error), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(as_json(error)) + "\n")
         sys.stdout.flush()
         return
     if options.verbose:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Take = Callable[[bytes], None]
 
+_MOMENT = 0.5
+"""Seconds in which a connection whose channels have ended says that it has ended too."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -58,6 +61,7 @@ def execute(
     touches. Each line of output has its node before it. The exit code is 0 if it is everywhere,
     that of the command if there is one node, and else 1.
     """
+    from labctl.errors import LabctlError
     from labctl.fanout import each
 
     with_json(context, as_json)
@@ -75,13 +79,26 @@ def execute(
         out = Lines(prefix, lambda: sys.stdout.buffer, guard, keep=collect)
         err = Lines(prefix, lambda: sys.stderr.buffer, guard, keep=collect)
         began = time.monotonic()
-        with lab.remote(node) as remote:
-            code = run(remote, command, out.take, err.take, root=sudo or ask_sudo_password)
-        out.end()
-        err.end()
+        try:
+            with lab.remote(node) as remote:
+                code = run(remote, command, out.take, err.take, root=sudo or ask_sudo_password)
+            out.end()
+            err.end()
+        except Unwritable:
+            lab.stop.request()  # nobody reads what other nodes will say
+            raise
         return Ran(code, out.text, err.text, time.monotonic() - began)
 
-    results = each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+    try:
+        results = each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+    except Unwritable as unwritable:
+        error = unwritable.error
+        if isinstance(error, BrokenPipeError):
+            raise error from None  # as with `| head`; the command line ends quietly then
+        raise LabctlError(
+            f"the output cannot be written: {error.strerror or error}",
+            hint="make room where it goes",
+        ) from error
     for result in results:
         _show(result, as_json=collect)
     codes = [1 if result.value is None else result.value.exit_code for result in results]
@@ -95,8 +112,8 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
     Parameters:
         remote: the node.
         command: for the login user's shell, or for root's sh.
-        out: takes stdout as it comes.
-        err: takes stderr as it comes.
+        out: takes stdout as it comes. It may not raise an OSError, as the connection does.
+        err: takes stderr as it comes; the same holds.
         root: run it as root.
 
     Returns:
@@ -107,18 +124,18 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
         RemoteError: the node could not be reached, or broke off.
     """
     from labctl.remote.connect import WINDOW
+    from labctl.remote.session import MARK
 
     opening = b""
     words = b""
     if root:
-        # sudo and the command share stderr; the command begins where this mark stands.
-        command, opening = remote.script(f"printf '\\036\\n' >&2\n{command}")
+        command, opening = remote.script(command)
 
     def take_error(data: bytes) -> None:
         nonlocal words, root
         if root:
             words += data
-            _, begun, data = words.partition(b"\x1e\n")
+            _, begun, data = words.partition(MARK)
             root = not begun
         if data:
             err(data)
@@ -142,9 +159,23 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
         while data := channel.recv_stderr(WINDOW):
             take_error(data)
         code: int = channel.recv_exit_status()
+        if code < 0:
+            # A signal ended the command, or the connection is gone: its thread ends the channels
+            # first, and says so a moment later.
+            channel.transport.join(_MOMENT)
+            if not channel.transport.is_active():
+                raise EOFError("the node ended it")
     if root and words:
         raise remote.sudo_refused(words)
     return code if code >= 0 else 255
+
+
+class Unwritable(Exception):
+    """Our stdout or stderr cannot be written to; `error` tells why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Lines:
@@ -167,7 +198,11 @@ class Lines:
         self._rest = b""
 
     def take(self, data: bytes) -> None:
-        """Take the next bytes."""
+        """Take the next bytes.
+
+        Raises:
+            Unwritable: they cannot be printed.
+        """
         self._rest += data
         if not self._keep and b"\n" in data:
             *lines, self._rest = self._rest.split(b"\n")
@@ -185,10 +220,14 @@ class Lines:
         return self._rest.decode("utf-8", "replace")
 
     def _print(self, lines: list[bytes]) -> None:
+        text = b"".join(self._prefix + line.rstrip(b"\r") + b"\n" for line in lines)
         with self._guard:
             stream = self._stream()
-            stream.write(b"".join(self._prefix + line.rstrip(b"\r") + b"\n" for line in lines))
-            stream.flush()
+            try:
+                stream.write(text)
+                stream.flush()
+            except OSError as error:
+                raise Unwritable(error) from error
 
 
 def _show(result: Result[Ran], *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.context import Json, open_lab, sink, with_json
+from labctl.cli.context import AskSudo, Json, ask_password, open_lab, sink, with_json
 from labctl.cli.provisioning import finish
 
 
@@ -25,6 +25,7 @@ def heal(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="If nothing else helps, make the node anew.")
     ] = False,
+    ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
     """Get one node back into a verified state; the others are left alone.
@@ -36,7 +37,8 @@ def heal(
     from labctl.heal import heal as mend
 
     with_json(context, as_json)
+    password = ask_password(ask_sudo_password)
     with sink(context) as emit:
-        lab = open_lab(context, emit)
+        lab = open_lab(context, emit, sudo_password=password)
         result = mend(lab, node, checkpoint=checkpoint, rebuild=rebuild)
     finish(context, lab, [result])

@@ -43,6 +43,11 @@ class _Row:
     ended: float | None = None
 
 
+def _clean(text: str) -> str:
+    """Return text of several lines without what would steer the terminal."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
 class LiveTable:
     """Shows each node's state in place while the run goes on; notices stand above the table."""
 
@@ -52,7 +57,11 @@ class LiveTable:
         self._guard = threading.Lock()
         self._spinner = Spinner("dots")
         self._live = Live(
-            get_renderable=self._table, console=self._console, refresh_per_second=8, transient=True
+            get_renderable=self._table,
+            console=self._console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,  # a pipe is to get what is printed, not this console
         )
 
     def __enter__(self) -> LiveTable:
@@ -70,11 +79,11 @@ class LiveTable:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
             text = f"{event.node or _('lab')}: {translated(event.message)}"
-            self._console.print(Text(text, style="yellow"))
+            self._console.print(Text(_clean(text), style="yellow"))
             return
         if isinstance(event, ChangeStarted) and event.check:
             text = sentence(event, verbose=False)
-            self._console.print(Text(f"{event.node}: {text}"), highlight=False)
+            self._console.print(Text(_clean(f"{event.node}: {text}")), highlight=False)
         with self._guard:
             row = self._rows.setdefault(event.node, _Row())
             match event:

@@ -32,6 +32,14 @@ def rehearse(
             help="Only on these nodes: names or patterns, with commas.",
         ),
     ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="PLAYBOOK",
+            help="Rehearse as if lab.yaml named this playbook, too.",
+        ),
+    ] = None,
     show: Annotated[
         bool, typer.Option("--list", help="List the sections, and rehearse nothing.")
     ] = False,
@@ -51,28 +59,33 @@ def rehearse(
 
     Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
     """
+    from labctl.cli.files import expect, put
     from labctl.cli.rehearsed import print_rehearsal, print_sections
     from labctl.rehearsal.sections import discover
     from labctl.report import junit as junit_xml
-    from labctl.state import write
 
     with_json(context, as_json)
+    expect(junit, html)
     password = ask_password(ask_sudo_password and not show)
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
         if show:
-            print_sections(context.obj, lab, discover(lab))
-            return
-        from labctl.rehearsal.run import rehearse as run
+            found = discover(lab, names(extra))
+        else:
+            from labctl.rehearsal.run import rehearse as run
 
-        rehearsal = run(lab, limit or (), names(sections))
+            rehearsal = run(lab, limit or (), names(sections), names(extra))
+    if show:
+        print_sections(context.obj, lab, found)
+        return
     from labctl.rehearsal.page import page
 
-    if junit is not None:
-        write(junit, junit_xml(rehearsal.reports))
     place = html or lab.workspace.rehearsal
-    write(place, page(rehearsal, lab.workspace.templates))
     print_rehearsal(context.obj, rehearsal, place.absolute())
+    if junit is not None:
+        lost = {r.node: r.error.message for r in rehearsal.results if r.error}
+        put(junit, junit_xml(rehearsal.reports, lost))
+    put(place, page(rehearsal, lab.workspace.templates))
     if not rehearsal.ok:
         errors = [result.error.exit_code for result in rehearsal.results if result.error]
         raise typer.Exit(max(errors, default=1))

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from labctl.cli.errors import as_json, lines, printable
+from labctl.cli.alike import Said, tell
+from labctl.cli.errors import as_json, printable
 from labctl.cli.language import _, translated
-from labctl.cli.summary import print_table, shortened
+from labctl.cli.summary import failed, print_table, shortened
 
 if TYPE_CHECKING:
     from labctl.cli.context import Globals
@@ -56,14 +57,9 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
         return
     heads = [_("section"), *(result.node for result in rehearsal.results)]
     print_table(heads, [_row(section, rehearsal.results) for section in rehearsal.sections])
-    for result in rehearsal.results:
-        if result.error is not None:
-            typer.echo()
-            for index, line in enumerate(lines(result.error)):
-                typer.secho(line, fg="red" if index == 0 else None)
-    for report in rehearsal.reports:
-        for check in report.failed:
-            _failure(report, check)
+    tell(failed(rehearsal.results))
+    reports = rehearsal.reports
+    tell(_failure(report, check) for report in reports for check in report.failed)
     _not_applicable(rehearsal)
     typer.echo(f"\n{translated(rehearsal.verdict)}")
     typer.echo(_("page: {}").format(page))
@@ -86,29 +82,28 @@ def _cell(section: str, result: Result[NodeReport]) -> str:
     return " ".join(part for part in (*parts, seconds) if part)
 
 
-def _failure(report: NodeReport, check: Check) -> None:
-    typer.echo()
-    what = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
-    typer.secho(f"{report.node}: {what}", fg="red")
-    for line in shortened(translated(check.message).splitlines()):
-        typer.echo(f"  | {printable(line)}")
+def _failure(report: NodeReport, check: Check) -> Said:
+    rest = [f"  | {printable(x)}" for x in shortened(translated(check.message).splitlines())]
     left = len(check.telling) - _LAST_COMMANDS
     if left > 0:
         before = _("… {} commands before these are in --json and on the page …").format(left)
-        typer.echo(f"  {before}")
+        rest.append(f"  {before}")
     for ran in check.telling[-_LAST_COMMANDS:]:
-        _ran(report.node, ran)
+        rest += _ran(report.node, ran)
+    head = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
+    return Said(report.node, head, tuple(rest))
 
 
-def _ran(node: str, ran: Ran) -> None:
+def _ran(node: str, ran: Ran) -> list[str]:
     where = f"{ran.node}: " if ran.node != node else ""
     code = _("did not end") if ran.exit_code is None else _("exit code {}").format(ran.exit_code)
     first, *more = [printable(line) for line in ran.command.splitlines() or [""]]
     command = first + (" …" if more else "")
-    typer.echo(f"  {where}{'#' if ran.root else '$'} {command}   ({code})")
-    if ran.exit_code != 0:
-        for line in (ran.out + ran.err).splitlines()[-_LAST_LINES:]:
-            typer.echo(f"      {printable(line)}")
+    said = (ran.out + ran.err).splitlines()[-_LAST_LINES:] if ran.exit_code != 0 else []
+    return [
+        f"  {where}{'#' if ran.root else '$'} {command}   ({code})",
+        *(f"      {printable(line)}" for line in said),
+    ]
 
 
 def _not_applicable(rehearsal: Rehearsal) -> None:
@@ -148,4 +143,4 @@ def _result(result: Result[NodeReport]) -> dict[str, Any]:
 
 
 def _json(data: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(data) + "\n")

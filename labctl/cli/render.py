@@ -33,14 +33,14 @@ def render(
 ) -> None:
     """Print the Vagrantfile that `up` would use."""
     from labctl.bringup import vagrantfile
+    from labctl.cli.files import put
     from labctl.cli.provisioning import CHANGES_FOUND
-    from labctl.state import write
 
     with sink(context) as emit:
         lab = open_lab(context, emit, given(nodes, provider, memory, cpus, toolchain))
         text = vagrantfile(lab, lab.likely_provider)
     if output is not None:
-        write(output, text)
+        put(output, text)
     if diff:
         path = lab.workspace.vagrantfile
         old = path.read_text("utf-8") if path.is_file() else ""

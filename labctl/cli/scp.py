@@ -59,7 +59,7 @@ def scp(
 
     labctl scp docker-node1:/etc/hosts .
 
-    labctl scp labs/ all:/home/chapter5
+    labctl scp labs/. all:/home/chapter5
 
     NODE is a name, a pattern such as 'docker-node*', or all. A relative path begins in the login
     user's home. What is copied goes into the last PLACE if that is a folder, and becomes it if not.

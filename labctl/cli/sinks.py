@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol
 
+from labctl.cli.context import is_terminal
 from labctl.cli.errors import printable
 from labctl.cli.language import _, translated
 from labctl.events import (
@@ -40,13 +42,17 @@ def choose(*, as_json: bool, verbose: bool) -> Iterator[Sink]:
     """Yield the sink that suits the terminal and the options."""
     if as_json:
         yield JsonLines()
-    elif sys.stderr.isatty() and not verbose:
+    elif is_terminal(sys.stderr) and os.environ.get("TERM") not in _DUMB and not verbose:
         from labctl.cli.live import LiveTable
 
         with LiveTable() as table:
             yield table
     else:
         yield PlainLines(verbose=verbose)
+
+
+_DUMB = ("dumb", "unknown")
+"""Terminals on which nothing can be drawn in place, such as a shell within an editor."""
 
 
 class JsonLines:
@@ -56,7 +62,7 @@ class JsonLines:
         self._guard = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        line = json.dumps({"event": type(event).__name__, **asdict(event)}, ensure_ascii=False)
+        line = json.dumps({"event": type(event).__name__, **asdict(event)})
         with self._guard:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labctl.cli.context import open_lab
+from labctl.cli.context import is_terminal, open_lab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def ssh(
     if program is None:
         raise typer.Exit(without_client(lab, name, command))
     config = configuration(lab, name)
-    terminal = ["-t"] if command and sys.stdin.isatty() and sys.stdout.isatty() else []
+    terminal = ["-t"] if command and is_terminal(sys.stdin) and is_terminal(sys.stdout) else []
     line = [program, "-F", str(config), *terminal, name, *([command] if command else [])]
     if os.name == "nt":  # where exec would give the prompt back while ssh still runs
         raise typer.Exit(subprocess.run(line, check=False).returncode)
@@ -91,25 +91,15 @@ def configuration(lab: Lab, name: str) -> Path:
     Raises:
         RemoteError: the node's host key is not known yet, and it cannot be asked for it.
     """
-    from labctl.errors import MachineError
-    from labctl.state import write
-
-    workspace = lab.workspace
-    workspace.make()
+    lab.workspace.make()
     if lab.hostkeys.get(name) is None:  # ssh will only speak with a node whose key is recorded
         with lab.remote(name) as remote:
             remote.call("true")
-    wanted = lab.target(name).config(workspace.known_hosts)
-    path = workspace.ssh_config
-    if not path.is_file() or wanted not in path.read_text("utf-8"):
-        entries = []
-        for node in lab.roster.names:
-            try:
-                entries.append(lab.target(node).config(workspace.known_hosts))
-            except MachineError:
-                continue  # this one was never brought up
-        write(path, "\n".join(entries))
-    return path
+    wanted = lab.target(name).config(lab.workspace.known_hosts)
+    path = lab.workspace.ssh_config
+    if path.is_file() and wanted in path.read_text("utf-8"):
+        return path
+    return lab.write_ssh_config()
 
 
 def without_client(lab: Lab, name: str, command: str) -> int:

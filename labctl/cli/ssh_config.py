@@ -30,6 +30,7 @@ def ssh_config(
         lab = open_lab(context, emit)
         targets = [lab.target(name) for name in lab.select(limit or ())]
     if path:
-        typer.echo(lab.workspace.ssh_config)
+        file = lab.workspace.ssh_config
+        typer.echo(file if file.is_file() else lab.write_ssh_config())
         return
     typer.echo("\n".join(target.config(lab.workspace.known_hosts) for target in targets), nl=False)

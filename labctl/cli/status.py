@@ -42,11 +42,14 @@ def status(
         if prune:
             _prune(every)
         if every:
-            print_labs(context.obj, status_of_all(emit))
-            return
-        lab = open_lab(context, emit)
-        rows = look(lab, limit or ())
-    print_status(context.obj, rows, registry_of(lab))
+            labs = status_of_all(emit)
+        else:
+            lab = open_lab(context, emit)
+            rows = look(lab, limit or ())
+    if every:
+        print_labs(context.obj, labs)
+    else:
+        print_status(context.obj, rows, registry_of(lab))
 
 
 def _prune(every: bool) -> None:

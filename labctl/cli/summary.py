@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from labctl.cli.alike import Said, tell
 from labctl.cli.columns import ljust, width
-from labctl.cli.errors import as_json, lines, printable
+from labctl.cli.errors import as_json, printable, told
 from labctl.cli.language import _, translated
 
 if TYPE_CHECKING:
@@ -32,13 +34,11 @@ def print_summary(
     rows = [_row(lab, result) for result in results]
     heads = ["node", "address", "engine", "compose", "changes", "checks", "result"]
     print_table(list(map(_, heads)), rows)
-    for result in results:
-        if result.error is not None:
-            typer.echo()
-            for index, line in enumerate(lines(result.error)):
-                typer.secho(line, fg="red" if index == 0 else None)
-        elif result.value and result.value.report:
-            _failures(result.value.report)
+    reports = [result.value.report for result in results if result.value and result.value.report]
+    tell(failed(results))
+    tell(one for report in reports for one in _failures(report))
+    for report in reports:
+        _skipped(report)
     if not check and all(_succeeded(result) for result in results):
         first = results[0].node
         line = _("next: labctl ssh {}    labctl scp FILE {}:    labctl status").format(first, first)
@@ -71,18 +71,29 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
     ]
 
 
-def _failures(report: NodeReport) -> None:
+def failed(results: Sequence[Result[Any]]) -> Iterator[Said]:
+    """Yield the errors of the nodes that have one."""
+    for result in results:
+        if result.error is not None:
+            head, *rest = told(result.error)
+            yield Said(result.error.node, head, tuple(rest))
+
+
+def _failures(report: NodeReport) -> Iterator[Said]:
     for check in report.failed:
-        typer.echo()
-        what = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
-        typer.secho(f"{report.node}: {what}", fg="red")
-        typer.echo(_("  in {}").format(check.name))
-        for line in shortened(translated(check.message).splitlines()):
-            typer.echo(f"  | {printable(line)}")
-    skipped = [check for check in report.checks if check.outcome == "skipped"]
-    for check in skipped:
-        what = f"{check.section}: {translated(check.title)}: {_('skipped')}"
-        typer.echo(f"{report.node}: {what}: {translated(check.message)}")
+        message = shortened(translated(check.message).splitlines())
+        yield Said(
+            report.node,
+            f"{check.section}: {translated(check.title)}: {_(check.outcome)}",
+            (_("  in {}").format(check.name), *(f"  | {printable(line)}" for line in message)),
+        )
+
+
+def _skipped(report: NodeReport) -> None:
+    for check in report.checks:
+        if check.outcome == "skipped":
+            what = f"{check.section}: {translated(check.title)}: {_('skipped')}"
+            typer.echo(f"{report.node}: {what}: {translated(check.message)}")
 
 
 def shortened(lines: list[str]) -> list[str]:
@@ -128,11 +139,10 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
         if options.as_json:
             data: dict[str, Any] = {"event": "result", "node": result.node, "ok": result.ok}
             _json(data | ({"error": as_json(result.error)} if result.error else {}))
-        elif result.error:
-            for line in lines(result.error):
-                typer.echo(line, err=True)
-        else:
+        elif result.ok:
             typer.echo(done.format(result.node))
+    if not options.as_json:
+        tell(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]
     if codes:
         raise typer.Exit(max(codes))
@@ -156,8 +166,9 @@ def print_status(
         ],
     )
     if registry is not None:
-        login = f"user {registry.user}, password {registry.password}"
-        typer.echo(f"\nregistry: {registry.address}  {login}")
+        line = _("registry: {}  user {}, password {}")
+        said = line.format(registry.address, registry.user, registry.password)
+        typer.echo(f"\n{said}")
 
 
 def print_labs(options: Globals, labs: list[LabStatus]) -> None:
@@ -180,7 +191,7 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
 
 
 def _json(data: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(data) + "\n")
 
 
 def print_table(heads: list[str], rows: list[list[str]]) -> None:

@@ -35,8 +35,9 @@ def up(
     """Bring the lab up: machines, Docker, checks.
 
     Machines that run already are only provisioned, and what is as it should be is left alone, so
-    the command can be repeated at any time. Flags are remembered for the commands that follow, as
-    far as lab.yaml does not say otherwise.
+    the command can be repeated at any time. What --nodes, --provider, --memory, --cpus and
+    --toolchain say is remembered for the commands that follow, as far as lab.yaml does not say
+    otherwise.
     """
     from labctl import operations
 

@@ -19,6 +19,14 @@ def register(app: typer.Typer) -> None:
 def verify(
     context: typer.Context,
     only: Only = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="PLAYBOOK",
+            help="Verify as if lab.yaml named this playbook, too.",
+        ),
+    ] = None,
     limit: Limit = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
@@ -31,14 +39,17 @@ def verify(
     The checks use the node as a student would: containers run, images are pulled, names resolve.
     """
     from labctl import operations
+    from labctl.cli.files import expect, put
     from labctl.report import junit as junit_xml
-    from labctl.state import write
 
     with_json(context, as_json)
+    expect(junit)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
-        results = operations.verify(lab, limit or (), names(only))
+        results = operations.verify(lab, limit or (), names(only), names(extra))
     if junit is not None:
-        write(junit, junit_xml([r.value.report for r in results if r.value and r.value.report]))
+        reports = [r.value.report for r in results if r.value and r.value.report]
+        lost = {r.node: r.error.message for r in results if r.error}
+        put(junit, junit_xml(reports, lost))
     finish(context, lab, results)

@@ -44,7 +44,7 @@ class HostKeys:
         """Record the key of a node, in place of any that stood there.
 
         Raises:
-            StateError: another process holds the file, or it cannot be locked.
+            StateError: another process holds the file, or it cannot be locked or written.
         """
         with self._alone():
             lines = [line for line in self._lines() if line.split(" ")[0] != name]
@@ -54,7 +54,7 @@ class HostKeys:
         """Take a node's key out, because the node is gone.
 
         Raises:
-            StateError: another process holds the file, or it cannot be locked.
+            StateError: another process holds the file, or it cannot be locked or written.
         """
         if self.get(name) is None:
             return
@@ -94,5 +94,11 @@ class HostKeys:
             new.touch(mode=0o600)
             new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
             new.replace(self.path)
+        except OSError as error:
+            raise StateError(
+                f"{self.path} cannot be written: {error.strerror or error}",
+                hint="make room on that disk, or let the folder be yours",
+            ) from error
         finally:
-            new.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)

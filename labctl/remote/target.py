@@ -68,9 +68,12 @@ class Target:
 
 
 def _word(text: str) -> str:
-    """Return a path as one argument of ssh_config, where quotes hold blanks and %% is one %."""
+    """Return a path as one argument of ssh_config.
+
+    Quotes hold blanks, and an apostrophe, which by itself would begin a quotation; %% is one %.
+    """
     text = text.replace("%", "%%")
-    return f'"{text}"' if re.search(r"\s", text) else text
+    return f'"{text}"' if re.search(r"[\s']", text) else text
 
 
 def parse_config(text: str) -> list[Target]:

@@ -15,7 +15,7 @@ from labctl.fanout import Result, each
 from labctl.transfer.fetching import NodeSource
 from labctl.transfer.folder import FolderSink
 from labctl.transfer.member import Source
-from labctl.transfer.place import Place, parse_all
+from labctl.transfer.place import Place, expanded, parse_all
 from labctl.transfer.sending import NodeSink
 from labctl.transfer.tree import Tree, expand
 
@@ -124,7 +124,8 @@ def _fetch(
     """Copy from nodes to this machine; from several nodes, each into a folder of its name."""
     nodes = list(dict.fromkeys(node for source in sources for node in source.nodes))
     several_nodes = len(nodes) > 1
-    if several_nodes and not Path(path).expanduser().is_dir():
+    folder = Path(expanded(path))
+    if several_nodes and not folder.is_dir():
         raise UsageError(
             f"{path}: there is no such folder here",
             hint="files of several nodes go into a folder, in which each node gets one of its own",
@@ -137,7 +138,7 @@ def _fetch(
         with lab.remote(node) as origin:
             found = [_source(origin, path, options, meter) for path in paths]
             if several_nodes:
-                own = Path(path).expanduser() / node
+                own = folder / node
                 try:
                     own.mkdir(exist_ok=True)
                 except OSError as error:

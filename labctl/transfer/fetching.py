@@ -77,8 +77,8 @@ class NodeSource:
         arguments = ("-L" if self._follow else "", "yes" if measure else "", self._asked.path)
         command, opening = self._remote.script(script, *arguments, root=self._sudo)
         status, out, words = self._remote.call(command, opening)
-        if self._sudo and status != 0 and words.startswith(b"sudo:"):
-            raise self._remote.sudo_refused(words)
+        if self._sudo:
+            words = self._remote.own_words(words, status)
         if status != 0:
             raise failure(words, status, self._remote.name, sudo=self._sudo)
         fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
@@ -100,11 +100,12 @@ class NodeSource:
         """Tell whether the node may mean this by what it was asked for."""
         if kind == "contents":
             return keep == ""
+        if kind not in ("file", "folder") or "/" in keep or keep in ("", ".", ".."):
+            return False
         wanted = self._asked.path.rpartition("/")[2]
-        fits = keep == wanted or (
+        return keep == wanted or (
             _PATTERN.search(wanted) is not None and fnmatch.fnmatchcase(keep, wanted)
         )
-        return kind in ("file", "folder") and fits and "/" not in keep and keep not in ("", "..")
 
     def _strange(self, shown: str) -> TransferError:
         return TransferError(f"the node answered something else than {shown}", node=self.node)
@@ -135,6 +136,8 @@ class NodeSource:
             if problem is not None and not stream.at_end:
                 raise problem  # ours; the node would go on sending
             status, words = stream.end()
+        if self._sudo:
+            words = self._remote.own_words(words, status)
         # 1 says that a file changed while it was read, as a log does.
         if status not in (0, 1):
             raise failure(words, status, self.node, sudo=self._sudo) from problem

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from labctl.errors import TransferError
 from labctl.transfer.member import Kind, Root, Source
-from labctl.transfer.stage import Stage, temporary
+from labctl.transfer.place import expanded
+from labctl.transfer.stage import Stage, check_for_windows, temporary
 
 
 class FolderSink:
@@ -23,7 +24,7 @@ class FolderSink:
 
     def __init__(self, path: str, *, windows: bool = os.name == "nt") -> None:
         self._slash = path.endswith(("/", "\\") if windows else "/")
-        self._path = Path(path).expanduser()
+        self._path = Path(expanded(path))
         self._windows = windows
 
     def take(self, source: Source, moved: Callable[[int], None], *, into: bool) -> int:
@@ -43,6 +44,9 @@ class FolderSink:
         """
         try:
             at, name = self._where(source.roots, into)
+            if self._windows and not name:
+                for root in source.roots:
+                    check_for_windows(root.name)  # "..\x" and "C:\x" lead elsewhere
             with temporary(at) as folder:
                 count = 0
                 stage = Stage(folder, windows=self._windows, moved=moved)

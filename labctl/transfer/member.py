@@ -12,7 +12,8 @@ BLOCK = 1 << 18
 """Bytes that are read or sent at once: enough that Python's share per byte does not count."""
 
 STAGE = ".labctl-scp."
-"""How the names of temporary folders begin, here and on nodes; the maker's process id follows."""
+"""How the names of temporary folders begin, here and on nodes. The maker's host name and process id
+follow, with dots behind them."""
 
 Bytes = bytes | bytearray | memoryview
 

@@ -7,6 +7,7 @@ a node only where a node of the lab, a pattern that fits some, or ``all`` stands
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,17 @@ class NodePath:
         if text.startswith("/") and not home:
             return cls(path or "/", slash)
         return cls(f"./{path.lstrip('/')}" if path else ".", slash, user)
+
+
+def expanded(path: str) -> str:
+    """Return a path of this machine, with the home that a ``~`` at its beginning means.
+
+    A file that is called so is meant itself, such as the ``~$labs.docx`` beside a file that Word
+    has open.
+    """
+    if path.startswith("~") and not os.path.lexists(path):
+        return os.path.expanduser(path)  # noqa: PTH111 (Path's raises where there is no such user)
+    return path
 
 
 def parse(

@@ -61,10 +61,11 @@ RECEIVE = (
     _OPENING
     + _MOVE
     + """\
-# PATH MUST OWNER STAGE END, then KIND NAME of each root; MUST is "folder" where PATH has to be one.
+# PATH MUST OWNER ONLY STAGE END, then KIND NAME of each root. MUST is "folder" where PATH has to be
+# one; ONLY is "new" where root too may replace nothing.
 # Answers on stdout: "ready", and "done" in the end; or "denied new", or "denied old" where
 # something would be replaced. The tar stream is read in between.
-path=$1 must=$2 owner=$3 prefix=$4 end=$5; shift 5
+path=$1 must=$2 owner=$3 only=$4 prefix=$5 end=$6; shift 6
 exec 3>&1 1>&2
 denied() { printf 'denied %s\\n' "$1" >&3; exit 0; }
 reach() { # end with "denied" where the folder $1 may only be out of sight
@@ -94,21 +95,38 @@ fi
 [ -x "$at" ] || denied new
 cd "$at" || exit 1
 # Root is only stopped by what mktemp says better, such as a file system that is read-only.
-if [ ! -w . ] && [ "$(id -u)" -ne 0 ]; then
-  state=new index=2
+barred=
+[ -w . ] || [ "$(id -u)" -eq 0 ] || barred=yes
+if [ -n "$barred$only" ]; then
+  state=new kind=
   for word in "$@"; do
-    [ "$word" != contents ] || state=old
-    [ $((index % 2)) -eq 0 ] || [ ! -e "./${name:-$word}" ] || state=old
-    index=$((index + 1))
+    if [ -z "$kind" ]; then kind=$word; continue; fi
+    kind=
+    # The name of a content is empty: it goes into ./ itself, over what is in there.
+    if [ -e "./${name:-$word}" ] || [ -L "./${name:-$word}" ]; then state=old; fi
   done
-  denied "$state"
+  if [ -n "$barred" ] || [ "$state" = old ]; then denied "$state"; fi
 fi
+host=$(uname -n)
+case $host in
+*[!A-Za-z0-9-]*) host=$(printf '%s\n' "$host" | tr -c 'A-Za-z0-9\n' -) ;;
+esac
 for old in ./"$prefix"*; do # of copies that were killed
-  maker=${old#./"$prefix"}; maker=${maker%%.*}
-  case $maker in '' | *[!0-9]*) continue ;; esac
-  [ ! -d "$old" ] || [ -L "$old" ] || [ -e "/proc/$maker" ] || rm -rf "$old"
+  [ -d "$old" ] && [ ! -L "$old" ] || continue
+  maker=${old#./"$prefix"}
+  case $maker in
+  "$host".[0-9]*.*)
+    maker=${maker#*.}; maker=${maker%%.*}
+    case $maker in *[!0-9]*) continue ;; esac
+    [ ! -e "/proc/$maker" ] || continue ;;
+  *.[0-9]*.*) # another machine's, in a folder that both have
+    made=$(stat -c %Y "$old" 2>/dev/null) || continue
+    [ $(($(date +%s) - made)) -gt 86400 ] || continue ;;
+  *) continue ;;
+  esac
+  rm -rf "$old"
 done
-stage=$(mktemp -d "./$prefix$$.XXXXXXXX") || exit 1
+stage=$(mktemp -d "./$prefix$host.$$.XXXXXXXX") || exit 1
 clean() { rm -rf "$stage" 2>/dev/null || { chmod -R u+rwx "$stage"; rm -rf "$stage"; }; }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM PIPE

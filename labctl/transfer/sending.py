@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.errors import SudoRefused, TransferError
 from labctl.remote.connect import WINDOW
+from labctl.remote.session import MARK
 from labctl.transfer import scripts
 from labctl.transfer.member import STAGE, Bytes, Kind, Root, Source
 from labctl.transfer.place import NodePath
@@ -69,14 +70,18 @@ class NodeSink:
         arguments = self._arguments(source.roots, into)
         answer, count = self._attempt(source, moved, arguments, root=self._sudo)
         if answer == "denied new" and not self._sudo:
+            # The user may have seen nothing there because of a folder that only root looks into.
+            arguments = self._arguments(source.roots, into, only="new")
             try:
                 answer, count = self._attempt(source, moved, arguments, root=True)
             except SudoRefused as error:
                 raise self._denied("and may not become root either", error.details) from error
-            user = self._remote.target.user or "the login user"
-            self._notice(
-                f"{user} may not write to {self._shown}: copied as root, and {user} owns the copy"
-            )
+            if answer == "done":
+                user = self._remote.target.user or "the login user"
+                self._notice(
+                    f"{user} may not write to {self._shown}: copied as root, "
+                    f"and {user} owns the copy"
+                )
         if answer == "denied old":
             raise self._denied("where it would replace something", "")
         if answer != "done":
@@ -92,11 +97,11 @@ class NodeSink:
             details=details,
         )
 
-    def _arguments(self, roots: Sequence[Root], into: bool) -> list[str]:
+    def _arguments(self, roots: Sequence[Root], into: bool, only: str = "") -> list[str]:
         file_into = self._path.slash and any(root.kind is Kind.FILE for root in roots)
         nameless = any(not root.name for root in roots)
         must = "folder" if into or file_into or (nameless and len(roots) > 1) else ""
-        words = [self._path.path, must, self._owner, STAGE, END]
+        words = [self._path.path, must, self._owner, only, STAGE, END]
         for root in roots:
             # A folder's content may become a folder that does not exist yet, as with cp.
             words += [root.kind if root.name else "contents", root.name]
@@ -109,7 +114,7 @@ class NodeSink:
         command, opening = self._remote.script(script, *arguments, root=root)
         with self._remote.channel(command) as channel:
             channel.settimeout(STALL)
-            stream = _Stream(channel)
+            stream = _Stream(channel, root=root)
             count = 0
             try:
                 if opening:
@@ -130,8 +135,8 @@ class NodeSink:
             status, words = stream.end()
         if status == 0 and answer == "done":
             return answer, count
-        if root and words.startswith(b"sudo:"):
-            raise self._remote.sudo_refused(words)
+        if root:
+            words = self._remote.own_words(words, status)
         raise failure(words, status, self._remote.name, sudo=self._sudo)
 
 
@@ -157,10 +162,16 @@ class _NodeSpoke(Exception):
 
 
 class _Stream:
-    """The three streams of a channel, of which none may wait for another."""
+    """The three streams of a channel, of which none may wait for another.
 
-    def __init__(self, channel: Any) -> None:
+    Parameters:
+        channel: the channel.
+        root: whether a script of root runs there, before whose words sudo may have its own.
+    """
+
+    def __init__(self, channel: Any, *, root: bool) -> None:
         self._channel = channel
+        self._root = root
         self._out = b""
         self._err = bytearray()
 
@@ -178,7 +189,8 @@ class _Stream:
         while self._channel.recv_stderr_ready():
             self._err += self._channel.recv_stderr(WINDOW)
         # tar goes on reading after a full disk, to the bitter end; a warning is no reason to stop.
-        if b": Cannot " in self._err or b": Wrote only " in self._err:
+        said = self._err.partition(MARK)[2] if self._root else self._err
+        if b": Cannot " in said or b": Wrote only " in said:
             raise _NodeSpoke
 
     def line(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from labctl.transfer.member import STAGE, Kind, Member
 
 _STALE = 86400.0
 """Seconds after which a temporary folder is one of a copy that was killed."""
+
+_MAKER = re.compile(r"([A-Za-z0-9-]*)\.([0-9]+)\.")
 
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]\Z')
@@ -49,7 +52,8 @@ class Stage:
         """
         where = self._where(member.root, member.path)
         if self._windows:
-            _check_for_windows(member)
+            for name in member.path:
+                check_for_windows(name)
         try:
             if member.kind is Kind.FOLDER:
                 os.mkdir(where, 0o700)  # noqa: PTH102
@@ -102,12 +106,13 @@ class Stage:
 def temporary(at: Path) -> Iterator[Path]:
     """Make a temporary folder in the folder `at`, and remove it in the end.
 
-    What killed copies left there goes too.
+    What killed copies left there goes too; what another machine made in a folder that both have,
+    once it is a day old.
     """
     for old in at.glob(f"{STAGE}*"):
         if not old.is_symlink() and _dead(old):
             _remove(old)
-    folder = Path(tempfile.mkdtemp(prefix=f"{STAGE}{os.getpid()}.", dir=at))
+    folder = Path(tempfile.mkdtemp(prefix=f"{STAGE}{_host()}.{os.getpid()}.", dir=at))
     try:
         yield folder
     finally:
@@ -116,18 +121,24 @@ def temporary(at: Path) -> Iterator[Path]:
 
 def _dead(folder: Path) -> bool:
     """Tell whether no copy is at work in a temporary folder."""
-    pid = folder.name.removeprefix(STAGE).partition(".")[0]
-    if not pid.isdecimal():
+    maker = _MAKER.match(folder.name.removeprefix(STAGE))
+    if maker is None:
         return False
-    if os.name == "nt":  # where asking whether a process lives would end it
-        return folder.stat().st_mtime < time.time() - _STALE
+    host, pid = maker.groups()
     try:
+        if os.name == "nt" or host != _host():  # Windows ends the process that one asks for
+            return folder.stat().st_mtime < time.time() - _STALE
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
         pass
     return False
+
+
+def _host() -> str:
+    """Return this machine's name as it stands in the name of a file."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
 
 
 def _remove(folder: Path) -> None:
@@ -139,12 +150,14 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_for_windows(member: Member) -> None:
-    for name in member.path:
-        if _RESERVED.fullmatch(name) or _FORBIDDEN.search(name):
-            raise TransferError(
-                f"Windows cannot hold the name {name!r}", hint="rename it on the node"
-            )
+def check_for_windows(name: str) -> None:
+    """Refuse the name of a file that Windows cannot hold, or would take for a path.
+
+    Raises:
+        TransferError: it is such a name.
+    """
+    if _RESERVED.fullmatch(name) or _FORBIDDEN.search(name):
+        raise TransferError(f"Windows cannot hold the name {name!r}", hint="rename it on the node")
 
 
 def _twice(member: Member) -> TransferError:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from labctl.errors import TransferError, UsageError
 from labctl.transfer.member import BLOCK, Bytes, Kind, Member, Root, link_stays
+from labctl.transfer.place import expanded
 
 WINDOWS = os.name == "nt"
 
@@ -26,7 +27,7 @@ def expand(pattern: str) -> list[str]:
     Raises:
         UsageError: there is none.
     """
-    path = str(Path(pattern).expanduser()) if pattern.startswith("~") else pattern
+    path = expanded(pattern)
     if os.path.lexists(path):
         return [path]
     found = sorted(glob.glob(path))  # noqa: PTH207 (an absolute pattern is no Path's)

@@ -36,11 +36,13 @@ class Sshd:
         folder: takes its keys, its configuration and its log.
         command: what every session runs instead of what was asked for, as `ForceCommand` has it;
             it finds that in SSH_ORIGINAL_COMMAND.
+        more: further lines of its configuration.
     """
 
     folder: Path
     command: str = ""
     ports: tuple[int, ...] = ()
+    more: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -81,6 +83,7 @@ class Sshd:
             # do anything, such as take half a second or print something.
             "SetEnv SHLVL=2",
             *([f"ForceCommand {self.command}"] if self.command else []),
+            *self.more,
         ]
         config = self.folder / "sshd_config"
         config.write_text("\n".join(lines) + "\n", "utf-8")

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from labctl.cli.exec import run
+from labctl.errors import RemoteError
+from tests.integration.sshd import Sshd
+
 # The commands by themselves: which others there are is no matter here.
 LABCTL = """
 import sys
@@ -118,6 +122,54 @@ def test_exec_runs_everywhere_and_names_the_node_before_each_line(labctl: Labctl
 
 def test_exec_on_one_node_ends_with_its_exit_code(labctl: Labctl) -> None:
     labctl("exec", "--limit", "docker-node3", "exit 5", code=5)
+
+
+def process(labctl: Labctl, *words: str, stdout: int) -> subprocess.Popen[bytes]:
+    """Start the whole of labctl."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "labctl.cli.main", "-C", str(labctl.lab), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=labctl.environment,
+    )
+
+
+@pytest.mark.parametrize("where", [[], ["--sudo"], ["--limit", "docker-node1"]])
+def test_exec_ends_quietly_when_nobody_reads_on(labctl: Labctl, where: list[str]) -> None:
+    line = "while echo line; do sleep 0.01; done"
+    running = process(labctl, "exec", *where, line, stdout=subprocess.PIPE)
+    with running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        assert running.stdout.readline().endswith(b"| line\n")
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait(60) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
+def test_exec_says_once_that_its_output_cannot_be_written(labctl: Labctl) -> None:
+    with Path("/dev/full").open("wb") as full:
+        running = process(labctl, "exec", "echo line", stdout=full.fileno())
+        with running:
+            assert running.stderr is not None
+            said = running.stderr.read().decode()
+            assert running.wait(60) != 0
+    assert said.count("the output cannot be written: No space left on device") == 1
+    assert "connection" not in said
+
+
+def test_a_node_that_goes_down_under_a_command_is_no_exit_code(sshd: Sshd) -> None:
+    out: list[bytes] = []
+    err: list[bytes] = []
+    with sshd.remote() as remote:
+        assert run(remote, "echo 1; kill -9 $$", out.append, err.append, root=False) == 255
+        with pytest.raises(RemoteError, match="connection broke") as caught:
+            # What serves this session on the node.
+            run(remote, "echo 2; sleep 1; kill -9 $PPID; sleep 5", out.append, err.append, root=False)
+        assert caught.value.hint
+    assert b"".join(out) == b"1\n2\n"
 
 
 def test_exec_as_json(labctl: Labctl) -> None:

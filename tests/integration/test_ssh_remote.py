@@ -231,12 +231,40 @@ def test_with_patience_a_node_may_come_late(
     server.stop()
 
 
+def test_what_sudo_has_to_say_before_a_script_is_not_the_script_s(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    folder = tmp_path_factory.mktemp("warns")
+    shell = folder / "shell"
+    shell.write_text(
+        "#!/bin/sh\necho 'sudo: unable to resolve host pc1' >&2\n"
+        'exec sh -c "${SSH_ORIGINAL_COMMAND#sudo -n }"\n'
+    )
+    shell.chmod(0o755)
+    server = Sshd(folder, command=str(shell))
+    server.start()
+    target = replace(server.target(), user="")
+    try:
+        with Remote(target, HostKeys(tmp_path / "known_hosts")) as remote:
+            assert remote.root.run("echo out; echo err >&2") == (0, b"out\n", b"err\n")
+            assert remote.root.run("echo more >&2; exit 3") == (3, b"", b"more\n")
+            remote.root.close()
+            code, out, err = remote.root.attempt("echo last >&2; kill -9 $$")
+            assert (code, out, err.splitlines()[0]) == (None, b"", b"last")
+            with pytest.raises(ProtocolError, match="0 of 1"):
+                exchange(remote, ["kill -9 0"])
+    finally:
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
         ("sudo: a password is required", "--ask-sudo-password"),
         ("sudo: a terminal is required to read the password", "--ask-sudo-password"),
         ("sudo: anna is not in the sudoers file", "right to run sudo"),
+        ("anna is not in the sudoers file", "right to run sudo"),
+        ("sh: sudo: not found", "right to run sudo"),
     ],
 )
 def test_a_user_who_may_not_become_root(

@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -28,6 +30,7 @@ from labctl.remote.hostkeys import HostKeys
 from labctl.remote.ssh import Remote
 from labctl.remote.target import Target
 from labctl.transfer.copying import Copied, Options, copy
+from labctl.transfer.fetching import NodeSource
 from labctl.transfer.folder import FolderSink
 from labctl.transfer.member import STAGE, Bytes, Kind, Member, Root
 from labctl.transfer.sending import NodeSink
@@ -340,6 +343,52 @@ def test_sources_that_cannot_be_had(scp: Scp, labs: Path, tmp_path: Path) -> Non
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
 
+def test_local_names_that_begin_with_a_tilde(
+    scp: Scp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Word leaves such a file beside one that it has open, and `*` takes it too."""
+    for folder in ("labs", "there", "here"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "labs")
+    for name in ("~$labs.docx", "~", "~root"):
+        (tmp_path / "labs" / name).write_text(name)
+    good(scp("~$labs.docx", "~", "~root", f"docker-node1:{tmp_path}/there"))
+    assert digests(tmp_path / "there") == digests(tmp_path / "labs")
+    monkeypatch.chdir(tmp_path / "here")
+    good(scp(f"docker-node1:{tmp_path}/there/~root", "~$copy"))
+    assert names(tmp_path / "here") == {"~$copy"}
+    with pytest.raises(UsageError, match="no such file"):
+        scp("~$none", "docker-node1:")
+    with pytest.raises(UsageError, match="no such folder"):
+        scp(f"all:{tmp_path}/there/~root", "~$none")
+
+
+class Named:
+    """A source with one empty file of some name."""
+
+    size = 0
+
+    def __init__(self, name: str) -> None:
+        self.roots = (Root(name, Kind.FILE),)
+        self.begun = False
+
+    def members(self) -> Iterator[Member]:
+        self.begun = True
+        yield Member(0, (), Kind.FILE, 0o644, 5)
+
+
+@pytest.mark.parametrize(
+    "name", ["..\\..\\x.bat", "C:\\Users\\x", "C:x", "a:stream", "..", "con", "end."]
+)
+def test_on_windows_no_name_of_a_node_leads_elsewhere(tmp_path: Path, name: str) -> None:
+    source = Named(name)
+    with pytest.raises(TransferError, match="Windows cannot hold"):
+        FolderSink(str(tmp_path), windows=True).take(source, lambda size: None, into=False)
+    assert not source.begun
+    FolderSink(str(tmp_path / "mine"), windows=True).take(source, lambda size: None, into=False)
+    assert names(tmp_path) == {"mine"}  # a name of the user's own is none of the node's
+
+
 class Breaking:
     """A source that goes wrong in the middle of its only file."""
 
@@ -422,15 +471,45 @@ def test_labctl_killed_during_a_copy(
 def test_what_killed_copies_left_is_cleaned_up(scp: Scp, labs: Path, tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
+    host = re.sub("[^A-Za-z0-9-]", "-", socket.gethostname())
+    old = time.time() - 2 * 86400
     there, here = tmp_path / "there", tmp_path / "here"
+    kept = {
+        f"{STAGE}{host}.{os.getpid()}.abc",
+        f"{STAGE}another.{dead.pid}.abc",  # by a machine that has this folder too, and works still
+        f"{STAGE}notes",
+        f"{STAGE}{host}.notes",
+    }
     for folder in (there, here):
-        (folder / f"{STAGE}{dead.pid}.abc" / "0").mkdir(parents=True)
-        (folder / f"{STAGE}{os.getpid()}.abc").mkdir()
-        (folder / f"{STAGE}notes").mkdir()
+        (folder / f"{STAGE}{host}.{dead.pid}.abc" / "0").mkdir(parents=True)
+        (folder / f"{STAGE}another.{dead.pid}.old").mkdir()
+        os.utime(folder / f"{STAGE}another.{dead.pid}.old", (old, old))
+        for name in kept:
+            (folder / name).mkdir()
     good(scp(labs / "a", f"docker-node1:{there}"))
     good(scp(f"docker-node1:{labs}/a", here))
     for folder in (there, here):
-        assert names(folder) == {"a", f"{STAGE}{os.getpid()}.abc", f"{STAGE}notes"}
+        assert names(folder) == {"a", *kept}
+
+
+def test_a_temporary_folder_tells_who_made_it(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines that share a folder remove each other's only by their age."""
+    host = re.sub("[^A-Za-z0-9-]", "-", socket.gethostname())
+    seen: list[str] = []
+    look = Breaking(lambda: seen.extend(path.name for path in tmp_path.glob(f"{STAGE}*")))
+    with sshd.remote() as remote:
+        NodeSink(remote, str(tmp_path), sudo=False, owner="", notice=print).take(
+            look, lambda size: None, into=False
+        )
+    FolderSink(str(tmp_path)).take(look, lambda size: None, into=False)
+    assert len(seen) == 2
+    assert all(re.fullmatch(rf"{STAGE}{host}\.[0-9]+\.[^.]+", name) for name in seen)
+    seen.clear()
+    monkeypatch.setattr(socket, "gethostname", lambda: "pc 1.lan/x")
+    FolderSink(str(tmp_path)).take(look, lambda size: None, into=False)
+    assert seen[0].startswith(f"{STAGE}pc-1-lan-x.")
 
 
 def test_two_copies_at_once_do_not_meet(scp: Scp, labs: Path, tmp_path: Path) -> None:
@@ -477,6 +556,7 @@ USER = """#!/bin/sh
 # Runs what is asked for as a user with no rights, and what is asked of sudo as root.
 case $SSH_ORIGINAL_COMMAND in
 "sudo -n "*) [ -e {folder}/no-sudo ] && {{ echo 'sudo: a password is required' >&2; exit 1; }}
+  [ ! -e {folder}/warns ] || echo 'sudo: unable to resolve host pc1: Cannot find it' >&2
   export SUDO_UID=65534 SUDO_GID=65534; exec sh -c "${{SSH_ORIGINAL_COMMAND#sudo -n }}" ;;
 esac
 exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$SSH_ORIGINAL_COMMAND"
@@ -504,7 +584,7 @@ class TestRights:
         server = Sshd(tmp_path / "sshd", command=str(self.shell))
         server.start()
         target = Target("n", "127.0.0.1", server.ports[0], "", (str(server.key),))
-        remote = Remote(target, HostKeys(tmp_path / "known_hosts"))
+        remote = self.remote = Remote(target, HostKeys(tmp_path / "known_hosts"))
 
         def make(path: Path, sudo: bool = False, owner: str = "") -> NodeSink:
             return NodeSink(
@@ -565,6 +645,78 @@ class TestRights:
         self.take(sink(folder / "a", sudo=True, owner="1:2"), labs / "b")
         assert ((folder / "a").stat().st_uid, (folder / "a").stat().st_gid) == (1, 2)
         assert not self.notices
+
+    def test_what_only_root_can_see_is_only_replaced_with_sudo(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        hidden = folder / "root"
+        (hidden / "labs").mkdir(parents=True)
+        hidden.chmod(0o550)
+        for name in ("a", "labs/a"):
+            (hidden / name).write_text("old")
+        for target, source in (
+            (hidden, labs / "a"),
+            (hidden / "a", labs / "b"),
+            (hidden, labs),
+            (hidden / "labs", labs / "a"),
+        ):
+            with pytest.raises(TransferError, match="would replace") as caught:
+                self.take(sink(target), source)
+            assert "--sudo" in caught.value.hint
+        with pytest.raises(TransferError, match="would replace"):
+            sink(hidden).take(Tree([f"{labs}/."]), lambda size: None, into=False)
+        assert names(hidden) == {"a", "labs", "labs/a"}
+        assert {path.read_text() for path in (hidden / "a", hidden / "labs" / "a")} == {"old"}
+        assert self.owners(hidden) == {0}
+        assert not self.notices
+        self.take(sink(hidden), labs / "b")  # something new
+        assert (hidden / "b").read_text() == "b"
+        assert len(self.notices) == 1
+        self.take(sink(hidden / "a", sudo=True), labs / "a")
+        assert (hidden / "a").read_text() == "a"
+
+    def test_a_link_that_leads_nowhere_is_something_old(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        (folder / "resolv.conf").symlink_to("../run/none")
+        (labs / "a").rename(labs / "resolv.conf")
+        for target in (folder, folder / "resolv.conf"):
+            with pytest.raises(TransferError, match="would replace"):
+                self.take(sink(target), labs / "resolv.conf")
+        assert (folder / "resolv.conf").is_symlink()
+
+    def test_a_content_may_become_a_folder_of_roots(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path
+    ) -> None:
+        sink(folder / "chapter5").take(Tree([f"{labs}/."]), lambda size: None, into=False)
+        assert digests(folder / "chapter5") == digests(labs)
+        with pytest.raises(TransferError, match="would replace"):
+            sink(folder).take(Tree([f"{labs}/."]), lambda size: None, into=False)
+
+    @pytest.mark.parametrize("name", ["contents", "file", "folder"])
+    def test_names_that_are_words_of_the_script_too(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path, name: str
+    ) -> None:
+        self.take(sink(folder), (labs / "a").rename(labs / name))
+        assert (folder / name).read_text() == "a"
+        self.take(sink(folder / "more"), labs.rename(labs.with_name(name)))
+        assert len(self.notices) == 2
+
+    def test_a_warning_of_sudo_is_no_refusal(
+        self, sink: Callable[..., NodeSink], folder: Path, labs: Path, tmp_path: Path
+    ) -> None:
+        (folder / "warns").touch()
+        self.take(sink(folder / "new", sudo=True), labs)
+        assert digests(folder / "new") == digests(labs)
+        self.take(sink(folder / "copy"), labs)
+        with pytest.raises(TransferError, match=r"^/.*No such file or directory$") as caught:
+            self.take(sink(folder / "none" / "x", sudo=True), labs)
+        assert "sudo" not in caught.value.details
+        with pytest.raises(TransferError, match="No such file or directory"):
+            NodeSource(self.remote, f"{folder}/none", follow=False, sudo=True)
+        found = NodeSource(self.remote, f"{folder}/new", follow=False, sudo=True)
+        FolderSink(str(tmp_path / "back")).take(found, lambda size: None, into=False)
+        assert digests(tmp_path / "back") == digests(labs)
 
     def test_without_sudo_it_says_what_is_missing(
         self, sink: Callable[..., NodeSink], folder: Path, labs: Path

@@ -19,6 +19,10 @@ from labctl.cli.columns import width
 from labctl.cli.sinks import sentence
 from labctl.errors import LabctlError, Problem, SpecError
 from labctl.events import ChangeStarted, Notice, Phase, PhaseEntered
+from labctl.rehearsal.page import page
+from labctl.report import junit
+from labctl.workspace import packaged
+from tests.unit.rehearsals import red
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -257,3 +261,13 @@ def test_a_name_that_is_a_word_is_left_alone(chinese: pytest.MonkeyPatch) -> Non
 def test_what_is_not_known_stays_as_it_is(chinese: pytest.MonkeyPatch) -> None:
     for text in ("", "Bringing machine up...", "{} {0} {x}", "a: b: c", "%s"):
         assert language.translated(text) == text
+
+
+def test_what_is_written_for_programs_and_colleagues_stays_english(
+    chinese: pytest.MonkeyPatch,
+) -> None:
+    shown = red()
+    page_of_it = page(shown, (packaged("templates"),))
+    assert "FAILED" in page_of_it.upper()
+    assert not CHINESE.search(page_of_it)
+    assert not CHINESE.search(junit([result.value for result in shown.results if result.value]))

@@ -21,7 +21,8 @@ from typer.main import get_command
 from labctl import __version__, fanout
 from labctl.cli import main as command_line
 from labctl.cli.context import PANELS, Globals
-from labctl.errors import ConnectFailed
+from labctl.errors import ConnectFailed, UsageError
+from labctl.fanout import Result
 from labctl.lab import Lab
 from labctl.machines.base import MachineState
 from labctl.remote.target import Target
@@ -345,7 +346,9 @@ class Gone(FakeRemote):
     """A node that does not answer."""
 
     def run(self, script: str) -> bytes:
-        raise ConnectFailed("10.0.0.2:22 does not answer", node=self.name, hint="is it up?")
+        raise ConnectFailed(
+            f"10.0.0.{self.name[-1]}:22 does not answer", node=self.name, hint="is it up?"
+        )
 
     def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
         self.run("")
@@ -375,6 +378,18 @@ def test_provision(run: Run, nodes: dict[str, FakeRemote]) -> None:
     ]
     assert "docker-node1: toy: set a" in done.err
     assert "next: labctl" in done.out
+
+
+@pytest.mark.parametrize(
+    "command", [("provision",), ("up", "--no-verify"), ("ssh-config", "--path")]
+)
+def test_plain_ssh_finds_existing_machines(
+    run: Run, nodes: dict[str, FakeRemote], command: tuple[str, ...]
+) -> None:
+    run(*command)
+    config = Path(".labctl/ssh_config").read_text("utf-8")
+    for node, host in (("docker-node1", "10.0.0.1"), ("docker-node2", "10.0.0.2")):
+        assert f"Host {node}\n  HostName {host}\n" in config
 
 
 def test_provision_again_changes_nothing_in_one_exchange(
@@ -418,6 +433,21 @@ def test_one_node_that_fails_is_named_and_the_other_finishes(
     assert results[1]["error"]["kind"] == "ConnectFailed"
 
 
+def test_what_fails_on_all_nodes_alike_is_explained_once(
+    run: Run, nodes: dict[str, FakeRemote]
+) -> None:
+    nodes |= {name: Gone(name) for name in nodes}
+    done = run("provision")
+    assert done.code == 1
+    assert [line for line in done.out.splitlines() if "answer" in line or "is it up?" in line] == [
+        "docker-node1: 10.0.0.1:22 does not answer",
+        "docker-node2: 10.0.0.2:22 does not answer",
+        "  hint: is it up?",
+    ]
+    results = [event for event in run("--json", "provision").events if event["event"] == "result"]
+    assert [result["error"]["hint"] for result in results] == ["is it up?"] * 2
+
+
 def test_bytes_of_a_node_do_not_end_the_run(run: Run, nodes: dict[str, FakeRemote]) -> None:
     nodes["docker-node1"].settings["a"] = "caf\udce9 \x1b[31m"
     done = run("provision", "--check")
@@ -448,6 +478,28 @@ def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeRemote]) ->
     assert done.code == 1
     assert "there is no playbook 'tyo'" in done.err
     assert "toy" in done.err
+
+
+@pytest.mark.parametrize("command", [("verify", "--junit"), ("rehearse", "--junit")])
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    run: Run, nodes: dict[str, FakeRemote], command: tuple[str, ...]
+) -> None:
+    done = run(*command, "no-such-folder/report.xml")
+    assert done.code == 2
+    assert "its folder is not there" in done.err
+    assert not Path(".labctl").exists()
+
+
+def test_checkpoints_that_cannot_be_listed_are_told_in_json(
+    run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = [Result("a", ["x"]), Result("b", error=UsageError("no", node="b"))]
+    monkeypatch.setattr("labctl.checkpoints.names", lambda *_: results)
+    done = run("checkpoint", "list", "--json")
+    assert done.code == 2
+    first, second = done.events
+    assert (first["checkpoints"], "error" in first) == (["x"], False)
+    assert second["error"]["message"] == "no"
 
 
 def test_ctrl_c_ends_with_130(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
 from typing import Any, get_args
 
 import pytest
+from rich.console import Console
 
 from labctl import events
 from labctl.cli.live import LiveTable
@@ -141,6 +143,24 @@ def test_lines_of_several_threads_stay_whole(capsys: pytest.CaptureFixture[str])
     assert len(seen) == 400
 
 
+def test_what_a_node_says_does_not_steer_the_terminal_above_the_table() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    with LiveTable(console) as table:
+        table(Notice("a", NASTY))
+        table(ChangeStarted("a", "x", "file:/a", "update /a", f"-\n+{NASTY}", check=True))
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert said.count("\N{REPLACEMENT CHARACTER}[31m") == 2
+    assert "\x1b" not in said
+
+
+def test_what_is_printed_beside_the_table_goes_where_it_should(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with LiveTable(Console(file=io.StringIO(), force_terminal=True)):
+        print("for a pipe")
+    assert capsys.readouterr().out == "for a pipe\n"
+
+
 class Terminal:
     """Something that says whether it is a terminal."""
 
@@ -169,9 +189,22 @@ def test_which_sink(
 ) -> None:
     import sys
 
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, terminal=terminal))
     with choose(as_json=as_json, verbose=verbose) as sink:
         assert isinstance(sink, kind)
+
+
+@pytest.mark.parametrize("stderr", [True, False])
+def test_where_nothing_can_be_drawn_there_are_lines(
+    monkeypatch: pytest.MonkeyPatch, stderr: bool
+) -> None:
+    import sys
+
+    monkeypatch.setenv("TERM", "dumb" if stderr else "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, terminal=True) if stderr else None)
+    with choose(as_json=False, verbose=False) as sink:
+        assert isinstance(sink, PlainLines)
 
 
 def test_the_live_table_takes_every_event() -> None:

@@ -124,7 +124,8 @@ def test_a_write_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StateError, match="cannot be written: No space") as caught:
         keys.record("b", "ssh-rsa", "AAAA")
+    assert caught.value.hint
     assert keys.path.read_text() == "a ssh-rsa AAAA\n"
     assert {path.suffix for path in keys.path.parent.iterdir()} == {"", ".lock"}

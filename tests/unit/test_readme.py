@@ -1,10 +1,17 @@
-"""The Chinese README says what the English one says: same sections, same blocks, same commands."""
+"""What README.md shows works, and the Chinese one says the same: sections, blocks, commands."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from labctl import playbook
+from labctl.playbook import File, Packages, Service, load
+from tests.unit.fakes import CENTOS, lab_spec, planner
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
@@ -67,3 +74,32 @@ def test_the_chinese_one_is_chinese() -> None:
     prose = re.sub(r"(?ms)^```.*?^```$", "", CHINESE.read_text("utf-8")).splitlines()
     same = [line for line in prose if line in english and re.search("[a-z]{3} [a-z]{3}", line)]
     assert same == []
+
+
+def _blocks(kind: str) -> list[str]:
+    found = re.findall(r"(?ms)^```(\w+)\n(.*?)^```$", ENGLISH.read_text("utf-8"))
+    return [body for name, body in found if name == kind]
+
+
+@pytest.mark.parametrize("text", _blocks("yaml"))
+def test_each_lab_yaml_is_valid(text: str) -> None:
+    lab_spec(**YAML(typ="safe").load(text))
+
+
+def test_the_playbook_can_be_played(tmp_path: Path) -> None:
+    for text in _blocks("python"):
+        place = re.match(r"# (playbooks/\S+)\n", text)
+        assert place is not None
+        file = tmp_path / place[1]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    (book,) = load(["motd"], [tmp_path / "playbooks"])
+    assert [type(each) for each in book.play(planner()(CENTOS, {}))] == [Packages, Service, File]
+    assert book.verify is not None
+
+
+def test_the_resources_are_there() -> None:
+    (paragraph,) = re.findall(r"(?ms)^Resources: .*?\.\s", ENGLISH.read_text("utf-8"))
+    names = set(re.findall(r"`(\w+)`", paragraph))
+    assert len(names) > 15
+    assert names <= set(playbook.__all__)

@@ -49,6 +49,19 @@ def parsed(*reports: NodeReport) -> ElementTree.Element:
     return ElementTree.fromstring(junit(reports).encode())
 
 
+def test_junit_tells_of_a_node_that_was_not_reached() -> None:
+    text = junit([NodeReport("docker-node1", (check("passed"),))], {"docker-node2": "no answer"})
+    root = ElementTree.fromstring(text.encode())
+    assert [(s.get("name"), s.get("tests"), s.get("errors")) for s in root] == [
+        ("docker-node1", "1", "0"),
+        ("docker-node2", "1", "1"),
+    ]
+    assert root.get("errors") == "1"
+    error = root.find("testsuite[@name='docker-node2']/testcase/error")
+    assert error is not None
+    assert error.get("message") == "no answer"
+
+
 def test_junit_has_a_suite_for_each_node() -> None:
     root = parsed(MIXED, NodeReport("docker-node2", (check("passed"),)), NodeReport("empty", ()))
     counts = {"tests": "5", "failures": "1", "errors": "1", "skipped": "1"}

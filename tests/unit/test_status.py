@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from labctl import status as module
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, LabctlError, MachineError
 from labctl.events import Notice
 from labctl.lab import Lab
@@ -64,6 +68,49 @@ def test_what_a_node_tells(lab: FakeLab, answer: bytes, shown: tuple[str, ...]) 
     lab.remotes[ONE].answer = answer
     (row,) = status(lab, [ONE])
     assert (row.state, row.engine, row.containers, row.since) == ("running", *shown)
+
+
+HUNG = """\
+#!/bin/sh
+# A client whose daemon took its request and says nothing.
+echo $$ >{folder}/client
+exec sleep 60
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="what runs on a node is run here")
+def test_an_engine_that_hangs_holds_nobody_up(
+    lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Here(ScriptedRemote):
+        """A node that is this machine, but for its docker."""
+
+        def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
+            done = subprocess.run(
+                ["sh", "-c", command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=50,
+                check=False,
+                env={"PATH": f"{programs}:{os.environ['PATH']}", "TMPDIR": str(temporary)},
+            )
+            return done.returncode, done.stdout, done.stderr
+
+    programs, temporary = tmp_path / "programs", tmp_path / "temporary"
+    for folder in (programs, temporary):
+        folder.mkdir()
+    (programs / "docker").write_text(HUNG.format(folder=programs))
+    (programs / "docker").chmod(0o755)
+    monkeypatch.setattr(module, "_LIMIT", 1)
+    lab.remotes[ONE] = Here(ONE)
+    began = time.monotonic()
+    (row,) = status(lab, [ONE])
+    assert time.monotonic() - began < 30
+    assert (row.state, row.engine, row.containers) == ("running", "-", "-")
+    # Nothing is left that waits for the engine.
+    assert list(temporary.iterdir()) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((programs / "client").read_text()), 0)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ TARGETS = [
     Target("a", "node.example.org"),
     Target("a", "::1", 22, "root", ("/k 1", "/100%/k"), jump="anna@bastion:2200"),
     Target("a", "10.0.0.1", proxy="nc -X connect %h %p"),
+    Target("a", "10.0.0.1", keys=("/home/o'brien/k", "/o'brien's own/k")),
 ]
 
 
@@ -104,12 +105,13 @@ def test_a_config_asks_for_the_recorded_key() -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", ["my 100% lab", "o'brien"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_openssh_reads_what_is_written(target: Target, tmp_path: Path) -> None:
+def test_openssh_reads_what_is_written(target: Target, folder: str, tmp_path: Path) -> None:
     ssh = shutil.which("ssh")
     if ssh is None:
         pytest.skip("there is no ssh to read it")
-    known = tmp_path / "my 100% lab" / "known_hosts"
+    known = tmp_path / folder / "known_hosts"
     config = tmp_path / "config"
     config.write_text(target.config(known))
     done = subprocess.run(

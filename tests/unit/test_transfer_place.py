@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from labctl.errors import UsageError
 from labctl.transfer.member import link_stays
-from labctl.transfer.place import NodePath, Place, parse, parse_all
+from labctl.transfer.place import NodePath, Place, expanded, parse, parse_all
 
 NODES = ("docker-node1", "docker-node2", "registry")
 
@@ -140,3 +142,13 @@ def test_a_path_on_a_node(text: str, path: NodePath) -> None:
 )
 def test_whether_a_link_stays(depth: int, target: str, stays: bool) -> None:
     assert link_stays(depth, target) is stays
+
+
+def test_a_tilde_is_the_home_unless_a_file_is_called_so(tmp_path: Path) -> None:
+    home = str(Path.home())
+    assert [expanded(path) for path in ("~", "~/x", "x", "a~", "./~")] == [
+        *(home, f"{home}/x", "x", "a~", "./~")
+    ]
+    assert expanded("~$labs.docx") == "~$labs.docx"  # such a user there is not
+    (tmp_path / "~").touch()
+    assert expanded("~") == "~"
