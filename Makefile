@@ -10,12 +10,15 @@
 # of its own, for which it has to be root.
 
 PYTHON  ?= python3
-VENV    := $(CURDIR)/.venv
+VENV    := .venv
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
-DEMO    := $(CURDIR)/demo
+DEMO    := demo
+# The demo's lab is none of the user's own.
+IN_DEMO := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(DEMO)/home" LABCTL_LAB="$(CURDIR)/$(DEMO)" \
+             PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.testbed --world demo
 
 # Without compiled modules every `labctl` of the tests compiles itself, its libraries' checks and
 # pytest's rewritten asserts anew, for half a second each time.
@@ -29,16 +32,16 @@ demo: $(READY)
 	$(TESTBED) --world demo up
 	mkdir -p $(DEMO)
 	{ cat tests/demo.yaml; $(TESTBED) lab-yaml; } >$(DEMO)/lab.yaml
-	$(TESTBED) --world demo run -- $(BIN)/labctl --lab $(DEMO) up --nodes 2
+	$(IN_DEMO) run -- labctl up --nodes 2
 	@echo "The lab is up: \`make shell\` opens a shell in which labctl reaches it, \`make demo-down\` removes it."
 
 shell: $(READY)
-	LABCTL_LAB=$(DEMO) PATH="$(BIN):$$PATH" $(TESTBED) --world demo shell
+	$(IN_DEMO) shell
 
 demo-down:
-	-$(TESTBED) --world demo run -- $(BIN)/labctl --lab $(DEMO) destroy --yes
+	-$(IN_DEMO) run -- labctl destroy --yes
 	$(TESTBED) --world demo down
-	rm -rf $(DEMO)
+	$(SUDO) rm -rf $(DEMO)
 
 test: programs unit integration e2e
 
@@ -50,7 +53,7 @@ unit: $(READY)
 	$(BIN)/python -m pytest -q tests/unit
 
 integration: programs
-	$(BIN)/python -m pytest -q tests/integration
+	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/integration
 
 # A world for each file, three at a time, for all of them wait much: for machines that boot, for
 # engines that stop. The longest begin first.
@@ -65,13 +68,17 @@ e2e: programs
 	$(MAKE) --no-print-directory --keep-going --jobs=3 $(E2E)
 
 # A test that hangs shows where it does so, and the others are run still.
-# A world keeps the code that it was started with, so one of an earlier run is no use.
+# A world keeps the code that it was started with, so one of an earlier run is no use. In one shell,
+# for a sudo that asks would ask again behind a long file, and whatever ends it ends its world.
 $(E2E): e2e-%: $(READY)
-	world=$$(echo $* | tr _ - | cut -c 1-16); \
-	$(TESTBED) --world $$world down && $(TESTBED) --world $$world up && \
-	  $(TESTBED) --world $$world run -- \
-	    $(BIN)/python -m pytest -v --durations=15 --timeout=1500 tests/e2e/test_$*.py; \
-	code=$$?; $(TESTBED) --world $$world down; exit $$code
+	$(SUDO) sh -c ' \
+	  exec 9>"/run/lock/labctl-$$0" && flock --nonblock 9 || \
+	    { echo "another make test has the world $$0"; exit 75; }; \
+	  world="$(BIN)/python -m tests.testbed --world $$0"; \
+	  trap "exit 130" INT TERM; trap "$$world down" EXIT; \
+	  $$world down && $$world up && $$world run -- $(BIN)/python -m pytest \
+	    -v -p no:cacheprovider --durations=15 --timeout=1500 "$$1"' \
+	  "$$(echo $* | tr _ - | cut -c 1-16)" tests/e2e/test_$*.py
 
 # BENCH='--rows scp,status --runs 3' chooses; BENCH=--resume goes on where the last one stopped.
 bench: $(READY)
@@ -96,7 +103,7 @@ clean:
 # Debian splits venv off python3; it is installed where it is missing.
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv; }
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(READY)

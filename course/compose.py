@@ -48,8 +48,11 @@ class Project:
     name: str
 
     def run(self, command: str) -> str:
-        """Run compose in the folder and return what it printed, its progress on stderr too."""
-        result = self.desk.run(f"cd {self.folder} && {self.tool} {command}")
+        """Run compose in the folder and return what it printed, its progress on stderr too.
+
+        It builds as the desk does, by the classic builder, see `Desk.build_in`.
+        """
+        result = self.desk.run(f"cd {self.folder} && DOCKER_BUILDKIT=0 {self.tool} {command}")
         return str(result.stdout + result.stderr)
 
     def containers(self, service: str = "", options: str = "--all") -> set[str]:

@@ -43,10 +43,11 @@ def _own_desk(
     desk.images = images(request.path.parent)
     desk.open()
     items = request.session.items
-    desk.pulling(not any(uses(item, "overlay") for item in items if item.path == request.path))
+    here = [item for item in items if item.path == request.path]
+    desk.pulls.announce(desk.token, not any(uses(item, "overlay") for item in here))
     if peers and any(uses(item, "neighbour") for item in items):
         # As long as somebody is to come there, the other node keeps what was pulled for its own
-        # rehearsal: to pull it again may be too late, see `Desk.pull`.
+        # rehearsal: to pull it again may be too late, see labctl/pulls.py.
         with contextlib.suppress(Exception):  # the exercise that needs it will tell
             next_desk(desk, peers)
     return desk

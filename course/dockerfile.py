@@ -43,8 +43,7 @@ def test_from_scratch(desk: Desk) -> None:
     desk.run("docker create --name %s --label %s %s", name, desk.label, desk.image("busybox"))
     folder = desk.folder({"Dockerfile": SCRATCH})
     desk.run("docker cp --follow-link %s:/bin/busybox %s/busybox", name, folder)
-    image = desk.name("scratch")
-    desk.run("docker build --tag %s %s", image, folder)
+    image = desk.build_in(folder, "scratch")
     assert run(desk, image) == "nothing but one program"
     assert desk.run("docker run --rm --entrypoint /bin/sh %s", image, ok=False).rc != 0
 
@@ -70,8 +69,7 @@ def test_files(desk: Desk) -> None:
         }
     )
     desk.run("cd %s && tar -cf packed.tar note folder", folder)
-    image = desk.name("files")
-    desk.run("docker build --tag %s %s", image, folder)
+    image = desk.build_in(folder, "files")
     name = desk.container("files", image, "sleep 600")
     seen = f"docker exec {name} "
     assert desk.out(f"{seen} cat note copied/one").split("\n") == ["a note", "1"]

@@ -159,7 +159,7 @@ def overlay(
     if mode == "etcd":  # it puts the engines out of step, and pulls fail on them from then on
         tokens = wanted.get("rehearsal", {}).get("tokens", {})
         if neighbour.node in tokens:
-            neighbour.await_pulls(tokens[neighbour.node])
+            neighbour.pulls.await_end(tokens[neighbour.node])
     # A swarm may know the name of a network for a while after it was removed.
     word = request.function.__name__.removeprefix("test_").replace("_", "-")
     for where in (desk, neighbour):

@@ -21,6 +21,7 @@ from typing import Any
 
 from labctl import marks
 from labctl.engine_api import Answer, ask
+from labctl.pulls import Pulls, last_words
 
 PLACE = PurePosixPath("/var/tmp/rehearse")
 _FROM = re.compile(r"^(FROM\s.*)$", re.MULTILINE | re.IGNORECASE)
@@ -32,14 +33,6 @@ must not keep an instructor from the other exercises' results."""
 
 _OVER = 124
 """The exit code of coreutils' `timeout` for a command that it ended."""
-
-_LONGEST_WAIT = 600
-"""Looks, a second apart and on a slow node more. Far less than `LIMIT`, at which it would be an
-error and not the end of the wait."""
-
-_TRIES = 6
-_ASTRAY = ("network is unreachable", "no such host")
-"""What an engine says that was put out of step, see `Desk.pull`."""
 
 
 @dataclass
@@ -71,6 +64,11 @@ class Desk:
     def label(self) -> str:
         """The label that everything made here bears: ``docker run --label``."""
         return f"{marks.LABEL}={self.token}"
+
+    @property
+    def pulls(self) -> Pulls:
+        """What is pulled on the node, and by whom still."""
+        return Pulls(self.run, self.node, PLACE)
 
     def name(self, word: str) -> str:
         """Return a name for something to be made; the same word gives the same name."""
@@ -164,42 +162,10 @@ class Desk:
     def pull(self, name: str) -> None:
         """Pull an image, whether it is there or not.
 
-        Exercises on overlay networks, those of another node too, put engines with a store out of
-        step, so that they look for the network where there is none (moby#39372). They come last and
-        wait for the other node (`await_pulls`); for what is pulled then, a few tries may get past.
-
         Raises:
             AssertionError: it could not be pulled.
         """
-        for _ in range(_TRIES):
-            result = self.run("docker pull --quiet %s", name, ok=False)
-            if result.rc == 0:
-                return
-            if not any(words in result.stderr for words in _ASTRAY):
-                self.run("docker pull --quiet %s", name)
-                return
-        raise AssertionError(
-            f"{name} cannot be pulled on {self.node}. If the node itself reaches its registry, an"
-            " overlay network left the engine astray (moby#39372), and `sudo systemctl restart"
-            f" docker` helps. The engine said: {last_words(result)}"
-        )
-
-    def pulling(self, still: bool) -> None:
-        """Say on the node whether this rehearsal has exercises to come that pull images there."""
-        path = PLACE / self.token / "pulling"
-        self.run("touch %s" if still else "rm -f %s", path)
-
-    def await_pulls(self, token: str) -> None:
-        """Wait until another rehearsal has no more to pull on the node, see `pull`.
-
-        For ten minutes or so at most: a rehearsal that was cut off says nothing any more.
-
-        Parameters:
-            token: the one of that rehearsal; where it is not at work on the node, that is at once.
-        """
-        path = PLACE / token / "pulling"
-        again = f"for i in $(seq {_LONGEST_WAIT}); do [ -e %s ] || exit 0; sleep 1; done"
-        self.run(again, path, ok=False)
+        self.pulls.pull(name)
 
     def engine_network(self, name: str) -> None:
         """Say that the engine may make a network by itself, which it would keep.
@@ -261,8 +227,22 @@ class Desk:
             files: ``Dockerfile`` and others, by their paths in the folder.
             options: more for ``docker build``, as the shell is to read them.
         """
+        return self.build_in(self.folder(files), word, options)
+
+    def build_in(self, folder: str, word: str, options: str = "") -> str:
+        """Build an image from a folder on the node that has a Dockerfile, and return its name.
+
+        By the classic builder: the layers that it keeps are images, which bear the mark. BuildKit,
+        which newer clients take by themselves, has a cache of its own, in which nobody can tell an
+        exercise's from a student's.
+
+        Parameters:
+            folder: as `folder` returned it.
+            word, options: see `build`.
+        """
         name = self.name(word)
-        self.run(f"docker build --force-rm --tag {name} {options} %s", self.folder(files))
+        build = f"DOCKER_BUILDKIT=0 docker build --force-rm --tag {name}"
+        self.run(f"{build} {options} %s", folder)
         return name
 
     def on(self, node: str) -> Desk:
@@ -272,7 +252,9 @@ class Desk:
             desk.open()
             self._elsewhere[node] = desk
         self._in_use.add(node)
-        return self._elsewhere[node]
+        other = self._elsewhere[node]
+        other.images = self.images  # which may be others in each section
+        return other
 
     def open(self) -> None:
         """Say on the node that it is used, after removing what a killed rehearsal left there."""
@@ -359,8 +341,3 @@ class Desk:
                     f"what the exercise made on {self.node} will not go: {said.strip()[-600:]}"
                 )
             time.sleep(0.5)
-
-
-def last_words(result: Any) -> str:
-    """Return the end of what a command said, of stderr if there is any."""
-    return str(result.stderr.strip() or result.stdout.strip() or "nothing")[-600:]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from labctl.errors import Interrupted, WaitedInVain
 from labctl.fanout import Stop
@@ -28,11 +28,19 @@ class Meeting:
         nodes: the names of all that take part.
         turns: greatest number of nodes at work at once.
         stop: ends all waiting on Ctrl-C.
+        playbooks: names of those that the run works on; None: it is not known.
     """
 
-    def __init__(self, nodes: Sequence[str], turns: int, stop: Stop) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[str],
+        turns: int,
+        stop: Stop,
+        playbooks: Collection[str] | None = None,
+    ) -> None:
         self._free = max(1, turns)
         self._stop = stop
+        self._playbooks = playbooks
         guard = threading.RLock()
         self._changed = threading.Condition(guard)
         # One for each node that has not begun, over the same lock: of three hundred that wait for
@@ -94,7 +102,8 @@ class Meeting:
             WaitedInVain: it failed before that, or the deadline passed.
             Interrupted: the user pressed Ctrl-C.
         """
-        if other not in self._through:
+        passed_over = self._playbooks is not None and playbook not in self._playbooks
+        if other not in self._through or passed_over:
             return False
         self._await(
             lambda: playbook in self._through[other] or other in self._ended,

@@ -35,6 +35,10 @@ def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
             if came and not question.script:
                 return ""
             return _told(lab, node, question)
+        except (RemoteError, WaitedInVain):
+            if question.instead is None:
+                raise
+            return ask(question.instead)
         finally:
             lab.emit(PhaseEntered(node, Phase.PROVISIONING))
 

@@ -1,12 +1,21 @@
 """What every test needs, of whatever kind."""
 
+import os
 import signal
+
+_OF_THE_TESTS = ("LABCTL_TESTBED", "LABCTL_UPDATE_GOLDEN")
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C even where whoever started the tests does not, as a script's `&` has it.
-
-    What the tests start and interrupt inherits it, and would wait for ever.
-    """
+    """Keep the tests apart from whoever starts them."""
+    # Take Ctrl-C even where they do not, as a script's `&` has it: what the tests start and
+    # interrupt inherits it, and would wait for ever.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A lab that they work with, as in `make shell`, is no test's to bring up and destroy.
+    for name in list(os.environ):
+        if name.startswith("LABCTL_") and not name.startswith(_OF_THE_TESTS):
+            del os.environ[name]
+    os.environ["LANGUAGE"] = "en"
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = "localhost,127.0.0.1"

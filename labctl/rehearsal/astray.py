@@ -8,11 +8,13 @@ but a restart helps; so a rehearsal, which is for class to go well, ends with on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from labctl.errors import LabctlError
+from labctl.errors import Interrupted
 from labctl.events import Notice
+from labctl.fanout import Stop, each
 from labctl.remote.exchange import exchange
 from labctl.services import ENDED_BY_RESTART, overlay_mode
 
@@ -43,26 +45,79 @@ cleared.
 """
 
 
-def mend(lab: Lab, nodes: Iterable[str]) -> None:
+_PATIENCE = 10.0
+"""Seconds for each step of an attempt to reach a node, which may be off."""
+
+
+@contextlib.contextmanager
+def mended(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> Iterator[None]:
+    """Around a rehearsal: what it left in engines is mended, also after a Ctrl-C.
+
+    A second one ends it, whether what is inside still cleans up or engines are restarted already.
+
+    Parameters:
+        lab: the lab.
+        nodes: names of the nodes that are rehearsed.
+        playbooks: names of those that the lab runs.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C, inside or while engines were restarted.
+    """
+    try:
+        yield
+    except Exception:  # Interrupted is one; a second Ctrl-C, as KeyboardInterrupt, is none
+        mend(lab, nodes, playbooks)
+        raise
+    mend(lab, nodes, playbooks)
+
+
+def mend(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
     """Restart the engines of a lab with a store whose threads are astray, and tell of it.
 
-    An engine with a container that would not come back by itself is left alone, and the notice says
-    what to do. A node that cannot be reached is passed over; the rehearsal has said so already.
+    All nodes that were ever provisioned are looked at: exercises work on neighbours too. An engine
+    with a container that would not come back by itself is left alone, and the notice says what to
+    do. A node that cannot be reached is passed over; the rehearsal has said so if it needed it.
 
     Parameters:
         lab: the lab.
         nodes: names of the nodes that were rehearsed; their exercises are over.
+        playbooks: names of those that the lab runs.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C.
     """
-    if "overlay" not in lab.spec.playbooks or overlay_mode(lab.spec) != "etcd":
+    if "overlay" not in playbooks or overlay_mode(lab.spec) != "etcd":
         return
-    for node in nodes:
-        try:
-            with lab.remote(node) as remote:
-                (seen,) = exchange(remote, [MEND])
-        except LabctlError:
-            continue
-        if seen.output.strip() == "restarted":
+    from labctl.remote.ssh import Remote
+
+    # The lab's own may have been requested, and its connections do not open any more then.
+    stop = Stop()
+
+    def work(node: str) -> None:
+        remote = Remote(
+            lab.target(node), lab.hostkeys, sudo_password=lab.sudo_password, timeout=_PATIENCE
+        )
+        stop.add(remote.end)
+        with remote:
+            (seen,) = exchange(remote, [MEND])
+        # What docker says on stderr may stand before it, as of a container that has just gone.
+        said = seen.output.strip().rpartition("\n")[2]
+        if said == "restarted":
             lab.emit(Notice(node, "restarted docker: an overlay network had left it astray"))
-        elif seen.output.strip() == "busy":
+        elif said == "busy":
             hint = "sudo systemctl restart docker, when no container is needed"
             lab.emit(Notice(node, f"pulls may fail now and then (moby#39372): {hint}"))
+
+    names = [
+        name
+        for name in lab.spec.node_names
+        if name in nodes or lab.state.node(name).facts is not None
+    ]
+    try:
+        each(names, work, cap=lab.spec.parallel, stop=stop)
+    except Interrupted as error:
+        error.hint = (
+            "where pulls fail now and then, `sudo systemctl restart docker` on that node helps"
+            " (moby#39372)"
+        )
+        raise

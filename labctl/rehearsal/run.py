@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Phase, PhaseEntered
 from labctl.fanout import Result, each
 from labctl.lab import Lab
-from labctl.rehearsal.astray import mend
+from labctl.rehearsal.astray import mended
 from labctl.rehearsal.sections import Section, choose, discover, shared
 from labctl.remote.target import Target
 from labctl.report import NodeReport
@@ -77,29 +77,35 @@ class Rehearsal:
         return said + (f"; not rehearsed: {', '.join(lost)}" if lost else "")
 
 
-def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
+def rehearse(
+    lab: Lab, limit: Iterable[str], names: Iterable[str], extra: Sequence[str] = ()
+) -> Rehearsal:
     """Perform sections of the course on nodes that are up.
 
     Parameters:
         lab: the lab.
         limit: names or patterns of nodes; none: all.
         names: of sections; none: all.
+        extra: names of playbooks that the lab runs besides those of lab.yaml.
 
     Raises:
+        PlaybookError: there is no such playbook, or it cannot be loaded.
         UsageError: there is no such node or section; no machine was touched.
         LabLocked: another labctl works on the lab.
         Interrupted: the user pressed Ctrl-C; what the exercises had made was removed.
     """
     nodes = lab.select(limit)
-    sections = choose(discover(lab), names)
+    sections = choose(discover(lab, extra), names)
     if not sections:
         raise UsageError(
             "there is nothing to rehearse", hint="write course/NAME.py beside lab.yaml"
         )
+    running = [book.name for book in lab.playbooks(extra)]
     tokens = {node: secrets.token_hex(4) for node in nodes}
     began = time.time()
     with (
         lab.state.locked("rehearse"),
+        mended(lab, nodes, running),
         WorkerPool(min(len(nodes), lab.spec.parallel), lab.emit) as pool,
     ):
         lab.stop.add(pool.stop)
@@ -107,7 +113,7 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
         def work(node: str) -> NodeReport:
             try:
                 lab.emit(PhaseEntered(node, Phase.REHEARSING))
-                report = pool.run(_request(lab, node, sections, tokens))
+                report = pool.run(_request(lab, node, sections, tokens, running))
             except LabctlError as error:
                 lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
                 raise
@@ -121,15 +127,19 @@ def rehearse(lab: Lab, limit: Iterable[str], names: Iterable[str]) -> Rehearsal:
         except Interrupted as error:
             error.hint = "what the exercises had made was removed; the same command begins anew"
             raise
-        mend(lab, nodes)
     names = tuple(section.name for section in sections)
     return Rehearsal(lab.spec.name, names, tuple(results), began, time.time() - began)
 
 
 def _request(
-    lab: Lab, node: str, sections: Iterable[Section], tokens: Mapping[str, str]
+    lab: Lab,
+    node: str,
+    sections: Iterable[Section],
+    tokens: Mapping[str, str],
+    playbooks: Iterable[str],
 ) -> Request:
-    values = wanted(lab, node) | {"rehearsal": {"token": tokens[node], "tokens": dict(tokens)}}
+    values = wanted(lab, node, playbooks)
+    values["rehearsal"] = {"token": tokens[node], "tokens": dict(tokens)}
     return Request(
         node=node,
         target=lab.target(node),

@@ -42,11 +42,15 @@ class Section:
     files: tuple[Path, ...]
 
 
-def discover(lab: Lab) -> tuple[Section, ...]:
+def discover(lab: Lab, extra: Iterable[str] = ()) -> tuple[Section, ...]:
     """Return the sections that can be rehearsed on a lab, in the order of the course.
 
     A file ``course/NAME.py`` is a section; the lab's own stands in for labctl's of the same name.
     ``rehearse.py`` of a playbook that the lab runs is, or adds to, the section of its name.
+
+    Parameters:
+        lab: the lab.
+        extra: names of playbooks that it runs besides those of lab.yaml.
 
     Raises:
         PlaybookError: the lab runs a playbook that there is not, or that cannot be loaded.
@@ -54,7 +58,7 @@ def discover(lab: Lab) -> tuple[Section, ...]:
     files: dict[str, list[Path]] = {}
     for folder in reversed(lab.workspace.course):
         files |= {path.stem: [path] for path in sorted(folder.glob("*.py")) if _holds(path)}
-    for book in lab.playbooks():
+    for book in lab.playbooks(extra):
         if book.rehearse is not None:
             files.setdefault(book.name, []).append(book.rehearse)
     return tuple(Section(name, tuple(files[name])) for name in sorted(files, key=_place))

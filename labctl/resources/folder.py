@@ -76,7 +76,8 @@ def carried(folder: Path) -> tuple[Carried, ...]:
 class Folder:
     """A folder on the node with these files; others in it, such as data of containers, stay.
 
-    A file that came from here once and is no longer among them is removed.
+    A file that came from here once and is no longer among them is removed, and where a file is to
+    be instead, so are the folders that it was in.
 
     Parameters:
         path: absolute path on the node.
@@ -131,6 +132,17 @@ class Folder:
             return None
         steps = ["set -e", f"mkdir -p {quote(self.path)} {KEPT}", f"cd {quote(self.path)}"]
         steps.append(f"chown {quote(f'{self.owner}:')} .")
+        # First of all: a file may be where a folder was, or a folder where a file was.
+        for name in gone:
+            place = quote(f"./{name}")
+            # A run that broke off may have made the folder already.
+            steps.append(f"{{ [ -d {place} ] && [ ! -L {place} ]; }} || rm -f {place}")
+            # A folder that is in nobody's way stays, empty or not: a container may have it mounted.
+            steps += [
+                f"rmdir {quote(f'./{folder}')} 2>/dev/null || :"
+                for folder in reversed(_above(name))
+                if any(folder == file or folder.startswith(f"{file}/") for file in wanted)
+            ]
         for folder in dict.fromkeys(f for file in wrong for f in _above(file.path)):
             place = quote(f"./{folder}")
             steps.append(f"mkdir -p {place}; chown {quote(f'{self.owner}:')} {place}")
@@ -142,7 +154,6 @@ class Folder:
                 f"chown {quote(f'{self.owner}:')} {new}; chmod {file.mode} {new}",
                 f"mv -fT {new} {quote(f'./{file.path}')}",
             ]
-        steps += [f"rm -f {quote(f'./{name}')}" for name in gone]
         listed = "".join(f"{name}\n" for name in wanted)
         steps.append(f"printf %s {quote(listed)} >{quote(self._kept)}")
         diff = [f"-{name}" for name in gone]

@@ -34,9 +34,13 @@ class ComposeProject:
 
     @property
     def _containers(self) -> str:
-        """The ids of the project's containers; docker-compose itself takes a second to start."""
-        label = quote(f"label=com.docker.compose.project={self.name}")
-        return f"$(docker ps --all --quiet --no-trunc --filter {label})"
+        """The ids of the services' containers; docker-compose itself takes a second to start.
+
+        What somebody started by `docker-compose run` is none of them, however it ended.
+        """
+        project = quote(f"label=com.docker.compose.project={self.name}")
+        services = f"--filter {project} --filter label=com.docker.compose.oneoff=False"
+        return f"$(docker ps --all --quiet --no-trunc {services})"
 
     def probe(self) -> str:
         """Print the digest that was brought up, its containers, and how those there are now."""

@@ -56,7 +56,8 @@ class SwarmWorker:
     """This node works in the swarm of a manager.
 
     A swarm of the same manager before it was made anew is another one: its authority is another,
-    and that can be seen from here.
+    and that can be seen from here. A node that somebody has made a manager too is left one: to take
+    it out by force would cost the others their majority.
 
     Parameters:
         address: the node's address in the lab.
@@ -105,7 +106,9 @@ class SwarmWorker:
             raise ValueError(f"the engine does not answer: {observed.output.strip()}")
         at = f"{self.manager}:{PORT}"
         wanted = ["active", "false", self.address, at]
-        if seen == wanted:
+        # What stands second tells whether it manages; there may be other managers besides.
+        member = seen[:1] == wanted[:1] and seen[2:3] == [self.address] and at in seen[3:]
+        if member and "stranger" not in seen:
             return None
         inside = seen[:1] != ["inactive"]
         own = quote(self.address)
@@ -113,7 +116,7 @@ class SwarmWorker:
             f'{_leave(inside)}docker swarm join --token "$answer" --advertise-addr {own}'
             f" --data-path-addr {own} {quote(at)}"
         )
-        if seen == [*wanted, "stranger"]:
+        if member:
             # The manager's engine may just have been restarting; by now it has answered.
             join = f"if ( {self._acquainted}\n); then exit 0; fi\n{join}"
         left = "leave another swarm and " if inside else ""

@@ -7,12 +7,17 @@ from testinfra.host import Host
 
 
 def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
-    """every container of the application runs, or has ended well"""
+    """every container of the application runs, or has ended well
+
+    One that was started by `docker-compose run` is its user's, not the application's.
+    """
     app = wanted["compose_app"]
     if wanted["name"] != app["node"]:
         pytest.skip(f"the application runs on {app['node']}")
     ids = host.check_output(
-        "docker ps --all --quiet --filter label=com.docker.compose.project=%s", app["project"]
+        "docker ps --all --quiet --filter label=com.docker.compose.oneoff=False"
+        " --filter label=com.docker.compose.project=%s",
+        app["project"],
     ).split()
     assert ids, "there is no container of it"
     shown = "docker inspect -f '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' %s"

@@ -12,7 +12,8 @@ def _status(host: Host, wanted: dict[str, Any], *, password: bool, believed: boo
     """Ask the registry as curl does; return the status, or what curl says."""
     registry = wanted["registry"]
     authority = f"--cacert /etc/docker/certs.d/{registry['address']}/ca.crt" if believed else ""
-    login = f'user = "{registry["user"]}:{registry["password"]}"' if password else ""
+    words = f"{registry['user']}:{registry['password']}".replace("\\", "\\\\").replace('"', '\\"')
+    login = f'user = "{words}"' if password else ""
     # The password goes in by stdin: a command line can be read by everybody on the node.
     result = host.run(
         f"printf %%s %s | curl --silent --show-error --config - --max-time 20 {authority}"

@@ -63,7 +63,8 @@ def test_a_package_that_does_not_exist(lab: Lab, node: Node, whole: dict[str, ob
     error = lab.run("provision").expect(1).result(NAME)["error"]
     assert error["resource"] == ENGINE_PACKAGES
     assert "docker-ce-20.10.99-3.el7" in error["details"]
-    assert "not installed" in node.sh("rpm -q containerd.io docker-ce", check=False).stdout
+    seen = node.sh("rpm -q containerd.io docker-ce docker-ce-cli", check=False).stdout
+    assert seen.count("is not installed") == 3
 
 
 def test_an_unsigned_package_is_refused(lab: Lab, node: Node, whole: dict[str, object]) -> None:
@@ -98,6 +99,7 @@ def test_killed_during_a_transaction(lab: Lab, node: Node, whole: dict[str, obje
     lab.write(whole)
     node.sh("yum -y remove docker-ce docker-ce-cli containerd.io", check=False)
     process = until_a_change(lab, ENGINE_PACKAGES)
+    node.sh("for i in $(seq 600); do pgrep -f '[y]um -y ' && exit; sleep 0.1; done; exit 1")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     run = lab.run("provision").expect(0)

@@ -119,6 +119,25 @@ def course(lab_folder: Path) -> Path:
     return folder
 
 
+def test_with_a_playbook_that_the_lab_does_not_name(lab_folder: Path) -> None:
+    book = lab_folder / "playbooks" / "motd"
+    book.mkdir(parents=True)
+    (book / "play.py").write_text("def play(play):\n    return iter(())\n", "utf-8")
+    runs = 'def test_it_runs(wanted):\n    assert "motd" in wanted["playbooks"]\n'
+    for name in ("verify.py", "rehearse.py"):
+        (book / name).write_text(runs, "utf-8")
+    with_it = ("--with", "motd", "--limit", FIRST)
+    verified = finish(start(lab_folder, "verify", "--only", "motd", *with_it))
+    assert verified.code == 0, verified.err
+    assert [c["check"] for c in verified.result(FIRST)["checks"]] == ["test_it_runs"]
+    rehearsed = rehearse(lab_folder, "motd", *with_it)
+    assert (rehearsed.code, rehearsed.outcomes(FIRST)) == (0, {"test_it_runs": "passed"})
+    for command in (("rehearse", "motd"), ("verify", "--only", "motd")):
+        refused = finish(start(lab_folder, *command))
+        assert refused.code == 2
+        assert "motd" in refused.of("error")[0]["message"]
+
+
 def test_outcomes_events_and_files(lab_folder: Path, course: Path) -> None:
     run = rehearse(lab_folder, "greetings", "--junit", "junit.xml", "--html", "page.html")
     assert run.code == 1, run.err
@@ -395,19 +414,19 @@ def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
 ) -> None:
     monkeypatch.setattr("labctl.desk.PLACE", PurePosixPath(tmp_path))
     here = testinfra.get_host("local://")
-    pulls, waits = (
+    one, other = (
         Desk(here, FIRST, node, token * 8, {}) for node, token in ((FIRST, "a"), (SECOND, "b"))
     )
-    waits.await_pulls(pulls.token)  # which has not begun
-    (tmp_path / pulls.token).mkdir()
-    pulls.pulling(True)
-    waiting = threading.Thread(target=waits.await_pulls, args=(pulls.token,))
+    other.pulls.await_end(one.token)  # which has not begun
+    (tmp_path / one.token).mkdir()
+    one.pulls.announce(one.token, True)
+    waiting = threading.Thread(target=other.pulls.await_end, args=(one.token,))
     waiting.start()
     waiting.join(1.5)
     assert waiting.is_alive()
-    pulls.pulling(False)
+    one.pulls.announce(one.token, False)
     waiting.join(30)
     assert not waiting.is_alive()
-    pulls.pulling(True)
-    monkeypatch.setattr("labctl.desk._LONGEST_WAIT", 1)
-    waits.await_pulls(pulls.token)  # which was cut off: then it goes on
+    one.pulls.announce(one.token, True)
+    monkeypatch.setattr("labctl.pulls.LONGEST_WAIT", 1)
+    other.pulls.await_end(one.token)  # which was cut off: then it goes on

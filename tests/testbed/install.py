@@ -32,7 +32,7 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 had_sshd=; [ ! -e /usr/sbin/sshd ] || had_sshd=1
 apt-get -qq update
-apt-get -qq install --no-install-recommends --yes "$@"
+apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends --yes "$@"
 [ -n "$had_sshd" ] || systemctl disable --quiet ssh.service 2>/dev/null || :
 """
 

@@ -57,13 +57,16 @@ def up(name: str) -> state.State:
             env={**os.environ, "PYTHONPATH": str(_REPOSITORY)},
         )
     deadline = time.monotonic() + _UP_SECONDS
-    while not (place / "state.json").exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            why = place / "failure"
-            text = why.read_text() if why.exists() else "its supervisor ended"
-            raise TestbedError(f"the world did not start: {text}\nIts logs: {place / 'logs'}")
-        time.sleep(0.02)
+    try:
+        while not (place / "state.json").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                why = place / "failure"
+                text = why.read_text() if why.exists() else "its supervisor ended"
+                raise TestbedError(f"the world did not start: {text}\nIts logs: {place / 'logs'}")
+            time.sleep(0.02)
+    except BaseException:  # an interrupt too: half a world is no use
+        process.kill()
+        raise
     process.returncode = 0  # it outlives this process, and is nobody's to wait for
     return state.read(place / "state.json")
 

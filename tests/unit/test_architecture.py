@@ -50,7 +50,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "roster",
             "source",
         ),
-        *("fanout", "engine_api", "marks", "desk", "testinfra_backend", "guestadditions"),
+        *("fanout", "engine_api", "marks", "pulls", "desk", "testinfra_backend", "guestadditions"),
         *("meeting", "services", "certificates", "vault"),
         *("verify", "verify_pool", "verify_worker", "verify_plugin", "verify_preload"),
     ),

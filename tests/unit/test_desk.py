@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from course import compose
 from labctl.desk import PLACE, Desk
+from labctl.workspace import packaged
 
 MINE, OLD, OTHERS = "aaaaaaaa", "bbbbbbbb", "cccccccc"
 
@@ -129,6 +131,19 @@ def test_every_layer_of_a_build_bears_the_mark(dockerfile: str, marked: str) -> 
     assert "LABEL" not in written[1]
 
 
+def test_images_are_built_by_the_builder_whose_layers_bear_the_mark() -> None:
+    """BuildKit, which newer clients take by themselves, keeps what was built in a cache without."""
+    node = Node()
+    mine = desk(node)
+    assert mine.build("x", {"Dockerfile": "FROM scratch\n"}, "--no-cache") == f"rehearse-{MINE}-x"
+    built = f"DOCKER_BUILDKIT=0 docker build --force-rm --tag rehearse-{MINE}-x --no-cache "
+    assert node.ran[-1] == f"{built}{PLACE}/{MINE}/folder-1"
+    compose.Project(mine, "docker compose", "/folder", "project").run("build")
+    assert node.ran[-1] == "cd /folder && DOCKER_BUILDKIT=0 docker compose build"
+    for path in packaged("course").glob("*.py"):
+        assert "docker build" not in path.read_text("utf-8"), path
+
+
 def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
     foreign = [
         ("container", "web", ""),
@@ -206,6 +221,8 @@ def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
     other = mine.on("n2")
     assert (other.node, other.by, other.token) == ("n2", "n1", MINE)
     assert there.users == {MINE: "n1"}
+    mine.images = {"busybox": "room.example/busybox:1"}  # the next section's
+    assert mine.on("n2").image("busybox") == "room.example/busybox:1"
     there.things.append(("container", other.name("x"), ""))
     mine.clean()
     assert there.things == []
@@ -274,8 +291,8 @@ def test_who_comes_after_pulls_asks_for_those_of_one_rehearsal() -> None:
     """What the line does on a node is shown by the exercises themselves, see test_rehearse."""
     node = Node()
     mine = desk(node)
-    mine.pulling(True)
-    mine.pulling(False)
-    mine.await_pulls(OTHERS)
+    mine.pulls.announce(MINE, True)
+    mine.pulls.announce(MINE, False)
+    mine.pulls.await_end(OTHERS)
     assert node.ran[:2] == [f"touch {PLACE}/{MINE}/pulling", f"rm -f {PLACE}/{MINE}/pulling"]
     assert f"[ -e {PLACE}/{OTHERS}/pulling ] || exit 0" in node.ran[2]

@@ -96,6 +96,18 @@ def test_one_that_does_other_playbooks_or_is_not_there_is_not_waited_for() -> No
     assert found["two"].value == (False, False)
 
 
+def test_a_playbook_that_the_run_passes_over_is_not_waited_for() -> None:
+    """Or two nodes that ask each other for it would wait until the other one ends."""
+    meeting = Meeting(NODES, 3, Stop(), ["overlay"])
+
+    def one(node: str) -> bool:
+        with meeting.turn(node):
+            other = "two" if node == "one" else "one"
+            return meeting.wait_for(other, "etcd", 20)
+
+    assert [r.value for r in each(NODES, one, cap=3)] == [False] * 3
+
+
 def test_the_deadline_is_kept() -> None:
     late = threading.Event()
 

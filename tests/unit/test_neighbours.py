@@ -93,3 +93,18 @@ def test_but_not_for_ever_and_a_secret_is_not_told(secret: bool) -> None:
         ask(lab, Ask("manager", "overlay", "fail half a token", secret=secret))
     assert "provision --limit manager" in caught.value.hint
     assert ("half a token" in caught.value.details) is not secret
+
+
+def test_where_one_failed_another_is_asked() -> None:
+    lab = FakeLab(FakeNode("manager", settings={"store": "healthy"}))
+    third = Ask("third", "etcd", "get store")
+    assert ask(lab, Ask("manager", "etcd", "fail alone", instead=third)) == "healthy"
+    assert lab.reached == ["manager", "third"]
+    assert lab.emit.of(PhaseEntered)[-1].phase == Phase.PROVISIONING
+
+
+def test_the_last_one_that_is_asked_tells_why_it_has_no_answer() -> None:
+    third = Ask("third", "etcd", "fail no majority")
+    with pytest.raises(WaitedInVain, match="worker needs etcd of third") as caught:
+        ask(FakeLab(FakeNode()), Ask("manager", "etcd", "fail alone", instead=third))
+    assert caught.value.details == "no majority"

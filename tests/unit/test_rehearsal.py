@@ -69,6 +69,9 @@ def test_a_playbook_brings_its_section_or_adds_to_one(tmp_path: Path) -> None:
     assert found["motd"] == (files[0],)
     assert found["compose"] == (own, files[1])
     assert "unused" not in found
+    found = {s.name: s.files for s in discover(lab(tmp_path, playbooks=["compose"]), ["motd"])}
+    assert found["motd"] == (files[0],)
+    assert found["compose"] == (own, files[1])
 
 
 def test_a_playbook_that_there_is_not(tmp_path: Path) -> None:

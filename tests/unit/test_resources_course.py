@@ -57,6 +57,9 @@ AS_WANTED: list[tuple[Resource, str]] = [
     (ImageHanded(NGINX, STORE, ASK), f"{ID} \n{ID}\n"),
     (MANAGER, "active true 10.0.0.1\n"),
     (WORKER, "active false 10.0.0.2 10.0.0.1:2377 \n"),
+    # After `docker node promote` of another node, and of this one.
+    (WORKER, "active false 10.0.0.2 10.0.0.3:2377 10.0.0.1:2377 \n"),
+    (WORKER, "active true 10.0.0.2 10.0.0.2:2377 10.0.0.1:2377 \n"),
     (NoSwarm(), "inactive\n"),
     (FOLDER, LISTED),
     (PROJECT, "d1\nid1\nid2\n=\nid1 running 0\nid2 exited 0\nid9 exited 1\n"),
@@ -115,6 +118,21 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
         "leave another swarm and join the swarm of 10.0.0.1:2377",
     ),
     (
+        WORKER,
+        Observed(0, "active true 10.0.0.2 10.0.0.2:2377 10.0.0.1:2377 \nstranger\n"),
+        "leave another swarm and join the swarm of 10.0.0.1:2377",
+    ),
+    (
+        WORKER,
+        Observed(0, "active true 10.0.0.2 10.0.0.2:2377 \n"),
+        "leave another swarm and join the swarm of 10.0.0.1:2377",
+    ),
+    (
+        WORKER,
+        Observed(0, "active false 10.0.2.15 10.0.0.1:2377 \n"),
+        "leave another swarm and join the swarm of 10.0.0.1:2377",
+    ),
+    (
         NoSwarm(),
         Observed(0, "active\n"),
         "leave the swarm, and with it its services: etcd and swarm exclude each other",
@@ -137,6 +155,26 @@ def test_changes(resource: Resource, seen: Observed, summary: str) -> None:
     change = resource.plan(seen)
     assert change is not None
     assert change.summary == summary
+
+
+def test_a_stranger_is_looked_at_once_more_before_it_leaves() -> None:
+    """The manager's engine may just have been restarting."""
+    change = WORKER.plan(Observed(0, "active true 10.0.0.2 10.0.0.1:2377 10.0.0.3:2377 \nstranger"))
+    assert change is not None
+    before, then, _ = change.script.partition("then exit 0; fi")
+    assert then
+    assert "--cacert" in before
+    assert "swarm leave" not in before
+
+
+def test_what_was_run_once_is_no_part_of_a_project() -> None:
+    """`docker-compose run` leaves a container with the project's label, and any exit code."""
+    change = PROJECT.plan(Observed(0, "=\n"))
+    assert change is not None
+    for script in (PROJECT.probe(), change.script):
+        lists = [line for line in script.splitlines() if "docker ps" in line]
+        assert lists
+        assert all("--filter label=com.docker.compose.oneoff=False" in line for line in lists)
 
 
 def test_a_secret_file_shows_nothing_and_is_known_by_its_digest() -> None:

@@ -1,0 +1,32 @@
+"""The store of overlay networks works."""
+
+import time
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+SECONDS = 120
+"""How long it may take until all see one another; all are provisioned by now."""
+
+
+def test_store_is_healthy(host: Host, wanted: dict[str, Any]) -> None:
+    """every member of the store is healthy, as this node sees it"""
+    if wanted["etcd"]["mode"] != "etcd":
+        pytest.skip(f"this lab's networks go by {wanted['etcd']['mode']}")
+    end = time.monotonic() + SECONDS
+    while (sick := _sick(host, wanted["etcd"]["members"])) and time.monotonic() < end:
+        time.sleep(2)
+    assert not sick, f"not healthy: {sick}"
+
+
+def _sick(host: Host, members: dict[str, str]) -> dict[str, str]:
+    """Return the members that are not healthy, with what is heard of them."""
+    sick = {}
+    for name, address in members.items():
+        result = host.run(
+            "curl --silent --show-error --max-time 5 %s", f"http://{address}:2379/health"
+        )
+        if '"health":"true"' not in result.stdout.replace(" ", ""):
+            sick[name] = result.stdout + result.stderr
+    return sick

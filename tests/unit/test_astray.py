@@ -1,0 +1,187 @@
+"""Engines that a rehearsal led astray: on which nodes they are mended, and when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from labctl.errors import ConnectFailed, Interrupted
+from labctl.rehearsal.astray import MEND, mended
+from labctl.rehearsal.run import rehearse
+from labctl.remote.target import Target
+from labctl.report import NodeReport
+from labctl.state import NodeRecord
+from labctl.verify_worker import Request
+from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, framed, unframe
+
+ONE, TWO, THREE, NEVER = (f"docker-node{number}" for number in (1, 2, 3, 4))
+BOOKS = ("mirrors", "etcd", "overlay")
+
+
+class Engines:
+    """What `labctl.remote.ssh.Remote` would reach.
+
+    Parameters:
+        answers: what the repair says, by node; a node without is off.
+    """
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+        self.log: list[str] = []
+        self.interrupting = False
+
+    @property
+    def visited(self) -> list[str]:
+        return sorted(entry for entry in self.log if entry.startswith("docker-node"))
+
+    def __call__(self, target: Target, hostkeys: Any, **more: Any) -> Shell:
+        return Shell(self, target.name)
+
+
+class Shell:
+    """A node's root shell."""
+
+    def __init__(self, engines: Engines, name: str) -> None:
+        self.engines, self.name = engines, name
+        self.closed = threading.Event()
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed.set()
+
+    end = close
+
+    def run(self, script: str) -> bytes:
+        if self.engines.interrupting:
+            if self.name == ONE:
+                time.sleep(0.2)
+                os.kill(os.getpid(), signal.SIGINT)
+            assert self.closed.wait(20)
+        token, snippets = unframe(script)
+        assert snippets == [MEND]
+        if self.name not in self.engines.answers:
+            raise ConnectFailed("does not answer", node=self.name)
+        self.engines.log.append(self.name)
+        return framed(token, [(0, self.engines.answers[self.name].encode())])
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
+    found = Engines(dict.fromkeys((ONE, TWO), ""))
+    monkeypatch.setattr("labctl.remote.ssh.Remote", found)
+    return found
+
+
+@pytest.fixture
+def lab() -> FakeLab:
+    """A lab of four nodes, of which the third is off and the last was never brought up."""
+    lab = FakeLab(FakeMachines(), nodes=4, playbooks=["overlay"])
+    for name in (ONE, TWO, THREE):
+        lab.state.save(name, NodeRecord(Target(name, "127.0.0.1", user="vagrant"), CENTOS))
+    return lab
+
+
+def test_every_engine_is_looked_at_and_who_was_astray_is_named(
+    lab: FakeLab, engines: Engines
+) -> None:
+    engines.answers[ONE] = "Error: No such object: 1a2b\nrestarted\n"
+    engines.answers[TWO] = "busy\n"
+    with mended(lab, [ONE], BOOKS):
+        pass
+    assert engines.visited == [ONE, TWO]
+    one, two = sorted(lab.notices())
+    assert one == f"{ONE}: restarted docker: an overlay network had left it astray"
+    assert two.startswith(f"{TWO}: pulls may fail now and then")
+
+
+@pytest.mark.parametrize(
+    ("raw", "books"), [({"overlay": "swarm"}, BOOKS), ({"overlay": "etcd"}, ("mirrors",))]
+)
+def test_a_lab_without_a_store_is_left_alone(
+    engines: Engines, raw: dict[str, Any], books: tuple[str, ...]
+) -> None:
+    with mended(FakeLab(FakeMachines(), nodes=2, **raw), [ONE], books):
+        pass
+    assert engines.log == []
+
+
+def test_after_ctrl_c_too(lab: FakeLab, engines: Engines) -> None:
+    """When the lab's own connections are not to be opened any more."""
+    lab.stop.request()
+    with pytest.raises(Interrupted, match="interrupted"), mended(lab, [ONE], BOOKS):
+        raise Interrupted("interrupted")
+    assert engines.visited == [ONE, TWO]
+
+
+@pytest.mark.usefixtures("_own_handler")
+def test_a_second_ctrl_c_waits_for_nothing(lab: FakeLab, engines: Engines) -> None:
+    with pytest.raises(KeyboardInterrupt), mended(lab, [ONE], BOOKS):
+        raise KeyboardInterrupt
+    assert engines.log == []
+    engines.interrupting = True
+    with pytest.raises(Interrupted) as caught, mended(lab, [ONE], BOOKS):
+        raise Interrupted("interrupted")
+    assert "systemctl restart docker" in caught.value.hint
+    assert lab.notices() == []
+
+
+class Pool:
+    """Processes in which exercises run, for `labctl.rehearsal.run`."""
+
+    def __init__(self, log: list[str], interrupted: bool) -> None:
+        self.log, self.interrupted = log, interrupted
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.log.append("cleaned up")
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def run(self, request: Request) -> NodeReport:
+        if self.interrupted:
+            time.sleep(0.2)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert self.stopped.wait(20)
+            raise Interrupted("interrupted", node=request.node)
+        return NodeReport(request.node, ())
+
+
+@pytest.fixture
+def _own_handler() -> Iterator[None]:
+    """Ctrl-C as Python has it, whatever runs the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_own_handler")
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_rehearsal_of_one_node_mends_its_neighbours_when_all_is_cleaned_up(
+    monkeypatch: pytest.MonkeyPatch, lab: FakeLab, engines: Engines, interrupted: bool
+) -> None:
+    monkeypatch.setattr(
+        "labctl.rehearsal.run.WorkerPool", lambda *_: Pool(engines.log, interrupted)
+    )
+    if interrupted:
+        with pytest.raises(Interrupted) as caught:
+            rehearse(lab, [ONE], ["network"])
+        assert "removed" in caught.value.hint
+    else:
+        assert rehearse(lab, [ONE], ["network"]).ok
+    assert engines.log[0] == "cleaned up"
+    assert engines.visited == [ONE, TWO]
