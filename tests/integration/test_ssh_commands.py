@@ -167,7 +167,13 @@ def test_a_node_that_goes_down_under_a_command_is_no_exit_code(sshd: Sshd) -> No
         assert run(remote, "echo 1; kill -9 $$", out.append, err.append, root=False) == 255
         with pytest.raises(RemoteError, match="connection broke") as caught:
             # What serves this session on the node.
-            run(remote, "echo 2; sleep 1; kill -9 $PPID; sleep 5", out.append, err.append, root=False)
+            run(
+                remote,
+                "echo 2; sleep 1; kill -9 $PPID; sleep 5",
+                out.append,
+                err.append,
+                root=False,
+            )
         assert caught.value.hint
     assert b"".join(out) == b"1\n2\n"
 
