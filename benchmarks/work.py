@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BenchError
-from labctl.converge import unfold
 from labctl.facts import Facts
 from labctl.lab import Lab
 from labctl.playbook import (
@@ -30,6 +29,7 @@ from labctl.playbook import (
     Service,
     SigningKey,
 )
+from labctl.unfolding import unfold
 from labctl.workspace import Workspace
 
 

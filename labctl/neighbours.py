@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from labctl.converge import Asker
 from labctl.errors import Interrupted, RemoteError, WaitedInVain
 from labctl.events import Phase, PhaseEntered
 from labctl.lab import Lab
 from labctl.meeting import Meeting
 from labctl.remote.exchange import exchange
 from labctl.resources.base import Ask
+from labctl.settling import Asker
 
 ANSWER_SECONDS = 60.0
 """How long the other node may take to have an answer, once it has come as far as it will."""

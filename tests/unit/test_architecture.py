@@ -41,6 +41,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *(
             "playbook",
+            "unfolding",
+            "settling",
             "converge",
             "render",
             "machines",
