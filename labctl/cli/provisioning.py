@@ -1,7 +1,8 @@
-"""The options and the ending that `up` and `provision` share."""
+"""Options and the ending that `up`, `provision`, `verify` and `rehearse` share."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,13 @@ Only = Annotated[
 With = Annotated[
     list[str] | None,
     typer.Option("--with", metavar="PLAYBOOK", help="Run a playbook that lab.yaml does not name."),
+]
+AsIf = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="PLAYBOOK", help="Do as if lab.yaml named this playbook, too."),
+]
+JUnit = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
 ]
 Refresh = Annotated[
     bool,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from labctl.cli.context import AskSudo, Json, ask_password, open_lab, sink, with_json
-from labctl.cli.provisioning import names
+from labctl.cli.provisioning import AsIf, JUnit, names
 
 
 def register(app: typer.Typer) -> None:
@@ -32,20 +32,11 @@ def rehearse(
             help="Only on these nodes: names or patterns, with commas.",
         ),
     ] = None,
-    extra: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            metavar="PLAYBOOK",
-            help="Rehearse as if lab.yaml named this playbook, too.",
-        ),
-    ] = None,
+    extra: AsIf = None,
     show: Annotated[
         bool, typer.Option("--list", help="List the sections, and rehearse nothing.")
     ] = False,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
-    ] = None,
+    junit: JUnit = None,
     html: Annotated[
         Path | None,
         typer.Option(

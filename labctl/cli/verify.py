@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from labctl.cli.context import AskSudo, Json, Limit, ask_password, open_lab, sink, with_json
-from labctl.cli.provisioning import Only, finish, names
+from labctl.cli.provisioning import AsIf, JUnit, Only, finish, names
 
 
 def register(app: typer.Typer) -> None:
@@ -19,18 +16,9 @@ def register(app: typer.Typer) -> None:
 def verify(
     context: typer.Context,
     only: Only = None,
-    extra: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            metavar="PLAYBOOK",
-            help="Verify as if lab.yaml named this playbook, too.",
-        ),
-    ] = None,
+    extra: AsIf = None,
     limit: Limit = None,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
-    ] = None,
+    junit: JUnit = None,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
