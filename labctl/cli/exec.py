@@ -123,6 +123,7 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
         SudoRefused: the login user may not become root.
         RemoteError: the node could not be reached, or broke off.
     """
+    from labctl.remote.channel import offer_all
     from labctl.remote.connect import WINDOW
     from labctl.remote.session import MARK
 
@@ -142,7 +143,7 @@ def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> in
 
     with remote.channel(command) as channel:
         if opening:
-            channel.sendall(opening)
+            offer_all(channel, opening)
         channel.shutdown_write()
         channel.settimeout(0.05)
         ended = False

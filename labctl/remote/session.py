@@ -13,6 +13,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import LabctlError, ProtocolError
+from labctl.remote.channel import offer_all
 from labctl.remote.connect import BROKEN, WINDOW
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ShellSession:
         self._begun = not self._root
         self._reset()
         if opening:
-            self._channel.sendall(opening)
+            offer_all(self._channel, opening)
 
     def run(self, command: str) -> tuple[int, bytes, bytes]:
         """Run a command line in a subshell, with /dev/null as its stdin.
@@ -165,7 +166,7 @@ class ShellSession:
                 self._channel.sendall(message)
                 return
         self.open()
-        self._channel.sendall(message)
+        offer_all(self._channel, message)
 
     def _reset(self) -> None:
         self._out, self._err = bytearray(), bytearray()

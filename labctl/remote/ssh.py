@@ -10,17 +10,16 @@ import contextlib
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from labctl.errors import ConnectFailed, Interrupted, ProtocolError, SudoRefused
+from labctl.remote.channel import feed, receive
 from labctl.remote.connect import BROKEN, PACKET, TIMEOUT, WINDOW, connect, disconnect
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.session import MARK, ShellSession
 from labctl.remote.target import Target
-
-BLOCK = 65536
 
 
 class Remote:
@@ -118,8 +117,8 @@ class Remote:
         with self.channel(command) as channel:
             out: list[bytes] = []
             err: list[bytes] = []
-            self._feed(channel, stdin, out.append, err.append)
-            while self._receive(channel, out.append, err.append):
+            feed(channel, stdin, out.append, err.append)
+            while receive(channel, out.append, err.append):
                 pass
             status = channel.recv_exit_status()
         return status, b"".join(out), b"".join(err)
@@ -242,57 +241,6 @@ class Remote:
             hint=hint,
             details=text,
         )
-
-    # -- bytes in and out
-
-    def _feed(
-        self,
-        channel: Any,
-        data: bytes,
-        out: Callable[[bytes], object],
-        err: Callable[[bytes], object],
-    ) -> None:
-        """Send all of stdin; take what comes meanwhile, so that neither side blocks."""
-        view = memoryview(data)
-        sent = 0
-        while sent < len(view) and not channel.closed:
-            sent += channel.send(view[sent : sent + BLOCK])
-            self._ready(channel, out, err)
-        with contextlib.suppress(OSError):
-            channel.shutdown_write()
-
-    @staticmethod
-    def _ready(
-        channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
-    ) -> None:
-        while channel.recv_ready():
-            out(channel.recv(WINDOW))
-        while channel.recv_stderr_ready():
-            err(channel.recv_stderr(WINDOW))
-
-    def _receive(
-        self, channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
-    ) -> bool:
-        """Wait for output and take it; return False at its end."""
-        # stdout alone must not be waited for: a node that fills the window of stderr writes to
-        # neither before that one is read.
-        channel.settimeout(0.1)
-        data = None
-        while data is None:
-            try:
-                data = channel.recv(WINDOW)
-            except TimeoutError:
-                self._ready(channel, out, err)
-        channel.settimeout(None)
-        if data:
-            out(data)
-            self._ready(channel, out, err)
-            return True
-        while True:
-            data = channel.recv_stderr(WINDOW)
-            if not data:
-                return False
-            err(data)
 
     # -- connecting
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import TransferError
+from labctl.remote.channel import offer_all
 from labctl.remote.connect import BROKEN, WINDOW
 from labctl.transfer import scripts
 from labctl.transfer.member import Kind, Member, Root
@@ -125,7 +126,7 @@ class NodeSource:
         with self._remote.channel(command) as channel:
             channel.settimeout(STALL)
             if opening:
-                channel.sendall(opening)
+                offer_all(channel, opening)
             channel.shutdown_write()
             stream = _Stream(channel, self.node)
             problem: TransferError | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import SudoRefused, TransferError
+from labctl.remote.channel import offer
 from labctl.remote.connect import WINDOW
 from labctl.remote.session import MARK
 from labctl.transfer import scripts
@@ -179,13 +180,12 @@ class _Stream:
         view = memoryview(data)
         try:
             while view:
-                view = view[self._channel.send(view) :]
+                sent = offer(self._channel, view)
+                if not sent:
+                    raise _NodeSpoke
+                view = view[sent:]
         except TimeoutError:
             raise TransferError(f"nothing moved for {STALL:.0f} s") from None
-        except OSError:
-            if not self._channel.transport.is_active():
-                raise  # the connection broke, and the channel's owner says so
-            raise _NodeSpoke from None
         while self._channel.recv_stderr_ready():
             self._err += self._channel.recv_stderr(WINDOW)
         # tar goes on reading after a full disk, to the bitter end; a warning is no reason to stop.

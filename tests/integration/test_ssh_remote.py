@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from labctl.cli.exec import run
 from labctl.errors import (
     AuthFailed,
     ConnectFailed,
@@ -24,6 +27,9 @@ from labctl.remote.exchange import exchange
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.session import ShellSession
 from labctl.remote.ssh import Remote
+from labctl.transfer.fetching import NodeSource
+from labctl.transfer.sending import NodeSink
+from labctl.transfer.tree import Tree
 from tests.integration.sshd import Sshd
 
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -285,5 +291,84 @@ def test_a_user_who_may_not_become_root(
             exchange(remote, ["true"])
         assert hint in caught.value.hint
         assert words in caught.value.details
+    finally:
+        server.stop()
+
+
+ROOT_BEGINS = r"\036"
+"""What every script of root writes first; see labctl.remote.session.MARK."""
+
+
+class Hasty(Remote):
+    """A node on which every command of root has ended before anything is sent to it.
+
+    A slow link does the same, now and then.
+    """
+
+    @contextlib.contextmanager
+    def channel(
+        self, command: str, *, terminal: tuple[str, int, int] | None = None
+    ) -> Iterator[Any]:
+        with super().channel(command, terminal=terminal) as channel:
+            deadline = time.monotonic() + 10
+            while ROOT_BEGINS in command and not channel.closed:
+                assert time.monotonic() < deadline, "the command does not end"
+                time.sleep(0.005)
+            yield channel
+
+
+MAY_ASK = """#!/bin/sh
+case $SSH_ORIGINAL_COMMAND in
+"sudo -n true") exit 1 ;;
+"sudo -k -S -p '' true") exit 0 ;;
+"cat "*) exit 7 ;;
+esac
+echo 'sudo: anna is not allowed to run this' >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize("password", [None, "secret"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda remote, _: exchange(remote, ["true"]), id="exchange"),
+        pytest.param(
+            lambda remote, _: run(remote, "true", lambda _: None, lambda _: None, root=True),
+            id="exec",
+        ),
+        pytest.param(
+            lambda remote, _: NodeSource(remote, "/etc/hosts", follow=False, sudo=True),
+            id="look before a fetch",
+        ),
+        pytest.param(
+            lambda remote, folder: NodeSink(
+                remote, "/tmp/x", sudo=True, owner="", notice=print
+            ).take(Tree([str(folder)]), lambda _: None, into=False),
+            id="send",
+        ),
+    ],
+)
+def test_a_command_that_ends_before_its_stdin_is_sent_still_says_why(
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    act: Callable[[Remote, Path], object],
+    password: str | None,
+) -> None:
+    folder = tmp_path_factory.mktemp("hasty")
+    shell = folder / "shell"
+    shell.write_text(MAY_ASK)
+    shell.chmod(0o755)
+    server = Sshd(folder, command=str(shell))
+    server.start()
+    target = replace(server.target(), user="")
+    keys = HostKeys(tmp_path / "known_hosts")
+    try:
+        with Hasty(target, keys, sudo_password=password) as remote:
+            with pytest.raises(SudoRefused) as caught:
+                act(remote, folder)
+            assert "anna is not allowed" in caught.value.details
+            # Not the connection ended, but the command.
+            assert remote.call("cat /dev/null", b"x" * 100)[0] == 7
     finally:
         server.stop()
