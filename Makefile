@@ -24,7 +24,7 @@ IN_DEMO := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(DEMO)/home" LABCTL_LAB="$(CURDIR
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down test programs unit integration e2e bench lint format messages clean
+.PHONY: demo shell demo-down test programs built unit integration e2e bench lint format messages clean
 
 demo: $(READY)
 	$(TESTBED) install
@@ -43,11 +43,17 @@ demo-down:
 	$(TESTBED) --world demo down
 	$(SUDO) rm -rf $(DEMO)
 
-test: programs unit integration e2e
+# What e2e's machines are made of is got while the other tests run.
+test: programs
+	$(MAKE) --no-print-directory --jobs=2 built unit integration
+	$(MAKE) --no-print-directory e2e
 
 # First of all: unit tests use ruby and ssh too, where there are any.
 programs: $(READY)
 	$(TESTBED) install
+
+built: programs
+	$(TESTBED) build
 
 unit: $(READY)
 	$(BIN)/python -m pytest -q tests/unit
@@ -63,8 +69,7 @@ E2E     := $(addprefix e2e-,$(LONGEST) $(filter-out $(LONGEST),$(FILES)))
 
 .PHONY: $(E2E)
 
-e2e: programs
-	$(TESTBED) build
+e2e: built
 	$(MAKE) --no-print-directory --keep-going --jobs=3 $(E2E)
 
 # A test that hangs shows where it does so, and the others are run still.
