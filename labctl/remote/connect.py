@@ -1,7 +1,7 @@
-"""Making the connection to a node; the only module that imports Fabric and what lies below it.
+"""Making the connection to a node.
 
-Keys, agent and jump hosts are dealt with here, and each way to fail becomes an error that says what
-to do. The user's own ssh_config is not read: a lab means the same on every machine.
+Keys, agent and jump hosts are dealt with here; `labctl.remote.unreached` says what it means where
+one could not be made. The user's own ssh_config is not read: a lab means the same on every machine.
 """
 
 from __future__ import annotations
@@ -9,42 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
-from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
-from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, RemoteError
+from labctl.errors import RemoteError
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.libraries import Config, Connection, paramiko
 from labctl.remote.target import Target
-
-
-@contextlib.contextmanager
-def _spared(name: str, **contents: object) -> Iterator[None]:
-    """Let what is imported in the block find an empty module `name`, unless that is loaded already.
-
-    Parameters:
-        name: of the module that is imported, and needed by nothing that is used here.
-        contents: what is imported from it by name.
-    """
-    if name in sys.modules:
-        yield
-        return
-    module = ModuleType(name)
-    vars(module).update(contents)
-    sys.modules[name] = module
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-# Invoke, below Fabric, has a class for tests, and for it imports unittest.mock and with that all of
-# asyncio: a fifth of what connecting costs on this side.
-with _spared("unittest.mock", Mock=object):
-    import paramiko
-    from fabric import Config, Connection
+from labctl.remote.unreached import failed, key_changed, no_way
 
 TIMEOUT = 20.0
 """Seconds for one attempt: TCP connection, banner and authentication each."""
@@ -124,9 +96,9 @@ def connect(
                 connection.connect_kwargs["sock"] = dialled
             connection.open()
         except paramiko.BadHostKeyException as error:
-            raise _key_changed(error, target, hostkeys) from error
+            raise key_changed(error, target, hostkeys) from error
         except BROKEN as error:
-            raise _failed(error, connection.client, target) from error
+            raise failed(error, connection.client, target) from error
         # A node that vanishes without a word is noticed, and a firewall keeps the connection open.
         connection.transport.set_keepalive(15)
         undo.pop_all()
@@ -164,7 +136,7 @@ def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
     try:
         gateway.open()
     except BROKEN as error:
-        raise _no_way(error, gateway, target) from error
+        raise no_way(error, gateway, target) from error
     # How long the jump host may take to reach the node; paramiko's own limit is an hour.
     gateway.transport.channel_timeout = timeout
     return gateway
@@ -201,114 +173,6 @@ def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
 
 
-def _failed(error: Exception, client: Any, target: Target) -> RemoteError:
-    """Return the error for a node that could not be connected with."""
-    if isinstance(error, OSError) and error.filename and _refused(error, client):
-        return AuthFailed(
-            f"the key {error.filename} cannot be read: {error.strerror}",
-            node=target.name,
-            hint="put the key there, or name another with 'key:' in lab.yaml",
-        )
-    if _refused(error, client, all_keys=not target.keys):
-        return AuthFailed(
-            f"{target.user}@{target.host}:{target.port} refused the login",
-            node=target.name,
-            hint=_key_hint(target),
-            details=_why(error, client),
-        )
-    if isinstance(error, socket.gaierror):
-        hint = f"the name {target.host} does not resolve here"
-    else:
-        hint = "is the machine up, and its sshd? `labctl status` shows what answers"
-    return ConnectFailed(
-        f"{target.host}:{target.port} does not answer",
-        node=target.name,
-        hint=hint,
-        details=str(error),
-    )
-
-
-def _no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
-    """Return the error for a jump host that could not be connected with."""
-    jump = target.jump
-    if isinstance(error, paramiko.BadHostKeyException):
-        place = gateway.host if gateway.port == 22 else f"[{gateway.host}]:{gateway.port}"
-        return RemoteError(
-            f"the host key of the jump host {jump} changed, or another machine answers there",
-            node=target.name,
-            details=_two_keys(error),
-            hint=(
-                f"if that was you, run `ssh-keygen -R {place}`, and log in to {jump} once with ssh"
-            ),
-        )
-    if "not found in known_hosts" in str(error):
-        return RemoteError(
-            f"the host key of the jump host {jump} is not known",
-            node=target.name,
-            hint=f"log in to {jump} once with ssh, so that its host key is known",
-        )
-    if _refused(error, gateway.client, all_keys=True):
-        return AuthFailed(
-            f"the jump host {jump} refused the login",
-            node=target.name,
-            hint="its key has to be in your ssh-agent, or in one of the usual files in ~/.ssh",
-            details=_why(error, gateway.client),
-        )
-    if isinstance(error, socket.gaierror):
-        hint = f"the name {gateway.host} does not resolve here"
-    else:
-        hint = f"does `ssh {jump}` work?"
-    return ConnectFailed(
-        f"the jump host {jump} does not answer", node=target.name, hint=hint, details=str(error)
-    )
-
-
-def _refused(error: Exception, client: Any, *, all_keys: bool = False) -> bool:
-    """Tell whether it was the login that failed.
-
-    Of several failures paramiko tells the last: that there is no key at all, that a file holds
-    none, or one of another kind than was tried last.
-
-    Parameters:
-        error: what paramiko raised.
-        client: its client.
-        all_keys: whether all of the user's keys were tried. sshd ends a connection after too many
-            wrong ones; with one key such an end is that of a machine that goes down.
-    """
-    if isinstance(error, paramiko.AuthenticationException):
-        return True
-    transport = client.get_transport()
-    if transport is None or not transport.initial_kex_done:
-        return False
-    return bool(transport.is_active() or (all_keys and transport.auth_handler is not None))
-
-
-def _why(error: Exception, client: Any) -> str:
-    """Return what paramiko says of a login that failed, unless it is about another key."""
-    if isinstance(error, paramiko.AuthenticationException):
-        return str(error)
-    return "" if client.get_transport().auth_handler is not None else str(error)
-
-
-def _key_changed(error: Any, target: Target, hostkeys: HostKeys) -> HostKeyChanged:
-    return HostKeyChanged(
-        "another machine answers, or the node was installed anew: its host key changed",
-        node=target.name,
-        details=_two_keys(error),
-        hint=(
-            f"if that was you, remove the line {target.name} from {hostkeys.path} "
-            "and run the command again"
-        ),
-    )
-
-
-def _two_keys(error: Any) -> str:
-    return (
-        f"recorded {error.expected_key.get_name()} {error.expected_key.fingerprint}\n"
-        f"offered  {error.key.get_name()} {error.key.fingerprint}"
-    )
-
-
 class _Recorder(paramiko.MissingHostKeyPolicy):
     """Records the key of a node that is reached for the first time."""
 
@@ -318,9 +182,3 @@ class _Recorder(paramiko.MissingHostKeyPolicy):
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
         self._hostkeys.record(self._name, key.get_name(), key.get_base64())
-
-
-def _key_hint(target: Target) -> str:
-    if target.keys:
-        return f"offered was {', '.join(target.keys)}; does the node know that key?"
-    return "add the key to your ssh-agent, or name it with 'key:' in lab.yaml"

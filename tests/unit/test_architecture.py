@@ -70,8 +70,8 @@ UNPLACED = 4
 """A module that stands in no layer counts as a use case: nothing but those and cli imports it."""
 
 LIBRARIES: dict[str, set[str]] = {
-    "fabric": {"remote.connect"},
-    "paramiko": {"remote.connect"},
+    "fabric": {"remote.libraries"},
+    "paramiko": {"remote.libraries"},
     "invoke": set(),
     "vagrant": {"machines.vagrant"},
     "jinja2": {"render"},
