@@ -56,6 +56,9 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     text = vagrantfile(lab, lab.provider)
     old = lab.workspace.vagrantfile
     states = machines.states()
+    if _made(lab) - states.keys():  # the file was lost, or was written anew without them
+        restore(lab, lab.provider)
+        states = machines.states()
     gone = present(states) - set(lab.spec.node_names)
     if gone:
         raise UsageError(
@@ -101,12 +104,35 @@ def _claim(lab: Lab) -> None:
 
 
 def _entry(lab: Lab, network: str) -> Entry:
-    folder, state = str(lab.workspace.folder), str(lab.workspace.state)
-    return Entry(folder, state, lab.spec.name, network, lab.spec.node_names)
+    place = lab.workspace
+    spec_file = str(place.spec_file or "")
+    folder, state = str(place.folder), str(place.state)
+    return Entry(folder, state, lab.spec.name, network, lab.spec.node_names, spec_file)
 
 
-def vagrantfile(lab: Lab, provider: str) -> str:
+def restore(lab: Lab, provider: str) -> None:
+    """Write a Vagrantfile by which Vagrant finds every machine that it made, where one was lost.
+
+    Those that left the lab meanwhile are in it too, or they would never be seen again.
+    """
+    left = sorted(_made(lab) - set(lab.spec.node_names))
+    write(lab.workspace.vagrantfile, vagrantfile(lab, provider, left))
+
+
+def _made(lab: Lab) -> frozenset[str]:
+    """Return the names of the machines that Vagrant made, those that left the lab too."""
+    from labctl.machines.vagrant import made  # only labs that Vagrant makes need it
+
+    return made(lab.workspace.state)
+
+
+def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
     """Return the Vagrantfile of the lab for a provider, which need not be installed.
+
+    Parameters:
+        lab: the lab.
+        provider: ``virtualbox`` or ``libvirt``.
+        left: names of machines that left the lab, to be named in it still.
 
     Raises:
         UsageError: the lab's machines exist already, or a template is wrong.
@@ -121,6 +147,7 @@ def vagrantfile(lab: Lab, provider: str) -> str:
         lab.workspace.templates,
         emulated=provider == "libvirt" and providers.emulated(),
         additions=plugins.additions_work(),
+        left=left,
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from labctl import folders
-from labctl.bringup import prepare, present, vagrantfile, waking
+from labctl.bringup import prepare, present, restore, waking
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.fanout import Result, each
@@ -14,7 +14,6 @@ from labctl.lab import Lab, parted
 from labctl.machines import plugins
 from labctl.machines.base import Machines, MachineState
 from labctl.registry import Registry
-from labctl.state import write
 
 Verb = Callable[[Machines, str, Emit], None]
 
@@ -152,7 +151,7 @@ def _machines(lab: Lab) -> Machines:
     """Return the lab's machines, whose Vagrantfile is made again where it was lost."""
     made_with = lab.state.provider()
     if made_with and not lab.workspace.vagrantfile.is_file():
-        write(lab.workspace.vagrantfile, vagrantfile(lab, made_with))
+        restore(lab, made_with)
     return lab.machines()
 
 

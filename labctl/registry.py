@@ -35,6 +35,8 @@ class Entry:
         name: its name, which its virtual machines carry.
         network: its private network; empty where its machines existed before labctl.
         nodes: names of its nodes.
+        spec: the file that it was opened by, absolute: `-C` may name another than its lab.yaml.
+            Empty where it has none, and where an earlier labctl noted it.
     """
 
     folder: str
@@ -42,6 +44,7 @@ class Entry:
     name: str
     network: str
     nodes: tuple[str, ...]
+    spec: str = ""
 
     @property
     def gone(self) -> bool:
@@ -140,12 +143,12 @@ def _entry(item: object) -> Entry | None:
     if not isinstance(item, dict):
         return None
     folder, state, name, network = (item.get(k) for k in ("folder", "state", "name", "network"))
-    nodes = item.get("nodes")
+    nodes, spec = item.get("nodes"), item.get("spec", "")
     if not all(isinstance(text, str) for text in (folder, state, name, network)):
         return None
-    if not isinstance(nodes, list):
+    if not isinstance(nodes, list) or not isinstance(spec, str):
         return None
-    return Entry(str(folder), str(state), str(name), str(network), tuple(map(str, nodes)))
+    return Entry(str(folder), str(state), str(name), str(network), tuple(map(str, nodes)), spec)
 
 
 def _default() -> Path:

@@ -13,7 +13,7 @@ import hashlib
 import ipaddress
 import json
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from labctl import daemon, folders, guestadditions
 from labctl.errors import UsageError
-from labctl.spec import LabSpec
+from labctl.spec import LabSpec, Node
 
 # Folders that are searched for a template in this order: the lab's own first, then the packaged.
 TemplateFolders = tuple[Path, ...]
@@ -38,6 +38,7 @@ def vagrantfile(
     *,
     emulated: bool = False,
     additions: bool = True,
+    left: Sequence[str] = (),
 ) -> str:
     """Return the Vagrantfile of a lab.
 
@@ -47,6 +48,8 @@ def vagrantfile(
         templates: where to look for Vagrantfile.j2.
         emulated: the host's processor cannot virtualize; libvirt emulates one then.
         additions: vagrant-vbguest can install Guest Additions here.
+        left: names of machines that left the lab and are there still. Vagrant looks at and destroys
+            only what its file names; what they were made with, nobody knows any more.
 
     Raises:
         UsageError: the template is missing or wrong, with its file and line.
@@ -74,7 +77,7 @@ def vagrantfile(
                 "memory": node.memory,
                 "cpus": node.cpus,
             }
-            for node in spec.lab_nodes
+            for node in (*spec.lab_nodes, *(_left(name, spec, network) for name in left))
         ],
         "folders": [
             {
@@ -92,6 +95,11 @@ def vagrantfile(
         "boot_timeout": spec.boot_timeout,
     }
     return template("Vagrantfile.j2", templates, values)
+
+
+def _left(name: str, spec: LabSpec, network: ipaddress.IPv4Network) -> Node:
+    """Return a machine that left the lab, with values that Vagrant takes; it starts none of it."""
+    return Node(name, str(network.broadcast_address - 1), spec.memory, spec.cpus)
 
 
 def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:

@@ -124,7 +124,8 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
     def look(entry: Entry) -> LabStatus:
         nodes: tuple[NodeStatus, ...] = ()
         if not entry.gone:
-            workspace = Workspace.at(Path(entry.folder), Path(entry.state))
+            spec_file = Path(entry.spec) if entry.spec else None
+            workspace = Workspace.at(Path(entry.folder), Path(entry.state), spec_file)
             try:
                 nodes = tuple(status(Lab.open(workspace, {}, emit=emit), ()))
             except LabctlError as error:

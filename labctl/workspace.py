@@ -92,10 +92,19 @@ class Workspace:
         return cls._at(here, None)
 
     @classmethod
-    def at(cls, folder: Path, state: Path) -> Workspace:
-        """Return the places of a lab whose folder and state folder are known."""
-        spec_file = folder / SPEC_NAME
-        return cls(folder, spec_file if spec_file.is_file() else None, state)
+    def at(cls, folder: Path, state: Path, spec_file: Path | None = None) -> Workspace:
+        """Return the places of a lab whose folder and state folder are known.
+
+        Parameters:
+            folder: its folder.
+            state: its state folder.
+            spec_file: the file that it was opened by; None: its lab.yaml, where there is one. One
+                of another name stays the lab's though it is gone: no other file may stand in for
+                it.
+        """
+        spec_file = spec_file or folder / SPEC_NAME
+        there = spec_file.name != SPEC_NAME or spec_file.is_file()
+        return cls(folder, spec_file if there else None, state)
 
     @classmethod
     def _at(cls, folder: Path, spec_file: Path | None) -> Workspace:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from labctl.cli.context import Json, with_json
 from labctl.cli.language import _, localized
 
 
@@ -16,13 +18,16 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Where the lab.yaml goes.")] = Path(),
+    as_json: Json = False,
 ) -> None:
     """Write a lab.yaml to begin with: every key, with its default and what it means."""
     from labctl.errors import UsageError
     from labctl.specfile import starter
     from labctl.workspace import SPEC_NAME
 
+    with_json(context, as_json)
     path = folder / SPEC_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -32,4 +37,7 @@ def init(
         raise UsageError(f"{path} is there already and stays as it is") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    if context.obj.as_json:
+        typer.echo(json.dumps({"event": "init", "path": str(path.absolute())}))
+        return
     typer.echo(_("{} is written; next: labctl up").format(path))

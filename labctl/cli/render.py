@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from labctl.cli.context import open_lab, sink
+from labctl.cli.context import Json, open_lab, sink, with_json
 from labctl.cli.specflags import Cpus, Memory, Nodes, Provider, Toolchain, given
 
 
@@ -30,17 +31,23 @@ def render(
     diff: Annotated[
         bool, typer.Option("--diff", help="Show what differs from the one in use; exit code 3.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the Vagrantfile that `up` would use."""
     from labctl.bringup import vagrantfile
     from labctl.cli.files import put
     from labctl.cli.provisioning import CHANGES_FOUND
 
+    with_json(context, as_json)
     with sink(context) as emit:
         lab = open_lab(context, emit, given(nodes, provider, memory, cpus, toolchain))
-        text = vagrantfile(lab, lab.likely_provider)
+        likely = lab.likely_provider
+        text = vagrantfile(lab, likely)
+    told: dict[str, Any] = {"event": "vagrantfile", "provider": likely}
+    lines: list[str] = []
     if output is not None:
         put(output, text)
+        told["path"] = str(output.absolute())
     if diff:
         path = lab.workspace.vagrantfile
         old = path.read_text("utf-8") if path.is_file() else ""
@@ -49,9 +56,15 @@ def render(
                 old.splitlines(), text.splitlines(), "in use", "rendered now", lineterm=""
             )
         )
+        told["diff"] = "\n".join(lines)
+    elif output is None:
+        told["vagrantfile"] = text
+    if context.obj.as_json:
+        typer.echo(json.dumps(told))
+    elif diff:
         for line in lines:
             typer.echo(line)
-        if lines:
-            raise typer.Exit(CHANGES_FOUND)
     elif output is None:
         typer.echo(text, nl=False)
+    if lines:
+        raise typer.Exit(CHANGES_FOUND)

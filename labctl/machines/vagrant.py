@@ -66,6 +66,15 @@ def find_vagrant() -> str:
     return path
 
 
+def made(root: Path) -> frozenset[str]:
+    """Return the names of the machines that Vagrant made in `root`, whatever its file names now.
+
+    It keeps the id that the provider gave a machine in a file (lib/vagrant/machine.rb), until it
+    finds that the machine is no more.
+    """
+    return frozenset(path.parts[-3] for path in root.glob(".vagrant/machines/*/*/id"))
+
+
 class VagrantMachines:
     """The machines of the Vagrantfile in `root`.
 
@@ -108,11 +117,9 @@ class VagrantMachines:
     def _look(self) -> dict[str, MachineState]:
         """Return the states of the machines; ask Vagrant only if it can know of any.
 
-        It keeps the id that the provider gave a machine in a file, and says of a machine without
-        one that it is not created (lib/vagrant/machine.rb, and `state` of each provider).
+        It says of a machine without an id that it is not created (`state` of each provider).
         """
-        ids = self._root.glob(".vagrant/machines/*/*/id")
-        if not (self._root / "Vagrantfile").is_file() or next(ids, None) is None:
+        if not (self._root / "Vagrantfile").is_file() or not made(self._root):
             return {}
         return parse_states(self._output(["status", "--machine-readable"]))
 

@@ -35,7 +35,7 @@ def play(play: Play) -> Plays:
         packages.append(Package("docker-buildx-plugin", versions.buildx))
     yield Packages(tuple(packages), name="engine")
     # The playbook mirrors, which writes daemon.json, comes behind an engine that runs.
-    yield EngineKeys(versions.engine_major)
+    yield EngineKeys(versions.engine_major, written="mirrors" in play.playbooks)
     yield Service("docker")
     for user in (play.user, *play.lab.docker.users):
         if user != "root":

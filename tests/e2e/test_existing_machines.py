@@ -147,6 +147,36 @@ def test_a_drift_is_undone_by_exactly_its_changes(
     assert lab.run("provision", "--limit", FIRST).expect(0).changes(FIRST) == []
 
 
+def test_an_engine_that_a_slip_in_daemon_json_stopped_runs_again(
+    lab: Lab, nodes: dict[str, Node], world: World
+) -> None:
+    """It cannot start with the file; nothing that somebody wrote is lost over it."""
+    node = nodes[FIRST]
+    slip = '{\n  "debug": true\n  "labels": ["mine"]\n}\n'
+    path = node.root / "etc/docker/daemon.json"
+    where = "line 3, column 3"
+    whole = spec(world, machines=machines(list(nodes.values())))
+    path.write_text(slip)
+    node.sh("systemctl restart docker || :")
+    # Nothing in this lab would write the file: it stays as it is.
+    lab.write({**whole, "playbooks": ["repos", "hosts", "engine"]})
+    error = lab.run("provision", "--limit", FIRST).expect(1).result(FIRST)["error"]
+    assert error["message"].startswith("keys:/etc/docker/daemon.json: ")
+    assert where in error["message"]
+    assert path.read_text() == slip
+    lab.write(whole)
+    run = lab.run("provision", "--limit", FIRST).expect(0)
+    assert run.changes(FIRST) == [
+        "keys:/etc/docker/daemon.json",
+        "service:docker",
+        "file:/etc/docker/daemon.json",
+        "service:docker",
+    ]
+    assert where in run.result(FIRST)["changes"][0]["summary"]
+    assert (node.root / "etc/docker/daemon.json.no-json").read_text() == slip
+    assert lab.run("provision", "--limit", FIRST).expect(0).changes(FIRST) == []
+
+
 def test_what_a_user_wrote_into_hosts_stays(lab: Lab, nodes: dict[str, Node]) -> None:
     node = nodes[FIRST]
     node.sh("printf '10.1.2.3 caf\\351\\n' >>/etc/hosts; sed -i '/ docker-node3$/d' /etc/hosts")

@@ -1016,6 +1016,62 @@ def test_an_engine_starts_though_daemon_json_is_of_another(
     assert (again.changes, again.exchanges) == ((), 1)
 
 
+def test_an_engine_starts_though_daemon_json_has_a_slip(
+    stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file with a slip is kept: the second one does not cost the first."""
+    shell = stand_ins.shell
+    path, aside = shell.folder / "daemon.json", shell.folder / "daemon.json.no-json"
+    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    stand_ins.runs("docker")
+    stand_ins.needs("docker", path, "{}")
+    for slip in ('{"it\'s": 1\n', '{"mtu": 1400 "debug": true}\n'):
+        path.write_text(slip)
+        path.chmod(0o640)
+        (stand_ins.state / "docker.active").write_text("ActiveState=failed\n")
+        wanted = EngineKeys(19), Service("docker")
+        outcome = shell.apply(*wanted)
+        assert [change.resource for change in outcome.changes] == [one.id for one in wanted]
+        assert stand_ins.told() == ["restart docker"]
+        assert (path.read_text(), aside.read_text()) == ("{}\n", slip)
+        assert path.stat().st_mode & 0o7777 == aside.stat().st_mode & 0o7777 == 0o640
+        assert shell.apply(*wanted).changes == ()
+    numbered = shell.folder / "daemon.json.no-json.~1~"
+    assert numbered.read_text() == '{"it\'s": 1\n'
+
+
+def test_a_daemon_json_with_a_slip_is_kept_once(
+    stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that does not start for another reason gets its former file back each time."""
+    shell = stand_ins.shell
+    path = shell.folder / "daemon.json"
+    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    stand_ins.needs("docker", path, "never")
+    path.write_text("{slip")
+    for _ in range(3):
+        with pytest.raises(ChangeFailed, match="docker"):
+            shell.apply(EngineKeys(19), Service("docker"))
+        assert path.read_text() == "{slip"
+    assert [name for name in names(shell.folder) if "no-json" in name] == ["daemon.json.no-json"]
+
+
+def test_a_daemon_json_with_a_slip_is_kept_where_the_whole_file_is_written(
+    stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("the engine's configuration belongs to root")
+    shell = stand_ins.shell
+    path = shell.folder / "daemon.json"
+    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    stand_ins.runs("docker")
+    path.write_text('{"mtu": 1400')
+    shell.apply(EngineConfig('{"mtu": 1400}\n'), Service("docker"))
+    assert stand_ins.told() == ["restart docker"]
+    assert path.read_text() == '{"mtu": 1400}\n'
+    assert (shell.folder / "daemon.json.no-json").read_text() == '{"mtu": 1400'
+
+
 def test_an_engine_without_daemon_json_has_no_key_of_another(
     here: LocalShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,15 @@ def test_init_writes_a_lab_that_can_be_used(run: Run) -> None:
     assert run("--lab", "my lab", "render", "--provider", "libvirt").code == 0
 
 
+def test_init_tells_in_json_where_it_wrote(run: Run, tmp_path: Path) -> None:
+    (event,) = run("--json", "init", "my lab").events
+    assert event == {"event": "init", "path": str(tmp_path / "my lab" / "lab.yaml")}
+    (event,) = run("init", "another", "--json").events
+    assert event["path"] == str(tmp_path / "another" / "lab.yaml")
+    done = run("--json", "init", "another")
+    assert (done.code, done.events[0]["event"]) == (2, "error")
+
+
 def test_init_never_overwrites(run: Run) -> None:
     path = lab_yaml("nodes: 3 # mine\n")
     done = run("init")
@@ -233,6 +242,28 @@ def test_render_shows_what_differs(run: Run) -> None:
     changed = run("render", "--provider", "libvirt", "--memory", "2048", "--diff")
     assert changed.code == 3
     assert any(line.startswith("+") and "2048" in line for line in changed.out.splitlines())
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_render_in_json(run: Run, tmp_path: Path, place: str) -> None:
+    def rendered(*more: str) -> Done:
+        line = ("render", "--provider", "libvirt", *more)
+        return run("--json", *line) if place == "before" else run(*line, "--json")
+
+    text = run("render", "--provider", "libvirt").out
+    about = {"event": "vagrantfile", "provider": "libvirt"}
+    assert rendered().events == [{**about, "vagrantfile": text}]
+    assert rendered("-o", "made").events == [{**about, "path": str(tmp_path / "made")}]
+    assert Path("made").read_text("utf-8") == text
+    Path(".labctl").mkdir()
+    Path(".labctl/Vagrantfile").write_text(text)
+    same = rendered("--diff")
+    assert (same.code, same.events) == (0, [{**about, "diff": ""}])
+    changed = rendered("--diff", "--memory", "2048")
+    assert changed.code == 3
+    (event,) = changed.events
+    assert event["diff"].splitlines()[:2] == ["--- in use", "+++ rendered now"]
+    assert event.keys() == {*about, "diff"}
 
 
 def test_schema_is_json(run: Run) -> None:
@@ -605,6 +636,28 @@ def test_two_at_once(run: Run, nodes: dict[str, FakeRemote]) -> None:
         done = run("provision")
     assert done.code == 1
     assert "in use by `labctl up`" in done.err
+
+
+def test_ssh_config_in_json(run: Run, nodes: dict[str, FakeRemote], tmp_path: Path) -> None:
+    text = run("ssh-config").out
+    first, second = run("--json", "ssh-config").events
+    assert first == {
+        "event": "ssh-config",
+        "node": "docker-node1",
+        "host": "10.0.0.1",
+        "port": 22,
+        "user": "vagrant",
+        "keys": [],
+        "jump": "",
+        "proxy": "",
+        "known_hosts": str(tmp_path / ".labctl" / "known_hosts"),
+        "config": first["config"],
+    }
+    assert "\n".join(event["config"] for event in (first, second)) == text
+    assert run("ssh-config", "--json", "--limit", "docker-node2").events == [second]
+    (event,) = run("--json", "ssh-config", "--path").events
+    assert event == {"event": "ssh-config", "path": str(tmp_path / ".labctl" / "ssh_config")}
+    assert Path(event["path"]).read_text("utf-8") == text
 
 
 def test_status_shows_who_answers(run: Run, nodes: dict[str, FakeRemote]) -> None:

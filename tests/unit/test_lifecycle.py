@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labctl import lifecycle
-from labctl.bringup import Bringer, prepare
+from labctl.bringup import Bringer, prepare, vagrantfile
 from labctl.errors import LabLocked, MachineError, UsageError
 from labctl.events import Emit, Phase, PhaseEntered
 from labctl.fanout import Result
 from labctl.lab import Lab
 from labctl.machines.base import MachineState
+from labctl.machines.vagrant import VagrantMachines
 from labctl.registry import Registry
 from labctl.remote.target import Target
 from labctl.state import NodeRecord, State
@@ -156,6 +159,91 @@ def test_a_vagrantfile_that_was_lost_is_made_again() -> None:
     lab.workspace.vagrantfile.unlink()
     assert outcomes(lifecycle.halt(lab, ())) == {ONE: "ok"}
     assert lab.workspace.vagrantfile.read_text() == text
+
+
+VAGRANT = """\
+#!/bin/sh
+# Stands for vagrant: it knows the machines that its file names, and says which of them it made.
+made() { [ -e ".vagrant/machines/$1/libvirt/id" ]; }
+named=$(sed -n 's/^ *{ name: "\\([^"]*\\)".*/\\1/p' Vagrantfile) || exit 1
+case $1 in
+status)
+  for name in $named; do
+    if made "$name"; then state=running; else state=not_created; fi
+    echo "1,$name,state,$state"
+  done;;
+destroy)
+  for name in $named; do
+    if [ "$name" = "$2" ]; then exec rm -r ".vagrant/machines/$2"; fi
+  done
+  echo "The machine with the name '$2' was not found configured" >&2; exit 1;;
+esac
+"""
+
+
+class VagrantLab(FakeLab):
+    """A lab whose machines are those of a stand-in for Vagrant."""
+
+    def machines(self) -> Any:
+        state = self.workspace.state
+        return VagrantMachines(state, "libvirt", lambda node: state / f"{node}.log")
+
+
+@pytest.fixture
+def one_of_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VagrantLab:
+    """A lab of one node that had two, whose Vagrantfile was lost; both machines are there."""
+    if os.name != "posix":
+        pytest.skip("the stand-in for vagrant is a shell script")
+    programs = tmp_path.with_name(f"{tmp_path.name}-programs")
+    programs.mkdir()
+    (programs / "vagrant").write_text(VAGRANT)
+    (programs / "vagrant").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    two = VagrantLab(FakeMachines(), nodes=2)
+    prepare(two, two.machines())
+    for node in (ONE, TWO):
+        note = two.workspace.state / f".vagrant/machines/{node}/libvirt/id"
+        note.parent.mkdir(parents=True)
+        note.touch()
+    assert two.machines().states() == {ONE: RUNNING, TWO: RUNNING}
+    two.workspace.vagrantfile.unlink()
+    return VagrantLab(FakeMachines(), nodes=1)
+
+
+def test_a_machine_that_left_is_seen_though_the_vagrantfile_was_lost(
+    one_of_two: VagrantLab,
+) -> None:
+    lab = one_of_two
+    for _ in range(2):  # it is no less there when asked again
+        with pytest.raises(UsageError, match=f"{TWO}: still there") as caught:
+            prepare(lab, lab.machines())
+        assert f"labctl destroy {TWO}" in caught.value.hint
+    # As a labctl that did not see it has left the file.
+    lab.workspace.vagrantfile.write_text(vagrantfile(lab, "libvirt"))
+    with pytest.raises(UsageError, match=f"{TWO}: still there"):
+        prepare(lab, lab.machines())
+    assert lifecycle.doomed(lab, [TWO]) == [TWO]
+    # The other thing that the hint says: the lab has it again.
+    raised = VagrantLab(FakeMachines(), nodes=2)
+    assert prepare(raised, raised.machines()) == {ONE: RUNNING, TWO: RUNNING}
+
+
+def test_a_machine_that_left_can_be_destroyed_though_the_vagrantfile_was_lost(
+    one_of_two: VagrantLab,
+) -> None:
+    lab = one_of_two
+    assert lifecycle.doomed(lab, ()) == [ONE, TWO]
+    assert lifecycle.doomed(lab, [TWO]) == [TWO]
+    assert outcomes(lifecycle.destroy(lab, [TWO])) == {TWO: "ok"}
+    assert prepare(lab, lab.machines()) == {ONE: RUNNING, TWO: ABSENT}
+    assert TWO not in lab.workspace.vagrantfile.read_text()
+
+
+def test_a_lost_vagrantfile_that_another_command_wrote_again_hides_no_machine(
+    one_of_two: VagrantLab,
+) -> None:
+    with pytest.raises(UsageError, match=f"{TWO}: still there"):
+        lifecycle.reload(one_of_two, ())
 
 
 def test_the_lock_is_held() -> None:

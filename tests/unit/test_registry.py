@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_one_note_of_another_version_does_not_cost_the_others(
     strange = [{**data, "folder": "/b", "colour": "red"}, {"folder": "/c"}, data]
     notes.path.write_text(json.dumps(strange))
     assert [noted.folder for noted in notes.entries()] == ["/b", good.folder]
+
+
+def test_the_file_that_a_lab_was_opened_by_is_noted(notes: Registry, tmp_path: Path) -> None:
+    opened = replace(entry(tmp_path / "a"), spec=str(tmp_path / "a" / "other.yaml"))
+    notes.note(opened)
+    assert notes.entries() == [opened]
+    # As an earlier labctl noted it, which knew nothing of the file.
+    (data,) = json.loads(notes.path.read_text())
+    del data["spec"]
+    notes.path.write_text(json.dumps([data]))
+    assert notes.entries() == [replace(opened, spec="")]
+    notes.path.write_text(json.dumps([{**data, "spec": 7}]))
+    assert notes.entries() == []
 
 
 def test_labs_that_are_gone_are_pruned(notes: Registry, tmp_path: Path) -> None:

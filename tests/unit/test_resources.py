@@ -497,14 +497,55 @@ def test_an_engine_is_rid_of_the_keys_of_another(
         (0, '{"cluster-store": "etcd://a", "proxies": {}}'),
         (26, ""),
         (26, "{}"),
-        (26, "[1]"),
-        (26, '{"cluster-store": '),
-        (26, "caf\udce9"),
     ],
 )
 def test_what_is_no_key_of_another_engine_stays(engine: int, old: str) -> None:
     assert EngineKeys(engine).plan(Observed(0, old)) is None
     assert EngineKeys(engine).plan(Observed(1, "cat: daemon.json: Is a directory")) is None
+
+
+SLIPS = [
+    ('{\n  "debug": true\n  "mtu": 1400\n}\n', "line 3, column 3: "),
+    ('{"cluster-store": ', "line 1, column "),
+    ("caf\udce9", "line 1, column 1: "),
+    ("[1]", "no object in braces"),
+]
+
+
+@pytest.mark.parametrize(("text", "where"), SLIPS)
+def test_a_daemon_json_with_a_slip_is_told_and_set_aside(text: str, where: str) -> None:
+    """The engine would not start, and the playbook mirrors, which writes it, never be reached."""
+    change = EngineKeys(26).plan(Observed(0, text))
+    assert change is not None
+    start = f"empty /etc/docker/daemon.json, which is no JSON ({where}"
+    assert change.summary.startswith(start)
+    assert change.summary.endswith("and is kept as /etc/docker/daemon.json.no-json")
+    assert "/pending/docker.restart" in change.script
+
+
+@pytest.mark.parametrize(("text", "where"), SLIPS)
+def test_a_daemon_json_with_a_slip_is_an_error_where_nothing_writes_it(
+    text: str, where: str
+) -> None:
+    with pytest.raises(ValueError, match="mend it on the node, or move it away") as caught:
+        EngineKeys(26, written=False).plan(Observed(0, text))
+    assert (
+        f"/etc/docker/daemon.json is no JSON, and the engine does not start with it: {where}"
+        in (str(caught.value))
+    )
+    assert EngineKeys(26, written=False).plan(Observed(0, '{"mtu": 1400}')) is None
+
+
+@pytest.mark.parametrize(("text", "where"), SLIPS)
+def test_what_replaces_a_daemon_json_with_a_slip_keeps_it(text: str, where: str) -> None:
+    change = EngineConfig("{}\n").plan(Observed(0, f"0644 root:root\n{text}"))
+    assert change is not None
+    assert change.summary.startswith(f"update /etc/docker/daemon.json, which is no JSON ({where}")
+    assert "/etc/docker/daemon.json.no-json" in change.script
+    valid = EngineConfig("{}\n").plan(Observed(0, '0644 root:root\n{"mtu": 1400}'))
+    assert valid is not None
+    assert valid.summary == "update /etc/docker/daemon.json"
+    assert ".no-json" not in valid.script
 
 
 # -- repositories

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from labctl import status as module
+from labctl.bringup import prepare
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, LabctlError, MachineError
 from labctl.events import Notice
 from labctl.lab import Lab
@@ -19,6 +20,7 @@ from labctl.registry import Entry, Registry
 from labctl.remote.target import Target
 from labctl.state import NodeRecord
 from labctl.status import NodeStatus, status, status_of_all
+from labctl.workspace import Workspace
 from tests.unit.fakes import SINCE, FakeLab, FakeMachines, Heard, ScriptedRemote, answers
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT
@@ -191,6 +193,46 @@ def test_every_lab_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ]
     assert any(str(tmp_path / "b") in notice.message for notice in heard.of(Notice))
     assert Registry().prune()[0].name == "c"
+
+
+def test_a_lab_is_looked_at_by_the_file_that_it_was_opened_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-C other.yaml up` in a folder that has a lab.yaml too."""
+    folder = tmp_path / "course"
+    folder.mkdir()
+    (folder / "lab.yaml").write_text("nodes: 1\n")
+    machines = "machines:\n  - {name: pc1, host: 10.0.0.1}\n  - {name: pc2, host: 10.0.0.2}\n"
+    (folder / "other.yaml").write_text(machines)
+    workspace = Workspace.find(str(folder / "other.yaml"))
+    lab = Lab.open(workspace, {}, emit=Heard())
+    prepare(lab, lab.machines())
+    monkeypatch.setattr(Lab, "remote", lambda _, name, **__: ScriptedRemote(name))
+    (seen,) = status_of_all(Heard())
+    assert [node.node for node in seen.nodes] == ["pc1", "pc2"]
+    # Gone, it is told so; lab.yaml is another lab's.
+    (folder / "other.yaml").unlink()
+    heard = Heard()
+    (seen,) = status_of_all(heard)
+    assert (seen.gone, seen.nodes) == (False, ())
+    assert any("other.yaml" in notice.message for notice in heard.of(Notice))
+
+
+def test_a_lab_of_lab_yaml_needs_it_no_more_than_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flags of earlier runs say what the lab is where its lab.yaml was removed since."""
+    (tmp_path / "lab.yaml").write_text("nodes: 2\n")
+    lab = FakeLab(FakeMachines())
+    lab.workspace = Workspace.find(str(tmp_path))
+    prepare(lab, lab.fakes)
+    (noted,) = Registry().entries()
+    assert noted.spec == str(tmp_path / "lab.yaml")
+    (tmp_path / "lab.yaml").unlink()
+    monkeypatch.setattr(Lab, "machines", None)
+    heard = Heard()
+    (seen,) = status_of_all(heard)
+    assert (len(seen.nodes), heard.of(Notice)) == (2, [])
 
 
 def test_no_lab_at_all() -> None:
