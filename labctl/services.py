@@ -90,10 +90,16 @@ def etcd_members(lab: LabSpec) -> dict[str, str]:
     return dict(nodes[:ETCD_MEMBERS])
 
 
-def etcd_healthy(address: str) -> str:
-    """Return sh that succeeds where the store, asked at this member, has its majority."""
+def etcd_healthy(address: str, seconds: int = 10) -> str:
+    """Return sh that succeeds where the store, asked at this member, has its majority.
+
+    Parameters:
+        address: the member's.
+        seconds: how long it may take to answer; one that was just started without a majority
+            never does.
+    """
     url = f"http://{address}:{ETCD_PORT}/health"
-    return f'curl --silent --max-time 10 {url} | grep -q \'"health": *"true"\''
+    return f'curl --silent --max-time {seconds} {url} | grep -q \'"health": *"true"\''
 
 
 def engine_settings(

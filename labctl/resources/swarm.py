@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.resources.base import Ask, Change, Observed, quote
 
@@ -15,27 +15,45 @@ _STATE = "docker info --format '{{.Swarm.LocalNodeState}}'"
 class SwarmManager:
     """This node manages a swarm, and is reached at its private address.
 
+    One that works in a swarm which another node of the lab manages, as after `docker node demote`,
+    is made a manager again by that node: the swarm, and what runs in it, stays. A swarm that cannot
+    be managed from here without losing it is left alone, and somebody has to see to it.
+
     Parameters:
         address: the node's address in the lab. The one that docker would choose by itself is that
             of the default route, and with VirtualBox the same on every node.
+        others: for each other node of the lab, its address and an `Ask` without a script, which
+            waits until its engine is as wanted.
     """
 
     address: str
+    others: tuple[tuple[str, Ask], ...] = ()
 
     @property
     def id(self) -> str:
         return "swarm:member"
 
     def probe(self) -> str:
-        wanted = "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}}"
+        wanted = (
+            "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}}"
+            " {{.Swarm.NodeID}}{{range .Swarm.RemoteManagers}} {{.Addr}}{{end}}"
+        )
         return f"docker info --format {quote(wanted)}"
 
     def plan(self, observed: Observed) -> Change | None:
         seen = observed.output.split()
         if not observed.ok:
             raise ValueError(f"the engine does not answer: {observed.output.strip()}")
-        if seen == ["active", "true", self.address]:
+        if seen[:3] == ["active", "true", self.address]:
             return None
+        if seen[:1] == ["locked"]:
+            raise ValueError(
+                "the swarm that this node manages is locked; open it with `docker swarm unlock`"
+            )
+        diff = f"-{' '.join(seen)}\n+active true {self.address}"
+        managers = [at for at in seen[4:] if at != f"{seen[2]}:{PORT}"]  # the others
+        if seen[:1] == ["active"] and (managers or seen[1:2] == ["false"]):
+            return self._promotion(seen, managers, diff)
         inside = seen[:1] != ["inactive"]
         own = quote(self.address)
         script = (
@@ -44,10 +62,35 @@ class SwarmManager:
             " >/dev/null"
         )
         left = "leave another swarm and " if inside else ""
+        return Change(f"{left}begin a swarm at {self.address}", script, diff)
+
+    def _promotion(self, seen: list[str], managers: list[str], diff: str) -> Change:
+        """Return how an active node, which others manage, comes to be a manager too.
+
+        Raises:
+            ValueError: none of them is a node of the lab, or they know this one by an address by
+                which it cannot manage.
+        """
+        asks = [ask for address, ask in self.others if f"{address}:{PORT}" in managers]
+        if not asks or seen[2] != self.address:
+            raise ValueError(
+                f"this node, as {seen[2]}, is in a swarm that {', '.join(managers) or 'nobody'}"
+                f" manages, and cannot manage it as {self.address}; `docker swarm leave` on this"
+                " node leaves it, if nothing in it is needed"
+            )
+        chain: Ask | None = None
+        for ask in reversed(asks):
+            script = f"docker node promote {quote(seen[3])}"
+            chain = replace(ask, script=script, instead=chain)
+        script = (
+            "waited=0\n"
+            "until docker info --format '{{.Swarm.ControlAvailable}}' | grep -q true; do\n"
+            '  [ "$waited" -lt 60 ] || exit 1\n'
+            "  sleep 1; waited=$((waited + 1))\n"
+            "done"
+        )
         return Change(
-            f"{left}begin a swarm at {self.address}",
-            script,
-            f"-{' '.join(seen)}\n+active true {self.address}",
+            "be made a manager again of the swarm that this node is in", script, diff, chain
         )
 
 
@@ -116,15 +159,35 @@ class SwarmWorker:
             f'{_leave(inside)}docker swarm join --token "$answer" --advertise-addr {own}'
             f" --data-path-addr {own} {quote(at)}"
         )
-        if member:
-            # The manager's engine may just have been restarting; by now it has answered.
-            join = f"if ( {self._acquainted}\n); then exit 0; fi\n{join}"
         left = "leave another swarm and " if inside else ""
+        summary = f"{left}join the swarm of {at}"
+        if seen[:1] == ["active"] and seen[2:3] == [self.address]:
+            # Which swarm it is in is seen when the manager has answered: its engine may just have
+            # been restarting, or it was no manager for a while, and has been made one again.
+            summary = f"be in the swarm of {at}"
+            join = f"{self._stays(at)}\n{join}"
         return Change(
-            f"{left}join the swarm of {at}",
+            summary,
             join,
             f"-{' '.join(seen)}\n+{' '.join(wanted)}",
             self.ask,
+        )
+
+    def _stays(self, at: str) -> str:
+        """Return sh that ends well once the manager is one of this node's swarm.
+
+        It goes on where the manager's is another. A node hears of a new manager within seconds.
+        """
+        listed = "docker info --format '{{range .Swarm.RemoteManagers}} {{.Addr}} {{end}}'"
+        return (
+            "waited=0\n"
+            f"while ( {self._acquainted}\n); do\n"
+            f"  if {listed} | grep -qF {quote(f' {at} ')}; then exit 0; fi\n"
+            '  if [ "$waited" -ge 60 ]; then\n'
+            f"    echo {quote(f'this node does not hear of its manager {at}')}; exit 1\n"
+            "  fi\n"
+            "  sleep 1; waited=$((waited + 1))\n"
+            "done"
         )
 
 

@@ -2,10 +2,11 @@
 
 Either way a container on one node reaches one on another by its name, over
 `docker network create --driver overlay --attachable NAME`; with Swarm, networks are made on the
-first node, which manages it. An engine that has an external store cannot be in a swarm, so each way
-undoes the other: the playbook mirrors, which writes daemon.json, has left the swarm before it
-writes `cluster-store`, or has restarted the engine without it before a swarm is begun here. The
-store is kept by the playbook etcd, which this one brings along.
+first node, which manages it, and which another manager makes one again where somebody has demoted
+it. An engine that has an external store cannot be in a swarm, so each way undoes the other: the
+playbook mirrors, which writes daemon.json, has left the swarm before it writes `cluster-store`, or
+has restarted the engine without it before a swarm is begun here. The store is kept by the playbook
+etcd, which this one brings along.
 """
 
 from collections.abc import Mapping
@@ -88,7 +89,9 @@ def _majority(node: str, members: Mapping[str, str]) -> Ask | None:
 def _swarm(play: Play, address: str) -> Plays:
     manager = services.overlay_manager(play.lab)
     if play.node.name == manager:
-        yield SwarmManager(address)
+        # Behind overlay itself they wait for this node.
+        others = [(at, Ask(name, "etcd")) for name, at in play.addresses.items() if at != address]
+        yield SwarmManager(address, tuple(others))
         return
     at = play.addresses.get(manager)
     if at is None:

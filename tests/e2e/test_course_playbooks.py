@@ -9,6 +9,7 @@ import datetime
 import json
 import shutil
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.testbed import Node, World
 
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
+THIRD = "docker-node3"
 BASE = ["repos", "hosts", "engine", "mirrors", "compose"]
 COURSE = ["registry", "hub-cache", "images", "compose-app"]
 APP = Path(__file__).parent / "app"
@@ -351,7 +353,7 @@ def test_a_member_that_was_made_anew_takes_its_place_again(
     nodes[FIRST].sh("docker network create -d overlay --attachable kept")
     nodes[SECOND].sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
     run = lab.run("provision", "--only", "etcd,overlay", "--verify").expect(0)
-    assert run.changes(SECOND) == ["command:take its place in the store again"]
+    assert run.changes(SECOND) == ["command:take its place in the store"]
     assert {c["outcome"] for c in run.result(SECOND)["checks"]} <= {"passed", "skipped"}
     assert "kept" in nodes[SECOND].sh("docker network ls").stdout
     nodes[FIRST].sh("docker network rm kept")
@@ -393,11 +395,28 @@ def test_a_worker_that_was_made_a_manager_is_left_one(lab: Lab, nodes: dict[str,
     nodes[FIRST].sh(f"docker node promote {SECOND}")
     manages = "docker info -f '{{.Swarm.ControlAvailable}}' | grep true"
     nodes[SECOND].sh(f"for i in $(seq 30); do {manages} && exit; sleep 1; done; exit 1")
+    run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
+    assert run.changes(FIRST) == run.changes(SECOND) == []
+
+
+def test_a_manager_that_was_demoted_is_made_one_again(lab: Lab, nodes: dict[str, Node]) -> None:
+    """The other manager has the swarm, and all that is in it, meanwhile."""
+    first, second = nodes[FIRST], nodes[SECOND]
+    swarm = first.sh("docker info -f '{{.Swarm.Cluster.ID}}'").stdout
+    first.sh("docker network create -d overlay --attachable kept")
+    second.sh(f"docker node demote {FIRST}")
+    manages = "docker info -f '{{.Swarm.ControlAvailable}}' | grep false"
+    first.sh(f"for i in $(seq 30); do {manages} && exit; sleep 1; done; exit 1")
     try:
         run = lab.run("provision", "--only", "overlay", "--verify").expect(0)
-        assert run.changes(FIRST) == run.changes(SECOND) == []
+        assert run.changes(FIRST) == ["swarm:member"]
+        assert {c["outcome"] for c in run.result(FIRST)["checks"]} <= {"passed", "skipped"}
+        for node in nodes.values():
+            assert node.sh("docker info -f '{{.Swarm.Cluster.ID}}'").stdout == swarm
+        first.sh("docker network rm kept")
+        assert lab.run("provision", "--only", "overlay").expect(0).changes(SECOND) == []
     finally:
-        nodes[FIRST].sh(f"docker node demote {SECOND}")
+        first.sh(f"docker node demote {SECOND}", check=False)
 
 
 def test_and_back_to_etcd(lab: Lab, nodes: dict[str, Node], all_five: dict[str, Any]) -> None:
@@ -409,3 +428,74 @@ def test_and_back_to_etcd(lab: Lab, nodes: dict[str, Node], all_five: dict[str, 
     reach_each_other(nodes)
     run = lab.run("provision").expect(0)
     assert [(run.changes(name), run.exchanges(name)) for name in NAMES] == [([], 1), ([], 1)]
+
+
+# -- a store that grows and shrinks
+
+MEMBERS = 'curl -s http://127.0.0.1:2379/v2/members | grep -o \'"name":"[^"]*\' | cut -c 9- | sort'
+KEY = "http://127.0.0.1:2379/v2/keys/of-the-class"
+GROWN = ("--only", "repos,hosts,engine,mirrors,etcd,overlay")
+
+
+@pytest.fixture(scope="module")
+def third(world: World) -> Iterator[Node]:
+    """A machine that comes into the lab later."""
+    (node,) = world.nspawn_many([THIRD])
+    yield node
+    node.remove()
+
+
+def with_nodes(all_five: dict[str, Any], *nodes: Node) -> dict[str, Any]:
+    """Return the lab with these nodes, and with nothing that needs one in particular."""
+    plain = {key: value for key, value in all_five.items() if key != "compose_app"}
+    return {**plain, "machines": machines(nodes), "playbooks": [*BASE, "overlay"]}
+
+
+def test_who_leaves_the_lab_is_taken_out_of_the_store(
+    lab: Lab, nodes: dict[str, Node], all_five: dict[str, Any]
+) -> None:
+    """With it goes the majority of two; what the first one has, it keeps."""
+    nodes[FIRST].sh(f"curl -sf -X PUT {KEY} -d value=kept")
+    nodes[SECOND].sh("systemctl stop etcd")
+    lab.write(with_nodes(all_five, nodes[FIRST]))
+    run = lab.run("provision", "--only", "etcd", "--verify").expect(0)
+    assert run.changes(FIRST) == ["command:take out of the store who has left the lab"]
+    assert nodes[FIRST].sh(MEMBERS).stdout == f"{FIRST}\n"
+    assert lab.run("provision", "--only", "etcd").expect(0).exchanges(FIRST) == 1
+
+
+def test_a_store_of_one_grows_to_three_at_once(
+    lab: Lab, nodes: dict[str, Node], third: Node, all_five: dict[str, Any]
+) -> None:
+    """One has the data of a former membership, the other was never there."""
+    every = (nodes[FIRST], nodes[SECOND], third)
+    lab.write(with_nodes(all_five, *every))
+    run = lab.run("provision", *GROWN, "--verify").expect(0)
+    assert "etcd" not in " ".join(run.changes(FIRST))
+    for name in (SECOND, THIRD):
+        assert "command:take its place in the store" in run.changes(name)
+    for node in every:
+        assert node.sh(MEMBERS).stdout.split() == [FIRST, SECOND, THIRD]
+        assert '"value":"kept"' in node.sh(f"curl -sf {KEY}").stdout
+        store = node.sh("docker info -f '{{.ClusterStore}}'").stdout
+        assert store.count(":2379") == 3
+    again = lab.run("provision", *GROWN).expect(0)
+    assert all(again.exchanges(node.name) == 1 for node in every)
+
+
+def test_who_is_listed_and_was_never_started_is_started(
+    lab: Lab, nodes: dict[str, Node], third: Node, all_five: dict[str, Any]
+) -> None:
+    """3 to 2, of which the one that left is lost; and back again, by a run that died in between."""
+    third.sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
+    lab.write(with_nodes(all_five, *nodes.values()))
+    lab.run("provision", "--only", "etcd", "--verify").expect(0)
+    assert nodes[SECOND].sh(MEMBERS).stdout.split() == [FIRST, SECOND]
+    new = f'{{"peerURLs": ["http://{third.address}:2380"]}}'
+    post = f"curl -sf -H 'Content-Type: application/json' -d '{new}'"
+    nodes[FIRST].sh(f"{post} http://127.0.0.1:2379/v2/members")
+    lab.write(with_nodes(all_five, *nodes.values(), third))
+    run = lab.run("provision", "--limit", THIRD, "--only", "etcd").expect(0)
+    assert run.changes(THIRD) == ["command:take its place in the store"]
+    assert '"value":"kept"' in third.sh(f"curl -sf {KEY}").stdout
+    lab.run("provision", "--only", "etcd", "--verify").expect(0)

@@ -40,6 +40,10 @@ DIGEST = f"sha256:{'c' * 64}"
 NGINX = ImageName.parse("nginx:1.22")
 PINNED = ImageName.parse(f"quay.io/a/b:1@{DIGEST}")
 MANAGER = SwarmManager("10.0.0.1")
+AFTER = (Ask("two", "etcd"), Ask("three", "etcd"), Ask("four", "etcd"))
+AMONG_OTHERS = SwarmManager(
+    "10.0.0.1", (("10.0.0.2", AFTER[0]), ("10.0.0.3", AFTER[1]), ("10.0.0.4", AFTER[2]))
+)
 WORKER = SwarmWorker("10.0.0.2", "10.0.0.1", replace(ASK, secret=True))
 FILES = (Carried("a.yml", b"a\n"), Carried("b/run it.sh", b"\x00", "0755"))
 FOLDER = Folder("/srv/app", FILES, "anna")
@@ -115,17 +119,17 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
     (
         WORKER,
         Observed(0, "active false 10.0.0.2 10.0.0.1:2377 \nstranger\n"),
-        "leave another swarm and join the swarm of 10.0.0.1:2377",
+        "be in the swarm of 10.0.0.1:2377",
     ),
     (
         WORKER,
         Observed(0, "active true 10.0.0.2 10.0.0.2:2377 10.0.0.1:2377 \nstranger\n"),
-        "leave another swarm and join the swarm of 10.0.0.1:2377",
+        "be in the swarm of 10.0.0.1:2377",
     ),
     (
         WORKER,
         Observed(0, "active true 10.0.0.2 10.0.0.2:2377 \n"),
-        "leave another swarm and join the swarm of 10.0.0.1:2377",
+        "be in the swarm of 10.0.0.1:2377",
     ),
     (
         WORKER,
@@ -165,6 +169,41 @@ def test_a_stranger_is_looked_at_once_more_before_it_leaves() -> None:
     assert then
     assert "--cacert" in before
     assert "swarm leave" not in before
+
+
+def test_a_manager_that_was_demoted_is_made_one_again_by_who_manages_now() -> None:
+    """What the swarm has stays in it: nothing is left, and nothing begun."""
+    seen = "active false 10.0.0.1 node-id 10.0.0.4:2377 10.0.0.2:2377 10.0.0.9:2377\n"
+    change = AMONG_OTHERS.plan(Observed(0, seen))
+    assert change is not None
+    assert change.summary == "be made a manager again of the swarm that this node is in"
+    promoting = replace(AFTER[2], script="docker node promote node-id")
+    assert change.ask == replace(AFTER[0], script=promoting.script, instead=promoting)
+    assert "swarm leave" not in change.script
+    assert "swarm init" not in change.script
+
+
+@pytest.mark.parametrize(
+    ("resource", "seen", "why"),
+    [
+        (AMONG_OTHERS, "active false 10.0.0.1 node-id 10.0.0.9:2377\n", "10.0.0.9:2377 manages"),
+        (MANAGER, "active false 10.0.0.1 node-id 10.0.0.2:2377\n", "10.0.0.2:2377 manages"),
+        (AMONG_OTHERS, "active false 10.0.2.15 node-id 10.0.0.2:2377\n", "as 10.0.2.15"),
+        (AMONG_OTHERS, "active true 10.0.2.15 id 10.0.2.15:2377 10.0.0.2:2377\n", "as 10.0.2.15"),
+        (MANAGER, "active false 10.0.0.1 node-id\n", "nobody manages"),
+        (AMONG_OTHERS, "locked false \n", "docker swarm unlock"),
+    ],
+)
+def test_a_swarm_that_cannot_be_managed_from_here_is_not_left(
+    resource: Resource, seen: str, why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        resource.plan(Observed(0, seen))
+
+
+def test_a_manager_is_one_whatever_others_there_are() -> None:
+    seen = "active true 10.0.0.1 node-id 10.0.0.1:2377 10.0.0.2:2377\n"
+    assert AMONG_OTHERS.plan(Observed(0, seen)) is None
 
 
 def test_what_was_run_once_is_no_part_of_a_project() -> None:

@@ -10,12 +10,15 @@ import pytest
 
 from labctl import services
 from labctl.playbook import (
+    Command,
     EngineConfig,
     EngineKeys,
+    File,
     NoSwarm,
     Play,
     Playbook,
     Resource,
+    SwarmManager,
     load,
     load_all,
 )
@@ -122,7 +125,7 @@ def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
         ("hub-cache", 1, ["file:/etc/docker/certs.d/docker-node1:5001/ca.crt"]),
         ("images", 0, ["image:nginx:1.22"]),
         ("images", 1, ["image:nginx:1.22"]),
-        ("etcd", 3, []),
+        ("etcd", 3, ["command:stop etcd, which other nodes keep now"]),
         ("overlay", 3, ["command:let the engine find its neighbours"]),
         ("compose-app", 1, []),
     ],
@@ -158,6 +161,70 @@ def test_networks_by_swarm_only_stop_what_was_the_store(
 ) -> None:
     found = resources(tmp_path, "etcd", (*PLAIN, *COURSE), **raw)
     assert [one.id for one in found] == ["command:stop etcd, which networks by swarm do without"]
+
+
+def asks(found: list[Resource]) -> list[list[tuple[str, str]]]:
+    """Return whom the commands would ask, each with who stands in for whom that fails."""
+    chains: list[list[tuple[str, str]]] = []
+    for one in found:
+        if isinstance(one, Command):
+            chains.append([])
+            ask = one.ask
+            while ask is not None:
+                chains[-1].append((ask.node, ask.playbook))
+                ask = ask.instead
+    return chains
+
+
+def test_a_lab_that_grows_leaves_the_members_files_alone(tmp_path: Path) -> None:
+    """Else they would be restarted, and away, just when the new one asks for its place."""
+    files = [
+        [one for one in resources(tmp_path, "etcd", COURSE, nodes=n) if isinstance(one, File)]
+        for n in (1, 2, 3)
+    ]
+    assert files[0]
+    assert files[0] == files[1] == files[2]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "node", "wanted"),
+    [
+        (1, 0, [[], []]),
+        (2, 0, [[("docker-node2", "etcd")], [], []]),
+        (2, 1, [[("docker-node1", "etcd"), ("docker-node2", "mirrors")], []]),
+        (3, 0, [[], [], []]),
+        (3, 1, [[("docker-node1", "etcd"), ("docker-node2", "mirrors")], []]),
+        (
+            3,
+            2,
+            [[("docker-node2", "etcd"), ("docker-node1", "etcd"), ("docker-node3", "mirrors")], []],
+        ),
+    ],
+)
+def test_new_members_come_one_behind_the_other(
+    tmp_path: Path, nodes: int, node: int, wanted: list[list[tuple[str, str]]]
+) -> None:
+    """Each waits for those before it, of whom none waits for it."""
+    found = resources(tmp_path, "etcd", COURSE, node, nodes=nodes)
+    assert asks(found) == wanted
+
+
+def test_without_data_a_member_does_not_begin_a_store_by_itself(tmp_path: Path) -> None:
+    (config, unit) = [
+        one for one in resources(tmp_path, "etcd", COURSE, nodes=3) if isinstance(one, File)
+    ]
+    assert 'ETCD_INITIAL_CLUSTER_STATE="existing"' in config.content
+    assert "ETCD_INITIAL_CLUSTER=" not in config.content
+    assert "EnvironmentFile=-/run/labctl-etcd.conf" in unit.content
+
+
+def test_the_first_node_of_a_swarm_may_ask_every_other(tmp_path: Path) -> None:
+    (manager,) = resources(tmp_path, "overlay", COURSE, nodes=3, overlay="swarm")
+    assert isinstance(manager, SwarmManager)
+    assert [(at, ask.node, ask.playbook) for at, ask in manager.others] == [
+        ("192.168.56.12", "docker-node2", "etcd"),
+        ("192.168.56.13", "docker-node3", "etcd"),
+    ]
 
 
 @pytest.mark.parametrize(
