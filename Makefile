@@ -82,7 +82,7 @@ $(E2E): e2e-%: $(READY)
 	  world="$(BIN)/python -m tests.testbed --world $$0"; \
 	  trap "exit 130" INT TERM; trap "$$world down" EXIT; \
 	  $$world down && $$world up && $$world run -- $(BIN)/python -m pytest \
-	    -v -p no:cacheprovider --durations=15 --timeout=1500 "$$1"' \
+	    -vv -p no:cacheprovider --durations=15 --timeout=1500 "$$1"' \
 	  "$$(echo $* | tr _ - | cut -c 1-16)" tests/e2e/test_$*.py
 
 # BENCH='--rows scp,status --runs 3' chooses; BENCH=--resume goes on where the last one stopped.

@@ -5,7 +5,7 @@ the node, by a port of the node, or by an overlay that spans nodes. Each of thes
 place that it is for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from testinfra.host import Host
 
 from labctl.desk import Desk
+from labctl.pulls import TRIES, astray
 
 SLEEP = "sleep 1d"
 """A container lives as long as its first process."""
@@ -165,7 +166,10 @@ def overlay(
     for where in (desk, neighbour):
         where.engine_network(GATEWAY)
     if mode == "etcd":
-        net = desk.network(word, "--driver overlay")
+        net = persistently(
+            lambda: desk.network(word, "--driver overlay"),
+            lambda: desk.run("docker network rm %s", desk.name(word), ok=False),
+        )
         neighbour.wait("docker network ls --format '{{.Name}}'", until=net, seconds=20)
         return net
     return manager(desk, peers).network(word, "--driver overlay --attachable")
@@ -203,19 +207,33 @@ def manager(desk: Desk, peers: Mapping[str, Host]) -> Desk:
 
 
 def joined(desk: Desk, word: str, network: str) -> str:
-    """Start a container on a network and return its name.
-
-    The manager of a swarm has 20 s to give a worker a network. Now and then that is too short just
-    after others were made and removed (moby#41841); who tries again gets it.
-    """
+    """Start a container on an overlay network and return its name."""
     image, option = desk.image("busybox"), f"--network {network}"
-    try:
-        return desk.container(word, image, SLEEP, option)
-    except AssertionError as error:
-        if "context deadline exceeded" not in str(error):
-            raise
-    desk.run("docker rm --force %s", desk.name(word), ok=False)
-    return desk.container(word, image, SLEEP, option)
+    return persistently(
+        lambda: desk.container(word, image, SLEEP, option),
+        lambda: desk.run("docker rm --force %s", desk.name(word), ok=False),
+    )
+
+
+def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
+    """Make something of an overlay network, where engines fail now and then for no fault of theirs.
+
+    The manager of a swarm has 20 s to give a worker a network, which may be too short just after
+    others were made and removed (moby#41841). And an engine that an earlier exercise left astray
+    may not find its store (moby#39372). Who tries again gets it.
+
+    Parameters:
+        make: makes it and returns its name.
+        undo: removes what an attempt that failed may have left.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return make()
+        except AssertionError as error:
+            if "context deadline exceeded" not in str(error) and not astray(str(error)):
+                raise
+        undo()
+    return make()
 
 
 def over(desk: Desk, container: str, target: str, other: Desk) -> None:

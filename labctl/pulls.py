@@ -16,9 +16,15 @@ LONGEST_WAIT = 600
 """Looks, a second apart and on a slow node more. Far less than the time that a command of an
 exercise has, at which it would be an error and not the end of the wait."""
 
-_TRIES = 6
+TRIES = 6
+"""How often what an engine out of step refuses is tried; each of its threads may be another's."""
+
 _ASTRAY = ("network is unreachable", "no such host")
-"""What an engine says that was put out of step."""
+
+
+def astray(said: str) -> bool:
+    """Tell whether an engine that said this was put out of step."""
+    return any(words in said for words in _ASTRAY)
 
 
 class Pulls:
@@ -41,11 +47,11 @@ class Pulls:
         Raises:
             AssertionError: it could not be pulled.
         """
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             result = self._run("docker pull --quiet %s", name, ok=False)
             if result.rc == 0:
                 return
-            if not any(words in result.stderr for words in _ASTRAY):
+            if not astray(result.stderr):
                 self._run("docker pull --quiet %s", name)
                 return
         raise AssertionError(

@@ -119,7 +119,8 @@ class InstructorsDay:
         assert run.stdout == f"{SECOND}\n"
 
     def test_openssh_reaches_a_node_by_the_configuration(self, lab: Lab, tmp_path: Path) -> None:
-        (tmp_path / "lab").write_text(lab.run("ssh-config").expect(0).stdout)
+        told = lab.run("ssh-config").expect(0).of("ssh-config")
+        (tmp_path / "lab").write_text("\n".join(one["config"] for one in told))
         (tmp_path / "config").write_text(f"Include {tmp_path / 'lab'}\n")
         for name in NAMES:
             line = ["ssh", "-F", str(tmp_path / "config"), name, "hostname"]

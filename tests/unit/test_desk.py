@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from course import compose
+from course import compose, network
 from labctl.desk import PLACE, Desk
 from labctl.workspace import packaged
 
@@ -285,6 +285,42 @@ def test_a_pull_that_the_registry_refuses_blames_no_engine() -> None:
     with pytest.raises(AssertionError, match=r"said: manifest unknown$"):
         desk(node).pull("busybox")
     assert len(node.ran) == 2
+
+
+@dataclass
+class Unsteady(Node):
+    """Its engine refuses so many times to run a container, in these words."""
+
+    refusals: int = 0
+    words: str = ""
+
+    def _answer(self, line: str) -> tuple[int, str, str]:
+        if line.startswith("docker run ") and self.refusals:
+            self.refusals -= 1
+            return 125, "", self.words
+        return super()._answer(line)
+
+
+@pytest.mark.parametrize("words", [UNREACHABLE, "context deadline exceeded"])
+def test_a_container_gets_its_overlay_network_though_the_engine_fails_now_and_then(
+    words: str,
+) -> None:
+    node = Unsteady(refusals=5, words=words)
+    name = network.joined(desk(node), "two", "over")
+    assert name == f"rehearse-{MINE}-two"
+    starts = [line for line in node.ran if line.startswith("docker run ")]
+    assert len(starts) == 6
+    # What an attempt has made keeps the name, and would be in the way of the next one.
+    assert node.ran[-2:] == [f"docker rm --force {name}", starts[-1]]
+    with pytest.raises(AssertionError, match=words[-20:]):
+        network.joined(desk(Unsteady(refusals=6, words=words)), "two", "over")
+
+
+def test_a_container_that_cannot_run_is_not_tried_again() -> None:
+    node = Unsteady(refusals=1, words="no such network")
+    with pytest.raises(AssertionError, match="no such network"):
+        network.joined(desk(node), "two", "over")
+    assert sum(line.startswith("docker run ") for line in node.ran) == 1
 
 
 def test_who_comes_after_pulls_asks_for_those_of_one_rehearsal() -> None:
