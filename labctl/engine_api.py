@@ -19,9 +19,11 @@ from typing import Any
 _LAST = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 # The daemon gives requests up once nothing more can come from who asked, and its list of volumes is
 # empty then; so the client's stdin is a pipe that stays open until the client has ended. Who ends
-# all this, because the daemon hangs, ends the client with it.
+# all this, because the daemon hangs, ends the client with it. `timeout` sends its signal twice, to
+# this shell and to its group, and the second one must not meet rm.
 _COMMAND = (
-    "way=$(mktemp -d) && mkfifo $way/in && trap '' PIPE && trap 'rm -r $way' EXIT && {"
+    "way=$(mktemp -d) && mkfifo $way/in && trap '' PIPE &&"
+    " trap 'trap \"\" HUP INT TERM; rm -r $way' EXIT && {"
     " trap 'kill -s KILL $! 2>/dev/null; exit 143' HUP INT TERM;"
     " docker system dial-stdio <$way/in & exec 3>$way/in; printf %%s %s >&3 2>/dev/null;"
     " wait $!; exit; }"
