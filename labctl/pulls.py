@@ -16,7 +16,7 @@ LONGEST_WAIT = 600
 """Looks, a second apart and on a slow node more. Far less than the time that a command of an
 exercise has, at which it would be an error and not the end of the wait."""
 
-TRIES = 6
+_TRIES = 6
 """How often what an engine out of step refuses is tried; each of its threads may be another's."""
 
 _ASTRAY = ("network is unreachable", "no such host")
@@ -47,7 +47,7 @@ class Pulls:
         Raises:
             AssertionError: it could not be pulled.
         """
-        for _ in range(TRIES):
+        for _ in range(_TRIES):
             result = self._run("docker pull --quiet %s", name, ok=False)
             if result.rc == 0:
                 return
