@@ -206,7 +206,7 @@ def manager(desk: Desk, peers: Mapping[str, Host]) -> Desk:
 
 
 DEADLINE = "context deadline exceeded"
-NO_ADDRESS = "got no address on"
+NO_ADDRESS = "and got no address on"
 TRIES = 10
 """How often something is made on an overlay network. It takes several calls of the engine to its
 store, and each of the engine's threads may be astray."""
@@ -218,7 +218,8 @@ def joined(desk: Desk, word: str, network: str) -> str:
 
     def start() -> str:
         name = desk.container(word, image, SLEEP, option)
-        assert address_of(desk, name, network), f"{name} {NO_ADDRESS} {network} on {desk.node}"
+        found = address_of(desk, name, network)
+        assert found, f"{name} runs on {desk.node}, and got no address on {network}"
         return name
 
     return persistently(start, lambda: desk.run("docker rm --force %s", desk.name(word), ok=False))

@@ -321,7 +321,9 @@ def test_a_container_gets_its_overlay_network_though_the_engine_fails_now_and_th
     assert len(starts) == 10
     # What an attempt has made keeps the name, and would be in the way of the next one.
     assert node.ran[-3:-1] == [f"docker rm --force {name}", starts[-1]]
-    with pytest.raises(AssertionError, match=words[-20:] or f"{name} got no address on over on n1"):
+    with pytest.raises(
+        AssertionError, match=words[-20:] or f"{name} runs on n1, and got no address on over"
+    ):
         network.joined(desk(Unsteady(refusals=10, words=words)), "two", "over")
 
 
