@@ -3,7 +3,7 @@
 # make demo-down   remove the demo
 # make test        unit, integration, and e2e on machines of the testbed
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
-# make lint        ruff and mypy
+# make lint        ruff, mypy and the import contracts
 # make messages    the translations' catalogues, brought up to date with the source
 #
 # On Debian these install what they need. The testbed makes its machines inside network namespaces
@@ -93,6 +93,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	for folder in playbooks/*-*/; do $(BIN)/mypy "$$folder"*.py || exit 1; done
 
 format: $(READY)

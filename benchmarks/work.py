@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import BenchError
-from labctl.facts import Facts
-from labctl.lab import Lab
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from labctl.playbook import (
     Block,
     Download,
@@ -25,12 +25,12 @@ from labctl.playbook import (
     Link,
     Member,
     Packages,
-    Play,
     Service,
     SigningKey,
 )
-from labctl.unfolding import unfold
-from labctl.workspace import Workspace
+from labctl.provision.expand import unfold
+from labctl.provision.facts import Facts
+from labctl.provision.play import Play
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 MATERIAL = Path(__file__).parent / "material"
 

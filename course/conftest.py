@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 LOOP = "sh -c 'while true; do sleep 600; done'"
 BUSY = "sh -c 'while :; do :; done'"

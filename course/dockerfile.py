@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 SCRATCH = """\
 FROM scratch

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 DOCKERFILE = """\
 FROM {image}

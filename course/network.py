@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from labctl.desk import Desk
-from labctl.pulls import astray
+from labctl.exercise import Desk, astray
 
 SLEEP = "sleep 1d"
 """A container lives as long as its first process."""

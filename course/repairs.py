@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 REFRESH = "`labctl provision --refresh` measures again"
 

@@ -6,7 +6,7 @@ a folder of the node that is lent to the container.
 
 import re
 
-from labctl.desk import Desk
+from labctl.exercise import Desk
 
 
 def test_named_volume(desk: Desk) -> None:

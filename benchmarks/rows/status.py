@@ -18,9 +18,9 @@ from benchmarks.errors import BenchError
 from benchmarks.harness import LABCTL, Bench, Case, Contender, Target
 from benchmarks.lab import Host
 from benchmarks.measuring import Command
-from labctl.lab import Lab as Opened
+from labctl.lab.lab import Lab as Opened
+from labctl.lab.workspace import Workspace
 from labctl.remote.target import Target as Reached
-from labctl.workspace import Workspace
 from tests.testbed import World
 
 NAME = "status"

@@ -1,35 +1,59 @@
-"""The `labctl` command: which commands are loaded, and the one place where errors are rendered.
+"""The `labctl` command, and the one place where errors are rendered.
 
-Only the command that is asked for is imported and set up, and what costs time to import (pydantic,
-Fabric, Jinja, rich) is imported inside the functions that use it.
+What costs time to import (pydantic, Fabric, Jinja, rich) is imported inside the functions that use
+it, so that a command pays only for what it needs.
 """
 
 from __future__ import annotations
 
 import atexit
 import gc
-import importlib
 import sys
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
 
 from labctl import __version__
-from labctl.cli.context import PANELS, Globals, GroupedCommands, interrupted, with_globals
-from labctl.cli.errors import render_error, render_usage
-from labctl.cli.language import activate, catalogue
+from labctl.cli.commands import (
+    checkpoint,
+    destroy,
+    doctor,
+    exec,
+    heal,
+    init,
+    power,
+    provision,
+    rehearse,
+    render,
+    schema,
+    scp,
+    ssh,
+    ssh_config,
+    status,
+    sync,
+    up,
+    verify,
+)
+from labctl.cli.groups import GroupedCommands, interrupted
+from labctl.cli.i18n.locale import activate, catalogue
+from labctl.cli.options import Globals, with_globals
+from labctl.cli.output.errors import render_error, render_usage
 from labctl.cli.values import spare
 from labctl.errors import LabctlError
 
-COMMANDS = tuple(name for names in PANELS.values() for name in names)
-"""The names of all commands. Each is registered by the module of its name."""
+COMMANDS = (
+    *(init, up, provision, verify, rehearse, status, heal),
+    *(power, checkpoint, destroy),
+    *(ssh, exec, scp, sync, ssh_config),
+    *(render, doctor, schema),
+)
+"""The modules of `labctl.cli.commands`; each registers its commands."""
 
 _KNOW_NO_LAB = ("init", "schema")
 
 
-def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """Return the command line, with these commands."""
+def build() -> typer.Typer:
+    """Return the command line."""
     app = typer.Typer(
         name="labctl",
         cls=GroupedCommands,
@@ -45,35 +69,14 @@ def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_globals)
-    for name in names:
-        importlib.import_module(f"labctl.cli.{name.replace('-', '_')}").register(app)
+    for module in COMMANDS:
+        module.register(app)
     groups = (group.typer_instance for group in app.registered_groups)
     below = [info for group in groups if group for info in group.registered_commands]
     for info in (*app.registered_commands, *below):
         if info.callback is not None and info.name not in _KNOW_NO_LAB:
             info.callback = with_globals(info.callback)
     return app
-
-
-def asked(arguments: Sequence[str]) -> Sequence[str]:
-    """Return which commands a command line needs: the one that it names, or none for the version.
-
-    Where that is unclear, as with a wrong option, all.
-
-    Parameters:
-        arguments: what stands behind ``labctl``.
-    """
-    words = iter(arguments)
-    for word in words:
-        if word in ("-C", "--lab"):
-            next(words, None)
-        elif word in COMMANDS:
-            return (word,)
-        elif word == "--version":
-            return ()
-        elif word not in ("--json", "-v", "--verbose") and not word.startswith("--lab="):
-            break
-    return COMMANDS
 
 
 def _version(asked: bool) -> None:
@@ -126,9 +129,9 @@ def main() -> None:
     activate()
     spare()
     messages = catalogue()
-    command: Any = typer.main.get_command(build(asked(sys.argv[1:])))
+    command: Any = typer.main.get_command(build())
     if messages is not None:
-        from labctl.cli.translated import rewrite
+        from labctl.cli.i18n.help import rewrite
 
         rewrite(command, messages)
     try:

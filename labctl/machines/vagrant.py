@@ -22,12 +22,11 @@ from typing import IO, Any, TypeVar
 
 from labctl.errors import Interrupted, MachineError, VagrantMissing
 from labctl.events import Emit, Event, MachineOutput, Notice
-from labctl.fanout import Stop
 from labctl.machines.base import MachineState
-from labctl.machines.bounded import Deadline, bounded
-from labctl.machines.journal import Journal, Work
-from labctl.machines.logtail import follow, tail
-from labctl.machines.vagrantsays import (
+from labctl.machines.log_follow import follow, tail
+from labctl.machines.process import Deadline, bounded
+from labctl.machines.running import Journal, Work
+from labctl.machines.vagrant_output import (
     ANSWERS,
     BOOTS,
     LOCKED,
@@ -36,6 +35,7 @@ from labctl.machines.vagrantsays import (
     parse_checkpoints,
     parse_states,
 )
+from labctl.parallel import Stop
 from labctl.remote.target import Target, parse_config
 
 T = TypeVar("T")

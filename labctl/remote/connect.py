@@ -1,7 +1,7 @@
 """Making the connection to a node.
 
-Keys, agent and jump hosts are dealt with here; `labctl.remote.unreached` says what it means where
-one could not be made. The user's own ssh_config is not read: a lab means the same on every machine.
+This module handles keys, agent and jump hosts; `labctl.remote.connect_errors` explains failures.
+The user's own ssh_config is not read: a lab means the same on every machine.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import socket
 from typing import Any
 
 from labctl.errors import RemoteError
+from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.libraries import Config, Connection, paramiko
 from labctl.remote.target import Target
-from labctl.remote.unreached import failed, key_changed, no_way
 
 TIMEOUT = 20.0
 """Seconds for one attempt: TCP connection, banner and authentication each."""

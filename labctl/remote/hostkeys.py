@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labctl.errors import StateError
-from labctl.locking import exclusive
+from labctl.storage import exclusive
 
 _guard = threading.Lock()
 _PATIENCE = 20.0

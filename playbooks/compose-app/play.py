@@ -7,15 +7,15 @@ here or on the node. What the containers write there stays.
 import hashlib
 from pathlib import Path
 
-from labctl import services
 from labctl.playbook import ComposeProject, Folder, Play, Plays, carried
+from labctl.provision import lab_services
 
 NEEDS = ("compose",)
 FILES = ("docker-compose.yml", "docker-compose.yaml")
 
 
 def play(play: Play) -> Plays:
-    app = services.compose_app(play.lab)
+    app = lab_services.compose_app(play.lab)
     if play.node.name != app["node"]:
         return
     assert play.lab.compose_app is not None, "services.compose_app has looked"

@@ -19,7 +19,6 @@ to it.
 
 from collections.abc import Mapping
 
-from labctl import services
 from labctl.playbook import (
     Ask,
     Command,
@@ -32,6 +31,7 @@ from labctl.playbook import (
     Service,
     quote,
 )
+from labctl.provision import lab_services
 
 # Before a store is stopped here, mirrors has restarted the engine that is to do without it again.
 NEEDS = ("mirrors",)
@@ -47,19 +47,19 @@ LOST = "the store of networks has lost its majority"
 
 # Who has no majority answers /members at the port for members still, and nothing else.
 _LIBRARY = f"""\
-healthy() {{ {services.etcd_healthy('"$1"', seconds=4)}; }}
+healthy() {{ {lab_services.etcd_healthy('"$1"', seconds=4)}; }}
 members() {{
-  curl --silent --max-time 4 "http://$1:{services.ETCD_PEER_PORT}/members" |
+  curl --silent --max-time 4 "http://$1:{lab_services.ETCD_PEER_PORT}/members" |
     tr '{{' '\\n' | grep '"id"'
 }}
 store() {{
   curl --silent --max-time 4 --output /dev/null --dump-header - \\
-    "http://$1:{services.ETCD_PEER_PORT}/members" |
+    "http://$1:{lab_services.ETCD_PEER_PORT}/members" |
     sed -n 's/^[Xx]-[Ee]tcd-[Cc]luster-[Ii][Dd]: *\\([0-9a-f]*\\).*/\\1/p'
 }}
 api() {{
   whom=$1; path=$2; shift 2
-  curl --silent --fail --max-time 8 "$@" "http://$whom:{services.ETCD_PORT}/v2/members$path"
+  curl --silent --fail --max-time 8 "$@" "http://$whom:{lab_services.ETCD_PORT}/v2/members$path"
 }}
 idents() {{
   api "$1" '' | tr '{{' '\\n' | grep '"id"' | grep -F "$2" "$3" |
@@ -82,8 +82,8 @@ alone() {{
 
 
 def play(play: Play) -> Plays:
-    members = services.etcd_members(play.lab)
-    if services.overlay_mode(play.lab) != "etcd":
+    members = lab_services.etcd_members(play.lab)
+    if lab_services.overlay_mode(play.lab) != "etcd":
         yield _stopped()
     elif play.node.name in members:
         yield from _member(play, members[play.node.name], members)
@@ -123,7 +123,7 @@ def _left(address: str, members: Mapping[str, str]) -> Command:
 
 def _member(play: Play, address: str, members: Mapping[str, str]) -> Plays:
     yield Packages((Package("etcd"),), name="etcd")
-    client, peer = services.ETCD_PORT, services.ETCD_PEER_PORT
+    client, peer = lab_services.ETCD_PORT, lab_services.ETCD_PEER_PORT
     settings = {
         "ETCD_NAME": play.node.name,
         "ETCD_DATA_DIR": DATA,
@@ -153,7 +153,7 @@ def _member(play: Play, address: str, members: Mapping[str, str]) -> Plays:
 
 
 def _url(address: str) -> str:
-    return f"http://{address}:{services.ETCD_PEER_PORT}"
+    return f"http://{address}:{lab_services.ETCD_PEER_PORT}"
 
 
 def _place(node: str, members: Mapping[str, str]) -> Plays:

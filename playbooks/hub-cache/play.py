@@ -7,8 +7,8 @@ speaks TLS by the lab's own CA, and anybody in the lab's network may read from i
 Hub. What it has is kept in a named volume for a week.
 """
 
-from labctl import services
 from labctl.playbook import Command, Container, Directory, File, Play, Plays, quote
+from labctl.provision import lab_services
 
 NEEDS = ("hosts", "mirrors")
 
@@ -20,7 +20,7 @@ BUNDLES = "/etc/pki/tls/certs/ca-bundle.crt /etc/ssl/certs/ca-certificates.crt"
 
 
 def play(play: Play) -> Plays:
-    place, settings = services.hub_cache(play.lab), play.lab.hub_cache
+    place, settings = lab_services.hub_cache(play.lab), play.lab.hub_cache
     if place is None:  # one that exists already
         return
     authority = play.vault.authority()

@@ -5,15 +5,15 @@ takes them from it over the lab's network, and has the same image by its id. So 
 the registry along.
 """
 
-from labctl import services
-from labctl.imagename import ImageName
+from labctl.config.image_name import ImageName
 from labctl.playbook import Ask, ImageHanded, ImageKept, Play, Plays, Store, quote
+from labctl.provision import lab_services
 
 NEEDS = ("registry",)
 
 
 def play(play: Play) -> Plays:
-    place, settings = services.registry(play.lab), play.lab.registry
+    place, settings = lab_services.registry(play.lab), play.lab.registry
     login = play.vault.credential("registry", settings.user, settings.password)
     store = Store(place.address, login.user, login.password)
     for text in play.lab.images:

@@ -5,8 +5,9 @@ slows every pull. Each candidate is asked from the node, the live ones are kept,
 The answer stays until `labctl provision --refresh`, so that two runs do not differ by the weather.
 """
 
-from labctl import daemon, render, services
+from labctl.config import daemon_json
 from labctl.playbook import EngineConfig, NoSwarm, Observed, Play, Plays, Service, quote
+from labctl.provision import daemon_file, lab_services
 
 
 def play(play: Play) -> Plays:
@@ -16,12 +17,12 @@ def play(play: Play) -> Plays:
     else:
         mirrors = list(docker.mirrors)
     # daemon.json is written here alone, so what other playbooks want in it is put in here.
-    mirrors = services.mirrors(play.lab, play.playbooks, play.node.name, mirrors)
-    more = services.engine_settings(play.lab, play.playbooks, play.node.address)
+    mirrors = lab_services.mirrors(play.lab, play.playbooks, play.node.name, mirrors)
+    more = lab_services.engine_settings(play.lab, play.playbooks, play.node.address)
     if "cluster-store" in more:
         yield NoSwarm()
-    settings = daemon.merged({**docker.daemon, **more}, mirrors, docker.insecure_registries)
-    yield EngineConfig(render.daemon_json(settings, play.templates))
+    settings = daemon_json.merged({**docker.daemon, **more}, mirrors, docker.insecure_registries)
+    yield EngineConfig(daemon_file.daemon_json(settings, play.templates))
     yield Service("docker")
 
 

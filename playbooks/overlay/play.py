@@ -11,8 +11,8 @@ etcd, which this one brings along.
 
 from collections.abc import Mapping
 
-from labctl import services
 from labctl.playbook import Ask, Command, Play, Plays, SwarmManager, SwarmWorker, quote
+from labctl.provision import lab_services
 
 NEEDS = ("hosts", "mirrors", "etcd")
 CHECKED_TOGETHER = True
@@ -26,8 +26,8 @@ _SERF_SECONDS = 120
 def play(play: Play) -> Plays:
     if play.node.address is None:
         raise ValueError(f"{play.node.name} has no address in the lab; give it one in lab.yaml")
-    if services.overlay_mode(play.lab) == "etcd":
-        yield _neighbours(play.node.name, services.etcd_members(play.lab))
+    if lab_services.overlay_mode(play.lab) == "etcd":
+        yield _neighbours(play.node.name, lab_services.etcd_members(play.lab))
     else:
         yield from _swarm(play, play.node.address)
 
@@ -40,9 +40,9 @@ def _neighbours(node: str, members: Mapping[str, str]) -> Command:
     that joins a network meanwhile the other engines never hear. A restart finds the store at once;
     where a container runs that would end by it, the engine is waited for.
     """
-    heard = f"ss --listening --tcp --numeric | grep -q ':{services.SERF_PORT} '"
+    heard = f"ss --listening --tcp --numeric | grep -q ':{lab_services.SERF_PORT} '"
     # Who keeps nothing has just heard it of a member.
-    healthy = services.etcd_healthy(members[node]) if node in members else ":"
+    healthy = lab_services.etcd_healthy(members[node]) if node in members else ":"
     return Command(
         "let the engine find its neighbours",
         check=f"systemctl is-active --quiet docker && {heard}",
@@ -56,7 +56,7 @@ def _neighbours(node: str, members: Mapping[str, str]) -> Command:
                 "}",
                 f"until_true {_HEALTH_SECONDS} {quote(healthy)}",
                 # Its unit allows three starts a minute, and these were two already.
-                services.ENDED_BY_RESTART,
+                lab_services.ENDED_BY_RESTART,
                 'if [ -z "$(ended_by_restart)" ]; then',
                 "  systemctl reset-failed docker; systemctl restart docker || exit 1",
                 "fi",
@@ -82,12 +82,12 @@ def _majority(node: str, members: Mapping[str, str]) -> Ask | None:
         playbook, others = "overlay", names
     ask: Ask | None = None
     for other in reversed(others):
-        ask = Ask(other, playbook, services.etcd_healthy(members[other]), instead=ask)
+        ask = Ask(other, playbook, lab_services.etcd_healthy(members[other]), instead=ask)
     return ask
 
 
 def _swarm(play: Play, address: str) -> Plays:
-    manager = services.overlay_manager(play.lab)
+    manager = lab_services.overlay_manager(play.lab)
     if play.node.name == manager:
         # Behind overlay itself they wait for this node.
         others = [(at, Ask(name, "etcd")) for name, at in play.addresses.items() if at != address]

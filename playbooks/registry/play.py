@@ -5,8 +5,8 @@ nothing else is believed because of it. What was pushed is in a named volume of 
 stays when the container is removed: `docker volume rm labctl-registry` is what forgets it.
 """
 
-from labctl import services
 from labctl.playbook import Ask, Container, Directory, File, Play, Plays, RegistryLogin, quote
+from labctl.provision import lab_services
 
 NEEDS = ("hosts",)
 
@@ -15,7 +15,7 @@ FOLDER = "/etc/labctl/registry"
 
 
 def play(play: Play) -> Plays:
-    place, settings = services.registry(play.lab), play.lab.registry
+    place, settings = lab_services.registry(play.lab), play.lab.registry
     authority = play.vault.authority()
     login = play.vault.credential("registry", settings.user, settings.password)
     yield File(f"/etc/docker/certs.d/{place.address}/ca.crt", authority.certificate)
@@ -53,7 +53,7 @@ def play(play: Play) -> Plays:
         yield RegistryLogin(user, place.address, login.user, login.password, ask)
 
 
-def _answers(place: services.Place) -> str:
+def _answers(place: lab_services.Place) -> str:
     """Succeed if the registry, asked on its own node, wants a password."""
     url = quote(f"https://{place.address}/v2/")
     return (

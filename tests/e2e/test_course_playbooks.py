@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from labctl.certificates import authority
+from labctl.provision.certificates import authority
 from tests.e2e.conftest import Lab, Run, machines, spec
 from tests.testbed import Node, World
 

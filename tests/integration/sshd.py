@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labctl.remote.connection import Remote
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.ssh import Remote
 from labctl.remote.target import Target
 
 NODES = 3

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import ConnectFailed, HostKeyChanged
-from labctl.lab import Lab
-from labctl.workspace import Workspace
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from tests.integration.sshd import Sshd
 
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False

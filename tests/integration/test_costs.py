@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.cli.context import PANELS
+from labctl.cli.groups import PANELS
 from tests.integration.sshd import Sshd, executable
 
 NODES = ("docker-node1", "docker-node2")
@@ -29,8 +29,15 @@ NODES = ("docker-node1", "docker-node2")
 # Every library that takes more than a few milliseconds to import, by the name that is imported.
 HEAVY = {
     *("pydantic", "fabric", "paramiko", "invoke", "jinja2", "rich", "ruamel"),
-    *("pytest", "testinfra", "vagrant", "filelock", "multiprocessing", "labctl.certificates"),
-    *("psutil", "asyncio", "unittest"),
+    *(
+        "pytest",
+        "testinfra",
+        "vagrant",
+        "filelock",
+        "multiprocessing",
+        "labctl.provision.certificates",
+    ),
+    *("psutil", "asyncio", "unittest", "labctl.provision.certificates"),
 }
 
 LABCTL = """

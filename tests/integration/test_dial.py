@@ -14,9 +14,9 @@ import pytest
 
 from labctl.errors import ConnectFailed
 from labctl.remote import dial
+from labctl.remote.connection import Remote
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.ssh import Remote
 from labctl.remote.target import Target
 from tests.integration.sshd import Sshd
 

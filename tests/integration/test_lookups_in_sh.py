@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from labctl.playbook import Block, Observed, Play, Undecided, load
-from labctl.workspace import packaged
+from labctl.lab.workspace import packaged
+from labctl.playbook import Block, Observed
+from labctl.provision.loader import load
+from labctl.provision.play import Play, Undecided
 from tests.unit.fakes import CENTOS, lab_spec
 
 pytestmark = pytest.mark.skipif(

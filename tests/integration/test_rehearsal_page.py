@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from labctl.rehearsal.page import page
-from labctl.rehearsal.run import Rehearsal
-from labctl.workspace import packaged
+from labctl.checks.exercises.html import page
+from labctl.checks.exercises.result import Rehearsal
+from labctl.lab.workspace import packaged
 from tests.integration.browser import Browser, programs
 from tests.unit.rehearsals import HOSTILE, green, hostile, red
 

@@ -21,9 +21,9 @@ from xml.etree import ElementTree
 import pytest
 import testinfra
 
-from labctl.desk import Desk
-from labctl.locking import exclusive
-from labctl.secrets import HIDDEN
+from labctl.checks.exercises.sandbox import Desk
+from labctl.checks.redact import HIDDEN
+from labctl.storage import exclusive
 
 FIRST, SECOND, THIRD = (f"docker-node{number}" for number in (1, 2, 3))
 
@@ -412,7 +412,7 @@ def test_a_password_stays_out_of_all_that_is_shown(lab_folder: Path, course: Pat
 def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labctl.desk.PLACE", PurePosixPath(tmp_path))
+    monkeypatch.setattr("labctl.checks.exercises.sandbox.PLACE", PurePosixPath(tmp_path))
     here = testinfra.get_host("local://")
     one, other = (
         Desk(here, FIRST, node, token * 8, {}) for node, token in ((FIRST, "a"), (SECOND, "b"))
@@ -428,5 +428,5 @@ def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
     waiting.join(30)
     assert not waiting.is_alive()
     one.pulls.announce(one.token, True)
-    monkeypatch.setattr("labctl.pulls.LONGEST_WAIT", 1)
+    monkeypatch.setattr("labctl.checks.exercises.image_pulls.LONGEST_WAIT", 1)
     other.pulls.await_end(one.token)  # which was cut off: then it goes on

@@ -1,8 +1,8 @@
 """The contract of every resource, in a real sh: probe, plan, script, probe, nothing left to do.
 
-The shell here does with a script what `labctl.remote.ssh` has a node's shell do, byte for byte, on
-this machine and in a temporary folder. What systemd, yum and the user database would do is done by
-small scripts of this file, first on PATH, that keep their state in files.
+The shell here treats a script as `labctl.remote.connection` has a node's shell treat it, byte for
+byte, on this machine and in a temporary folder. What systemd, yum and the user database would do is
+done by small scripts of this file, first on PATH, that keep their state in files.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ from typing import Any
 
 import pytest
 
-from labctl.converge import Outcome, converge
 from labctl.errors import ChangeFailed, DidNotConverge, ProtocolError
-from labctl.facts import PROBE, Facts
 from labctl.playbook import (
     Absent,
     Block,
@@ -48,9 +46,11 @@ from labctl.playbook import (
     SigningKey,
     repository_file,
 )
+from labctl.provision.converge import Outcome, converge
+from labctl.provision.facts import PROBE, Facts
+from labctl.provision.resources.base import Change, Resource, quote
 from labctl.remote.exchange import Observed, exchange
-from labctl.remote.session import LOOP
-from labctl.resources.base import Change, Resource, quote
+from labctl.remote.shell import LOOP
 from tests.unit.fakes import planner, playbook
 
 pytestmark = pytest.mark.skipif(
@@ -79,7 +79,7 @@ HOSTILE = ["it's", 'say "no"', "$(touch canary) `touch canary`", "two\nlines", "
 
 @dataclass
 class LocalShell:
-    """A shell on this machine. It is fed as `labctl.remote.ssh` feeds a node's."""
+    """A shell on this machine. It is fed as `labctl.remote.connection` feeds a node's."""
 
     folder: Path
     program: str = "sh"
@@ -383,7 +383,7 @@ def project(path: Path, **files: str) -> Folder:
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where it is remembered which files came from labctl."""
-    monkeypatch.setattr("labctl.resources.folder.KEPT", str(tmp_path / "kept"))
+    monkeypatch.setattr("labctl.provision.resources.folder.KEPT", str(tmp_path / "kept"))
     return tmp_path / "kept"
 
 
@@ -689,7 +689,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
 
 
 def key_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labctl.resources.repository.KEY_FOLDER", str(folder / "rpm-gpg"))
+    monkeypatch.setattr("labctl.provision.resources.repository.KEY_FOLDER", str(folder / "rpm-gpg"))
 
 
 @pytest.mark.parametrize("name", ["one", "two"])
@@ -868,8 +868,10 @@ def stand_ins(shell: LocalShell, monkeypatch: pytest.MonkeyPatch) -> StandIns:
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "STATE": str(state),
     }
-    for place in ("base", "writing", "service"):
-        monkeypatch.setattr(f"labctl.resources.{place}.PENDING", str(shell.folder / "pending"))
+    for place in ("base", "atomic_write", "service"):
+        monkeypatch.setattr(
+            f"labctl.provision.resources.{place}.PENDING", str(shell.folder / "pending")
+        )
     return StandIns(state, shell)
 
 
@@ -970,7 +972,7 @@ def test_a_service_without_old_files_keeps_its_mark(stand_ins: StandIns) -> None
 
 def test_engine_config(stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:
     path = stand_ins.shell.folder / "daemon.json"
-    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    monkeypatch.setattr("labctl.provision.resources.daemon_json.PATH", str(path))
     if os.getuid() != 0:
         pytest.skip("the engine's configuration belongs to root")
     stand_ins.runs("docker")
@@ -994,7 +996,7 @@ def test_an_engine_starts_though_daemon_json_is_of_another(
     """The new package starts the engine too, which fails over what the former engine was told."""
     shell = stand_ins.shell
     path = shell.folder / "daemon.json"
-    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    monkeypatch.setattr("labctl.provision.resources.daemon_json.PATH", str(path))
     old = '{"data-root": "/it\'s", "cluster-store": "etcd://a", "cluster-advertise": "b"}\n'
     path.write_text(old)
     path.chmod(0o640)
@@ -1022,7 +1024,7 @@ def test_an_engine_starts_though_daemon_json_has_a_slip(
     """Every file with a slip is kept: the second one does not cost the first."""
     shell = stand_ins.shell
     path, aside = shell.folder / "daemon.json", shell.folder / "daemon.json.no-json"
-    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    monkeypatch.setattr("labctl.provision.resources.daemon_json.PATH", str(path))
     stand_ins.runs("docker")
     stand_ins.needs("docker", path, "{}")
     for slip in ('{"it\'s": 1\n', '{"mtu": 1400 "debug": true}\n'):
@@ -1046,7 +1048,7 @@ def test_a_daemon_json_with_a_slip_is_kept_once(
     """An engine that does not start for another reason gets its former file back each time."""
     shell = stand_ins.shell
     path = shell.folder / "daemon.json"
-    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    monkeypatch.setattr("labctl.provision.resources.daemon_json.PATH", str(path))
     stand_ins.needs("docker", path, "never")
     path.write_text("{slip")
     for _ in range(3):
@@ -1063,7 +1065,7 @@ def test_a_daemon_json_with_a_slip_is_kept_where_the_whole_file_is_written(
         pytest.skip("the engine's configuration belongs to root")
     shell = stand_ins.shell
     path = shell.folder / "daemon.json"
-    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(path))
+    monkeypatch.setattr("labctl.provision.resources.daemon_json.PATH", str(path))
     stand_ins.runs("docker")
     path.write_text('{"mtu": 1400')
     shell.apply(EngineConfig('{"mtu": 1400}\n'), Service("docker"))
@@ -1075,7 +1077,9 @@ def test_a_daemon_json_with_a_slip_is_kept_where_the_whole_file_is_written(
 def test_an_engine_without_daemon_json_has_no_key_of_another(
     here: LocalShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labctl.resources.engine_config.PATH", str(here.folder / "daemon.json"))
+    monkeypatch.setattr(
+        "labctl.provision.resources.daemon_json.PATH", str(here.folder / "daemon.json")
+    )
     assert here.apply(EngineKeys(26)).changes == ()
     assert names(here.folder) == []
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from labctl.provision.resources.service import Service
 from labctl.remote.exchange import Observed
-from labctl.resources.service import Service
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it runs sh")
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from labctl import facts
+from labctl.lab import overlay_repair
+from labctl.lab.workspace import packaged
 from labctl.playbook import (
     Absent,
     Block,
@@ -25,17 +26,15 @@ from labctl.playbook import (
     File,
     Link,
     LoadedBy,
-    Play,
     Service,
     SigningKey,
-    Undecided,
-    load,
 )
-from labctl.rehearsal import astray
+from labctl.provision import facts
+from labctl.provision.loader import load
+from labctl.provision.play import Play, Undecided
+from labctl.provision.resources.base import Resource
+from labctl.provision.secret_store import Vault
 from labctl.remote.exchange import Observed, compose
-from labctl.resources.base import Resource
-from labctl.vault import Vault
-from labctl.workspace import packaged
 from tests.unit.fakes import CENTOS, lab_spec
 
 LABS: dict[str, dict[str, Any]] = {
@@ -189,7 +188,7 @@ def every_snippet(vault: Vault) -> list[Snippet]:
     return [
         *found.values(),
         Snippet("facts", facts.PROBE),
-        Snippet("rehearsal.astray", astray.MEND),
+        Snippet("rehearsal.astray", overlay_repair.MEND),
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.cli.exec import run
+from labctl.cli.commands.exec import run
 from labctl.errors import RemoteError
 from tests.integration.sshd import Sshd
 
@@ -19,9 +19,9 @@ from tests.integration.sshd import Sshd
 LABCTL = """
 import sys
 import typer
-from labctl.cli import doctor, exec, scp, ssh
-from labctl.cli.context import Globals
-from labctl.cli.errors import render_error
+from labctl.cli.commands import doctor, exec, scp, ssh
+from labctl.cli.options import Globals
+from labctl.cli.output.errors import render_error
 from labctl.errors import LabctlError
 
 app = typer.Typer(pretty_exceptions_enable=False)

@@ -26,12 +26,12 @@ from labctl.errors import (
     RemoteError,
     StateError,
 )
-from labctl.lab import Lab
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from labctl.remote.connect import connect
+from labctl.remote.connection import Remote
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.ssh import Remote
 from labctl.remote.target import Target
-from labctl.workspace import Workspace
 from tests.integration.sshd import Sshd
 
 
@@ -324,7 +324,7 @@ def test_a_connection_that_comes_about_meanwhile_is_ended(
         remote.end()
         return found
 
-    monkeypatch.setattr("labctl.remote.ssh.connect", slowly)
+    monkeypatch.setattr("labctl.remote.connection.connect", slowly)
     before = connections()
     with pytest.raises(Interrupted):
         remote.call("true")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from labctl.cli.exec import run
+from labctl.cli.commands.exec import run
 from labctl.errors import (
     AuthFailed,
     ConnectFailed,
@@ -23,13 +23,13 @@ from labctl.errors import (
     RemoteError,
     SudoRefused,
 )
+from labctl.remote.connection import Remote
 from labctl.remote.exchange import exchange
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.session import ShellSession
-from labctl.remote.ssh import Remote
-from labctl.transfer.fetching import NodeSource
-from labctl.transfer.sending import NodeSink
-from labctl.transfer.tree import Tree
+from labctl.remote.shell import ShellSession
+from labctl.remote.transfer.local_source import Tree
+from labctl.remote.transfer.node_sink import NodeSink
+from labctl.remote.transfer.node_source import NodeSource
 from tests.integration.sshd import Sshd
 
 ROOT = os.geteuid() == 0 if hasattr(os, "geteuid") else False
@@ -296,7 +296,7 @@ def test_a_user_who_may_not_become_root(
 
 
 ROOT_BEGINS = r"\036"
-"""What every script of root writes first; see labctl.remote.session.MARK."""
+"""What every script of root writes first; see labctl.remote.shell.MARK."""
 
 
 class Hasty(Remote):

@@ -24,18 +24,18 @@ import pytest
 
 from labctl.errors import LabctlError, TransferError, UsageError
 from labctl.events import Event, Notice
-from labctl.fanout import Result
-from labctl.lab import Lab
+from labctl.lab.actions.copy import Copied, Options, copy
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
+from labctl.parallel import Result
+from labctl.remote.connection import Remote
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.ssh import Remote
 from labctl.remote.target import Target
-from labctl.transfer.copying import Copied, Options, copy
-from labctl.transfer.fetching import NodeSource
-from labctl.transfer.folder import FolderSink
-from labctl.transfer.member import STAGE, Bytes, Kind, Member, Root
-from labctl.transfer.sending import NodeSink
-from labctl.transfer.tree import Tree
-from labctl.workspace import Workspace
+from labctl.remote.transfer.entry import STAGE, Bytes, Kind, Member, Root
+from labctl.remote.transfer.local_sink import FolderSink
+from labctl.remote.transfer.local_source import Tree
+from labctl.remote.transfer.node_sink import NodeSink
+from labctl.remote.transfer.node_source import NodeSource
 from tests.integration.sshd import Sshd
 
 NAMES = ["plain", "with blanks  two", "ü 🐳", "-rf", "two\nlines", "$(id)`id`'\"\\", "*", ".hidden"]

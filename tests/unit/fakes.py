@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labctl.config.model import LabSpec, validate
 from labctl.errors import LabctlError
 from labctl.events import Emit, Event, Exchanged, Notice
-from labctl.facts import PROBE, Facts
-from labctl.fanout import Result
-from labctl.lab import Lab
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
-from labctl.playbook import Play, Playbook, Plays
+from labctl.parallel import Result
+from labctl.provision.facts import PROBE, Facts
+from labctl.provision.loader import Playbook
+from labctl.provision.play import Play, Plays
+from labctl.provision.resources.base import Change, Observed, Resource
 from labctl.remote.target import Target
-from labctl.resources.base import Change, Observed, Resource
-from labctl.spec import LabSpec, validate
-from labctl.workspace import Workspace
 
 CENTOS = Facts("4f9c", "x86_64", "centos", "7")
 SINCE = b"2026-01-01 10:00:00\n"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from labctl.checks.exercises.result import Rehearsal
+from labctl.checks.report import Check, NodeReport, Ran
 from labctl.errors import ConnectFailed
-from labctl.fanout import Result
-from labctl.rehearsal.run import Rehearsal
-from labctl.report import Check, NodeReport, Ran
+from labctl.parallel import Result
 
 BEGAN = 1_795_524_553.0
 SECTIONS = ("engine", "containers", "network")

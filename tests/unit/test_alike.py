@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.cli.alike import Said, tell, together
+from labctl.cli.output.grouping import Said, tell, together
 
 
 def _mirror(node: str, address: str, pid: int) -> Said:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from labctl.converge import Outcome, converge
 from labctl.errors import ChangeFailed, PlaybookError, WaitedInVain
-from labctl.playbook import Ask, Change, Observed, Play, Playbook, Plays, load_all
+from labctl.playbook import Ask, Change, Observed
+from labctl.provision.converge import Outcome, converge
+from labctl.provision.loader import Playbook, load_all
+from labctl.provision.play import Play, Plays
 from tests.unit.fakes import CENTOS, FakeNode, Heard, Setting, planner, playbook
 
 TOKEN = "SWMTKN-1-very-secret"

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from labctl.checks.report import NodeReport
+from labctl.checks.request import Request
 from labctl.errors import ConnectFailed, Interrupted
-from labctl.rehearsal.astray import MEND, mended
-from labctl.rehearsal.run import rehearse
+from labctl.lab.actions.rehearse import rehearse
+from labctl.lab.overlay_repair import MEND, mended
+from labctl.lab.state import NodeRecord
 from labctl.remote.target import Target
-from labctl.report import NodeReport
-from labctl.state import NodeRecord
-from labctl.verify_worker import Request
 from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, framed, unframe
 
 ONE, TWO, THREE, NEVER = (f"docker-node{number}" for number in (1, 2, 3, 4))
@@ -25,7 +25,7 @@ BOOKS = ("mirrors", "etcd", "overlay")
 
 
 class Engines:
-    """What `labctl.remote.ssh.Remote` would reach.
+    """What `labctl.remote.connection.Remote` would reach.
 
     Parameters:
         answers: what the repair says, by node; a node without is off.
@@ -79,7 +79,7 @@ class Shell:
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     found = Engines(dict.fromkeys((ONE, TWO), ""))
-    monkeypatch.setattr("labctl.remote.ssh.Remote", found)
+    monkeypatch.setattr("labctl.remote.connection.Remote", found)
     return found
 
 
@@ -137,7 +137,7 @@ def test_a_second_ctrl_c_waits_for_nothing(lab: FakeLab, engines: Engines) -> No
 
 
 class Pool:
-    """Processes in which exercises run, for `labctl.rehearsal.run`."""
+    """Processes in which exercises run, for `labctl.lab.actions.rehearse`."""
 
     def __init__(self, log: list[str], interrupted: bool) -> None:
         self.log, self.interrupted = log, interrupted
@@ -175,7 +175,7 @@ def test_a_rehearsal_of_one_node_mends_its_neighbours_when_all_is_cleaned_up(
     monkeypatch: pytest.MonkeyPatch, lab: FakeLab, engines: Engines, interrupted: bool
 ) -> None:
     monkeypatch.setattr(
-        "labctl.rehearsal.run.WorkerPool", lambda *_: Pool(engines.log, interrupted)
+        "labctl.lab.actions.rehearse.WorkerPool", lambda *_: Pool(engines.log, interrupted)
     )
     if interrupted:
         with pytest.raises(Interrupted) as caught:

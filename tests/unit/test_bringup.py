@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from labctl.bringup import Bringer, prepare, waking
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Emit, Phase
-from labctl.fanout import Result, each
+from labctl.lab.boot import Bringer, prepare, waking
+from labctl.lab.definition import Source
+from labctl.lab.index import Entry, Registry, free_name, free_network
+from labctl.lab.state import NodeRecord
+from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
-from labctl.registry import Entry, Registry, free_name, free_network
+from labctl.parallel import Result, each
 from labctl.remote.target import Target
-from labctl.source import Source
-from labctl.state import NodeRecord
-from labctl.workspace import Workspace
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
 
 RUNNING, STOPPED, SUSPENDED, ABSENT = (

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from labctl import checkpoints
 from labctl.errors import LabLocked, MachineError, UsageError
-from labctl.fanout import Result
-from labctl.lab import Lab
+from labctl.lab.actions import checkpoints
+from labctl.lab.lab import Lab
+from labctl.lab.state import State
 from labctl.machines.base import MachineState
-from labctl.state import State
+from labctl.parallel import Result
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT

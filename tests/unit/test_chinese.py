@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from labctl import errors
-from labctl.cli import errors as shown
-from labctl.cli import language
+from labctl.checks.exercises.html import page
+from labctl.checks.junit import junit
 from labctl.cli import main as command_line
-from labctl.cli.columns import width
-from labctl.cli.sinks import sentence
+from labctl.cli.i18n import locale
+from labctl.cli.output import errors as shown
+from labctl.cli.output.lines import sentence
+from labctl.cli.output.text_width import width
 from labctl.errors import LabctlError, Problem, SpecError
 from labctl.events import ChangeStarted, Notice, Phase, PhaseEntered
-from labctl.rehearsal.page import page
-from labctl.report import junit
-from labctl.workspace import packaged
+from labctl.lab.workspace import packaged
 from tests.unit.rehearsals import red
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -31,10 +31,10 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 def chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     monkeypatch.setenv("LANGUAGE", "")
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
-    language.activate()
+    locale.activate()
     yield monkeypatch
     monkeypatch.setenv("LANGUAGE", "en")
-    language.activate()
+    locale.activate()
 
 
 def run(
@@ -208,7 +208,7 @@ def test_events_are_told_in_chinese(chinese: pytest.MonkeyPatch) -> None:
 def test_tables_have_straight_columns(
     chinese: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from labctl.cli.summary import print_table
+    from labctl.cli.output.tables import print_table
 
     print_table(
         ["节点", "状态", "地址"], [["a", "运行中", "10.0.0.1"], ["docker-node10", "-", "x"]]
@@ -237,7 +237,7 @@ def test_english_loads_no_catalogue() -> None:
         "import sys; sys.argv = ['labctl', '--help']\n"
         "from labctl.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('labctl.cli.catalogue' in sys.modules, 'labctl.cli.translated' in sys.modules)\n"
+        "print('labctl.cli.i18n.catalogue' in sys.modules, 'labctl.cli.i18n.help' in sys.modules)\n"
     )
     for tongue, loaded in (("en", "False False"), ("zh", "True True")):
         done = subprocess.run(
@@ -254,13 +254,13 @@ def test_english_loads_no_catalogue() -> None:
 
 def test_a_name_that_is_a_word_is_left_alone(chinese: pytest.MonkeyPatch) -> None:
     """Only what has a blank in it can be a sentence inside a sentence."""
-    assert language.translated("this lab has no node 'failed'") == "这个实验环境没有节点 'failed'"
-    assert language.translated("cannot read node: Permission denied").startswith("无法读取 node：")
+    assert locale.translated("this lab has no node 'failed'") == "这个实验环境没有节点 'failed'"
+    assert locale.translated("cannot read node: Permission denied").startswith("无法读取 node：")
 
 
 def test_what_is_not_known_stays_as_it_is(chinese: pytest.MonkeyPatch) -> None:
     for text in ("", "Bringing machine up...", "{} {0} {x}", "a: b: c", "%s"):
-        assert language.translated(text) == text
+        assert locale.translated(text) == text
 
 
 def test_what_is_written_for_programs_and_colleagues_stays_english(

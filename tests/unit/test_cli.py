@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from labctl import __version__, fanout
+from labctl import __version__, parallel
 from labctl.cli import main as command_line
-from labctl.cli.context import PANELS, Globals
+from labctl.cli.groups import PANELS
+from labctl.cli.options import Globals
 from labctl.errors import ConnectFailed, UsageError
-from labctl.fanout import Result
-from labctl.lab import Lab
+from labctl.lab.lab import Lab
+from labctl.lab.state import NodeRecord, State
+from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
+from labctl.parallel import Result
 from labctl.remote.target import Target
-from labctl.state import NodeRecord, State
-from labctl.workspace import Workspace
 from tests.unit.fakes import SINCE, FakeMachines, FakeNode, answers
 
 
@@ -361,7 +361,7 @@ def play(play):
 
 
 class FakeRemote(FakeNode):
-    """A fake node behind the interface of `labctl.remote.ssh.Remote`."""
+    """A fake node behind the interface of `labctl.remote.connection.Remote`."""
 
     def __enter__(self) -> FakeRemote:
         return self
@@ -525,7 +525,7 @@ def test_checkpoints_that_cannot_be_listed_are_told_in_json(
     run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [Result("a", ["x"]), Result("b", error=UsageError("no", node="b"))]
-    monkeypatch.setattr("labctl.checkpoints.names", lambda *_: results)
+    monkeypatch.setattr("labctl.lab.actions.checkpoints.names", lambda *_: results)
     done = run("checkpoint", "list", "--json")
     assert done.code == 2
     first, second = done.events
@@ -547,23 +547,23 @@ def test_ctrl_c_ends_with_130(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fanout, "wait", wait)
+    monkeypatch.setattr(parallel, "wait", wait)
     done = run("provision")
     assert done.code == 130
     assert "interrupted" in done.err
     assert "Traceback" not in done.err
-    monkeypatch.setattr("labctl.operations.provision", interrupted)
+    monkeypatch.setattr("labctl.lab.actions.provision.provision", interrupted)
     assert run("provision").code == 130
 
 
 @pytest.mark.parametrize(
     ("command", "where"),
     [
-        (("status",), "labctl.status.status"),
-        (("doctor",), "labctl.doctor.examination.examine"),
-        (("scp", "x", "docker-node1:"), "labctl.transfer.copying.copy"),
-        (("render",), "labctl.bringup.vagrantfile"),
-        (("halt",), "labctl.lifecycle.halt"),
+        (("status",), "labctl.lab.actions.status.status"),
+        (("doctor",), "labctl.lab.doctor.examine.examine"),
+        (("scp", "x", "docker-node1:"), "labctl.lab.actions.copy.copy"),
+        (("render",), "labctl.lab.boot.vagrantfile"),
+        (("halt",), "labctl.lab.actions.lifecycle.halt"),
     ],
 )
 def test_ctrl_c_outside_the_work_on_nodes(
@@ -785,33 +785,7 @@ def test_a_defect_stays_loud(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("labctl.operations.provision", broken)
+    monkeypatch.setattr("labctl.lab.actions.provision.provision", broken)
     monkeypatch.setattr(sys, "argv", ["labctl", "provision"])
     with pytest.raises(ZeroDivisionError):
         command_line.main()
-
-
-@pytest.mark.parametrize(
-    ("line", "loaded"),
-    [
-        ("exec -- true", ["exec"]),
-        ("--json -v --lab up status", ["status"]),
-        ("-C up status", ["status"]),
-        ("--lab=up status --all", ["status"]),
-        ("checkpoint list", ["checkpoint"]),
-        ("ssh-config", ["ssh-config"]),
-        ("--version", []),
-        ("-v --version status", []),
-    ],
-)
-def test_only_the_command_that_is_named_is_loaded(line: str, loaded: list[str]) -> None:
-    assert list(command_line.asked(line.split())) == loaded
-    app: Any = get_command(command_line.build(loaded))
-    assert list(app.commands) == loaded
-
-
-@pytest.mark.parametrize(
-    "line", ["", "--help", "-h", "-h --version", "--lab", "--jsn status", "statsu", "-- exec"]
-)
-def test_all_commands_are_loaded_where_none_is_named(line: str) -> None:
-    assert command_line.asked(line.split()) == command_line.COMMANDS

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from labctl.converge import Outcome, converge
 from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError, ProtocolError, UsageError
 from labctl.events import ChangeDone, ChangeStarted, Decided, Exchanged
-from labctl.facts import PROBE, Facts
-from labctl.playbook import File, Play, Playbook, Plays
+from labctl.playbook import File
+from labctl.provision.converge import Outcome, converge
+from labctl.provision.expand import unfold
+from labctl.provision.facts import PROBE, Facts
+from labctl.provision.loader import Playbook
+from labctl.provision.play import Play, Plays
+from labctl.provision.resources.base import Resource
 from labctl.remote.exchange import Observed
-from labctl.resources.base import Resource
-from labctl.unfolding import unfold
 from tests.unit.fakes import CENTOS, FakeNode, Heard, Setting, lab_spec, planner, playbook
 
 A, B, C = Setting("a", "1"), Setting("b", "2"), Setting("c", "3")

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from course import compose, network
-from labctl.desk import PLACE, Desk
-from labctl.workspace import packaged
+from labctl.checks.exercises.sandbox import PLACE, Desk
+from labctl.lab.workspace import packaged
 
 MINE, OLD, OTHERS = "aaaaaaaa", "bbbbbbbb", "cccccccc"
 
@@ -101,7 +101,7 @@ def test_a_failure_names_command_code_and_what_was_said() -> None:
 def test_a_command_that_hangs_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node(answer=(124, "", ""))  # as by a `timeout` of the exercise's own
     assert desk(node).run("sleep 5", ok=False).rc == 124
-    monkeypatch.setattr("labctl.desk.LIMIT", 0)
+    monkeypatch.setattr("labctl.checks.exercises.sandbox.LIMIT", 0)
     with pytest.raises(AssertionError, match="“sleep 5” did not end within 0 s on n1"):
         desk(node).run("sleep 5", ok=False)
 
@@ -169,8 +169,8 @@ def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
 
 def test_what_will_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 15))
-    monkeypatch.setattr("labctl.desk.time.monotonic", lambda: next(clock))
-    monkeypatch.setattr("labctl.desk.time.sleep", lambda _: None)
+    monkeypatch.setattr("labctl.checks.exercises.sandbox.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("labctl.checks.exercises.sandbox.time.sleep", lambda _: None)
     node = Node([("network", f"rehearse-{MINE}-net", "")])
     monkeypatch.setattr(
         node,

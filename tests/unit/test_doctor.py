@@ -11,22 +11,17 @@ from typing import Any
 
 import pytest
 
-from labctl.doctor import checks, surroundings
-from labctl.doctor.examination import examine
-from labctl.doctor.finding import Finding, Level, healthy
-from labctl.doctor.host import ThisHost
-from labctl.doctor.systems import (
-    linux_routes,
-    macos_routes,
-    windows_firewall,
-    windows_routes,
-)
+from labctl.config.model import LabSpec, validate
 from labctl.errors import ProviderMissing
-from labctl.lab import Lab
+from labctl.lab.doctor import checks, environment
+from labctl.lab.doctor.examine import examine
+from labctl.lab.doctor.finding import Finding, Level, healthy
+from labctl.lab.doctor.host import ThisHost
+from labctl.lab.doctor.systems import linux_routes, macos_routes, windows_firewall, windows_routes
+from labctl.lab.index import Entry, Registry
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from labctl.machines.plugins import Plugin
-from labctl.registry import Entry, Registry
-from labctl.spec import LabSpec, validate
-from labctl.workspace import Workspace
 
 OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
@@ -239,25 +234,25 @@ def test_network(connected: list[tuple[str, str]] | None, levels: list[Level]) -
     there = (
         None if connected is None else [(name, IPv4Network(network)) for name, network in connected]
     )
-    found = surroundings.network(FakeHost(connected=there), spec(), "virtualbox", [])
+    found = environment.network(FakeHost(connected=there), spec(), "virtualbox", [])
     assert [finding.level for finding in found] == levels
 
 
 def test_a_folder_that_the_provider_refuses_is_no_matter_of_the_network() -> None:
     lab = spec(synced_folders=[{"host": ".", "guest": "/srv/x", "type": "9p"}])
-    (found,) = surroundings.network(FakeHost(), lab, "virtualbox", [])
+    (found,) = environment.network(FakeHost(), lab, "virtualbox", [])
     assert (found.what, found.level) == ("network", OK)
 
 
 def test_the_bridge_that_virtualbox_makes_on_macos_is_the_lab_s_own() -> None:
     own, other = IPv4Network("192.168.56.0/24"), IPv4Network("192.168.0.0/16")
     host = FakeHost(system="darwin", connected=[("bridge100", own)])
-    assert [f.level for f in surroundings.network(host, spec(), "virtualbox", [])] == [OK]
+    assert [f.level for f in environment.network(host, spec(), "virtualbox", [])] == [OK]
     for where in (
         FakeHost(system="darwin", connected=[("bridge100", other)]),
         FakeHost(system="linux", connected=[("bridge100", own)]),
     ):
-        assert [f.level for f in surroundings.network(where, spec(), "virtualbox", [])] == [FAIL]
+        assert [f.level for f in environment.network(where, spec(), "virtualbox", [])] == [FAIL]
 
 
 @pytest.mark.parametrize("kind", ["virtualbox", "amd64/virtualbox"])
@@ -274,7 +269,7 @@ def test_which_box_vagrant_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_network_that_the_provider_refuses() -> None:
     lab = spec(network="192.168.121.0/24")
-    found = list(surroundings.network(FakeHost(), lab, "libvirt", []))
+    found = list(environment.network(FakeHost(), lab, "libvirt", []))
     assert [finding.level for finding in found] == [FAIL]
     assert "192.168.121.0/24" in found[0].found
 
@@ -316,7 +311,7 @@ def test_a_network_of_another_lab(
     (tmp_path / "there" / ".labctl").mkdir(parents=True)
     place = tmp_path / folder
     other = Entry(str(place), str(place / ".labctl"), "other", network, ())
-    (found,) = surroundings.network(FakeHost(), spec(), "virtualbox", [other])
+    (found,) = environment.network(FakeHost(), spec(), "virtualbox", [other])
     assert found.level is level
     assert words in found.remedy
 
@@ -345,7 +340,7 @@ VBGUEST = {"vagrant-vbguest": Plugin((0, 32, 0), (3, 3, 6))}
 def test_plugins(
     provider: str, host: dict[str, Any], raw: dict[str, Any], levels: dict[str, Level]
 ) -> None:
-    found = surroundings.plugins(FakeHost(**host), spec(**raw), provider)
+    found = environment.plugins(FakeHost(**host), spec(**raw), provider)
     assert {finding.what: finding.level for finding in found} == levels
 
 
@@ -365,7 +360,7 @@ def test_what_synced_folders_need(
 ) -> None:
     folders = [{"host": ".", "guest": f"/srv/{name}", "type": kind} for name in "ab"]
     host = FakeHost(lacks=lacks)
-    found = list(surroundings.plugins(host, spec(synced_folders=folders), "virtualbox"))
+    found = list(environment.plugins(host, spec(synced_folders=folders), "virtualbox"))
     assert {finding.what: finding.level for finding in found} == levels
     assert all(finding.remedy for finding in found if finding.level is FAIL)
 
@@ -384,7 +379,7 @@ def test_what_synced_folders_need(
 )
 def test_firewall(wall: str | None, kind: str, provider: str, level: Level) -> None:
     folders = [{"host": ".", "guest": "/srv/x", "type": kind}]
-    found = surroundings.firewall(FakeHost(wall=wall), spec(synced_folders=folders), provider)
+    found = environment.firewall(FakeHost(wall=wall), spec(synced_folders=folders), provider)
     assert found.level is level
     assert bool(found.remedy) is (level is WARN)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from labctl.engine_api import Answer, ask
+from labctl.remote.docker_api import Answer, ask
 
 
 def test_an_api_that_does_not_answer_is_told_with_the_reason() -> None:

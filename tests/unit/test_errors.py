@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from labctl import errors
-from labctl.cli.context import Globals
-from labctl.cli.errors import as_json, lines, printable, render_error
+from labctl.cli.options import Globals
+from labctl.cli.output.errors import as_json, lines, render_error
+from labctl.cli.output.terminal import printable
 from labctl.errors import (
     AuthFailed,
     ChangeFailed,

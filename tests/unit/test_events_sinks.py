@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from labctl import events
-from labctl.cli.live import LiveTable
-from labctl.cli.sinks import JsonLines, PlainLines, choose, sentence
+from labctl.cli.output.lines import JsonLines, PlainLines, choose, sentence
+from labctl.cli.output.live import LiveTable
 from labctl.events import (
     ChangeDone,
     ChangeStarted,

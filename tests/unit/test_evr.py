@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.resources.evr import compare, older
+from labctl.provision.resources.rpm_version import compare, older
 
 ORDER = [
     # left, right, order

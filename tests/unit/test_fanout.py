@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from labctl import fanout
+from labctl import parallel
 from labctl.errors import ConnectFailed, Interrupted
-from labctl.fanout import Result, Stop, each
+from labctl.parallel import Result, Stop, each
 
 NODES = [f"node{number}" for number in range(8)]
 
@@ -121,7 +121,7 @@ def test_ctrl_c_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.Monke
         assert closed.wait(timeout=5)
         raise ConnectFailed("the connection was closed")
 
-    monkeypatch.setattr(fanout, "wait", wait)
+    monkeypatch.setattr(parallel, "wait", wait)
     with pytest.raises(Interrupted) as caught:
         each(NODES, work, cap=2, stop=stop)
     assert caught.value.exit_code == 130

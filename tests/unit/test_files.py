@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.cli.files import expect, put
+from labctl.cli.output.result_files import expect, put
 from labctl.errors import StateError, UsageError
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from labctl import bringup, folders, guestadditions
-from labctl.bringup import prepare
+from labctl.config import synced_folders
+from labctl.config.faults import sentence
+from labctl.config.model import LabSpec, validate
+from labctl.config.sections import VaultSource
 from labctl.errors import SpecError
-from labctl.faults import sentence
-from labctl.machines import plugins
+from labctl.lab import boot
+from labctl.lab.boot import prepare
+from labctl.machines import plugins, vbguest
 from labctl.machines.plugins import Plugin, additions_work, find, missing
-from labctl.spec import LabSpec, validate
-from labctl.specparts import VaultSource
 from tests.unit.fakes import FakeLab, FakeMachines, lab_spec
 
 FOLDER = {"host": ".", "guest": "/srv/labs"}
@@ -47,13 +48,13 @@ def one(type_: str = "auto", **raw: Any) -> Any:
 def test_auto(provider: str, raw: dict[str, Any], additions: bool, kind: str) -> None:
     spec = one(**raw)
     (folder,) = spec.synced_folders
-    assert folders.resolved(folder, spec, provider, additions=additions) == kind
+    assert synced_folders.resolved(folder, spec, provider, additions=additions) == kind
 
 
 @pytest.mark.parametrize("kind", ["rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"])
 def test_a_type_that_is_said_stays(kind: str) -> None:
     spec = one(kind)
-    assert folders.resolved(spec.synced_folders[0], spec, "libvirt") == kind
+    assert synced_folders.resolved(spec.synced_folders[0], spec, "libvirt") == kind
 
 
 # -- options
@@ -103,8 +104,8 @@ def test_options(type_: str, options: dict[str, Any], said: str) -> None:
 def test_rsync_never_takes_the_labs_state_along() -> None:
     spec = one(options={"rsync__exclude": [".git/"]})
     (folder,) = spec.synced_folders
-    assert folders.options(folder, "rsync") == {"rsync__exclude": [".labctl/", ".git/"]}
-    assert folders.options(folder, "virtualbox") == {}
+    assert synced_folders.options(folder, "rsync") == {"rsync__exclude": [".labctl/", ".git/"]}
+    assert synced_folders.options(folder, "virtualbox") == {}
 
 
 # -- what the box cannot do
@@ -125,7 +126,7 @@ def test_rsync_never_takes_the_labs_state_along() -> None:
 )
 def test_unfit(type_: str, provider: str, raw: dict[str, Any], additions: bool, words: str) -> None:
     spec = one(type_, **raw)
-    found = folders.unfit(spec.synced_folders[0], spec, provider, additions=additions)
+    found = synced_folders.unfit(spec.synced_folders[0], spec, provider, additions=additions)
     assert bool(found) is bool(words)
     assert found is None or (words in found[0] and "rsync" in found[1])
 
@@ -221,9 +222,9 @@ def test_all_that_is_missing_is_said_before_a_machine_is_touched(
 def test_vbguest_wants_its_plugin(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
     monkeypatch.setattr(plugins, "find", lambda *_: Plugin() if there else None)
     lab = FakeLab(FakeMachines(), vbguest=True)
-    problems = list(bringup.missing(lab, "virtualbox"))
+    problems = list(boot.missing(lab, "virtualbox"))
     assert [problem.where for problem in problems] == ([] if there else ["vbguest"])
-    assert list(bringup.missing(lab, "libvirt")) == []
+    assert list(boot.missing(lab, "libvirt")) == []
 
 
 # -- the plugin's installer
@@ -233,7 +234,7 @@ def test_vbguest_wants_its_plugin(monkeypatch: pytest.MonkeyPatch, there: bool) 
 @pytest.mark.parametrize("release", ["CentOS Linux release 7.8.2003 (Core)", "Fedora", None])
 def test_its_installer_is_pointed_at_the_vault(tmp_path: Path, release: str | None) -> None:
     vault = VaultSource(baseurl="https://mirror.example/a&b/centos-vault/7.9.2009/")
-    (command,) = guestadditions.commands(vault)
+    (command,) = vbguest.commands(vault)
     (tmp_path / "yum.repos.d").mkdir()
     if release is not None:
         (tmp_path / "centos-release").write_text(release)

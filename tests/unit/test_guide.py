@@ -10,7 +10,7 @@ import typer.main
 from ruamel.yaml import YAML
 
 from labctl.cli.main import build
-from labctl.spec import LabSpec, validate
+from labctl.config.model import LabSpec, validate
 from tests import guide
 
 STEPS = list(guide.steps())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labctl import heal as module
+from labctl.checks.report import Check, NodeReport
 from labctl.errors import (
     ChecksFailed,
     ConnectFailed,
@@ -18,12 +18,12 @@ from labctl.errors import (
     StateError,
     UsageError,
 )
-from labctl.heal import heal
+from labctl.lab.actions import heal as module
+from labctl.lab.actions.heal import heal
+from labctl.lab.actions.node_run import NodeRun
+from labctl.lab.state import NodeRecord
 from labctl.machines.base import MachineState
-from labctl.operations import NodeRun
 from labctl.remote.target import Target
-from labctl.report import Check, NodeReport
-from labctl.state import NodeRecord
 from tests.unit.fakes import FakeLab, FakeMachines
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import StateError
-from labctl.locking import exclusive
 from labctl.remote import hostkeys
 from labctl.remote.hostkeys import HostKeys
+from labctl.storage import exclusive
 
 
 @pytest.fixture

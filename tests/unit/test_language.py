@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from labctl.cli import columns, language
-from labctl.cli.language import chosen, first_known
+from labctl.cli.i18n import locale
+from labctl.cli.i18n.locale import chosen, first_known
+from labctl.cli.output import text_width
 
 CHOICES: list[tuple[dict[str, str], str]] = [
     ({}, ""),
@@ -49,7 +50,7 @@ def test_a_territory_with_a_catalogue_of_its_own_gets_it(
 ) -> None:
     for name in ("zh_CN", "zh_TW"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(language, "LOCALES", tmp_path)
+    monkeypatch.setattr(locale, "LOCALES", tmp_path)
     assert [first_known([tag]) for tag in ("zh_TW", "zh_HK", "zh_CN.UTF-8")] == [
         *("zh_TW", "zh_CN", "zh_CN")
     ]
@@ -93,25 +94,25 @@ def test_no_terminal_makes_it_crash(
     raw = io.BytesIO()
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, io.TextIOWrapper(raw, encoding=encoding))
-    language.activate({"LABCTL_LANG": "zh"})
-    assert (language.catalogue() is not None) is chinese
-    print(language._("all is well") + " → ✓ 🐳", flush=True)
+    locale.activate({"LABCTL_LANG": "zh"})
+    assert (locale.catalogue() is not None) is chinese
+    print(locale._("all is well") + " → ✓ 🐳", flush=True)
     shown = raw.getvalue().decode(encoding)
     assert shown.startswith("一切正常" if chinese else "all is well")
     monkeypatch.undo()
-    language.activate({"LABCTL_LANG": "en"})
+    locale.activate({"LABCTL_LANG": "en"})
 
 
 def test_columns_are_counted_in_places_of_the_terminal() -> None:
-    assert [columns.width(text) for text in ("node", "节点", "a节点…", "é")] == [4, 4, 6, 1]
-    assert columns.ljust("节点", 6) == "节点  "
+    assert [text_width.width(text) for text in ("node", "节点", "a节点…", "é")] == [4, 4, 6, 1]
+    assert text_width.ljust("节点", 6) == "节点  "
 
 
 def test_lines_are_broken_between_characters_and_not_before_a_full_stop() -> None:
     text = "启动实验环境：虚拟机、Docker、检查项，（已经在运行的机器只做配置）。"
     for limit in range(12, 60):
-        lines = columns.fill(text, limit, first="  ", others="    ").splitlines()
-        assert all(columns.width(line) <= limit for line in lines)
+        lines = text_width.fill(text, limit, first="  ", others="    ").splitlines()
+        assert all(text_width.width(line) <= limit for line in lines)
         assert "".join(line.strip() for line in lines) == text
         assert not any(line.strip()[0] in "，。：、）" for line in lines)
         assert not any(line.strip()[-1] == "（" for line in lines)
@@ -122,4 +123,4 @@ def test_english_is_broken_as_ever() -> None:
 
     text = "Bring the lab up: machines, Docker, checks; what is there is left alone."
     expected = textwrap.fill(text, 30, initial_indent="  ", subsequent_indent="    ")
-    assert columns.fill(text, 30, first="  ", others="    ") == expected
+    assert text_width.fill(text, 30, first="  ", others="    ") == expected

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from labctl import lifecycle
-from labctl.bringup import Bringer, prepare, vagrantfile
 from labctl.errors import LabLocked, MachineError, UsageError
 from labctl.events import Emit, Phase, PhaseEntered
-from labctl.fanout import Result
-from labctl.lab import Lab
+from labctl.lab.actions import lifecycle
+from labctl.lab.boot import Bringer, prepare, vagrantfile
+from labctl.lab.index import Registry
+from labctl.lab.lab import Lab
+from labctl.lab.state import NodeRecord, State
 from labctl.machines.base import MachineState
 from labctl.machines.vagrant import VagrantMachines
-from labctl.registry import Registry
+from labctl.parallel import Result
 from labctl.remote.target import Target
-from labctl.state import NodeRecord, State
 from tests.unit.fakes import FakeLab, FakeMachines, outcomes
 
 RUNNING, STOPPED, SUSPENDED, ABSENT = (

@@ -12,10 +12,10 @@ import pytest
 from labctl.errors import MachineError, UsageError, VagrantMissing
 from labctl.events import Emit, MachineOutput
 from labctl.machines.base import Machines, MachineState
-from labctl.machines.logtail import follow, tail
+from labctl.machines.log_follow import follow, tail
 from labctl.machines.static import StaticMachines
 from labctl.machines.vagrant import VagrantMachines, find_vagrant
-from labctl.machines.vagrantsays import cure, parse_states
+from labctl.machines.vagrant_output import cure, parse_states
 from labctl.remote.target import Target
 from tests.unit.fakes import FakeMachines, Heard
 

@@ -19,12 +19,13 @@ import pytest
 
 from labctl.errors import Interrupted, MachineError
 from labctl.events import Notice
-from labctl.fanout import Stop
-from labctl.machines import bounded, vagrant
+from labctl.machines import process as bounded
+from labctl.machines import vagrant
 from labctl.machines.base import MachineState
-from labctl.machines.bounded import Deadline
-from labctl.machines.journal import Journal
+from labctl.machines.process import Deadline
+from labctl.machines.running import Journal
 from labctl.machines.vagrant import VagrantMachines
+from labctl.parallel import Stop
 from tests.unit.fakes import Heard
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a sh script")

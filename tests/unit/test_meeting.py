@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from labctl.errors import Interrupted, LabctlError, WaitedInVain
-from labctl.fanout import Result, Stop, each
-from labctl.meeting import Meeting
+from labctl.parallel import Result, Stop, each
+from labctl.provision.scheduler import Meeting
 
 NODES = ("one", "two", "three")
 
@@ -190,7 +190,7 @@ def test_who_waits_for_a_turn_is_woken_once(monkeypatch: pytest.MonkeyPatch) -> 
         with meeting.turn(node):
             meeting.came_through(node, "engine")
 
-    monkeypatch.setattr("labctl.meeting.threading.Condition.wait", counted)
+    monkeypatch.setattr("labctl.provision.scheduler.threading.Condition.wait", counted)
     threads = [threading.Thread(target=one, args=(node,)) for node in reversed(many)]
     for thread in threads:
         thread.start()

@@ -6,7 +6,7 @@ import ast
 import re
 from itertools import cycle
 
-from labctl.cli.catalogue import HOLE, Catalogue, Template, is_template, texts
+from labctl.cli.i18n.catalogue import HOLE, Catalogue, Template, is_template, texts
 from tools.messages import store
 from tools.messages.sentences import Found, Source, sentences
 

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from labctl import neighbours
 from labctl.errors import ConnectFailed, WaitedInVain
 from labctl.events import Phase, PhaseEntered
-from labctl.fanout import Stop
-from labctl.lab import Lab
-from labctl.meeting import Meeting
-from labctl.neighbours import asker
-from labctl.resources.base import Ask
+from labctl.lab import peers
+from labctl.lab.lab import Lab
+from labctl.lab.peers import asker
+from labctl.parallel import Stop
+from labctl.provision.resources.base import Ask
+from labctl.provision.scheduler import Meeting
 from tests.unit.fakes import FakeNode, Heard
 
 
@@ -38,8 +38,8 @@ class FakeLab:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "_PAUSE", 0.01)
-    monkeypatch.setattr(neighbours, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(peers, "_PAUSE", 0.01)
+    monkeypatch.setattr(peers, "ANSWER_SECONDS", 0.2)
 
 
 def ask(

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from labctl.errors import ChangeFailed
-from labctl.facts import Facts
-from labctl.meeting import Meeting
-from labctl.operations import Options, _converge_node
-from labctl.playbook import Play, Playbook, Plays
+from labctl.lab.actions.node_run import Options, _converge_node
+from labctl.lab.state import NodeRecord
+from labctl.provision.facts import Facts
+from labctl.provision.loader import Playbook
+from labctl.provision.play import Play, Plays
+from labctl.provision.resources.base import Resource
+from labctl.provision.scheduler import Meeting
 from labctl.remote.target import Target
-from labctl.resources.base import Resource
-from labctl.state import NodeRecord
 from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, FakeNode, Setting, playbook
 
 ONE = "docker-node1"

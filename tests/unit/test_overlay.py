@@ -13,13 +13,14 @@ from typing import cast
 
 import pytest
 
-from labctl import neighbours, services
 from labctl.errors import LabctlError, WaitedInVain
-from labctl.fanout import Result, Stop, each
-from labctl.lab import Lab
-from labctl.meeting import Meeting
-from labctl.neighbours import asker
-from labctl.resources.base import Observed
+from labctl.lab import peers
+from labctl.lab.lab import Lab
+from labctl.lab.peers import asker
+from labctl.parallel import Result, Stop, each
+from labctl.provision import lab_services
+from labctl.provision.resources.base import Observed
+from labctl.provision.scheduler import Meeting
 from tests.unit.fakes import Heard, framed, lab_spec, unframe
 from tests.unit.test_services import resources
 
@@ -54,7 +55,7 @@ def provision(
 ) -> dict[str, Result[bool]]:
     """Provision nodes of which some fail; return whether each met a healthy store in overlay."""
     spec = lab_spec(nodes=count)
-    store = Store(services.etcd_members(spec))
+    store = Store(lab_services.etcd_members(spec))
     names = spec.node_names
     meeting = Meeting(names, turns, store.stop, ["etcd", "overlay"])
     plans = {}
@@ -83,10 +84,10 @@ def provision(
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that has come through has its answer: nobody is asked a second time."""
-    monkeypatch.setattr(neighbours, "ANSWER_SECONDS", 0.0)
-    monkeypatch.setattr(neighbours, "_PAUSE", 0.0)
-    monkeypatch.setattr("labctl.meeting._LOOK", 0.02)
-    monkeypatch.setattr("labctl.meeting.DEADLINE", 60.0)
+    monkeypatch.setattr(peers, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(peers, "_PAUSE", 0.0)
+    monkeypatch.setattr("labctl.provision.scheduler._LOOK", 0.02)
+    monkeypatch.setattr("labctl.provision.scheduler.DEADLINE", 60.0)
 
 
 @pytest.mark.parametrize("turns", [1, 2, 9])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import PlaybookError
-from labctl.playbook import File, load, locate
-from labctl.workspace import packaged
+from labctl.lab.workspace import packaged
+from labctl.playbook import File
+from labctl.provision.loader import load, locate
 from tests.unit.fakes import CENTOS, planner
 
 PLAY = """\
@@ -129,7 +130,7 @@ def test_every_shipped_playbook_loads_and_has_checks() -> None:
 
 
 def test_choose_gives_a_stored_answer_of_that_very_script() -> None:
-    from labctl.playbook import Undecided
+    from labctl.provision.play import Undecided
 
     play = planner()(CENTOS, {"k": {"script": "a", "answer": None}})
     assert play.choose("k", "a", lambda _: "other") is None

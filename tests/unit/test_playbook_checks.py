@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from labctl.workspace import packaged
+from labctl.lab.workspace import packaged
 
 Answer = Callable[[str], str]
 

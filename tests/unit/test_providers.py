@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import ProviderMissing
-from labctl.lab import Lab
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from labctl.machines import providers
 from labctl.machines.providers import choose, emulated, find_vboxmanage, missing_part
-from labctl.workspace import Workspace
 from tests.unit.fakes import lab_spec
 
 

@@ -10,7 +10,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from labctl import playbook
-from labctl.playbook import File, Packages, Service, load
+from labctl.playbook import File, Packages, Service
+from labctl.provision.loader import load
 from tests.unit.fakes import CENTOS, lab_spec, planner
 
 ROOT = Path(__file__).parents[2]

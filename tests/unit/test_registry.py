@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from labctl import registry
 from labctl.errors import StateError, UsageError
-from labctl.locking import exclusive
-from labctl.registry import POOL, Entry, Registry, clash, free_name, free_network
+from labctl.lab import index
+from labctl.lab.index import POOL, Entry, Registry, clash, free_name, free_network
+from labctl.storage import exclusive
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_labs_that_are_gone_are_pruned(notes: Registry, tmp_path: Path) -> None:
 _NOTE = """\
 import sys
 from pathlib import Path
-from labctl.registry import Entry, Registry
+from labctl.lab.index import Entry, Registry
 for number in range(15):
     folder = f"/{sys.argv[2]}{number}"
     Registry(Path(sys.argv[1])).note(Entry(folder, folder, "lab", "192.168.56.0/24", ()))
@@ -135,7 +135,7 @@ def test_labs_that_come_up_at_once_are_all_noted(notes: Registry) -> None:
 def test_notes_that_another_process_holds(
     notes: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_PATIENCE", 0.0)
+    monkeypatch.setattr(index, "_PATIENCE", 0.0)
     notes.note(entry(tmp_path / "a"))
     lock = notes.path.with_suffix(".lock")
     with exclusive(lock, timeout=0), pytest.raises(StateError) as caught:

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from labctl.checks.exercises.html import page
+from labctl.checks.exercises.result import Rehearsal
+from labctl.checks.exercises.timeline import clock, timeline
+from labctl.checks.redact import HIDDEN, Secrets
 from labctl.errors import PlaybookError, UsageError
-from labctl.lab import Lab
-from labctl.rehearsal.page import page
-from labctl.rehearsal.run import Rehearsal
-from labctl.rehearsal.sections import ORDER, Section, choose, discover, shared
-from labctl.rehearsal.timeline import clock, timeline
-from labctl.secrets import HIDDEN, Secrets
-from labctl.workspace import Workspace, packaged
+from labctl.lab.lab import Lab
+from labctl.lab.sections import ORDER, Section, choose, discover, shared
+from labctl.lab.workspace import Workspace, packaged
 from tests.unit.fakes import lab_spec
 from tests.unit.rehearsals import HOSTILE, check, green, hostile, red, rehearsal, report
 

@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 
-from labctl import daemon, render
+from labctl import templating
+from labctl.config import daemon_json
+from labctl.config.model import LabSpec, validate
 from labctl.errors import UsageError
-from labctl.spec import LabSpec, validate
+from labctl.machines import vagrantfile
+from labctl.provision import daemon_file
 
 TESTS = Path(__file__).parents[1]
 GOLDEN = TESTS / "golden"
@@ -131,7 +134,7 @@ def lab(raw: dict[str, Any]) -> LabSpec:
 @pytest.mark.parametrize("name", LABS)
 def test_golden(name: str) -> None:
     provider, emulated, raw = LABS[name]
-    text = render.vagrantfile(lab(raw), provider, (PACKAGED,), emulated=emulated)
+    text = vagrantfile.vagrantfile(lab(raw), provider, (PACKAGED,), emulated=emulated)
     file = GOLDEN / f"{name}.Vagrantfile"
     if os.environ.get("LABCTL_UPDATE_GOLDEN"):
         file.write_text(text, "utf-8", newline="\n")
@@ -155,13 +158,13 @@ def test_a_9p_folder() -> None:
     """It has no golden file: Vagrant would ask a running libvirt about it."""
     folder = {"host": "/h", "guest": "/srv/lab", "type": "9p", "options": {"accessmode": "squash"}}
     raw = {"box": {"name": "el7", "url": "file:///el7.box"}, "synced_folders": [folder]}
-    text = render.vagrantfile(lab(raw), "libvirt", (PACKAGED,))
+    text = vagrantfile.vagrantfile(lab(raw), "libvirt", (PACKAGED,))
     assert 'synced_folder "/h", "/srv/lab", type: "9p", accessmode: "squash"\n' in text
 
 
 def test_two_labs_have_two_networks() -> None:
-    first = render.vagrantfile(lab({"name": "one"}), "libvirt", (PACKAGED,))
-    second = render.vagrantfile(lab({"name": "two"}), "libvirt", (PACKAGED,))
+    first = vagrantfile.vagrantfile(lab({"name": "one"}), "libvirt", (PACKAGED,))
+    second = vagrantfile.vagrantfile(lab({"name": "two"}), "libvirt", (PACKAGED,))
     assert '"one-192-168-56-0-24"' in first
     assert '"two-192-168-56-0-24"' in second
 
@@ -205,9 +208,8 @@ def test_ruby_reads_every_literal_back_as_its_value() -> None:
         [],
         {},
     ]
-    program = (
-        f'# encoding: utf-8\nrequire "json"\nputs JSON.generate({render.ruby_literal(values)})\n'
-    )
+    literal = vagrantfile.ruby_literal(values)
+    program = f'# encoding: utf-8\nrequire "json"\nputs JSON.generate({literal})\n'
     done = subprocess.run(
         [ruby, "--disable-gems", "-"], input=program.encode(), capture_output=True, check=False
     )
@@ -217,7 +219,7 @@ def test_ruby_reads_every_literal_back_as_its_value() -> None:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_a_text_stays_between_its_quotes(text: str) -> None:
-    literal = render.ruby_literal(text)
+    literal = vagrantfile.ruby_literal(text)
     assert literal.isprintable()
     inside = literal[1:-1].replace("\\\\", "").replace('\\"', "").replace("\\#", "")
     assert literal[0] == literal[-1] == '"'
@@ -228,12 +230,12 @@ def test_a_text_stays_between_its_quotes(text: str) -> None:
 @pytest.mark.parametrize("value", [1.5, object(), b"x", {1.5: "x"}, ["x", {2}]])
 def test_what_has_no_literal_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
-        render.ruby_literal(value)
+        vagrantfile.ruby_literal(value)
 
 
 def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogate"):
-        render.ruby_literal("\udc80")
+        vagrantfile.ruby_literal("\udc80")
 
 
 def template(folder: Path, name: str, text: str) -> tuple[Path, ...]:
@@ -245,7 +247,7 @@ def test_the_labs_own_template_comes_first(tmp_path: Path) -> None:
     folders = template(
         tmp_path, "Vagrantfile.j2", "{% for n in nodes %}{{ n.name | ruby }} {% endfor %}"
     )
-    assert render.vagrantfile(lab({}), "libvirt", folders) == '"docker-node1" "docker-node2" '
+    assert vagrantfile.vagrantfile(lab({}), "libvirt", folders) == '"docker-node1" "docker-node2" '
 
 
 @pytest.mark.parametrize(
@@ -266,7 +268,7 @@ def test_a_template_that_fails_is_named_with_its_line(
 ) -> None:
     folders = template(tmp_path, "Vagrantfile.j2", text)
     with pytest.raises(UsageError) as caught:
-        render.vagrantfile(lab({}), "virtualbox", folders)
+        vagrantfile.vagrantfile(lab({}), "virtualbox", folders)
     assert message in caught.value.message
     if line:
         assert caught.value.message.startswith(f"{tmp_path / 'Vagrantfile.j2'}:{line}: ")
@@ -274,13 +276,13 @@ def test_a_template_that_fails_is_named_with_its_line(
 
 def test_a_template_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no template Vagrantfile\.j2"):
-        render.vagrantfile(lab({}), "virtualbox", (tmp_path,))
+        vagrantfile.vagrantfile(lab({}), "virtualbox", (tmp_path,))
 
 
 def test_a_template_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "Vagrantfile.j2").write_bytes(b"caf\xe9")
     with pytest.raises(UsageError, match="not UTF-8"):
-        render.vagrantfile(lab({}), "virtualbox", (tmp_path,))
+        vagrantfile.vagrantfile(lab({}), "virtualbox", (tmp_path,))
 
 
 def test_a_template_cannot_leave_its_folders(tmp_path: Path) -> None:
@@ -289,28 +291,28 @@ def test_a_template_cannot_leave_its_folders(tmp_path: Path) -> None:
     own.mkdir()
     folders = template(own, "Vagrantfile.j2", "{% include '../secret' %}")
     with pytest.raises(UsageError, match="no template"):
-        render.vagrantfile(lab({}), "virtualbox", folders)
+        vagrantfile.vagrantfile(lab({}), "virtualbox", folders)
 
 
 def test_a_playbook_may_have_templates_of_its_own(tmp_path: Path) -> None:
     folders = template(tmp_path, "motd.j2", "{{ name }}:\n{{ more | json }}\n")
-    assert render.template("motd.j2", folders, {"name": "a", "more": [1]}) == "a:\n[\n  1\n]\n"
+    assert templating.template("motd.j2", folders, {"name": "a", "more": [1]}) == "a:\n[\n  1\n]\n"
     with pytest.raises(UsageError, match=r"motd\.j2:1: 'name' is undefined"):
-        render.template("motd.j2", folders, {})
+        templating.template("motd.j2", folders, {})
 
 
 def test_daemon_json_is_the_settings() -> None:
-    settings = daemon.merged({"log-opts": {"max-size": "10m"}, "debug": True}, ["https://a"])
-    text = render.daemon_json(settings, (PACKAGED,))
+    settings = daemon_json.merged({"log-opts": {"max-size": "10m"}, "debug": True}, ["https://a"])
+    text = daemon_file.daemon_json(settings, (PACKAGED,))
     assert json.loads(text) == settings
-    assert text == daemon.canonical(settings)
-    assert render.daemon_json({}, (PACKAGED,)) == "{}\n"
+    assert text == daemon_json.canonical(settings)
+    assert daemon_file.daemon_json({}, (PACKAGED,)) == "{}\n"
 
 
 def test_a_lab_may_add_to_daemon_json(tmp_path: Path) -> None:
     text = "{{ dict(settings, debug=true) | json }}\n"
     folders = template(tmp_path, "daemon.json.j2", text)
-    made = json.loads(render.daemon_json({"mtu": 1450}, folders))
+    made = json.loads(daemon_file.daemon_json({"mtu": 1450}, folders))
     assert made == {"mtu": 1450, "debug": True}
 
 
@@ -327,5 +329,5 @@ def test_a_lab_may_add_to_daemon_json(tmp_path: Path) -> None:
 def test_what_is_no_daemon_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
     folders = template(tmp_path, "daemon.json.j2", text)
     with pytest.raises(UsageError, match=r"^daemon\.json\.j2 ") as caught:
-        render.daemon_json({"data-root": "/data"}, folders)
+        daemon_file.daemon_json({"data-root": "/data"}, folders)
     assert message in caught.value.message

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from labctl.report import Check, NodeReport, junit
+from labctl.checks.junit import junit
+from labctl.checks.report import Check, NodeReport
 
 
 def check(outcome: str, message: str = "", name: str = "test_a") -> Check:

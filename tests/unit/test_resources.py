@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from labctl.daemon import canonical
+from labctl.config.daemon_json import canonical
 from labctl.playbook import (
     Absent,
     Block,
@@ -33,8 +33,8 @@ from labctl.playbook import (
     SigningKey,
     repository_file,
 )
+from labctl.provision.resources.base import Change, Resource, printer, quote, text_diff
 from labctl.remote.exchange import Observed
-from labctl.resources.base import Change, Resource, printer, quote, text_diff
 
 NOTHING_THERE = Observed(1, "stat: cannot stat '/etc/motd': No such file or directory\n")
 DIGEST = "1cb7ecccc17c8d5f1888f9e2b3211b07e35c86d0010a6c0f711fe65ef5b69528"

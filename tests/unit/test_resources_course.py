@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from labctl.config.image_name import ImageName
 from labctl.errors import PlaybookError
-from labctl.imagename import ImageName
 from labctl.playbook import (
     Ask,
     Carried,
@@ -26,8 +26,8 @@ from labctl.playbook import (
     SwarmWorker,
     carried,
 )
+from labctl.provision.resources.base import Resource
 from labctl.remote.exchange import Observed
-from labctl.resources.base import Resource
 
 ASK = Ask("one", "images", "look")
 BOX = Container("box", "busybox", ("--publish", "80:80"), ("httpd", "-f"), ("cert",))

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from labctl import roster, specfile
+from labctl.config import load as specfile
+from labctl.config.overrides import Override
 from labctl.errors import SpecError, UsageError
-from labctl.lab import Lab
-from labctl.overrides import Override
-from labctl.registry import Entry, Registry
+from labctl.lab import node_list
+from labctl.lab.index import Entry, Registry
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
 from labctl.remote.target import Target
-from labctl.workspace import Workspace
 
 MACHINES = """\
 parallel: 3
@@ -84,7 +85,7 @@ CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "no lab.yaml": lambda f, _: (f / "lab.yaml").unlink(),
     "flags of earlier runs": lambda f, _: (f / ".labctl/flags.json").write_text('{"cpus": 2}'),
     "another lab": lambda f, _: another_lab(f),
-    "another labctl": lambda _, patch: patch.setattr(roster, "__version__", "0.0.1"),
+    "another labctl": lambda _, patch: patch.setattr(node_list, "__version__", "0.0.1"),
     "another home": lambda f, patch: patch.setattr(Path, "home", lambda: f / "elsewhere"),
     "damaged": lambda f, _: (f / ".labctl/roster.json").write_text('{"made_of": 1'),
     "of another shape": lambda f, _: (f / ".labctl/roster.json").write_text("[]"),
@@ -100,7 +101,7 @@ def test_lab_yaml_is_read_again(
     CHANGES[change](folder, monkeypatch)
     lab = opened(folder)
     assert len(reads) > before
-    assert lab.roster == roster.Roster.of(lab.spec)
+    assert lab.roster == node_list.Roster.of(lab.spec)
 
 
 def test_a_flag_of_this_run_counts(folder: Path) -> None:

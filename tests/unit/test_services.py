@@ -8,22 +8,12 @@ from typing import Any
 
 import pytest
 
-from labctl import services
-from labctl.playbook import (
-    Command,
-    EngineConfig,
-    EngineKeys,
-    File,
-    NoSwarm,
-    Play,
-    Playbook,
-    Resource,
-    SwarmManager,
-    load,
-    load_all,
-)
-from labctl.vault import Vault
-from labctl.workspace import packaged
+from labctl.lab.workspace import packaged
+from labctl.playbook import Command, EngineConfig, EngineKeys, File, NoSwarm, Resource, SwarmManager
+from labctl.provision import lab_services
+from labctl.provision.loader import Playbook, load, load_all
+from labctl.provision.play import Play
+from labctl.provision.secret_store import Vault
 from tests.unit.fakes import CENTOS, lab_spec
 
 COURSE = ("registry", "hub-cache", "images", "etcd", "overlay", "compose-app")
@@ -110,12 +100,12 @@ def test_swarm_wants_nothing_of_daemon_json(tmp_path: Path, raw: dict[str, Any])
     ],
 )
 def test_the_way_of_networks_follows_the_engine(raw: dict[str, Any], mode: str) -> None:
-    assert services.overlay_mode(lab_spec(**raw)) == mode
+    assert lab_services.overlay_mode(lab_spec(**raw)) == mode
 
 
 @pytest.mark.parametrize(("nodes", "members"), [(1, 1), (2, 2), (3, 3), (9, 3)])
 def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
-    assert len(services.etcd_members(lab_spec(nodes=nodes))) == members
+    assert len(lab_services.etcd_members(lab_spec(nodes=nodes))) == members
 
 
 @pytest.mark.parametrize(
@@ -231,5 +221,5 @@ def test_the_first_node_of_a_swarm_may_ask_every_other(tmp_path: Path) -> None:
     ("folder", "project"), [("/a/My App", "myapp"), ("/a/counter", "counter"), ("/a/…", "app")]
 )
 def test_a_project_is_named_after_its_folder(folder: str, project: str) -> None:
-    found = services.compose_app(lab_spec(compose_app={"folder": folder}))
+    found = lab_services.compose_app(lab_spec(compose_app={"folder": folder}))
     assert found == {"node": "docker-node1", "folder": f"/srv/{project}", "project": project}

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from labctl import addresses
-from labctl.spec import LabSpec, Node, validate, virtualbox_network_problem
-from labctl.toolchains import TOOLCHAINS
+from labctl.config import network as addresses
+from labctl.config.model import LabSpec, Node, validate, virtualbox_network_problem
+from labctl.config.toolchains import TOOLCHAINS
 
 CONF = "# ours\n* 10.0.0.0/8 192.168.0.0/16 2001::/64\n* 172.20.0.0/16 # late\nnonsense\n"
 

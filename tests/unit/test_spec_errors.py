@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl import addresses, specfile
+from labctl.config import load, network
 from labctl.errors import SpecError
 
 CASES = sorted((Path(__file__).parents[1] / "errors").glob("*.yaml"))
@@ -20,14 +20,14 @@ CASES = sorted((Path(__file__).parents[1] / "errors").glob("*.yaml"))
 @pytest.fixture(autouse=True)
 def _host_without_networks_conf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What VirtualBox allows on the machine that the tests run on is none of their business."""
-    monkeypatch.setattr(addresses, "NETWORKS_CONF", str(tmp_path / "networks.conf"))
+    monkeypatch.setattr(network, "NETWORKS_CONF", str(tmp_path / "networks.conf"))
     monkeypatch.setattr("sys.platform", "linux")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_every_problem_is_told_with_its_line(case: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        specfile.load(case)
+        load.load(case)
     lines = [f"line {p.line}: {p.where}: {p.message}" for p in caught.value.problems]
     text = "\n".join(lines) + "\n"
     expected = case.with_suffix(".txt")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from labctl import specfile
+from labctl.config import load as specfile
+from labctl.config.endpoints import DOCKER_FINGERPRINT
+from labctl.config.load import load
+from labctl.config.overrides import Override
 from labctl.errors import SpecError, UsageError
-from labctl.overrides import Override
-from labctl.sources import DOCKER_FINGERPRINT
-from labctl.specfile import load
 
 
 def write(folder: Path, text: str) -> Path:

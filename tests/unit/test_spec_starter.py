@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from labctl import specfile
-from labctl.cli.language import LOCALES
-from labctl.spec import LabSpec
+from labctl.cli.i18n.locale import LOCALES
+from labctl.config import load
+from labctl.config.model import LabSpec
 
 
 def _blocks() -> list[str]:
     """Return the switched-off settings, each switched on by itself."""
     blocks: list[list[str]] = []
     inside = False
-    for line in specfile.starter().splitlines():
+    for line in load.starter().splitlines():
         if re.match(r"#[^ ]", line):
             blocks.append([line[1:]])
             inside = True
@@ -33,19 +33,19 @@ def _blocks() -> list[str]:
 def _load(tmp_path: Path, text: str) -> LabSpec:
     file = tmp_path / "lab.yaml"
     file.write_text(text, "utf-8")
-    return specfile.load(file)
+    return load.load(file)
 
 
 def test_the_starter_is_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
-    file.write_text(specfile.starter(), "utf-8")
-    assert specfile.load(file) == specfile.load(None, folder=tmp_path)
+    file.write_text(load.starter(), "utf-8")
+    assert load.load(file) == load.load(None, folder=tmp_path)
 
 
 @pytest.mark.parametrize("block", _blocks(), ids=lambda block: block.split(":")[0])
 def test_every_setting_can_be_switched_on(tmp_path: Path, block: str) -> None:
     key = block.split(":", maxsplit=1)[0]
-    text = specfile.starter()
+    text = load.starter()
     if key in ("nodes", "machines"):
         text = text.replace("\nnodes: 2\n", "\n")
     spec = _load(tmp_path, text + block)
@@ -78,7 +78,7 @@ def _schema_keys(part: dict[str, Any], schema: dict[str, Any], above: str = "") 
 
 def test_every_key_is_shown() -> None:
     shown = {key for block in _blocks() for key in _keys(YAML(typ="safe").load(block))}
-    schema = specfile.schema()
+    schema = load.schema()
     wanted = set(_schema_keys(schema, schema))
     assert {"nodes.memory", "box.sha256", "sources.vault.key", "registry.image"} <= wanted
     assert wanted - shown == set()
@@ -99,7 +99,7 @@ def test_a_translated_starter_has_the_same_settings() -> None:
                 explained.append(line)
         return settings, explained
 
-    settings, explained = parted(specfile.starter())
+    settings, explained = parted(load.starter())
     translations = list(LOCALES.glob("*/lab.yaml"))
     assert translations
     for file in translations:

@@ -17,12 +17,14 @@ from typing import Any
 
 import pytest
 
-from labctl import state
+from labctl import storage
 from labctl.errors import LabLocked, StateError
-from labctl.facts import Facts
+from labctl.lab import state
+from labctl.lab.state import NodeRecord, State
+from labctl.lab.workspace import Workspace
+from labctl.provision.facts import Facts
 from labctl.remote.target import Target
-from labctl.state import NodeRecord, State, write
-from labctl.workspace import Workspace
+from labctl.storage import write
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
 RECORD = NodeRecord(
@@ -82,7 +84,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "a"
     write(path, "old")
     monkeypatch.setattr(
-        state, "open", lambda descriptor, *_, **__: FullDisk(descriptor), raising=False
+        storage, "open", lambda descriptor, *_, **__: FullDisk(descriptor), raising=False
     )
     with pytest.raises(StateError, match="cannot be written: No space left") as caught:
         write(path, "new")
@@ -213,8 +215,8 @@ def test_the_state_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 HOLD = """
 import sys, pathlib
-from labctl.state import State
-from labctl.workspace import Workspace
+from labctl.lab.state import State
+from labctl.lab.workspace import Workspace
 folder = pathlib.Path(sys.argv[1])
 with State(Workspace(folder, None, folder / ".labctl")).locked("up --nodes 2"):
     print("held", flush=True)

@@ -12,17 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labctl import status as module
-from labctl.bringup import prepare
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, LabctlError, MachineError
 from labctl.events import Notice
-from labctl.lab import Lab
+from labctl.lab.actions import status as module
+from labctl.lab.actions.status import NodeStatus, status, status_of_all
+from labctl.lab.boot import prepare
+from labctl.lab.index import Entry, Registry
+from labctl.lab.lab import Lab
+from labctl.lab.state import NodeRecord
+from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
-from labctl.registry import Entry, Registry
 from labctl.remote.target import Target
-from labctl.state import NodeRecord
-from labctl.status import NodeStatus, status, status_of_all
-from labctl.workspace import Workspace
 from tests.unit.fakes import SINCE, FakeLab, FakeMachines, Heard, ScriptedRemote, answers
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import UsageError
-from labctl.transfer.member import link_stays
-from labctl.transfer.place import NodePath, Place, expanded, parse, parse_all
+from labctl.remote.transfer.entry import link_stays
+from labctl.remote.transfer.location import NodePath, Place, expanded, parse, parse_all
 
 NODES = ("docker-node1", "docker-node2", "registry")
 

@@ -8,9 +8,9 @@ import tarfile
 import pytest
 
 from labctl.errors import TransferError
-from labctl.transfer.member import Kind, Member, Root
-from labctl.transfer.tarread import Expected, members
-from labctl.transfer.tarwrite import TarWriter
+from labctl.remote.transfer.entry import Kind, Member, Root
+from labctl.remote.transfer.tar_reader import Expected, members
+from labctl.remote.transfer.tar_writer import TarWriter
 
 FOLDER = {"labs": Expected(0, Root("labs", Kind.FOLDER))}
 ONE_FILE = {"labs": Expected(0, Root("labs", Kind.FILE))}

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import typer
 
-from labctl import specfile
-from labctl.cli import language
 from labctl.cli import main as command_line
-from labctl.cli.columns import width
+from labctl.cli.i18n import locale
+from labctl.cli.output.text_width import width
+from labctl.config import load
 from labctl.errors import SpecError
 from tools.messages import store
 from tools.messages.sentences import Found
@@ -94,10 +94,10 @@ def test_what_is_english_is_found() -> None:
 @pytest.fixture
 def chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     monkeypatch.setenv("LABCTL_LANG", "zh")
-    language.activate()
+    locale.activate()
     yield monkeypatch
     monkeypatch.setenv("LABCTL_LANG", "en")
-    language.activate()
+    locale.activate()
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -123,7 +123,7 @@ def test_whatever_is_wrong_in_lab_yaml_is_told_in_chinese(
     chinese: pytest.MonkeyPatch, case: Path
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        specfile.load(case)
+        load.load(case)
     for problem in caught.value.problems:
         for text in (problem.message, problem.hint):
-            assert not text or CHINESE.search(language.translated(text)), text + HELP
+            assert not text or CHINESE.search(locale.translated(text)), text + HELP

@@ -10,9 +10,9 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from labctl import certificates, vault
-from labctl.certificates import Issued
-from labctl.vault import Vault
+from labctl.provision import certificates, secret_store
+from labctl.provision.certificates import Issued
+from labctl.provision.secret_store import Vault
 
 NAMES, ADDRESSES = ["docker-node1"], ["192.168.56.11"]
 
@@ -24,7 +24,7 @@ def kept(tmp_path: Path) -> Vault:
 
 def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
-    monkeypatch.setattr(vault, "_now", lambda: now)
+    monkeypatch.setattr(secret_store, "_now", lambda: now)
 
 
 def again(kept: Vault) -> Vault:

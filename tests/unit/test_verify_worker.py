@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from labctl import verify_worker
+from labctl.checks import worker
 
 OURS = "C:/Program Files/labctl/playbooks"
 
@@ -38,6 +38,6 @@ def test_the_folder_above_all_files_of_a_drive(
     root: str,
 ) -> None:
     path: ModuleType = posixpath if kind is PurePosixPath else ntpath
-    monkeypatch.setattr(verify_worker, "os", SimpleNamespace(path=path))
+    monkeypatch.setattr(worker, "os", SimpleNamespace(path=path))
     files = [("section", cast(Path, kind(one))) for one in paths]
-    assert verify_worker._root(files) == root
+    assert worker._root(files) == root

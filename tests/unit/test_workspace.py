@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import StateError, UsageError
-from labctl.workspace import Workspace, packaged
+from labctl.lab.workspace import Workspace, packaged
 
 
 def lab(folder: Path) -> Path:

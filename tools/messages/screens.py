@@ -9,10 +9,10 @@ from typing import Any
 
 import typer
 
-from labctl.cli.context import PANELS
+from labctl.cli.groups import PANELS
 from labctl.cli.main import build
-from labctl.doctor.finding import Level
 from labctl.events import Phase
+from labctl.lab.doctor.finding import Level
 from labctl.machines.base import MachineState
 from tools.messages.sentences import Found
 
@@ -36,7 +36,7 @@ def states() -> Iterator[Found]:
 
 def marked(root: Path) -> Iterator[Found]:
     """Yield every text inside `_()`; and lists of them, where `_` is mapped over one."""
-    for path in sorted((root / "labctl" / "cli").glob("*.py")):
+    for path in sorted((root / "labctl" / "cli").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 name = node.func.id

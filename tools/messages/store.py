@@ -11,8 +11,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from labctl.cli.catalogue import DOMAIN
-from labctl.cli.language import LOCALES
+from labctl.cli.i18n.catalogue import DOMAIN
+from labctl.cli.i18n.locale import LOCALES
 from tools.messages import screens, sentences, words
 from tools.messages.sentences import Found
 

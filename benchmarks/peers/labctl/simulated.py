@@ -1,6 +1,7 @@
 """Files, blocks and links in one folder: what a machine without packages can be made to have."""
 
-from labctl.playbook import Block, File, Link, Play, Plays
+from labctl.playbook import Block, File, Link
+from labctl.provision.play import Play, Plays
 
 FOLDER = "@FOLDER@"
 

@@ -1,0 +1,1 @@
+"""Run tests on nodes and report what they found."""

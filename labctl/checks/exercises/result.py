@@ -1,0 +1,51 @@
+"""The result of a rehearsal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.checks.report import NodeReport
+from labctl.parallel import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A rehearsal that ended.
+
+    Parameters:
+        lab: the lab's name.
+        sections: names of what was rehearsed, in order.
+        results: a result for each node, in the lab's order.
+        began: when, in seconds since 1970.
+        seconds: how long it took.
+    """
+
+    lab: str
+    sections: tuple[str, ...]
+    results: tuple[Result[NodeReport], ...]
+    began: float
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every node was reached and no exercise failed there."""
+        return all(r.ok and r.value is not None and not r.value.failed for r in self.results)
+
+    @property
+    def reports(self) -> tuple[NodeReport, ...]:
+        """What the nodes said that were reached."""
+        return tuple(result.value for result in self.results if result.value is not None)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many exercises came to each outcome, on all nodes together."""
+        outcomes = [check.outcome for report in self.reports for check in report.checks]
+        return {name: outcomes.count(name) for name in ("passed", "failed", "error", "skipped")}
+
+    @property
+    def verdict(self) -> str:
+        """What it came to, in a sentence."""
+        counts = self.counts()
+        bad = counts["failed"] + counts["error"]
+        said = f"{counts['passed']} passed, {bad} failed, {counts['skipped']} not applicable"
+        lost = [result.node for result in self.results if result.error]
+        return said + (f"; not rehearsed: {', '.join(lost)}" if lost else "")

@@ -1,0 +1,66 @@
+"""A report as JUnit XML, as CI systems read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from labctl.checks.report import Check, NodeReport
+
+_JUNIT = {"failed": "failure", "error": "error", "skipped": "skipped"}
+
+
+def junit(reports: Sequence[NodeReport], lost: Mapping[str, str] | None = None) -> str:
+    """Return the reports as JUnit XML: a suite for each node, as CI systems read it.
+
+    Parameters:
+        reports: of the nodes that were reached.
+        lost: why the others were not, by their names; each has one test, which could not be run.
+    """
+    from xml.etree import ElementTree
+
+    reports = [
+        *reports,
+        *(
+            NodeReport(node, (Check("labctl", "reached", "", "error", why, 0.0),), {})
+            for node, why in (lost or {}).items()
+        ),
+    ]
+    root = ElementTree.Element("testsuites", _counts(c for r in reports for c in r.checks))
+    for report in reports:
+        suite = ElementTree.SubElement(
+            root, "testsuite", {"name": report.node, **_counts(report.checks)}
+        )
+        for check in report.checks:
+            case = ElementTree.SubElement(
+                suite,
+                "testcase",
+                {
+                    "classname": f"{report.node}.{check.section}",
+                    "name": _printable(check.name),
+                    "time": f"{check.seconds:.3f}",
+                },
+            )
+            if check.outcome in _JUNIT:
+                first = check.message.partition("\n")[0]
+                element = ElementTree.SubElement(
+                    case, _JUNIT[check.outcome], {"message": _printable(first)}
+                )
+                element.text = _printable(check.message)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _counts(checks: Iterable[Check]) -> dict[str, str]:
+    outcomes = [check.outcome for check in checks]
+    return {
+        "tests": str(len(outcomes)),
+        "failures": str(outcomes.count("failed")),
+        "errors": str(outcomes.count("error")),
+        "skipped": str(outcomes.count("skipped")),
+    }
+
+
+def _printable(text: str) -> str:
+    """Take out what XML cannot hold, such as the colour codes of a program's output."""
+    return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

@@ -1,0 +1,5 @@
+"""What every checking process needs; imported once, by the server that they are forked off."""
+
+import pytest  # noqa: F401
+import testinfra.backend.base
+import testinfra.plugin  # noqa: F401

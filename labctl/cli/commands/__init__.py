@@ -1,0 +1,1 @@
+"""The commands of labctl, one module for each verb."""

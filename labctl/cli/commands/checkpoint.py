@@ -1,0 +1,93 @@
+"""`labctl checkpoint`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labctl.cli.i18n.locale import _
+from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.session import open_lab, sink
+
+if TYPE_CHECKING:
+    from labctl.lab.lab import Lab
+    from labctl.parallel import Result
+
+Name = Annotated[str, typer.Argument(help="The checkpoint's name, such as chapter5.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    commands = typer.Typer(
+        help="Keep the state of nodes under a name, and go back to it.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    commands.command("save")(save)
+    commands.command("list")(show)
+    commands.command("restore")(restore)
+    commands.command("delete")(delete)
+    app.add_typer(commands, name="checkpoint")
+
+
+def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+    """Keep the state of nodes, disks and memory, under a name."""
+    from labctl.lab.actions import checkpoints
+
+    done = _("{} is saved as {}").format("{}", name)
+    _run(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
+
+
+def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+    """Bring nodes back to a checkpoint. What happened on them since is gone."""
+    from labctl.lab.actions import checkpoints
+
+    done = _("{} is back at {}").format("{}", name)
+    _run(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
+
+
+def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+    """Delete a checkpoint; the nodes themselves are not touched."""
+    from labctl.lab.actions import checkpoints
+
+    done = _("{} is without {}").format("{}", name)
+    _run(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
+
+
+def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:
+    """List the checkpoints of each node."""
+    import json
+
+    from labctl.cli.output.errors import as_json as as_dict
+    from labctl.cli.output.grouping import tell
+    from labctl.cli.output.tables import failed
+    from labctl.lab.actions import checkpoints
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        results = checkpoints.names(open_lab(context, emit), limit or ())
+    for result in results:
+        if context.obj.as_json:
+            found = {"event": "checkpoints", "node": result.node, "checkpoints": result.value or []}
+            error = {"error": as_dict(result.error)} if result.error else {}
+            typer.echo(json.dumps(found | error))
+        elif result.ok:
+            typer.echo(f"{result.node}  {'  '.join(result.value or []) or '-'}")
+    if not context.obj.as_json:
+        tell(failed(results), err=True)
+    codes = [result.error.exit_code for result in results if result.error]
+    if codes:
+        raise typer.Exit(max(codes))
+
+
+def _run(
+    context: typer.Context, as_json: bool, work: Callable[[Lab], list[Result[None]]], done: str
+) -> None:
+    from labctl.cli.output.tables import print_ended
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        results = work(open_lab(context, emit))
+    print_ended(context.obj, results, done)

@@ -1,0 +1,54 @@
+"""`labctl destroy`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from labctl.cli.i18n.locale import _
+from labctl.cli.options import Json, with_json
+from labctl.cli.output.terminal import is_terminal
+from labctl.cli.session import open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("destroy")(destroy)
+
+
+def destroy(
+    context: typer.Context,
+    nodes: Annotated[
+        list[str] | None, typer.Argument(help="Nodes to remove; default: all.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove nodes and all that is on them. It asks first."""
+    from labctl.cli.output.tables import print_ended
+    from labctl.errors import UsageError
+    from labctl.lab.actions import lifecycle
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        names = lifecycle.doomed(lab, nodes or ())
+    if not names:
+        typer.echo(_("there is nothing to destroy"), err=True)
+        return
+    if not yes:
+        if not is_terminal(sys.stdin):
+            raise UsageError(
+                f"this would remove {', '.join(names)} and all that is on them",
+                hint="say --yes to do it without being asked",
+            )
+        question = _("Remove {} and all that is on them?").format(", ".join(names))
+        if not typer.confirm(question, err=True):
+            typer.echo(_("nothing was removed"), err=True)
+            raise typer.Exit(1)
+    with sink(context) as emit:
+        lab.emit = emit
+        results = lifecycle.destroy(lab, names)
+    print_ended(context.obj, results, _("{} is destroyed"))

@@ -1,0 +1,79 @@
+"""`labctl doctor`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labctl.cli.i18n.locale import _, translated
+from labctl.cli.options import Json, with_json
+from labctl.cli.output.text_width import fill, ljust, width
+from labctl.cli.session import open_lab
+
+if TYPE_CHECKING:
+    from labctl.lab.doctor.finding import Finding
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "bright_black"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the network whether sources answer.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Look this machine over: is everything here that the lab needs?
+
+    Nothing is changed. Each finding that is not well comes with what to do about it; the exit code
+    is 1 where something will keep the lab from working.
+    """
+    from labctl.lab.doctor.examine import examine
+    from labctl.lab.doctor.finding import healthy
+    from labctl.lab.doctor.host import ThisHost
+
+    with_json(context, as_json)
+    lab = open_lab(context, lambda event: None)
+    findings = examine(lab, ThisHost(), offline=offline)
+    if context.obj.as_json:
+        for finding in findings:
+            line = json.dumps({"event": "finding", **finding.as_json()})
+            sys.stdout.write(line + "\n")
+    else:
+        _print(findings)
+    if not healthy(findings):
+        raise typer.Exit(1)
+
+
+def _print(findings: list[Finding]) -> None:
+    from labctl.cli.output.terminal import printable
+
+    names = [translated(finding.what) for finding in findings]
+    levels = [_(finding.level) for finding in findings]
+    widest = max(map(width, names))
+    first = max(7, *map(width, levels))
+    columns = max(40, shutil.get_terminal_size().columns)
+    indent = " " * (first + 2 + widest + 2)
+    for finding, name, level in zip(findings, names, levels, strict=True):
+        typer.secho(ljust(level, first), fg=_COLOURS[finding.level], nl=False)
+        text = fill(printable(translated(finding.found)), columns, first=indent, others=indent)
+        typer.echo(f"  {ljust(name, widest)}  {text[len(indent) :]}")
+        if finding.remedy:
+            remedy = f"→ {translated(finding.remedy)}"
+            text = fill(remedy, columns, first=indent, others=f"{indent}  ")
+            typer.secho(text, dim=finding.level == "ok")
+    failed = sum(finding.level == "fail" for finding in findings)
+    warned = sum(finding.level == "warn" for finding in findings)
+    if failed or warned:
+        typer.echo("\n" + _("{} to be mended, {} to be looked at").format(failed, warned))
+    else:
+        typer.echo("\n" + _("all is well"))

@@ -1,0 +1,258 @@
+"""`labctl exec`: one command on many nodes at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labctl.cli.commands.ssh import command_line
+from labctl.cli.i18n.locale import _
+from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.session import ask_password, open_lab
+
+if TYPE_CHECKING:
+    from labctl.parallel import Result
+    from labctl.remote.connection import Remote
+
+Take = Callable[[bytes], None]
+
+_MOMENT = 0.5
+"""Seconds in which a connection whose channels have ended says that it has ended too."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    # What stands behind the first word belongs to the command, options too.
+    settings = {"ignore_unknown_options": False, "allow_interspersed_args": False}
+    app.command("exec", context_settings=settings)(execute)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command did on a node; the texts are empty where lines were shown as they came."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def execute(
+    context: typer.Context,
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="What to run.")],
+    limit: Limit = None,
+    sudo: Annotated[bool, typer.Option("--sudo", help="Run it as root.")] = False,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Run a command on all nodes at once, or on some.
+
+    labctl exec -- docker ps -a
+
+    labctl exec --limit 'docker-node[12]' 'docker ps | wc -l'
+
+    One word is a line for the node's shell; several are a program and its arguments, which no shell
+    touches. Each line of output has its node before it. The exit code is 0 if it is everywhere,
+    that of the command if there is one node, and else 1.
+    """
+    from labctl.errors import LabctlError
+    from labctl.parallel import each
+
+    with_json(context, as_json)
+    password = ask_password(ask_sudo_password)
+    lab = open_lab(context, lambda event: None, sudo_password=password)
+    nodes = lab.select(limit or ())
+    lab.workspace.make()
+    command = command_line(words[1:] if words[0] == "--" else words)
+    width = max(map(len, nodes))
+    guard = threading.Lock()
+    collect: bool = context.obj.as_json
+
+    def work(node: str) -> Ran:
+        prefix = f"{node.ljust(width)} | ".encode()
+        out = Lines(prefix, lambda: sys.stdout.buffer, guard, keep=collect)
+        err = Lines(prefix, lambda: sys.stderr.buffer, guard, keep=collect)
+        began = time.monotonic()
+        try:
+            with lab.remote(node) as remote:
+                code = run(remote, command, out.take, err.take, root=sudo or ask_sudo_password)
+            out.end()
+            err.end()
+        except Unwritable:
+            lab.stop.request()  # nobody reads what other nodes will say
+            raise
+        return Ran(code, out.text, err.text, time.monotonic() - began)
+
+    try:
+        results = each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+    except Unwritable as unwritable:
+        error = unwritable.error
+        if isinstance(error, BrokenPipeError):
+            raise error from None  # as with `| head`; the command line ends quietly then
+        raise LabctlError(
+            f"the output cannot be written: {error.strerror or error}",
+            hint="make room where it goes",
+        ) from error
+    for result in results:
+        _show(result, as_json=collect)
+    codes = [1 if result.value is None else result.value.exit_code for result in results]
+    if any(codes):
+        raise typer.Exit(codes[0] if len(codes) == 1 else 1)
+
+
+def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> int:
+    """Run a command line on a node, with nothing on its stdin.
+
+    Parameters:
+        remote: the node.
+        command: for the login user's shell, or for root's sh.
+        out: takes stdout as it comes. It may not raise an OSError, as the connection does.
+        err: takes stderr as it comes; the same holds.
+        root: run it as root.
+
+    Returns:
+        The exit code; 255 where a signal ended it.
+
+    Raises:
+        SudoRefused: the login user may not become root.
+        RemoteError: the node could not be reached, or broke off.
+    """
+    from labctl.remote.channel import offer_all
+    from labctl.remote.connect import WINDOW
+    from labctl.remote.shell import MARK
+
+    opening = b""
+    words = b""
+    if root:
+        command, opening = remote.script(command)
+
+    def take_error(data: bytes) -> None:
+        nonlocal words, root
+        if root:
+            words += data
+            _, begun, data = words.partition(MARK)
+            root = not begun
+        if data:
+            err(data)
+
+    with remote.channel(command) as channel:
+        if opening:
+            offer_all(channel, opening)
+        channel.shutdown_write()
+        channel.settimeout(0.05)
+        ended = False
+        while not ended:
+            try:
+                data = channel.recv(WINDOW)
+                out(data)
+                ended = not data
+            except TimeoutError:
+                pass
+            while channel.recv_stderr_ready():
+                take_error(channel.recv_stderr(WINDOW))
+        channel.settimeout(None)
+        while data := channel.recv_stderr(WINDOW):
+            take_error(data)
+        code: int = channel.recv_exit_status()
+        if code < 0:
+            # A signal ended the command, or the connection is gone: its thread ends the channels
+            # first, and says so a moment later.
+            channel.transport.join(_MOMENT)
+            if not channel.transport.is_active():
+                raise EOFError("the node ended it")
+    if root and words:
+        raise remote.sudo_refused(words)
+    return code if code >= 0 else 255
+
+
+class Unwritable(Exception):
+    """Our stdout or stderr cannot be written to; `error` tells why."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Lines:
+    """Prints what comes in, whole line by line, each behind a prefix; or keeps it.
+
+    Parameters:
+        prefix: stands before each line.
+        stream: returns where lines go.
+        guard: held while one is printed.
+        keep: keep all of it in `text` and print nothing.
+    """
+
+    def __init__(
+        self, prefix: bytes, stream: Callable[[], Any], guard: threading.Lock, *, keep: bool
+    ) -> None:
+        self._prefix = prefix
+        self._stream = stream
+        self._guard = guard
+        self._keep = keep
+        self._rest = b""
+
+    def take(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            Unwritable: they cannot be printed.
+        """
+        self._rest += data
+        if not self._keep and b"\n" in data:
+            *lines, self._rest = self._rest.split(b"\n")
+            self._print(lines)
+
+    def end(self) -> None:
+        """Print a last line that has no end."""
+        if self._rest and not self._keep:
+            self._print([self._rest])
+            self._rest = b""
+
+    @property
+    def text(self) -> str:
+        """What was kept."""
+        return self._rest.decode("utf-8", "replace")
+
+    def _print(self, lines: list[bytes]) -> None:
+        text = b"".join(self._prefix + line.rstrip(b"\r") + b"\n" for line in lines)
+        with self._guard:
+            stream = self._stream()
+            try:
+                stream.write(text)
+                stream.flush()
+            except OSError as error:
+                raise Unwritable(error) from error
+
+
+def _show(result: Result[Ran], *, as_json: bool) -> None:
+    from labctl.cli.output import errors
+
+    ran = result.value
+    if as_json:
+        data: dict[str, Any] = {"event": "executed", "node": result.node}
+        if ran is not None:
+            data |= {
+                "exit_code": ran.exit_code,
+                "stdout": ran.stdout,
+                "stderr": ran.stderr,
+                "seconds": round(ran.seconds, 3),
+            }
+        if result.error is not None:
+            data["error"] = errors.as_json(result.error)
+        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+        return
+    if result.error is not None:
+        first, *rest = errors.lines(result.error)
+        typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
+        typer.echo("\n".join([first, *rest]), err=True)
+    elif ran is not None and ran.exit_code:
+        code = _("{}: exit code {}").format(result.node, ran.exit_code)
+        typer.secho(code, fg="red", err=True)

@@ -1,0 +1,45 @@
+"""`labctl heal`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.run_options import finish
+from labctl.cli.session import ask_password, open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("heal")(heal)
+
+
+def heal(
+    context: typer.Context,
+    node: Annotated[str, typer.Argument(help="The node to get back into shape.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="If provisioning does not help, go back to it."),
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="If nothing else helps, make the node anew.")
+    ] = False,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Get one node back into a verified state; the others are left alone.
+
+    It is brought up where it is off, provisioned and verified as it is. Only if that does not help,
+    and only if you say so, it goes back to a checkpoint or is made anew; what was on it is lost
+    then.
+    """
+    from labctl.lab.actions.heal import heal as mend
+
+    with_json(context, as_json)
+    password = ask_password(ask_sudo_password)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, sudo_password=password)
+        result = mend(lab, node, checkpoint=checkpoint, rebuild=rebuild)
+    finish(context, lab, [result])

@@ -1,0 +1,43 @@
+"""`labctl init`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.i18n.locale import _, localized
+from labctl.cli.options import Json, with_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("init")(init)
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Where the lab.yaml goes.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write a lab.yaml to begin with: every key, with its default and what it means."""
+    from labctl.config.load import starter
+    from labctl.errors import UsageError
+    from labctl.lab.workspace import SPEC_NAME
+
+    with_json(context, as_json)
+    path = folder / SPEC_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(localized(SPEC_NAME) or starter())
+    except FileExistsError:
+        raise UsageError(f"{path} is there already and stays as it is") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    if context.obj.as_json:
+        typer.echo(json.dumps({"event": "init", "path": str(path.absolute())}))
+        return
+    typer.echo(_("{} is written; next: labctl up").format(path))

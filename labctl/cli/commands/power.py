@@ -1,0 +1,63 @@
+"""`labctl halt`, `reload`, `suspend` and `resume`."""
+
+from __future__ import annotations
+
+import typer
+
+from labctl.cli.i18n.locale import _
+from labctl.cli.options import Json, NodeNames, with_json
+from labctl.cli.session import open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (halt, reload, suspend, resume):
+        app.command(command.__name__)(command)
+
+
+def halt(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
+    """Shut nodes down; `labctl up` brings them back as they were."""
+    from labctl.cli.output.tables import print_ended
+    from labctl.lab.actions import lifecycle
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        results = lifecycle.halt(lab, nodes or ())
+    print_ended(context.obj, results, _("{} is halted"))
+
+
+def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
+    """Restart nodes with what lab.yaml says now about memory, processors and folders."""
+    from labctl.cli.output.tables import print_ended
+    from labctl.lab.actions import lifecycle
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        results = lifecycle.reload(lab, nodes or ())
+    print_ended(context.obj, results, _("{} is restarted"))
+
+
+def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
+    """Freeze nodes; memory and containers stay as they are until `labctl resume`."""
+    from labctl.cli.output.tables import print_ended
+    from labctl.lab.actions import lifecycle
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        results = lifecycle.suspend(lab, nodes or ())
+    print_ended(context.obj, results, _("{} is suspended"))
+
+
+def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
+    """Let suspended nodes run on, with their clocks set."""
+    from labctl.cli.output.tables import print_ended
+    from labctl.lab.actions import lifecycle
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        results = lifecycle.resume(lab, nodes or ())
+    print_ended(context.obj, results, _("{} is running"))

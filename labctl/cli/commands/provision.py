@@ -1,0 +1,52 @@
+"""`labctl provision`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.run_options import Only, Refresh, With, finish, names
+from labctl.cli.session import ask_password, open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("provision")(provision)
+
+
+def provision(
+    context: typer.Context,
+    only: Only = None,
+    extra: With = None,
+    limit: Limit = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", "--diff", help="Change nothing; show what would change. Exit code 3 if any."
+        ),
+    ] = False,
+    refresh: Refresh = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Run the checks afterwards.")] = False,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Bring running nodes into the wanted state.
+
+    What is as it should be costs one look; what is not is changed, and looked at again. A node that
+    fails stops alone, and the next run goes on from there.
+    """
+    with_json(context, as_json)
+    password = ask_password(ask_sudo_password)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, sudo_password=password)
+        lab.call(limit or ())
+        from labctl.lab.actions import provision as action
+        from labctl.lab.actions.node_run import Options  # while the nodes answer
+
+        options = Options(
+            check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
+        )
+        results = action.provision(lab, limit or (), options)
+    finish(context, lab, results, check=check)

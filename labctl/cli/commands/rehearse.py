@@ -1,0 +1,83 @@
+"""`labctl rehearse`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.run_options import AsIf, JUnit, names
+from labctl.cli.session import ask_password, open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("rehearse")(rehearse)
+
+
+def rehearse(
+    context: typer.Context,
+    sections: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SECTION]...", help="Sections of the course; default: all."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--node",
+            "--limit",
+            "-l",
+            metavar="NODES",
+            help="Only on these nodes: names or patterns, with commas.",
+        ),
+    ] = None,
+    extra: AsIf = None,
+    show: Annotated[
+        bool, typer.Option("--list", help="List the sections, and rehearse nothing.")
+    ] = False,
+    junit: JUnit = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write the page there; default: .labctl/rehearsal.html."
+        ),
+    ] = None,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Perform the course's exercises on the nodes, and say which work.
+
+    Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
+    """
+    from labctl.checks.junit import junit as junit_xml
+    from labctl.cli.output.rehearsal import print_rehearsal, print_sections
+    from labctl.cli.output.result_files import expect, put
+    from labctl.lab.sections import discover
+
+    with_json(context, as_json)
+    expect(junit, html)
+    password = ask_password(ask_sudo_password and not show)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, sudo_password=password)
+        if show:
+            found = discover(lab, names(extra))
+        else:
+            from labctl.lab.actions.rehearse import rehearse as run
+
+            rehearsal = run(lab, limit or (), names(sections), names(extra))
+    if show:
+        print_sections(context.obj, lab, found)
+        return
+    from labctl.checks.exercises.html import page
+
+    place = html or lab.workspace.rehearsal
+    print_rehearsal(context.obj, rehearsal, place.absolute())
+    if junit is not None:
+        lost = {r.node: r.error.message for r in rehearsal.results if r.error}
+        put(junit, junit_xml(rehearsal.reports, lost))
+    put(place, page(rehearsal, lab.workspace.templates))
+    if not rehearsal.ok:
+        errors = [result.error.exit_code for result in rehearsal.results if result.error]
+        raise typer.Exit(max(errors, default=1))

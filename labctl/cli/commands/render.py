@@ -1,0 +1,71 @@
+"""`labctl render`."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labctl.cli.lab_flags import Cpus, Memory, Nodes, Provider, Toolchain, given
+from labctl.cli.options import Json, with_json
+from labctl.cli.session import open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("render")(render)
+
+
+def render(
+    context: typer.Context,
+    nodes: Nodes = None,
+    provider: Provider = None,
+    memory: Memory = None,
+    cpus: Cpus = None,
+    toolchain: Toolchain = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what differs from the one in use; exit code 3.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the Vagrantfile that `up` would use."""
+    from labctl.cli.output.result_files import put
+    from labctl.cli.run_options import CHANGES_FOUND
+    from labctl.lab.boot import vagrantfile
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, given(nodes, provider, memory, cpus, toolchain))
+        likely = lab.likely_provider
+        text = vagrantfile(lab, likely)
+    told: dict[str, Any] = {"event": "vagrantfile", "provider": likely}
+    lines: list[str] = []
+    if output is not None:
+        put(output, text)
+        told["path"] = str(output.absolute())
+    if diff:
+        path = lab.workspace.vagrantfile
+        old = path.read_text("utf-8") if path.is_file() else ""
+        lines = list(
+            difflib.unified_diff(
+                old.splitlines(), text.splitlines(), "in use", "rendered now", lineterm=""
+            )
+        )
+        told["diff"] = "\n".join(lines)
+    elif output is None:
+        told["vagrantfile"] = text
+    if context.obj.as_json:
+        typer.echo(json.dumps(told))
+    elif diff:
+        for line in lines:
+            typer.echo(line)
+    elif output is None:
+        typer.echo(text, nl=False)
+    if lines:
+        raise typer.Exit(CHANGES_FOUND)

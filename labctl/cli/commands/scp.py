@@ -1,0 +1,214 @@
+"""`labctl scp`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labctl.cli.i18n.locale import _
+from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.session import ask_password, open_lab
+
+if TYPE_CHECKING:
+    from labctl.events import Event
+    from labctl.lab.actions.copy import Copied, Meter
+    from labctl.parallel import Result
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("scp")(scp)
+
+
+def scp(
+    context: typer.Context,
+    places: Annotated[
+        list[str],
+        typer.Argument(metavar="PLACE", help="Sources, and last where to; NODE:PATH is on a node."),
+    ],
+    sudo: Annotated[bool, typer.Option("--sudo", help="Read and write as root on nodes.")] = False,
+    owner: Annotated[
+        str,
+        typer.Option(
+            "--owner",
+            metavar="USER:GROUP",
+            help="Who owns the copy on a node; needs root. Default: the login user.",
+        ),
+    ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", "-L", help="Copy what links lead to, not the links.")
+    ] = False,
+    recursive: Annotated[
+        bool, typer.Option("-r", help="Taken for scp's sake; folders are copied whole anyway.")
+    ] = False,
+    preserve: Annotated[
+        bool, typer.Option("-p", help="Taken for scp's sake; modes and times are kept anyway.")
+    ] = False,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Copy files to nodes, from nodes, or from node to node.
+
+    labctl scp ../labs docker-node1:/home/chapter5
+
+    labctl scp docker-node1:/etc/hosts .
+
+    labctl scp labs/. all:/home/chapter5
+
+    NODE is a name, a pattern such as 'docker-node*', or all. A relative path begins in the login
+    user's home. What is copied goes into the last PLACE if that is a folder, and becomes it if not.
+    From several nodes, each one's files go into a folder of its name.
+
+    A copy that breaks off leaves nothing under the final name. Where the login user may not write,
+    something new is made by sudo; to replace something there takes --sudo.
+    """
+    from labctl.lab.actions.copy import Options, copy
+
+    with_json(context, as_json)
+    options = Options(sudo=sudo, owner=owner, follow=follow)
+    notices = _Notices(context.obj.as_json)
+    password = ask_password(ask_sudo_password)
+    with _meter(quiet=context.obj.as_json) as meter:
+        lab = open_lab(context, notices, sudo_password=password)
+        results = copy(lab, places, options, meter)
+    notices.show()
+    for result in results:
+        _show(result, as_json=context.obj.as_json)
+    if any(not result.ok for result in results):
+        raise typer.Exit(1)
+
+
+def _show(result: Result[Copied], *, as_json: bool) -> None:
+    from labctl.cli.output import errors
+
+    copied = result.value
+    if as_json:
+        data: dict[str, Any] = {"event": "copied", "node": result.node, "ok": result.ok}
+        if copied is not None:
+            data |= {
+                "files": copied.files,
+                "bytes": copied.bytes,
+                "seconds": round(copied.seconds, 3),
+            }
+        if result.error is not None:
+            data["error"] = errors.as_json(result.error)
+        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+    elif copied is not None:
+        files = _("1 file") if copied.files == 1 else _("{} files").format(f"{copied.files:,}")
+        rate = amount(copied.bytes / max(copied.seconds, 0.001))
+        typer.echo(
+            _("{}: {}, {} in {} s ({}/s)").format(
+                result.node, files, amount(copied.bytes), f"{copied.seconds:.1f}", rate
+            )
+        )
+    if result.error is not None and not as_json:
+        first, *rest = errors.lines(result.error)
+        typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
+        typer.echo("\n".join([first, *rest]), err=True)
+
+
+def amount(count: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return (
+                _("{} bytes").format(f"{count:.0f}") if unit == "bytes" else f"{count:.1f} {unit}"
+            )
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+class _Notices:
+    """Keeps notices until the progress bar is gone."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self._events.append(event)
+
+    def show(self) -> None:
+        from labctl.cli.output.lines import JsonLines, sentence
+
+        lines = JsonLines() if self._as_json else None
+        for event in self._events:
+            if lines is not None:
+                lines(event)
+            elif text := sentence(event, verbose=False):
+                typer.secho(f"{event.node}: {text}", fg="yellow", err=True)
+
+
+class _Silent:
+    """Shows nothing: what there is to say comes in the end."""
+
+    wants_sizes = False
+
+    def expect(self, node: str, size: int) -> None: ...
+
+    def moved(self, node: str, size: int) -> None: ...
+
+
+class _Bars:
+    """A progress bar a node."""
+
+    wants_sizes = True
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._guard = threading.Lock()
+        self._tasks: dict[str, Any] = {}
+        self._sizes: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
+        self._shown: dict[str, float] = {}
+
+    def expect(self, node: str, size: int) -> None:
+        with self._guard:
+            self._sizes[node] = self._sizes.get(node, 0) + size
+            if node not in self._tasks:
+                self._tasks[node] = self._progress.add_task(node, total=None)
+            self._progress.update(self._tasks[node], total=self._sizes[node] or None)
+
+    def moved(self, node: str, size: int) -> None:
+        # rich takes longer for an update than a small file takes to be copied.
+        pending = self._pending.get(node, 0) + size
+        now = time.monotonic()
+        if now - self._shown.get(node, 0.0) > 0.1:
+            self._progress.advance(self._tasks[node], pending)
+            self._shown[node] = now
+            pending = 0
+        self._pending[node] = pending
+
+
+@contextlib.contextmanager
+def _meter(*, quiet: bool) -> Iterator[Meter]:
+    """Yield what shows the progress: bars on a terminal, and nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield _Silent()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bars(progress)

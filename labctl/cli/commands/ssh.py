@@ -1,0 +1,125 @@
+"""`labctl ssh`: OpenSSH's client with the lab's own configuration."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labctl.cli.output.terminal import is_terminal
+from labctl.cli.session import open_lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.lab.lab import Lab
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    # What stands behind the node belongs to the command there, options too.
+    settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    app.command("ssh", context_settings=settings)(ssh)
+
+
+def ssh(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WORD", help="The node, and what to run there.")
+    ] = None,
+) -> None:
+    """Open a shell on a node, or run a command there.
+
+    labctl ssh docker-node1
+
+    labctl ssh docker-node1 -- docker ps -a
+
+    labctl ssh docker-node1 'docker ps | wc -l'
+
+    In a lab with one node its name may be left out. One word is a line for the node's shell;
+    several are a program and its arguments, which no shell touches. The exit code is the command's.
+    """
+    lab = open_lab(context, lambda event: None)
+    name, command = choose(words or [], lab.roster.names)
+    program = shutil.which("ssh")
+    if program is None:
+        raise typer.Exit(without_client(lab, name, command))
+    config = configuration(lab, name)
+    terminal = ["-t"] if command and is_terminal(sys.stdin) and is_terminal(sys.stdout) else []
+    line = [program, "-F", str(config), *terminal, name, *([command] if command else [])]
+    if os.name == "nt":  # where exec would give the prompt back while ssh still runs
+        raise typer.Exit(subprocess.run(line, check=False).returncode)
+    sys.stdout.flush()
+    os.execv(program, line)
+
+
+def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
+    """Return the node and the command line that `words` mean; an empty command means a shell.
+
+    Raises:
+        UsageError: no node is named, and the lab has several.
+    """
+    from labctl.errors import UsageError
+
+    rest = list(words)
+    if rest and rest[0] in nodes:
+        name = rest.pop(0)
+    elif len(nodes) == 1:
+        name = nodes[0]
+    else:
+        known = f"the lab has {', '.join(nodes)}"
+        if rest:
+            raise UsageError(f"this lab has no node '{rest[0]}'", hint=known)
+        raise UsageError("which node?", hint=known)
+    if rest[:1] == ["--"]:
+        rest.pop(0)
+    return name, command_line(rest)
+
+
+def command_line(words: list[str]) -> str:
+    """Return a line for a shell: one word is one already, several are quoted each."""
+    return words[0] if len(words) == 1 else shlex.join(words)
+
+
+def configuration(lab: Lab, name: str) -> Path:
+    """Return the lab's ssh_config; written anew where it does not say how `name` is reached now.
+
+    Raises:
+        RemoteError: the node's host key is not known yet, and it cannot be asked for it.
+    """
+    lab.workspace.make()
+    if lab.hostkeys.get(name) is None:  # ssh will only speak with a node whose key is recorded
+        with lab.remote(name) as remote:
+            remote.call("true")
+    wanted = lab.target(name).config(lab.workspace.known_hosts)
+    path = lab.workspace.ssh_config
+    if path.is_file() and wanted in path.read_text("utf-8"):
+        return path
+    return lab.write_ssh_config()
+
+
+def without_client(lab: Lab, name: str, command: str) -> int:
+    """Run a command over labctl's own connection; return its exit code.
+
+    Raises:
+        UsageError: a shell is asked for, and that takes a client.
+    """
+    from labctl.errors import UsageError
+
+    if not command:
+        raise UsageError(
+            "there is no ssh on this machine",
+            hint="install the OpenSSH client; `labctl ssh NODE -- COMMAND` works without",
+        )
+    lab.workspace.make()
+    with lab.remote(name) as remote:
+        status, out, err = remote.call(command)
+    sys.stdout.buffer.write(out)
+    sys.stdout.flush()
+    sys.stderr.buffer.write(err)
+    return status if status >= 0 else 255

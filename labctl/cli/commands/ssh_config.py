@@ -1,0 +1,64 @@
+"""`labctl ssh-config`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.session import open_lab, sink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.remote.target import Target
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("ssh-config")(ssh_config)
+
+
+def ssh_config(
+    context: typer.Context,
+    limit: Limit = None,
+    path: Annotated[
+        bool, typer.Option("--path", help="Print where the lab's own file is, for ssh -F.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print how the nodes are reached, to include in ~/.ssh/config.
+
+    The nodes' recorded host keys are required in it, so ssh, scp, rsync and editors reach a node by
+    its name as labctl does.
+    """
+    with_json(context, as_json)
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        targets = [lab.target(name) for name in lab.select(limit or ())]
+    if path:
+        file = lab.workspace.ssh_config
+        file = file if file.is_file() else lab.write_ssh_config()
+        told = {"event": "ssh-config", "path": str(file)}
+        typer.echo(json.dumps(told) if context.obj.as_json else file)
+        return
+    known_hosts = lab.workspace.known_hosts
+    if context.obj.as_json:
+        for target in targets:
+            typer.echo(json.dumps(_as_json(target, known_hosts)))
+        return
+    typer.echo("\n".join(target.config(known_hosts) for target in targets), nl=False)
+
+
+def _as_json(target: Target, known_hosts: Path) -> dict[str, Any]:
+    """Return how a node is reached: by its parts, and as the entry that ssh takes."""
+    data = target.as_json()
+    return {
+        "event": "ssh-config",
+        "node": data.pop("name"),
+        **data,
+        "known_hosts": str(known_hosts),
+        "config": target.config(known_hosts),
+    }

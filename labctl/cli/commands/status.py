@@ -1,0 +1,63 @@
+"""`labctl status`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.i18n.locale import _
+from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.session import open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status")(status)
+
+
+def status(
+    context: typer.Context,
+    limit: Limit = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every lab of this machine, forgotten ones too.")
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="With --all: forget the labs whose folders are gone."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show which nodes answer, and what runs on them.
+
+    Each node that is known is asked itself, all at once; Vagrant, which takes a second or more, is
+    asked only about nodes that do not answer. Below stand the address, user and password of the
+    lab's private registry, where it has one.
+    """
+    from labctl.cli.output.tables import print_labs, print_status
+    from labctl.lab.actions.status import registry_of, status_of_all
+    from labctl.lab.actions.status import status as look
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        if prune:
+            _prune(every)
+        if every:
+            labs = status_of_all(emit)
+        else:
+            lab = open_lab(context, emit)
+            rows = look(lab, limit or ())
+    if every:
+        print_labs(context.obj, labs)
+    else:
+        print_status(context.obj, rows, registry_of(lab))
+
+
+def _prune(every: bool) -> None:
+    from labctl.errors import UsageError
+    from labctl.lab.index import Registry
+
+    if not every:
+        raise UsageError("--prune is about every lab", hint="say `labctl status --all --prune`")
+    for entry in Registry().prune():
+        typer.echo(_("{} is forgotten").format(entry.folder), err=True)

@@ -1,0 +1,54 @@
+"""`labctl up`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labctl.cli.lab_flags import Cpus, Memory, Nodes, Provider, Toolchain, given
+from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.run_options import Refresh, With, finish, names
+from labctl.cli.session import ask_password, open_lab, sink
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("up")(up)
+
+
+def up(
+    context: typer.Context,
+    nodes: Nodes = None,
+    provider: Provider = None,
+    memory: Memory = None,
+    cpus: Cpus = None,
+    toolchain: Toolchain = None,
+    extra: With = None,
+    limit: Limit = None,
+    refresh: Refresh = False,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not run the checks afterwards.")
+    ] = False,
+    ask_sudo_password: AskSudo = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the lab up: machines, Docker, checks.
+
+    Machines that run already are only provisioned, and what is as it should be is left alone, so
+    the command can be repeated at any time. What --nodes, --provider, --memory, --cpus and
+    --toolchain say is remembered for the commands that follow, as far as lab.yaml does not say
+    otherwise.
+    """
+    from labctl.lab.actions import up as action
+    from labctl.lab.actions.node_run import Options
+
+    with_json(context, as_json)
+    flags = given(nodes, provider, memory, cpus, toolchain)
+    password = ask_password(ask_sudo_password)
+    with sink(context) as emit:
+        lab = open_lab(context, emit, flags, sudo_password=password)
+        options = Options(extra=names(extra), refresh=refresh, verify=not no_verify)
+        remembered = {key: value for key, (value, _) in flags.items()}
+        results = action.up(lab, limit or (), options, remember=remembered)
+    finish(context, lab, results)

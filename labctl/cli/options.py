@@ -1,0 +1,98 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+
+def with_globals(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes `--lab` and `--verbose` behind it too.
+
+    Parameters:
+        function: the command; its first parameter is the context.
+    """
+    own = inspect.signature(function)
+    hints = get_type_hints(function, include_extras=True)
+    parameters = [p.replace(annotation=hints[name]) for name, p in own.parameters.items()]
+    for name, hint, default in (("labctl_lab", LabPath, None), ("labctl_verbose", Verbose, False)):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
+
+    @functools.wraps(function)
+    def command(
+        context: typer.Context, *, labctl_lab: str | None, labctl_verbose: bool, **given: Any
+    ) -> None:
+        options: Globals = context.obj
+        options.lab = labctl_lab or options.lab
+        options.verbose = labctl_verbose or options.verbose
+        function(context, **given)
+
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
+
+
+LabPath = Annotated[
+    str | None,
+    typer.Option("--lab", "-C", metavar="PATH", help="Folder of the lab, or its lab.yaml."),
+]
+
+
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Show every event, and a traceback with an error."),
+]
+
+
+@dataclass(slots=True)
+class Globals:
+    """The options that stand before the command, or behind it."""
+
+    lab: str | None = None
+    as_json: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def peek(cls, arguments: Sequence[str]) -> Globals:
+        """Read how errors are to be shown, for those that come before the options are parsed."""
+        ours = list(arguments)
+        if "--" in ours:
+            del ours[ours.index("--") :]
+        return cls(as_json="--json" in ours, verbose="--verbose" in ours or "-v" in ours)
+
+
+def with_json(context: typer.Context, as_json: bool) -> None:
+    """Take a `--json` that stands after the command as the one before it."""
+    if as_json:
+        context.obj.as_json = True
+
+
+Limit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", "-l", metavar="NODES", help="Only these nodes: names or patterns, with commas."
+    ),
+]
+
+
+NodeNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[NODE]...", help="Names or patterns; default: all.")
+]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
+
+
+AskSudo = Annotated[
+    bool,
+    typer.Option("--ask-sudo-password", "-K", help="Ask for the login user's sudo password."),
+]

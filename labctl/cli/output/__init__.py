@@ -1,0 +1,1 @@
+"""How events, results and errors are shown."""

@@ -1,0 +1,100 @@
+"""An error as people, or programs, read it: what failed, where, why, and what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from typing import Any
+
+from labctl.cli.i18n.locale import _, catalogue, translated
+from labctl.cli.options import Globals
+from labctl.cli.output.terminal import printable
+from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
+
+
+def as_json(error: LabctlError) -> dict[str, Any]:
+    """Return an error as plain values."""
+    data: dict[str, Any] = {
+        "event": "error",
+        "kind": type(error).__name__,
+        "message": error.message,
+        "exit_code": error.exit_code,
+    }
+    optional = {
+        "node": error.node,
+        "hint": error.hint,
+        "details": error.details,
+        "log": str(error.log or ""),
+        "resource": error.resource if isinstance(error, ConvergeError) else "",
+    }
+    data |= {key: value for key, value in optional.items() if value}
+    if isinstance(error, SpecError):
+        data["source"] = error.source
+        data["problems"] = [
+            {"where": p.where, "line": p.line, "message": p.message, "hint": p.hint}
+            for p in error.problems
+        ]
+    return data
+
+
+def lines(error: LabctlError) -> list[str]:
+    """Return an error as lines of text, the first of them without the word "error"."""
+    first, *rest = told(error)
+    return [f"{error.node}: {first}" if error.node else first, *rest]
+
+
+def told(error: LabctlError) -> list[str]:
+    """Return an error as lines of text that do not say of which node it is."""
+    text = [printable(translated(error.message))]
+    if isinstance(error, SpecError):
+        for problem in error.problems:
+            line = _("line {}: ").format(problem.line) if problem.line else ""
+            # One word is a key of lab.yaml, which no language changes.
+            where = translated(problem.where) if " " in problem.where else problem.where
+            message = translated(problem.message)
+            text.append(f"  {line}{where}{_(': ')}{message}")
+            if problem.hint:
+                text.append(f"      {translated(problem.hint)}")
+    details = translated(error.details)
+    text += [f"  | {printable(line)}" for line in details.splitlines() if line.strip()]
+    if error.hint:
+        text.append("  " + _("hint: {}").format(translated(error.hint)))
+    if error.log:
+        text.append("  " + _("log:  {}").format(error.log))
+    return text
+
+
+def render_error(error: LabctlError, options: Globals) -> None:
+    """Print an error to stderr, or as a JSON line to stdout."""
+    if options.as_json:
+        sys.stdout.write(json.dumps(as_json(error)) + "\n")
+        sys.stdout.flush()
+        return
+    if options.verbose:
+        traceback.print_exception(error)
+    import typer
+
+    first, *rest = lines(error)
+    typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
+    typer.echo(first, err=True)
+    for line in rest:
+        typer.echo(line, err=True)
+
+
+def render_usage(error: Any, options: Globals) -> int:
+    """Print what is wrong with the command line, in Typer's words; return the exit code.
+
+    Parameters:
+        error: what Typer raised.
+        options: as far as they could be read.
+    """
+    if options.as_json:
+        render_error(UsageError(error.format_message()), options)
+    elif messages := catalogue():
+        from labctl.cli.i18n.help import show
+
+        show(error, messages)
+    else:
+        error.show()
+    return int(error.exit_code)

@@ -1,0 +1,127 @@
+"""The live table: a row a node, with its phase, what it is at, and its clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from labctl.cli.i18n.locale import _, translated
+from labctl.cli.output.lines import FINAL, sentence
+from labctl.cli.output.terminal import printable
+from labctl.events import (
+    ChangeDone,
+    ChangeStarted,
+    Checked,
+    Decided,
+    Event,
+    ExerciseEnded,
+    ExerciseStarted,
+    MachineOutput,
+    Notice,
+    Phase,
+    PhaseEntered,
+)
+
+_STYLES = {Phase.DONE: "green", Phase.FAILED: "red", Phase.WAITING: "dim"}
+
+
+@dataclass(slots=True)
+class _Row:
+    phase: Phase = Phase.WAITING
+    at: str = ""
+    changes: int = 0
+    failed: int = 0
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+
+
+def _clean(text: str) -> str:
+    """Return text of several lines without what would steer the terminal."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
+class LiveTable:
+    """Shows each node's state in place while the run goes on; notices stand above the table."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._rows: dict[str, _Row] = {}
+        self._guard = threading.Lock()
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            get_renderable=self._table,
+            console=self._console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,  # a pipe is to get what is printed, not this console
+        )
+
+    def __enter__(self) -> LiveTable:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            text = f"{event.node or _('lab')}: {translated(event.message)}"
+            self._console.print(Text(_clean(text), style="yellow"))
+            return
+        if isinstance(event, ChangeStarted) and event.check:
+            text = sentence(event, verbose=False)
+            self._console.print(Text(_clean(f"{event.node}: {text}")), highlight=False)
+        with self._guard:
+            row = self._rows.setdefault(event.node, _Row())
+            match event:
+                case PhaseEntered(_, phase, note):
+                    row.phase, row.at = phase, translated(note)
+                    row.ended = time.monotonic() if phase in FINAL else None
+                case ChangeStarted(_, playbook, _, summary):
+                    row.at = f"{playbook}: {translated(summary)}"
+                case ChangeDone():
+                    row.changes += 1
+                    row.at = ""
+                case MachineOutput(_, line):
+                    row.at = line
+                case Decided(_, key, _):
+                    row.at = _("measured {}").format(key)
+                case Checked(_, playbook, check, _, _, _):
+                    row.at = f"{playbook}: {check}"
+                case ExerciseStarted(_, section, _, title):
+                    row.at = f"{section}: {translated(title)}"
+                case ExerciseEnded(outcome=outcome):
+                    row.failed += outcome in ("failed", "error")
+                case _:
+                    pass
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        with self._guard:
+            rows = list(self._rows.items())
+        for name, row in rows:
+            style = _STYLES.get(row.phase, "cyan")
+            busy = row.ended is None and row.phase is not Phase.WAITING
+            end = row.ended or time.monotonic()
+            table.add_row(
+                self._spinner if busy else Text("✓" if row.phase is Phase.DONE else "•", style),
+                Text(name, "bold"),
+                Text(_(row.phase), style),
+                Text(f"{end - row.began:5.0f} s", "dim"),
+                Text(_("{} failed").format(row.failed) if row.failed else "", "red"),
+                Text(printable(row.at)[:100], "dim", no_wrap=True, overflow="ellipsis"),
+            )
+        return table

@@ -1,0 +1,147 @@
+"""What a rehearsal came to, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from labctl.cli.i18n.locale import _, translated
+from labctl.cli.output.errors import as_json
+from labctl.cli.output.grouping import Said, tell
+from labctl.cli.output.tables import failed, print_table, shortened
+from labctl.cli.output.terminal import printable
+
+if TYPE_CHECKING:
+    from labctl.checks.exercises.result import Rehearsal
+    from labctl.checks.report import Check, NodeReport, Ran
+    from labctl.cli.options import Globals
+    from labctl.lab.lab import Lab
+    from labctl.lab.sections import Section
+    from labctl.parallel import Result
+
+_LAST_COMMANDS = 5
+_LAST_LINES = 6
+
+
+def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> None:
+    """Print the sections and where their exercises stand."""
+    for section in sections:
+        if options.as_json:
+            files = [str(file) for file in section.files]
+            _json({"event": "section", "section": section.name, "files": files})
+    if not options.as_json:
+        rows = [[section.name, ", ".join(map(str, section.files))] for section in sections]
+        print_table(list(map(_, ["section", "exercises"])), rows)
+
+
+def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
+    """Print a table by section and node, what failed with what was run and seen, and the page."""
+    if options.as_json:
+        for result in rehearsal.results:
+            _json(_result(result))
+        _json(
+            {
+                "event": "rehearsal",
+                "ok": rehearsal.ok,
+                "sections": rehearsal.sections,
+                "seconds": round(rehearsal.seconds, 3),
+                "page": str(page),
+                **rehearsal.counts(),
+            }
+        )
+        return
+    heads = [_("section"), *(result.node for result in rehearsal.results)]
+    print_table(heads, [_row(section, rehearsal.results) for section in rehearsal.sections])
+    tell(failed(rehearsal.results))
+    reports = rehearsal.reports
+    tell(_failure(report, check) for report in reports for check in report.failed)
+    _not_applicable(rehearsal)
+    typer.echo(f"\n{translated(rehearsal.verdict)}")
+    typer.echo(_("page: {}").format(page))
+
+
+def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:
+    return [section, *(_cell(section, result) for result in results)]
+
+
+def _cell(section: str, result: Result[NodeReport]) -> str:
+    if result.value is None:
+        return _("FAILED")
+    checks = [check for check in result.value.checks if check.section == section]
+    bad = [check for check in checks if check.outcome in ("failed", "error")]
+    passed = [check for check in checks if check.outcome == "passed"]
+    skipped = [check for check in checks if check.outcome == "skipped"]
+    said = f"{len(passed)}/{len(checks) - len(skipped)}" if len(checks) > len(skipped) else ""
+    parts = [said, _("{} n/a").format(len(skipped)) if skipped else "", _("FAILED") if bad else ""]
+    seconds = f"{sum(check.seconds for check in checks):.0f} s"
+    return " ".join(part for part in (*parts, seconds) if part)
+
+
+def _failure(report: NodeReport, check: Check) -> Said:
+    rest = [f"  | {printable(x)}" for x in shortened(translated(check.message).splitlines())]
+    left = len(check.telling) - _LAST_COMMANDS
+    if left > 0:
+        before = _("… {} commands before these are in --json and on the page …").format(left)
+        rest.append(f"  {before}")
+    for ran in check.telling[-_LAST_COMMANDS:]:
+        rest += _ran(report.node, ran)
+    head = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
+    return Said(report.node, head, tuple(rest))
+
+
+def _ran(node: str, ran: Ran) -> list[str]:
+    where = f"{ran.node}: " if ran.node != node else ""
+    code = _("did not end") if ran.exit_code is None else _("exit code {}").format(ran.exit_code)
+    first, *more = [printable(line) for line in ran.command.splitlines() or [""]]
+    command = first + (" …" if more else "")
+    said = (ran.out + ran.err).splitlines()[-_LAST_LINES:] if ran.exit_code != 0 else []
+    return [
+        f"  {where}{'#' if ran.root else '$'} {command}   ({code})",
+        *(f"      {printable(line)}" for line in said),
+    ]
+
+
+def _not_applicable(rehearsal: Rehearsal) -> None:
+    """Print what was left out and why, once for all nodes that say the same."""
+    seen: dict[tuple[str, str, str], list[str]] = {}
+    for report in rehearsal.reports:
+        for check in report.checks:
+            if check.outcome == "skipped":
+                key = (check.section, check.title, check.message)
+                seen.setdefault(key, []).append(report.node)
+    if seen:
+        typer.echo("\n" + _("not applicable:"))
+    for (section, title, message), nodes in seen.items():
+        where = "" if len(nodes) == len(rehearsal.results) else f" ({', '.join(nodes)})"
+        typer.echo(
+            f"  {section}: {printable(translated(title))}{where}: {printable(translated(message))}"
+        )
+
+
+def _result(result: Result[NodeReport]) -> dict[str, Any]:
+    report = result.value
+    data: dict[str, Any] = {
+        "event": "result",
+        "node": result.node,
+        "ok": report is not None and not report.failed,
+    }
+    if report is not None:
+        data["versions"] = report.versions
+        data["exercises"] = [
+            {"section": c.section, "exercise": c.name}
+            | {k: v for k, v in asdict(c).items() if k not in ("section", "name")}
+            for c in report.checks
+        ]
+    if result.error:
+        data["error"] = as_json(result.error)
+    return data
+
+
+def _json(data: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(data) + "\n")

@@ -1,0 +1,61 @@
+"""Options and the ending that `up`, `provision`, `verify` and `rehearse` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from labctl.lab.actions.node_run import NodeRun
+    from labctl.lab.lab import Lab
+    from labctl.parallel import Result
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="PLAYBOOK", help="Run only these playbooks; may be repeated."),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="PLAYBOOK", help="Run a playbook that lab.yaml does not name."),
+]
+AsIf = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="PLAYBOOK", help="Do as if lab.yaml named this playbook, too."),
+]
+JUnit = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
+]
+Refresh = Annotated[
+    bool,
+    typer.Option("--refresh", help="Measure again which mirrors live and which names resolve."),
+]
+
+CHANGES_FOUND = 3
+"""Exit code of a `--check` that found something to change."""
+
+
+def finish(
+    context: typer.Context, lab: Lab, results: list[Result[NodeRun]], *, check: bool = False
+) -> None:
+    """Print the closing table and end with the exit code that the results deserve.
+
+    Raises:
+        typer.Exit: something failed (1), or `check` found changes (3).
+    """
+    from labctl.cli.output.tables import print_summary
+
+    print_summary(context.obj, lab, results, check=check)
+    failed = [
+        r for r in results if r.error or (r.value and r.value.report and r.value.report.failed)
+    ]
+    if failed:
+        raise typer.Exit(max((r.error.exit_code if r.error else 1) for r in failed))
+    if check and any(r.value and r.value.outcome and r.value.outcome.changes for r in results):
+        raise typer.Exit(CHANGES_FOUND)
+
+
+def names(values: list[str] | None) -> tuple[str, ...]:
+    """Return the names in an option that may be repeated and may hold commas."""
+    return tuple(part for value in values or () for part in value.split(",") if part)

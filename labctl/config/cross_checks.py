@@ -1,0 +1,283 @@
+"""Checks between several places of a lab that are each right by themselves.
+
+Every function takes the model and returns faults; none stops at the first. They run as the last
+step of making a `LabSpec`, so that no lab exists that has not been through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from ipaddress import IPv4Interface, IPv4Network
+from typing import TYPE_CHECKING
+
+from labctl.config import daemon_json, synced_folders
+from labctl.config import network as addresses
+from labctl.config.faults import Fault, Path, cross
+from labctl.config.image_name import ImageName
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+
+# `all` stands for every node on the command line; `localhost` would lose its line in /etc/hosts.
+RESERVED = frozenset({"all", "localhost"})
+# What says how Vagrant makes machines, and so nothing where they exist already.
+VAGRANT_KEYS = (
+    "nodes",
+    "node_prefix",
+    "provider",
+    "box",
+    "memory",
+    "cpus",
+    "network",
+    "synced_folders",
+    "linked_clone",
+    "vbguest",
+    "dns_host_resolver",
+    "boot_timeout",
+)
+# docker-compose v1 fails on recreating a container of these engines (docker/compose#11742).
+NO_COMPOSE_V1 = 25
+# An external store for overlay networks was taken out of the engine in 23.0.
+NO_CLUSTER_STORE = 23
+
+
+def check(spec: LabSpec) -> list[Fault]:
+    """Return every fault between the places of `spec`; empty if the lab makes sense."""
+    return [
+        *(_machines(spec) if spec.machines is not None else _nodes(spec)),
+        *_bridge(spec),
+        *_box(spec),
+        *synced_folders.check(spec),
+        *_toolchain(spec),
+        *daemon_json.check(
+            spec.docker.daemon, ("docker", "daemon"), spec.resolved_toolchain.engine_major
+        ),
+        *_twice(
+            ((("playbooks", i), name) for i, name in enumerate(spec.playbooks)),
+            "the playbook {} is named twice",
+        ),
+        *_twice(
+            (
+                (("synced_folders", i, "guest"), folder.guest.rstrip("/"))
+                for i, folder in enumerate(spec.synced_folders)
+            ),
+            "{} is the place of another synced folder already",
+        ),
+        *_playbooks(spec),
+    ]
+
+
+def for_provider(spec: LabSpec, provider: str) -> list[Fault]:
+    """Return the faults that `spec` has with `provider` whatever the host is like."""
+    found = []
+    taken = addresses.taken_problem(IPv4Network(spec.network), provider)
+    if taken:
+        hint = "use another private network, such as 192.168.56.0/24"
+        found.append(cross(("network",), taken, hint, needs=("network",)))
+    for index, folder in enumerate(spec.synced_folders):
+        wrong = {"virtualbox": {"9p"}, "libvirt": {"virtualbox"}}.get(provider, set())
+        if folder.type in wrong:
+            message = f"{provider} has no synced folders of type {folder.type}"
+            found.append(cross(("synced_folders", index, "type"), message, "use rsync"))
+        elif problem := synced_folders.unfit(folder, spec, provider):
+            found.append(cross(("synced_folders", index, "type"), *problem))
+    return found
+
+
+def _machines(spec: LabSpec) -> Iterator[Fault]:
+    """Machines that exist: nothing about making some, no name and no address twice."""
+    for key in VAGRANT_KEYS:
+        if key in spec.model_fields_set:
+            message = "cannot be given together with machines"
+            yield cross((key,), message, "machines exist already; Vagrant makes none of them")
+    machines = spec.machines or ()
+    yield from _names((("machines", i, "name"), m.name) for i, m in enumerate(machines))
+    yield from _twice(
+        (
+            (("machines", i, "host"), f"{machine.host}:{machine.port} via {machine.jump or '-'}")
+            for i, machine in enumerate(machines)
+        ),
+        "another machine has the same host and port",
+    )
+    yield from _twice(
+        (
+            (("machines", i, "address" if machine.address else "host"), node.address)
+            for i, (machine, node) in enumerate(zip(machines, spec.lab_nodes, strict=True))
+            # Two ports of one host may be two machines behind one address.
+            if node.address and (machine.address or machine.port == 22)
+        ),
+        "the address {} is used twice",
+    )
+
+
+def _bridge(spec: LabSpec) -> Iterator[Fault]:
+    """An address for docker's own bridge: one with a prefix, and outside the lab's network."""
+    text = spec.docker.daemon.get("bip")
+    if not isinstance(text, str):
+        return
+    at = ("docker", "daemon", "bip")
+    try:
+        bridge = IPv4Interface(text).network if "/" in text else None
+    except ValueError:
+        bridge = None
+    if bridge is None:
+        yield cross(at, f"{text!r} is no address with a prefix", "such as 172.26.0.1/16")
+    elif spec.machines is None:
+        problem = addresses.network_problem(spec.network, bridge_moved=True)
+        if problem is None and IPv4Network(spec.network).overlaps(bridge):
+            message = f"docker's own bridge, {bridge}, overlaps the lab's network {spec.network}"
+            yield cross(at, message, "move one of them", ("network",))
+
+
+def _nodes(spec: LabSpec) -> Iterator[Fault]:
+    """Nodes that Vagrant makes: a network that can be, and names and addresses that differ."""
+    problem = addresses.network_problem(
+        spec.network, bridge_moved="bip" in spec.docker.daemon or "bridge" in spec.docker.daemon
+    )
+    if problem:
+        yield cross(("network",), *problem)
+        usable = False
+    else:
+        usable = True
+    if isinstance(spec.nodes, int):
+        if usable and spec.nodes > addresses.capacity(IPv4Network(spec.network)):
+            room = addresses.capacity(IPv4Network(spec.network))
+            message = f"{spec.nodes} nodes do not fit: {spec.network} has addresses for {room}"
+            yield cross(("nodes",), message, "use a shorter prefix, such as /24", ("network",))
+        return
+    yield from _names((("nodes", i, "name"), node.name) for i, node in enumerate(spec.nodes))
+    if usable:
+        yield from _addresses(spec, IPv4Network(spec.network))
+    else:
+        # Whatever the network will be, the same address twice is wrong.
+        yield from _twice(
+            (
+                (("nodes", i, "address"), node.address)
+                for i, node in enumerate(spec.nodes)
+                if node.address
+            ),
+            "the address {} is used twice",
+        )
+
+
+def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
+    """Addresses of listed nodes, those given and those counted."""
+    assert not isinstance(spec.nodes, int)
+    given: list[tuple[Path, str]] = []
+    counted: list[tuple[Path, str]] = []
+    for index, (listed, node) in enumerate(zip(spec.nodes, spec.lab_nodes, strict=True)):
+        if listed.address:
+            given.append((("nodes", index, "address"), listed.address))
+            if problem := addresses.address_problem(listed.address, network):
+                hint = f"leave it out, or take one from {network[2]} to {network[-2]}"
+                yield cross(("nodes", index, "address"), problem, hint, ("network",))
+        elif node.address:
+            counted.append((("nodes", index), node.address))
+        else:
+            message = f"{network} has no address left for {listed.name}"
+            hint = "give it an address, or use a shorter prefix, such as /24"
+            yield cross(("nodes", index), message, hint, ("network", "nodes"))
+    yield from _twice(given, "the address {} is used twice")
+    taken = {address for _, address in given}
+    for path, address in counted:
+        if address in taken:
+            message = f"its address by position, {address}, is given to another node"
+            yield cross(path, message, "give this node an address too", ("network", "nodes"))
+
+
+def _names(names: Iterable[tuple[Path, str]]) -> Iterator[Fault]:
+    """Names of nodes: none reserved, none twice."""
+    listed = list(names)
+    for path, name in listed:
+        if name in RESERVED:
+            yield cross(path, f"no node can be called {name!r}")
+    yield from _twice(listed, "the name {} is used twice")
+
+
+def _twice(items: Iterable[tuple[Path, Hashable]], message: str) -> Iterator[Fault]:
+    """Yield a fault for every item that stood there before; `{}` in `message` is the item."""
+    seen: dict[Hashable, Path] = {}
+    for path, item in items:
+        if item in seen:
+            yield cross(path, message.format(item), needs=())
+        seen.setdefault(item, path)
+
+
+def _box(spec: LabSpec) -> Iterator[Fault]:
+    """A checksum belongs to a file; for a box by name Vagrant's catalogue has its own."""
+    if spec.box.sha256 is not None and spec.box.url is None:
+        yield cross(("box", "sha256"), "says nothing without a url", "give the box file's url too")
+
+
+def _toolchain(spec: LabSpec) -> Iterator[Fault]:
+    """Versions that go together, and a checksum for what is downloaded."""
+    chain = spec.resolved_toolchain
+    if chain.compose is None:
+        return
+    at = ("toolchain", "compose")
+    if chain.engine_major >= NO_COMPOSE_V1:
+        yield cross(
+            at,
+            f"docker-compose {chain.compose} does not work with engine {chain.docker}"
+            " (docker/compose#11742)",
+            "set compose to null and compose_plugin to a version, or use base: latest-el7",
+        )
+    if spec.compose_sha256 is None:
+        yield cross(
+            at,
+            f"no checksum is known for docker-compose {chain.compose}",
+            f'add it: sources.compose.sha256: {{"{chain.compose}": "…"}}',
+            ("sources",),
+        )
+
+
+def _playbooks(spec: LabSpec) -> Iterator[Fault]:
+    """What the keys of single playbooks say about the lab: nodes, ports, images, engine."""
+    names = spec.node_names
+    nodes = ("machines",) if spec.machines is not None else ("nodes",)
+    places: list[tuple[str, str | None]] = [
+        ("registry", spec.registry.node),
+        ("hub_cache", spec.hub_cache.node),
+    ]
+    if spec.compose_app is not None:
+        places.append(("compose_app", spec.compose_app.node))
+    for place, node in places:
+        if node is not None and node not in names:
+            message = f"this lab has no node '{node}'"
+            yield cross((place, "node"), message, f"it has {', '.join(names)}", nodes)
+    cache, registry = spec.hub_cache, spec.registry
+    if cache.url is not None:
+        for key in ("node", "upstream"):
+            if getattr(cache, key) is not None:
+                message = "says nothing beside url, which is a cache that exists already"
+                yield cross(("hub_cache", key), message, "keep one of the two")
+    elif (
+        "hub-cache" in spec.playbooks
+        and {"registry", "images"} & set(spec.playbooks)
+        and (cache.node or names[0], cache.port) == (registry.node or names[0], registry.port)
+    ):
+        key = "hub_cache" if "hub_cache" in spec.model_fields_set else "registry"
+        message = f"registry and hub_cache both want port {cache.port} of {cache.node or names[0]}"
+        yield cross((key, "port"), message, "give one another port", (*nodes, "playbooks"))
+    yield from _twice(
+        ((("images", i), ImageName.parse(image).local) for i, image in enumerate(spec.images)),
+        "the image {} is named twice",
+    )
+    chain = spec.resolved_toolchain
+    if spec.overlay == "etcd" and chain.engine_major >= NO_CLUSTER_STORE:
+        message = f"engine {chain.docker} has no overlay networks by etcd (taken out in 23.0)"
+        yield cross(("overlay",), message, "use swarm, or auto", ("toolchain",))
+    if "overlay" in spec.playbooks and spec.machines is not None:
+        for index, machine in enumerate(spec.lab_nodes):
+            if machine.address is None:
+                message = "the playbook overlay needs the machine's address in the lab"
+                yield cross(("machines", index), message, "add address: …", ("playbooks",))
+    owned = {"cluster-store", "cluster-advertise"} & spec.docker.daemon.keys()
+    if "overlay" in spec.playbooks and owned:
+        for key in sorted(owned):
+            message = "is set by the playbook overlay"
+            yield cross(("docker", "daemon", key), message, "leave it out", ("playbooks",))
+    if "compose-app" in spec.playbooks and spec.compose_app is None:
+        index = spec.playbooks.index("compose-app")
+        message = "compose-app needs to know its folder"
+        yield cross(("playbooks", index), message, "compose_app: {folder: …}")

@@ -1,0 +1,255 @@
+"""daemon.json: which keys there are, and what a change of one costs.
+
+Engines before 23.0 have no `dockerd --validate`, and any of them refuses to start over one unknown
+key or wrong type, which takes every container of the node down. So it is checked here, before a
+machine is touched. The table follows dockerd's documentation up to 26.1.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from labctl.config import faults
+from labctl.config.faults import OWN, Fault, Path
+from labctl.config.patterns import MIRROR, REGISTRY, TEXT, shown
+from labctl.errors import Problem
+
+
+class Key(NamedTuple):
+    """What is known of a key: its kind (see _KINDS), the first and the last engine that has it."""
+
+    kind: str
+    since: int = 0
+    until: int = 999
+
+    def known_to(self, engine_major: int) -> bool:
+        """Tell whether an engine of this major version has the key."""
+        return self.since <= engine_major <= self.until
+
+
+_BY_KIND = {
+    "bool": """debug experimental icc init ip-forward ip-masq iptables ipv6 live-restore
+        no-new-privileges raw-logs selinux-enabled tls tlsverify userland-proxy""",
+    "int": """cpu-rt-period cpu-rt-runtime max-concurrent-downloads max-concurrent-uploads mtu
+        network-control-plane-mtu network-diagnostic-port oom-score-adjust shutdown-timeout""",
+    "text": """api-cors-header bip bridge cgroup-parent containerd containerd-namespace
+        containerd-plugin-namespace data-root default-gateway default-gateway-v6 default-ipc-mode
+        default-runtime default-shm-size exec-root fixed-cidr fixed-cidr-v6 group init-path ip
+        log-driver log-level metrics-addr pidfile seccomp-profile storage-driver
+        swarm-default-advertise-addr tlscacert tlscert tlskey userland-proxy-path userns-remap""",
+    "texts": """allow-nondistributable-artifacts authorization-plugins dns dns-opts dns-search
+        exec-opts labels node-generic-resources storage-opts""",
+    "mapping": "builder default-ulimits runtimes",
+    "bools by name": "features",
+    "texts by name": "log-opts",
+    "mappings": "default-address-pools",
+}
+KEYS = {key: Key(kind) for kind, keys in _BY_KIND.items() for key in keys.split()} | {
+    # An external store for overlay networks was taken out in 23.0.
+    "cluster-advertise": Key("text", until=22),
+    "cluster-store": Key("text", until=22),
+    "cluster-store-opts": Key("texts by name", until=22),
+    "default-cgroupns-mode": Key("text", since=20),
+    "host-gateway-ip": Key("text", since=20),
+    "ip6tables": Key("bool", since=20),
+    "max-download-attempts": Key("int", since=20),
+    "proxies": Key("texts by name", since=23),
+    "default-network-opts": Key("mapping", since=24),
+    "cdi-spec-dirs": Key("texts", since=25),
+}
+# Keys that dockerd knows and lab.yaml has another place for; and what their items look like.
+_ELSEWHERE = {
+    "registry-mirrors": ("docker.mirrors", MIRROR),
+    "insecure-registries": ("docker.insecure_registries", REGISTRY),
+}
+# What `systemctl reload docker` re-reads. Some engines reload others too; those are left out, since
+# a restart too many costs seconds, and a reload that does nothing costs an afternoon.
+RELOADED = frozenset(
+    {
+        "debug",
+        "insecure-registries",
+        "labels",
+        "live-restore",
+        "max-concurrent-downloads",
+        "max-concurrent-uploads",
+        "registry-mirrors",
+        "runtimes",
+    }
+)
+# Of these, what a reload puts back to its default where the key is gone. Of all others that are
+# gone, the engine goes on with what it had.
+_RESET = frozenset({"max-concurrent-downloads", "max-concurrent-uploads"})
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "text": str, "mapping": dict}
+# Kinds that hold items: in what, and of which kind.
+_ITEMS: dict[str, tuple[type, str]] = {
+    "texts": (list, "text"),
+    "mappings": (list, "mapping"),
+    "bools by name": (dict, "bool"),
+    "texts by name": (dict, "text"),
+}
+_KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "text": "a text",
+    "texts": "a list of texts",
+    "mapping": "a mapping",
+    "bools by name": "a mapping of names to true or false",
+    "texts by name": "a mapping of names to texts",
+    "mappings": "a list of mappings",
+}
+
+
+def problems(
+    settings: Mapping[str, Any], where: str = "docker.daemon", engine_major: int | None = None
+) -> list[Problem]:
+    """Return what is wrong with further keys of daemon.json; empty if nothing is.
+
+    Parameters:
+        settings: the keys, without mirrors and insecure registries.
+        where: their place, for the messages.
+        engine_major: major version of the engine that will read them; None skips those checks.
+    """
+    return [_problem(fault, where) for fault in check(settings, (), engine_major)]
+
+
+def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> list[Problem]:
+    """Return what is wrong with a whole daemon.json, mirrors and insecure registries included."""
+    found = problems(without_mirrors(settings), where)
+    for name, (_, shape) in _ELSEWHERE.items():
+        values = settings.get(name, [])
+        wrong = list(_check_kind("texts", values, (name,)))
+        if not wrong:
+            messages = [(index, shape.problem(text)) for index, text in enumerate(values)]
+            wrong = [_own((name, index), text, shape.hint) for index, text in messages if text]
+        found += [_problem(fault, where) for fault in wrong]
+    return found
+
+
+def check(settings: Mapping[str, Any], at: Path, engine_major: int | None = None) -> list[Fault]:
+    """Return the faults of `settings`, which stand at `at`; else as `problems`."""
+    return [
+        fault
+        for name, value in settings.items()
+        for fault in _check_key(name, value, (*at, name), engine_major)
+    ]
+
+
+def restart_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of daemon.json whose change needs a restart of the engine, not a reload."""
+    return {name: value for name, value in settings.items() if name not in RELOADED}
+
+
+def needs_restart(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether an engine that runs with `before` takes on `after` only by a restart."""
+    left_behind = (RELOADED - _RESET) & (before.keys() - after.keys())
+    return bool(left_behind) or restart_keys(before) != restart_keys(after)
+
+
+def unknown_to(engine_major: int, settings: Mapping[str, Any]) -> list[str]:
+    """Return the keys in `settings` that other engines have and this one has not.
+
+    Keys that no engine is known to have are not among them, nor any where `engine_major` is 0.
+    """
+    known = {name: KEYS[name].known_to(engine_major) for name in settings if name in KEYS}
+    return [name for name, has in known.items() if engine_major and not has]
+
+
+def merged(
+    settings: Mapping[str, Any], mirrors: Sequence[str], insecure_registries: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the whole of daemon.json: `settings` with mirrors and registries.
+
+    Both are there though empty, since a reload takes nothing from an engine whose file is silent
+    about them. A mirror's trailing slash is left out: dockerd adds one of its own.
+    """
+    return {
+        **settings,
+        "registry-mirrors": [mirror.rstrip("/") for mirror in mirrors],
+        "insecure-registries": list(insecure_registries),
+    }
+
+
+def without_mirrors(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `settings` without what lab.yaml has other places for; the inverse of `merged`."""
+    return {name: value for name, value in settings.items() if name not in _ELSEWHERE}
+
+
+def canonical(settings: object) -> str:
+    """Return `settings` as the text of a daemon.json: sorted, two blanks deep, newline at the end.
+
+    Equal settings give equal bytes, so that a file only changes when something changed.
+    """
+    return json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _problem(fault: Fault, where: str) -> Problem:
+    """Return `fault` of a key for people; `where` is the place of the whole."""
+    message, hint = faults.sentence(fault, KEYS)
+    return Problem(f"{where}.{faults.where(fault.path)}", message, hint=hint)
+
+
+def _check_key(name: str, value: object, at: Path, engine_major: int | None) -> Iterator[Fault]:
+    """Yield what is wrong with one key."""
+    if name == "hosts":
+        hint = "leave it out, or override the unit's command line in a playbook of your own"
+        yield _own(at, "cannot be set here: docker's unit already passes -H fd://", hint)
+    elif name in _ELSEWHERE:
+        yield _own(at, "has its own place in lab.yaml", f"use {_ELSEWHERE[name][0]}")
+    elif name not in KEYS:
+        yield Fault(at, "extra_forbidden")
+    else:
+        key = KEYS[name]
+        if engine_major and not key.known_to(engine_major):
+            yield faults.cross(
+                at,
+                f"engine {engine_major} does not know this key"
+                f" ({f'new in {key.since}' if key.since else f'gone since {key.until + 1}'})",
+                needs=("toolchain",),
+            )
+        wrong = list(_check_kind(key.kind, value, at))
+        yield from wrong or _check_texts(value, at)
+
+
+def _own(at: Path, message: str, hint: str = "") -> Fault:
+    return Fault(at, OWN, None, {"message": message, "hint": hint})
+
+
+def _check_kind(kind: str, value: object, at: Path) -> Iterator[Fault]:
+    """Yield a fault if `value`, or an item of it, is not what dockerd reads for a key of `kind`."""
+    container, item = _ITEMS.get(kind, (_TYPES.get(kind, dict), ""))
+    # True is an int for Python, and none for dockerd.
+    if not isinstance(value, container) or (isinstance(value, bool) and container is not bool):
+        yield _own(at, f"must be {_KINDS[kind]}, is {shown(value)}")
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _check_kind(item, entry, (*at, index))
+    elif isinstance(value, dict) and item:
+        for name, entry in value.items():
+            for fault in _check_kind(item, entry, (*at, str(name))):
+                quoted = "dockerd wants it in quotes" if item == "text" else ""
+                yield _own(fault.path, fault.context["message"], quoted)
+
+
+def _check_texts(value: object, at: Path) -> Iterator[Fault]:
+    """Yield a fault for every text with control characters, and for what JSON has no word for."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(name, str):
+                yield from _check_texts(name, (*at, name))
+                yield from _check_texts(item, (*at, name))
+            else:
+                yield _own(at, f"a key must be a text, is {shown(name)}", "write it in quotes")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _check_texts(item, (*at, index))
+    elif isinstance(value, str):
+        if value and (message := TEXT.problem(value)):
+            yield _own(at, message)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield _own(at, f"must be a number, is {shown(value)}")
+    elif not isinstance(value, bool | int | None):
+        yield _own(at, f"has a type that JSON does not have: {shown(str(value))}")

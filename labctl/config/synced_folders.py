@@ -1,0 +1,168 @@
+"""Synced folders: what `auto` means for a box and a provider, and which options a type takes.
+
+Pure. Options end in a Vagrantfile, and from there in mount's and rsync's command lines and in
+/etc/exports, so each has a shape; what would run a program of its own is not among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labctl.config import patterns
+from labctl.config.faults import Fault, cross
+from labctl.config.patterns import Shape
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+    from labctl.config.sections import SyncedFolder
+
+_WITH_ADDITIONS = re.compile(r"(bento|ubuntu|hashicorp|generic)/.+")
+"""Boxes that are known to bring VirtualBox's Guest Additions. centos/7 brings none."""
+
+_ENTERPRISE = re.compile(r"centos/[67]")
+"""Boxes whose kernel has no 9p: Red Hat does not build it."""
+
+_OWNER = Shape(r"[A-Za-z_][A-Za-z0-9._-]{0,63}|[0-9]{1,9}", "a user's or group's name or number")
+_MOUNT = Shape(
+    r"[A-Za-z0-9][A-Za-z0-9_.:=,/+@-]*", "an option of mount such as 'ro' or 'dmode=775'"
+)
+# -e, -M and their long forms choose the program that rsync starts.
+_ARGUMENT = Shape(
+    r"-[a-dfgh-zA-LN-Z]+|"
+    r"--(?!(rsh|rsync-path|remote-option)(=|$))[a-z][a-z0-9-]*(=[A-Za-z0-9_.:,/*+@-]+)?",
+    "an option of rsync such as '-a' or '--delete', and none that starts programs",
+)
+_ACCESS = Shape(r"passthrough|mapped|squash", "passthrough, mapped or squash")
+_VERSION = Shape(r"[34](\.[0-9])?", "3 or 4, or such as '4.1'")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option of Vagrant's `synced_folder`.
+
+    Parameters:
+        kind: bool, int, str or list; a list holds texts.
+        types: of the folders that it says something to.
+        shape: of a text, or of each text in a list.
+    """
+
+    kind: type
+    types: tuple[str, ...]
+    shape: Shape = patterns.TEXT
+
+
+_ALL = ("auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled")
+_RSYNC, _NFS = ("auto", "rsync"), ("nfs",)
+OPTIONS: dict[str, Option] = {
+    "create": Option(bool, _ALL),
+    "owner": Option(str, ("auto", "rsync", "virtualbox", "9p"), _OWNER),
+    "group": Option(str, ("auto", "rsync", "virtualbox"), _OWNER),
+    "mount_options": Option(list, ("virtualbox", "nfs"), _MOUNT),
+    "rsync__args": Option(list, _RSYNC, _ARGUMENT),
+    "rsync__auto": Option(bool, _RSYNC),
+    "rsync__chown": Option(bool, _RSYNC),
+    "rsync__exclude": Option(list, _RSYNC),
+    "rsync__verbose": Option(bool, _RSYNC),
+    "automount": Option(bool, ("virtualbox",)),
+    "SharedFoldersEnableSymlinksCreate": Option(bool, ("virtualbox",)),
+    "nfs_export": Option(bool, _NFS),
+    "nfs_udp": Option(bool, _NFS),
+    "nfs_version": Option(str, _NFS, _VERSION),
+    "map_uid": Option(int, _NFS),
+    "map_gid": Option(int, _NFS),
+    "linux__nfs_options": Option(list, _NFS, _MOUNT),
+    "bsd__nfs_options": Option(list, _NFS, _MOUNT),
+    "accessmode": Option(str, ("9p",), _ACCESS),
+    "mount": Option(bool, ("9p",)),
+}
+"""What may stand in `options`, by Vagrant's own names."""
+
+_KINDS = {bool: "true or false", int: "a whole number", str: "a text", list: "a list of texts"}
+
+
+def resolved(folder: SyncedFolder, spec: LabSpec, provider: str, *, additions: bool = True) -> str:
+    """Return the type that a folder really has.
+
+    Parameters:
+        folder: of the lab.
+        spec: the lab.
+        provider: "virtualbox" or "libvirt".
+        additions: vbguest can install Guest Additions here.
+    """
+    if folder.type != "auto":
+        return folder.type
+    there = bool(_WITH_ADDITIONS.fullmatch(spec.box.name)) or (spec.vbguest and additions)
+    return "virtualbox" if provider == "virtualbox" and there else "rsync"
+
+
+def options(folder: SyncedFolder, kind: str) -> dict[str, Any]:
+    """Return the options of a folder of the type `kind`, as Vagrant gets them.
+
+    rsync never takes labctl's state along: it holds the keys of the nodes.
+    """
+    found = {
+        key: list(value) if isinstance(value, list | tuple) else value
+        for key, value in folder.options.items()
+        if kind in OPTIONS[key].types
+    }
+    if kind == "rsync":
+        found["rsync__exclude"] = [".labctl/", *found.get("rsync__exclude", [])]
+    return found
+
+
+def check(spec: LabSpec) -> Iterator[Fault]:
+    """Yield what is wrong with the options of the lab's folders."""
+    for index, folder in enumerate(spec.synced_folders):
+        yield from _options(("synced_folders", index, "options"), folder.options, folder.type)
+
+
+def _options(at: tuple[str | int, ...], values: Mapping[str, Any], type_: str) -> Iterator[Fault]:
+    fitting = [key for key, option in OPTIONS.items() if type_ in option.types]
+    for key, value in values.items():
+        option = OPTIONS.get(key)
+        if option is None:
+            known = f"of type {type_} it may have {', '.join(fitting)}"
+            yield cross((*at, key), "is no option of a synced folder", known)
+        elif type_ not in option.types:
+            yield cross((*at, key), f"says nothing to a folder of type {type_}", "leave it out")
+        elif problem := _value_problem(value, option):
+            yield cross((*at, key), problem)
+
+
+def _value_problem(value: object, option: Option) -> str | None:
+    listed = list(value) if isinstance(value, list | tuple) else value
+    # A bool is an int to Python, and is none here.
+    if type(listed) is not option.kind:
+        return f"must be {_KINDS[option.kind]}, is {patterns.shown(value)}"
+    texts = listed if isinstance(listed, list) else [listed] if isinstance(listed, str) else []
+    for text in texts:
+        if not isinstance(text, str):
+            return f"must be a list of texts, has {patterns.shown(text)}"
+        if problem := option.shape.problem(text):
+            return problem
+    return None
+
+
+def unfit(
+    folder: SyncedFolder, spec: LabSpec, provider: str, *, additions: bool = True
+) -> tuple[str, str] | None:
+    """Return (message, hint) if the box cannot mount a folder of this type, else None.
+
+    Only boxes are judged that are known by name; one from a file of the user's own may bring all.
+    """
+    if spec.box.url is not None:
+        return None
+    if folder.type == "9p" and _ENTERPRISE.fullmatch(spec.box.name):
+        return f"the kernel of {spec.box.name} has no 9p", "use type rsync or nfs"
+    if folder.type == "virtualbox" and provider == "virtualbox":
+        name = spec.box.name
+        if name.startswith("centos/") and not spec.vbguest:
+            hint = "use type rsync, or set vbguest: true to have the plugin install them"
+            return f"the box {name} has no Guest Additions", hint
+        if name.startswith("centos/") and not additions:
+            message = "vagrant-vbguest crashes on the Ruby of this Vagrant (3.2 or newer)"
+            return message, "use type rsync; the plugin is not maintained any more"
+    return None

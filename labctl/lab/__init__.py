@@ -1,0 +1,1 @@
+"""A lab: its folder, its state, its nodes, and the actions on them."""

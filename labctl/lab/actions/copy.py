@@ -1,0 +1,182 @@
+"""The use case behind `labctl scp`: what is copied from where to where, for all nodes at once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from labctl.errors import TransferError, UsageError
+from labctl.events import Notice
+from labctl.parallel import Result, each
+from labctl.remote.transfer.entry import Source
+from labctl.remote.transfer.local_sink import FolderSink
+from labctl.remote.transfer.local_source import Tree, expand
+from labctl.remote.transfer.location import Place, expanded, parse_all
+from labctl.remote.transfer.node_sink import NodeSink
+from labctl.remote.transfer.node_source import NodeSource
+
+if TYPE_CHECKING:
+    from labctl.lab.lab import Lab
+    from labctl.remote.connection import Remote
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to copy.
+
+    Parameters:
+        sudo: read and write as root on nodes.
+        owner: ``user:group`` to own what was copied to a node; empty: the login user.
+        follow: copy what links lead to in place of the links.
+    """
+
+    sudo: bool = False
+    owner: str = ""
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was copied to or from a node. `seconds` includes connecting."""
+
+    files: int
+    bytes: int
+    seconds: float
+
+
+class Meter(Protocol):
+    """Is told how a copy goes on, from several threads."""
+
+    @property
+    def wants_sizes(self) -> bool:
+        """Whether it is worth a walk through a node's folder to know its size beforehand."""
+        ...
+
+    def expect(self, node: str, size: int) -> None:
+        """`size` more bytes of files are to be moved to or from a node."""
+        ...
+
+    def moved(self, node: str, size: int) -> None:
+        """`size` bytes of files have been moved."""
+        ...
+
+
+class _Sink(Protocol):
+    def take(self, source: Source, moved: Callable[[int], None], *, into: bool) -> int: ...
+
+
+def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> list[Result[Copied]]:
+    """Copy files to nodes, from nodes, or from node to node.
+
+    Parameters:
+        lab: the lab.
+        places: sources, and last the destination, as `labctl.remote.transfer.location` reads them.
+        options: how to copy.
+        meter: is told how it goes on.
+
+    Returns:
+        A result for each node that was written to, or, where this machine was, read from.
+
+    Raises:
+        UsageError: the places make no sense; nothing was touched.
+        TransferError: a local source cannot be read; nothing was touched.
+    """
+    nodes = lab.roster.names
+    sources, destination = parse_all(places, nodes, os.path.lexists, windows=os.name == "nt")
+    local = [path for source in sources if not source.remote for path in expand(source.path)]
+    tree = Tree(local, follow=options.follow) if local else None
+    lab.workspace.make()  # host keys are recorded there
+    remote = [(node, source.path) for source in sources for node in source.nodes]
+    if not destination.remote:
+        return _fetch(lab, sources, destination.path, options, meter)
+    if options.owner.startswith("-") or any(c.isspace() for c in options.owner):
+        raise UsageError(f"--owner {options.owner!r} is no user or user:group")
+
+    def work(node: str) -> Copied:
+        run = _Run(node, meter)
+        with lab.remote(node) as target:
+            sink = NodeSink(
+                target,
+                destination.path,
+                sudo=options.sudo or bool(options.owner),
+                owner=options.owner,
+                notice=lambda message: lab.emit(Notice(node, message)),
+            )
+            several = len(local) + len(remote) > 1
+            if tree is not None:
+                run.take(sink, tree, into=several)
+            for other, path in remote:
+                with lab.remote(other) as origin:
+                    found = _source(origin, path, options, meter)
+                    run.take(sink, found, into=several or len(found.roots) > 1)
+        return run.copied()
+
+    return each(destination.nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+
+
+def _fetch(
+    lab: Lab, sources: Sequence[Place], path: str, options: Options, meter: Meter
+) -> list[Result[Copied]]:
+    """Copy from nodes to this machine; from several nodes, each into a folder of its name."""
+    nodes = list(dict.fromkeys(node for source in sources for node in source.nodes))
+    several_nodes = len(nodes) > 1
+    folder = Path(expanded(path))
+    if several_nodes and not folder.is_dir():
+        raise UsageError(
+            f"{path}: there is no such folder here",
+            hint="files of several nodes go into a folder, in which each node gets one of its own",
+        )
+
+    def work(node: str) -> Copied:
+        run = _Run(node, meter)
+        place = path
+        paths = [source.path for source in sources if node in source.nodes]
+        with lab.remote(node) as origin:
+            found = [_source(origin, path, options, meter) for path in paths]
+            if several_nodes:
+                own = folder / node
+                try:
+                    own.mkdir(exist_ok=True)
+                except OSError as error:
+                    raise TransferError(f"{own}: {error.strerror}") from error
+                place = str(own)
+            several = sum(len(source.roots) for source in found) > 1
+            for source in found:
+                run.take(FolderSink(place), source, into=several)
+        return run.copied()
+
+    return each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+
+
+def _source(remote: Remote, path: str, options: Options, meter: Meter) -> NodeSource:
+    return NodeSource(
+        remote, path, follow=options.follow, sudo=options.sudo, measure=meter.wants_sizes
+    )
+
+
+class _Run:
+    """Counts what is copied to or from a node."""
+
+    def __init__(self, node: str, meter: Meter) -> None:
+        self._node = node
+        self._meter = meter
+        self._began = time.monotonic()
+        self._files = 0
+        self._bytes = 0
+
+    def take(self, sink: _Sink, source: Source, *, into: bool) -> None:
+        """Copy a source, and count it."""
+        self._meter.expect(self._node, source.size)
+        self._files += sink.take(source, self._moved, into=into)
+
+    def copied(self) -> Copied:
+        """Return what was counted."""
+        return Copied(self._files, self._bytes, time.monotonic() - self._began)
+
+    def _moved(self, size: int) -> None:
+        self._bytes += size
+        self._meter.moved(self._node, size)

@@ -1,0 +1,167 @@
+"""One node beyond a student's repair: mended, put back, or made anew, the others untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from labctl.errors import (
+    ChecksFailed,
+    ConvergeError,
+    Interrupted,
+    MachineError,
+    RemoteError,
+    UsageError,
+)
+from labctl.events import Notice
+from labctl.lab.actions.node_run import NodeRun, Options, work_on
+from labctl.lab.actions.up import BOOT_PATIENCE
+from labctl.lab.boot import Bringer, prepare, waking
+from labctl.lab.expectations import Verifier
+from labctl.lab.lab import Lab
+from labctl.machines.base import Machines, MachineState
+from labctl.parallel import Result, each
+from labctl.provision.loader import Playbook
+from labctl.provision.scheduler import Meeting
+
+SICK = (RemoteError, MachineError, ConvergeError, ChecksFailed)
+"""What may be the node's own fault. A playbook that cannot be loaded is as wrong on a new node."""
+
+
+def heal(
+    lab: Lab, node: str, *, checkpoint: str | None = None, rebuild: bool = False
+) -> Result[NodeRun]:
+    """Get a node back into a verified state, by the gentlest means that helps.
+
+    First it is brought up where it is off, provisioned and verified as it is. If that does not
+    help, it goes back to `checkpoint` where one is named, or is destroyed and made anew where
+    `rebuild` allows it.
+
+    Parameters:
+        lab: the lab.
+        node: the node's name.
+        checkpoint: to go back to; what happened on the node since is lost.
+        rebuild: whether the node may be made anew; everything on it is lost.
+
+    Returns:
+        What was done in the end, with a report in which every check passed; or the error that is
+        left when nothing that was allowed has helped.
+
+    Raises:
+        UsageError: what is allowed cannot be done to this node; it was not touched.
+        LabctlError: what concerns the whole lab; the node was not touched.
+    """
+    lab.node(node)
+    if not lab.spec.uses_vagrant and (checkpoint is not None or rebuild):
+        raise UsageError(
+            f"{node} existed before labctl, which can neither set it back nor make it anew",
+            hint=f"`labctl heal {node}` provisions and verifies it",
+        )
+    playbooks = lab.playbooks()
+    with lab.state.locked("heal"), Verifier(lab, 1) as verifier:
+        machines = lab.machines()
+        states = prepare(lab, machines)
+        if checkpoint is not None:
+            known = machines.checkpoints(node)
+            if checkpoint not in known:
+                raise UsageError(
+                    f"there is no checkpoint '{checkpoint}'",
+                    node=node,
+                    hint=f"there are {', '.join(known)}" if known else "there are none",
+                )
+
+        def work(name: str) -> NodeRun:
+            patient = _Patient(lab, machines, name, states, playbooks, verifier)
+            return patient.heal(checkpoint, rebuild)
+
+        (result,) = each([node], work, cap=1, stop=lab.stop)
+        return result
+
+
+class _Patient:
+    """A node, and what can be done to it."""
+
+    def __init__(
+        self,
+        lab: Lab,
+        machines: Machines,
+        node: str,
+        states: Mapping[str, MachineState],
+        playbooks: Sequence[Playbook],
+        verifier: Verifier,
+    ) -> None:
+        self._lab, self._machines, self._node = lab, machines, node
+        self._states = states
+        self._playbooks, self._verifier = playbooks, verifier
+
+    def heal(self, checkpoint: str | None, rebuild: bool) -> NodeRun:
+        """Try one means after the other, the gentlest first."""
+        try:
+            return self._as_it_is()
+        except SICK as error:
+            self._unless_interrupted()
+            if checkpoint is None and not rebuild:
+                others = (
+                    f"`labctl heal {self._node} --checkpoint NAME` goes back, "
+                    f"`labctl heal {self._node} --rebuild` makes the node anew"
+                )
+                error.hint = f"{error.hint}; {others}" if error.hint else others
+                raise
+            self._tell(f"provisioning did not help: {error.message}")
+        if checkpoint is not None:
+            try:
+                return self._set_back(checkpoint)
+            except SICK as error:
+                self._unless_interrupted()
+                if not rebuild:
+                    raise
+                self._tell(f"the checkpoint did not help: {error.message}")
+        return self._anew()
+
+    def _as_it_is(self) -> NodeRun:
+        Bringer(self._lab, self._machines, [self._node], self._states).up(self._node)
+        return self._healthy()
+
+    def _set_back(self, checkpoint: str) -> NodeRun:
+        self._tell(f"going back to the checkpoint {checkpoint}")
+        with waking(self._lab, self._machines, self._node):
+            self._machines.restore(self._node, checkpoint, emit=self._lab.emit)
+        return self._healthy()
+
+    def _anew(self) -> NodeRun:
+        self._tell("making it anew")
+        self._machines.destroy(self._node, emit=self._lab.emit)
+        self._lab.hostkeys.forget(self._node)
+        self._lab.state.forget(self._node)
+        self._states = {}
+        return self._as_it_is()
+
+    def _unless_interrupted(self) -> None:
+        """Go no further after Ctrl-C: what it broke off looks like a node that is sick."""
+        if self._lab.stop.requested.is_set():
+            raise Interrupted("interrupted", node=self._node)
+
+    def _tell(self, message: str) -> None:
+        self._lab.emit(Notice(self._node, message))
+
+    def _healthy(self) -> NodeRun:
+        """Provision and verify; a failing check is an error here."""
+        meeting = Meeting([self._node], 1, self._lab.stop)
+        with meeting.turn(self._node):
+            run = work_on(
+                self._lab,
+                self._node,
+                self._playbooks,
+                Options(),
+                self._verifier,
+                meeting,
+                BOOT_PATIENCE,
+            )
+        failed = run.report.failed if run.report else ()
+        if failed:
+            raise ChecksFailed(
+                f"{len(failed)} checks failed",
+                node=self._node,
+                details="\n".join(f"{c.section}: {c.title}: {c.message}" for c in failed),
+                hint=f"begin with {failed[0].section}: {failed[0].title}",
+            )
+        return run

@@ -1,0 +1,166 @@
+"""Converge one node and verify it: what `up`, `provision`, `verify` and `heal` share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labctl.checks.report import NodeReport
+from labctl.errors import LabctlError, UsageError
+from labctl.events import Checked, Phase, PhaseEntered
+from labctl.lab.expectations import Verifier
+from labctl.lab.lab import Lab
+from labctl.lab.peers import asker
+from labctl.provision.converge import Outcome, converge
+from labctl.provision.facts import Facts
+from labctl.provision.loader import Playbook
+from labctl.provision.scheduler import Meeting
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRun:
+    """What a run did on one node.
+
+    Parameters:
+        outcome: what was provisioned; None where it did not come to that.
+        report: what was verified; None where it did not come to that.
+    """
+
+    outcome: Outcome | None = None
+    report: NodeReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to provision.
+
+    Parameters:
+        check: look only.
+        only: names of playbooks to run; none: all.
+        extra: names of further playbooks.
+        refresh: measure again what was measured on the nodes.
+        verify: run the checks afterwards.
+    """
+
+    check: bool = False
+    only: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    refresh: bool = False
+    verify: bool = True
+
+
+def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]:
+    """Return the playbooks that `only` names, in the order of work; all if it names none.
+
+    Raises:
+        UsageError: it names one that the lab does not run.
+    """
+    names = [book.name for book in playbooks]
+    for name in only:
+        if name not in names:
+            raise UsageError(
+                f"this lab does not run the playbook '{name}'",
+                hint=f"it runs {', '.join(names)}; --with adds another",
+            )
+    return [book for book in playbooks if not only or book.name in only]
+
+
+def work_on(
+    lab: Lab,
+    node: str,
+    playbooks: Sequence[Playbook],
+    options: Options,
+    verifier: Verifier,
+    meeting: Meeting,
+    patience: float = 0.0,
+) -> NodeRun:
+    """Converge one node and verify it.
+
+    Parameters:
+        lab: the lab, locked.
+        node: the node's name; it must be up.
+        playbooks: all that the lab runs, in the order of work; `options` chooses among them.
+        options: how to provision.
+        verifier: runs the checks.
+        meeting: the nodes of this run, `node` among them.
+        patience: seconds that the node's sshd may take to answer.
+
+    Raises:
+        LabctlError: a change failed, or the node cannot be reached. A failing check is a result.
+    """
+    lab.emit(PhaseEntered(node, Phase.PROVISIONING))
+    outcome = _converge_node(lab, node, playbooks, options, meeting, patience)
+    meeting.provisioned(node)
+    if not options.verify or options.check:
+        lab.emit(PhaseEntered(node, Phase.DONE))
+        return NodeRun(outcome)
+    selected = chosen(playbooks, options.only)
+    if any(book.together for book in selected):
+        lab.emit(PhaseEntered(node, Phase.WAITING, "for the other nodes"))
+        meeting.wait_for_all()
+    return NodeRun(outcome, verify_node(lab, node, selected, verifier))
+
+
+def _converge_node(
+    lab: Lab,
+    node: str,
+    playbooks: Sequence[Playbook],
+    options: Options,
+    meeting: Meeting,
+    patience: float,
+) -> Outcome:
+    record = lab.state.node(node)
+    names = [book.name for book in playbooks]
+
+    def keep(facts: Facts, choices: dict[str, Any]) -> None:
+        if options.check:  # a look; the next run does as if there had been none
+            choices = record.choices if record.facts in (None, facts) else {}
+        if (record.facts, record.choices) != (facts, choices):
+            record.facts, record.choices = facts, choices
+            lab.state.save(node, record)
+
+    with lab.remote(node, patience=patience) as remote:
+        outcome = converge(
+            remote,
+            playbooks,
+            lambda facts, choices: lab.play(node, facts, choices, names),
+            emit=lab.emit,
+            facts=record.facts,
+            choices=record.choices,
+            refresh=options.refresh,
+            check=options.check,
+            only=options.only,
+            ask=asker(lab, node, meeting),
+            came_through=lambda playbook: meeting.came_through(node, playbook),
+            keep=keep,
+        )
+    keep(outcome.facts, outcome.choices)
+    return outcome
+
+
+def verify_node(
+    lab: Lab, node: str, playbooks: Sequence[Playbook], verifier: Verifier
+) -> NodeReport:
+    lab.emit(PhaseEntered(node, Phase.VERIFYING))
+    report = verifier.verify(node, playbooks)
+    for check in report.checks:
+        lab.emit(
+            Checked(node, check.section, check.name, check.outcome, check.message, check.seconds)
+        )
+    if report.failed:
+        lab.emit(PhaseEntered(node, Phase.FAILED, f"{len(report.failed)} checks failed"))
+    else:
+        lab.emit(PhaseEntered(node, Phase.DONE))
+    return report
+
+
+@contextlib.contextmanager
+def failing(lab: Lab, node: str) -> Iterator[None]:
+    """Tell when the work on a node has failed."""
+    try:
+        yield
+    except LabctlError as error:
+        lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
+        raise

@@ -1,0 +1,181 @@
+"""Which nodes answer, and what runs on them: asked of the nodes themselves, all at once."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import AuthFailed, HostKeyChanged, LabctlError
+from labctl.events import Emit, Notice
+from labctl.lab.index import Entry, Registry
+from labctl.lab.lab import Lab
+from labctl.lab.workspace import Workspace
+from labctl.machines.base import MachineState
+from labctl.parallel import each
+from labctl.remote.docker_api import Ran, ask
+
+_SINCE = "uptime -s 2>/dev/null || echo -"
+
+_LIMIT = 15
+"""Seconds after which an engine that does not answer is taken for one that hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node as it was seen.
+
+    Parameters:
+        state: ``running`` if the node itself answered, else why not, or what its provider says.
+        engine: version of the running engine, or ``-`` where none answers.
+        containers: number of running containers, or ``-``.
+        since: when the node was booted, in its own clock's time, or ``-``.
+    """
+
+    node: str
+    state: str
+    address: str | None
+    engine: str = "-"
+    containers: str = "-"
+    since: str = "-"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as plain values."""
+        return asdict(self)
+
+
+def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
+    """Look at nodes.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns; none: all nodes.
+
+    Returns:
+        A row for each node, in the lab's order. A node that does not answer is no error.
+    """
+    nodes = lab.select(limit)
+    results = each(nodes, lambda node: _ask(lab, node), cap=32, stop=lab.stop)
+    if any(result.error for result in results):
+        states = _states(lab)
+    rows: list[NodeStatus] = []
+    for result in results:
+        if result.value is not None:
+            rows.append(result.value)
+            continue
+        address = lab.roster.addresses[result.node]
+        if isinstance(result.error, HostKeyChanged):
+            state = "another host key"
+        elif isinstance(result.error, AuthFailed):
+            state = "login refused"
+        else:
+            state = str(states.get(result.node, MachineState.ABSENT))
+            if state in (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN):
+                state = "no answer"
+        rows.append(NodeStatus(result.node, state, address))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryStatus:
+    """The lab's private registry, as who teaches has to know it."""
+
+    address: str
+    user: str
+    password: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def registry_of(lab: Lab) -> RegistryStatus | None:
+    """Return the lab's private registry; None where the lab never had one."""
+    login = lab.vault.known("registry")
+    if login is None:
+        return None
+    from labctl.provision import lab_services  # most labs have none
+
+    return RegistryStatus(lab_services.registry(lab.spec).address, login.user, login.password)
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """A lab of this machine, and its nodes; none where its folder is gone."""
+
+    folder: str
+    name: str
+    network: str
+    gone: bool
+    nodes: tuple[NodeStatus, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as plain values."""
+        return asdict(self)
+
+
+def status_of_all(emit: Emit) -> list[LabStatus]:
+    """Look at every lab that was brought up on this machine and not destroyed."""
+
+    def look(entry: Entry) -> LabStatus:
+        nodes: tuple[NodeStatus, ...] = ()
+        if not entry.gone:
+            spec_file = Path(entry.spec) if entry.spec else None
+            workspace = Workspace.at(Path(entry.folder), Path(entry.state), spec_file)
+            try:
+                nodes = tuple(status(Lab.open(workspace, {}, emit=emit), ()))
+            except LabctlError as error:
+                emit(Notice("", f"{entry.folder}: {error.message}"))
+        return LabStatus(entry.folder, entry.name, entry.network, entry.gone, nodes)
+
+    entries = Registry().entries()
+    if not entries:
+        return []
+    with ThreadPoolExecutor(max_workers=min(8, len(entries))) as pool:
+        return list(pool.map(look, entries))
+
+
+def _ask(lab: Lab, node: str) -> NodeStatus:
+    since = b""
+
+    def run(command: str, *arguments: str) -> Ran:
+        nonlocal since
+        line = command % tuple(map(shlex.quote, arguments))
+        # On the node, so that nothing is left there that waits for the engine.
+        bounded = f"timeout -k 2 {_LIMIT} sh -c {shlex.quote(line)}"
+        _, out, err = remote.call(f"{_SINCE}; {bounded}")
+        since, _, out = out.partition(b"\n")
+        return Ran(out, err)
+
+    engine = containers = "-"
+    with (
+        lab.remote(node, timeout=3.0) as remote,
+        contextlib.suppress(AssertionError, ValueError, TypeError, KeyError),
+    ):
+        version, running = ask(run, ("GET", "/version", None), ("GET", "/containers/json", None))
+        engine, containers = str(version.json()["Version"]), str(len(running.json()))
+    return NodeStatus(
+        node,
+        MachineState.RUNNING,
+        lab.roster.addresses[node],
+        engine,
+        containers,
+        since.decode("utf-8", "replace").strip() or "-",
+    )
+
+
+def _states(lab: Lab) -> dict[str, MachineState]:
+    """Ask the provider; a lab that was never brought up has no machines to ask for."""
+    if lab.roster.existing is None and not (lab.workspace.state / ".vagrant").is_dir():
+        return {}
+    try:
+        # Vagrant locks a machine to read its state, and an `up` that finds it locked breaks off.
+        if lab.state.busy():
+            return dict.fromkeys(lab.roster.names, MachineState.UNKNOWN)
+        return lab.machines().states(wait=False)
+    except LabctlError:
+        return dict.fromkeys(lab.roster.names, MachineState.UNKNOWN)

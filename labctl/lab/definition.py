@@ -1,0 +1,86 @@
+"""What a lab is made of: read when it is needed, and told apart from what it was before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from labctl.config.overrides import Override
+from labctl.lab import node_list
+from labctl.lab.index import Registry, clash, free_name, free_network
+from labctl.lab.state import IDENTITY, State
+from labctl.lab.workspace import Workspace
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+
+
+class Source:
+    """What a lab is made of: lab.yaml, the flags of this run and of earlier ones, the other labs.
+
+    Parameters:
+        workspace: the lab's places.
+        flags: of this run, by key of lab.yaml; they win over the file.
+    """
+
+    def __init__(self, workspace: Workspace, flags: Mapping[str, Override]) -> None:
+        self._workspace = workspace
+        self._flags = flags
+        self._others = Registry()
+
+    def digest(self) -> str:
+        """Return a digest of all of it."""
+        workspace = self._workspace
+        return node_list.digest(
+            (workspace.folder, workspace.state, sorted(self._flags.items())),
+            (workspace.spec_file, workspace.flags, self._others.path),
+        )
+
+    def read(self) -> LabSpec:
+        """Return the lab that it makes.
+
+        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says. For a
+        network and a name that nobody said, labctl chooses what no other lab has.
+
+        Raises:
+            SpecError: lab.yaml or a flag cannot be used; all problems at once.
+        """
+        # Only now: with them come pydantic and YAML, which many commands can do without.
+        from labctl.config import cross_checks, load
+
+        workspace = self._workspace
+        kept = {
+            key: Override(
+                value,
+                "as its machines have it" if key in IDENTITY else f"--{key} of an earlier run",
+            )
+            for key, value in State(workspace).flags().items()
+        }
+        said = frozenset(load.keys(workspace.spec_file) if workspace.spec_file else ())
+        # A lab that lists machines now has nothing of what was said of virtual ones.
+        past = said | set(cross_checks.VAGRANT_KEYS if "machines" in said else ())
+        given = {key: value for key, value in kept.items() if key not in past} | dict(self._flags)
+        spec = load.load(workspace.spec_file, given, folder=workspace.folder)
+        chosen = self._free(spec, said | given.keys())
+        if chosen:
+            given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
+            spec = load.load(workspace.spec_file, given, folder=workspace.folder)
+        return spec
+
+    def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:
+        """Return a network and a name that no other lab has, for a lab that asks for neither.
+
+        Parameters:
+            spec: the lab with its defaults.
+            said: keys that lab.yaml or a flag says; those are never changed.
+        """
+        if not spec.uses_vagrant:
+            return {}
+        others = self._others.others(self._workspace.state)
+        chosen: dict[str, str] = {}
+        fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
+        if "network" not in said and not fixed and clash(spec.network, others):
+            chosen["network"] = free_network(others)
+        if "name" not in said and free_name(spec.name, others) != spec.name:
+            chosen["name"] = free_name(spec.name, others)
+        return chosen

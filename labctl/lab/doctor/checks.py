@@ -1,0 +1,177 @@
+"""What the doctor looks at; each check is a function of a host and a lab, and touches nothing.
+What is around the lab, `surroundings` looks at.
+
+Versions that do not fit each other, and what VirtualBox refuses, are as Vagrant's and VirtualBox's
+release notes have them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from labctl.lab.doctor.finding import Finding, Level
+from labctl.lab.doctor.host import Host
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+
+OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
+
+NEEDS = {(7, 1): (2, 4, 2), (7, 2): (2, 4, 9)}
+"""The first Vagrant that knows a VirtualBox."""
+
+BOX_MIB, NODE_MIB = 3000, 3000
+"""What a box takes, unpacked, and what a node writes beside it with an engine and some images."""
+
+
+def version(text: str | None) -> tuple[int, ...]:
+    """Return the first version number in a text; empty if there is none."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text or "")
+    return tuple(int(part) for part in found.groups() if part) if found else ()
+
+
+def vagrant(host: Host) -> Finding:
+    """Look for Vagrant."""
+    what = "Vagrant"
+    if host.which("vagrant") is None:
+        return Finding(FAIL, what, "it is not installed", "install it from vagrantup.com")
+    said = host.says("vagrant", "--version")
+    if not version(said):
+        return Finding(FAIL, what, "`vagrant --version` fails", "run it and see what it says")
+    return Finding(OK, what, (said or "").splitlines()[-1])
+
+
+def virtualbox(host: Host) -> Finding:
+    """Hold the versions of VirtualBox and Vagrant against each other."""
+    what = "VirtualBox"
+    if host.system == "darwin" and host.processor == "arm64":
+        return Finding(
+            FAIL,
+            what,
+            "on Apple silicon it runs no x86 guest such as CentOS 7",
+            "use another computer, or `machines:` in lab.yaml for hosts that are there already",
+        )
+    program = host.vboxmanage()
+    said = host.says(program, "--version") if program else None
+    box = version(said)
+    if not box:
+        return Finding(FAIL, what, "VBoxManage does not run", "install VirtualBox again")
+    line = (said or "").splitlines()[-1]
+    if "kernel module" in (said or ""):
+        return Finding(FAIL, what, "its kernel module is not loaded", "run `sudo /sbin/vboxconfig`")
+    needed = max((need for at, need in NEEDS.items() if box[:2] >= at), default=())
+    have = version(host.says("vagrant", "--version"))
+    if have and have < needed:
+        wanted = ".".join(map(str, needed))
+        return Finding(
+            FAIL,
+            what,
+            f"{line} needs Vagrant {wanted} or newer, and this is {'.'.join(map(str, have))}",
+            f"install Vagrant {wanted}, or an older VirtualBox",
+        )
+    return Finding(OK, what, line)
+
+
+def virtualization(host: Host, provider: str) -> Finding:
+    """Look whether the processor runs virtual machines."""
+    what = "virtualization"
+    offered = host.virtualization()
+    if offered is None:
+        return Finding(SKIPPED, what, "this system does not tell whether the processor offers it")
+    if offered:
+        return Finding(OK, what, "the processor offers it")
+    turn_on = "turn on VT-x or AMD-V in the firmware, or nested virtualization in a virtual machine"
+    if provider == "virtualbox":
+        return Finding(FAIL, what, "the processor does not offer it", turn_on)
+    return Finding(WARN, what, "not offered: machines are emulated, some 10 times slower", turn_on)
+
+
+def memory(host: Host, lab: LabSpec) -> Finding:
+    """Hold the nodes' memory against this machine's."""
+    what = "memory"
+    needed = sum(node.memory for node in lab.lab_nodes)
+    found = host.memory()
+    if found is None:
+        return Finding(SKIPPED, what, "this system does not tell how much there is")
+    whole, free = found
+    nodes = f"the nodes take {needed} MiB"
+    remedy = "give lab.yaml fewer nodes or less `memory`, or close other programs"
+    if needed > whole:
+        return Finding(FAIL, what, f"{nodes}, and there are {whole} MiB in all", remedy)
+    if needed > free:
+        return Finding(WARN, what, f"{nodes}, and {free} of {whole} MiB are free", remedy)
+    return Finding(OK, what, f"{nodes} of {free} MiB that are free")
+
+
+def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
+    """Hold what boxes and disks will take against the free space in the home folder."""
+    what = "disk"
+    free = host.disk()
+    if free is None:
+        return Finding(SKIPPED, what, "the home folder's file system does not tell")
+    box = 0 if host.has_box(lab.box.name, lab.box.pinned_version, provider) else BOX_MIB
+    needed = box + NODE_MIB * len(lab.lab_nodes)
+    line = f"the lab takes up to {needed} MiB, and {free} MiB are free in the home folder"
+    if free < needed:
+        return Finding(WARN, what, line, "make room; `vagrant box prune` removes old boxes")
+    return Finding(OK, what, line)
+
+
+def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Finding:
+    """Look for the box, or for where it comes from."""
+    what = f"box {lab.box.name}"
+    if host.has_box(lab.box.name, lab.box.pinned_version, provider):
+        return Finding(OK, what, "Vagrant has it")
+    url = lab.box.url or f"https://vagrantcloud.com/{lab.box.name}"
+    if not url.startswith(("http://", "https://")):
+        return Finding(OK, what, f"it will be added from {url}")
+    if offline:
+        return Finding(SKIPPED, what, f"it is still to be downloaded from {url}; --offline")
+    problem = host.reach(url)
+    if problem:
+        remedy = "see to the network, or name a mirror as `box: {url: …}` in lab.yaml"
+        return Finding(FAIL, what, f"{url}: {problem}", remedy)
+    return Finding(OK, what, f"it will be downloaded from {url}")
+
+
+def programs(host: Host) -> Finding:
+    """Look for the program that `labctl ssh` starts."""
+    if host.which("ssh"):
+        return Finding(OK, "ssh", "it is installed")
+    remedy = "install the OpenSSH client"
+    return Finding(WARN, "ssh", "`labctl ssh` opens no shell without it", remedy)
+
+
+def endpoints(lab: LabSpec) -> list[tuple[str, str, str, Level]]:
+    """Return (what, URL, key of lab.yaml, level if it does not answer) of what nodes download."""
+    sources, tools = lab.sources, lab.resolved_toolchain
+    docker = sources.docker.baseurl.replace("$basearch", "x86_64").rstrip("/")
+    found = [
+        ("packages", f"{sources.vault.baseurl.rstrip('/')}/os/x86_64/repodata/repomd.xml",
+         "sources.vault.baseurl", FAIL),
+        ("docker packages", f"{docker}/repodata/repomd.xml", "sources.docker.baseurl", FAIL),
+        ("docker key", sources.docker.key, "sources.docker.key", FAIL),
+    ]  # fmt: skip
+    if tools.compose is not None:
+        url = sources.compose.url.replace("{version}", tools.compose)
+        found.append(("docker-compose", url, "sources.compose.url", FAIL))
+    # Mirrors come and go; labctl measures them from a node and does without the dead ones.
+    mirrors = sources.mirrors if lab.docker.mirrors == "auto" else lab.docker.mirrors
+    key = "sources.mirrors" if lab.docker.mirrors == "auto" else "docker.mirrors"
+    found += [("mirror", f"{mirror.rstrip('/')}/v2/", key, WARN) for mirror in mirrors]
+    return [item for item in found if item[1].startswith(("http://", "https://"))]
+
+
+def reachable(host: Host, lab: LabSpec) -> Iterator[Finding]:
+    """Ask every endpoint at once."""
+    wanted = endpoints(lab)
+    with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
+        problems = list(pool.map(host.reach, [url for _, url, _, _ in wanted]))
+    for (what, url, key, level), problem in zip(wanted, problems, strict=True):
+        if problem:
+            yield Finding(level, what, f"{url}: {problem}", f"name another as {key} in lab.yaml")
+        else:
+            yield Finding(OK, what, f"{url} answers from this machine")

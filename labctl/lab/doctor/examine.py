@@ -1,0 +1,57 @@
+"""Which checks make sense for a lab, in the order in which their remedies are best taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from labctl.errors import ProviderMissing
+from labctl.lab.doctor import checks, environment
+from labctl.lab.doctor.finding import Finding, Level
+from labctl.lab.doctor.host import Host
+from labctl.lab.index import Registry
+
+if TYPE_CHECKING:
+    from labctl.lab.lab import Lab
+
+
+def examine(lab: Lab, host: Host, *, offline: bool) -> list[Finding]:
+    """Look this machine over for a lab. Nothing is changed, on it or on a node.
+
+    Parameters:
+        lab: the lab.
+        host: this machine.
+        offline: leave out what asks the network.
+
+    Returns:
+        What was found. Vagrant is only looked for where the lab is Vagrant's.
+    """
+    found = list(_vagrants(lab, host, offline=offline)) if lab.spec.uses_vagrant else []
+    found.append(checks.programs(host))
+    if offline:
+        found.append(Finding(Level.SKIPPED, "endpoints", "they are not asked with --offline"))
+    else:
+        found += checks.reachable(host, lab.spec)
+    return found
+
+
+def _vagrants(lab: Lab, host: Host, *, offline: bool) -> Iterator[Finding]:
+    yield checks.vagrant(host)
+    provider = ""
+    try:
+        provider, reason = host.provider(lab.spec.provider, lab.state.provider())
+        yield Finding(Level.OK, "provider", f"{provider}: {reason}")
+    except ProviderMissing as error:
+        found = "; ".join([error.message, *error.details.splitlines()])
+        yield Finding(Level.FAIL, "provider", found, error.hint)
+    if provider == "virtualbox" or (not provider and host.system == "darwin"):
+        yield checks.virtualbox(host)
+    if provider:
+        yield checks.virtualization(host, provider)
+        yield from environment.plugins(host, lab.spec, provider)
+        others = Registry().others(lab.workspace.state)
+        yield from environment.network(host, lab.spec, provider, others)
+        yield environment.firewall(host, lab.spec, provider)
+    yield checks.memory(host, lab.spec)
+    yield checks.disk(host, lab.spec, provider)
+    yield checks.box(host, lab.spec, provider, offline=offline)

@@ -1,0 +1,233 @@
+"""What the doctor asks of the machine that labctl runs on.
+
+Each answer may be None, for "cannot be known here".
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Protocol
+
+from labctl.lab.doctor.systems import (
+    MIB,
+    linux_routes,
+    macos_routes,
+    windows_firewall,
+    windows_routes,
+)
+from labctl.machines import plugins, providers
+from labctl.machines.plugins import Plugin
+
+_ASK_WINDOWS = (
+    "(Get-CimInstance Win32_Processor).VirtualizationFirmwareEnabled; "
+    "(Get-CimInstance Win32_ComputerSystem).HypervisorPresent"
+)
+
+
+class Host(Protocol):
+    """A machine to be looked over."""
+
+    @property
+    def system(self) -> str:
+        """As `sys.platform` has it."""
+        ...
+
+    @property
+    def processor(self) -> str:
+        """As `platform.machine` has it."""
+        ...
+
+    def which(self, program: str) -> str | None:
+        """Return the path of a program, None if it is not installed."""
+        ...
+
+    def says(self, *command: str) -> str | None:
+        """Return what a command prints; None if it fails, or takes longer than 20 seconds."""
+        ...
+
+    def vboxmanage(self) -> str | None:
+        """Return the path of VBoxManage where Vagrant would find it."""
+        ...
+
+    def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
+        """Return the provider of a lab and why it is that one.
+
+        Raises:
+            ProviderMissing: none can be used, or not the one that was asked for.
+        """
+        ...
+
+    def virtualization(self) -> bool | None:
+        """Tell whether the processor offers to run virtual machines."""
+        ...
+
+    def memory(self) -> tuple[int, int] | None:
+        """Return (all, free) memory in MiB."""
+        ...
+
+    def disk(self) -> int | None:
+        """Return the free MiB where boxes and machines are kept: VAGRANT_HOME or the home."""
+        ...
+
+    def networks(self) -> list[tuple[str, IPv4Network]] | None:
+        """Return (interface, network) of where this machine's routes lead."""
+        ...
+
+    def firewall(self) -> str | None:
+        """Return the name of a firewall that is on; empty if none is."""
+        ...
+
+    def plugin(self, name: str) -> Plugin | None:
+        """Return a plugin of Vagrant's."""
+        ...
+
+    def additions_work(self) -> bool:
+        """Tell whether vagrant-vbguest, where it is installed, can install Guest Additions."""
+        ...
+
+    def missing(self, kind: str) -> tuple[str, str] | None:
+        """Return (what is missing, what to do) for synced folders of a type."""
+        ...
+
+    def has_box(self, name: str, version: str | None, provider: str) -> bool:
+        """Tell whether Vagrant has a box.
+
+        Parameters:
+            name: of the box.
+            version: None: any.
+            provider: empty: any.
+        """
+        ...
+
+    def reach(self, url: str) -> str:
+        """Return why a URL does not answer; empty if it does."""
+        ...
+
+
+class ThisHost:
+    """The machine that labctl runs on.
+
+    Parameters:
+        timeout: seconds that an address on the network may take to answer.
+    """
+
+    def __init__(self, timeout: float = 6.0) -> None:
+        self._timeout = timeout
+
+    system = sys.platform
+    processor = platform.machine()
+
+    def which(self, program: str) -> str | None:
+        return shutil.which(program)
+
+    def says(self, *command: str) -> str | None:
+        try:
+            done = subprocess.run(
+                command, capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.decode("utf-8", "replace").strip()
+
+    def vboxmanage(self) -> str | None:
+        return providers.find_vboxmanage()
+
+    def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
+        return providers.choose(asked, made_with)
+
+    def virtualization(self) -> bool | None:
+        if self.system.startswith("linux") and self.processor in ("x86_64", "AMD64"):
+            return not providers.emulated()
+        if self.system == "darwin" and self.processor == "x86_64":
+            features = self.says("sysctl", "-n", "machdep.cpu.features")
+            return None if features is None else "VMX" in features.split()
+        if self.system == "win32":
+            # Where Hyper-V holds the processor, the firmware's setting is not shown any more.
+            said = self.says("powershell", "-NoProfile", "-Command", _ASK_WINDOWS)
+            return None if said is None else "True" in said.split()
+        return None
+
+    def memory(self) -> tuple[int, int] | None:
+        import psutil
+
+        try:
+            found = psutil.virtual_memory()
+        except (OSError, RuntimeError, psutil.Error):
+            return None
+        return found.total // MIB, found.available // MIB
+
+    def disk(self) -> int | None:
+        try:
+            place = Path(os.environ.get("VAGRANT_HOME") or Path.home())
+            return shutil.disk_usage(place if place.is_dir() else Path.home()).free // MIB
+        except OSError:
+            return None
+
+    def networks(self) -> list[tuple[str, IPv4Network]] | None:
+        if self.system.startswith("linux"):
+            return linux_routes(_text("/proc/net/route"))
+        if self.system == "darwin":
+            said = self.says("netstat", "-rn", "-f", "inet")
+            return None if said is None else macos_routes(said)
+        said = self.says("route", "print", "-4") if self.system == "win32" else None
+        return None if said is None else windows_routes(said)
+
+    def firewall(self) -> str | None:
+        if self.system.startswith("linux"):
+            if "ENABLED=yes" in _text("/etc/ufw/ufw.conf").splitlines():
+                return "ufw"
+            return "firewalld" if self.says("systemctl", "is-active", "firewalld") else ""
+        if self.system == "darwin":
+            said = self.says("/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate")
+            if said is None:
+                return None
+            return "" if "disabled" in said else "the application firewall"
+        if self.system == "win32":
+            said = self.says("netsh", "advfirewall", "show", "allprofiles", "state")
+            return None if said is None else windows_firewall(said)
+        return None
+
+    def plugin(self, name: str) -> Plugin | None:
+        return plugins.find(name)
+
+    def additions_work(self) -> bool:
+        return plugins.additions_work()
+
+    def missing(self, kind: str) -> tuple[str, str] | None:
+        return plugins.missing(kind)
+
+    def has_box(self, name: str, version: str | None, provider: str) -> bool:
+        home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
+        place = home / "boxes" / name.replace("/", "-VAGRANTSLASH-")
+        # From 2.4 on, Vagrant has a folder for the processor in between.
+        kinds = (f"{version or '*'}/{provider or '*'}", f"{version or '*'}/*/{provider or '*'}")
+        return any(found.is_dir() for kind in kinds for found in place.glob(kind))
+
+    def reach(self, url: str) -> str:
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "labctl"})
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout):
+                return ""
+        except urllib.error.HTTPError as error:
+            # A registry wants a login, and some servers know no HEAD; both are there.
+            return "" if error.code in (401, 403, 405) else f"it answers {error.code}"
+        # Where something else than HTTP answers, http.client raises errors of its own.
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            return str(reason)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,145 @@
+"""The checks of playbooks: what they may expect of a node, and running them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labctl.checks.report import NodeReport
+from labctl.config.image_name import ImageName
+from labctl.provision import lab_services
+from labctl.provision.loader import Playbook
+from labctl.storage import write
+
+if TYPE_CHECKING:
+    from labctl.checks.pool import WorkerPool
+    from labctl.lab.lab import Lab
+
+
+def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what the checks of a node may expect, as plain values.
+
+    The same values stand in the lab's state for running the checks without labctl.
+
+    Parameters:
+        lab: the lab.
+        node: the node's name.
+        playbooks: names of playbooks that run besides those of lab.yaml.
+    """
+    spec = lab.spec
+    record = lab.state.node(node)
+    running = list(dict.fromkeys([*(book.name for book in lab.playbooks()), *playbooks]))
+    return {
+        "name": node,
+        "user": lab.target(node).user,
+        "address": lab.node(node).address,
+        "nodes": {n.name: n.address for n in spec.lab_nodes if n.address is not None},
+        "toolchain": asdict(spec.resolved_toolchain),
+        "compose_sha256": spec.compose_sha256,
+        "docker": spec.docker.model_dump(mode="json"),
+        "sources": spec.sources.model_dump(mode="json"),
+        "choices": {key: value["answer"] for key, value in record.choices.items()},
+        "playbooks": running,
+        **_of_playbooks(lab, running),
+    }
+
+
+def _of_playbooks(lab: Lab, running: Sequence[str]) -> dict[str, Any]:
+    """Return what playbooks of the lab add, each its own key, and only those that run."""
+    spec = lab.spec
+    found: dict[str, Any] = {}
+    if "registry" in running:
+        place = lab_services.registry(spec)
+        login = lab.vault.credential("registry", spec.registry.user, spec.registry.password)
+        found["registry"] = {
+            "node": place.node,
+            "address": place.address,
+            "user": login.user,
+            "password": login.password,
+        }
+    if "hub-cache" in running:
+        cache = lab_services.hub_cache(spec)
+        found["hub_cache"] = {
+            "node": cache.node if cache else None,
+            "url": lab_services.hub_cache_url(spec),
+        }
+    if "images" in running:
+        names = [ImageName.parse(text) for text in spec.images]
+        found["images"] = [
+            {"name": n.local, "digest": n.digest, "path": n.path, "tag": n.tag} for n in names
+        ]
+    if "overlay" in running:
+        found["overlay"] = {
+            "mode": lab_services.overlay_mode(spec),
+            "manager": lab_services.overlay_manager(spec),
+            "members": lab_services.etcd_members(spec),
+        }
+    if "etcd" in running:
+        mode = lab_services.overlay_mode(spec)
+        members = lab_services.etcd_members(spec) if mode == "etcd" else {}
+        found["etcd"] = {"mode": mode, "members": members}
+    if "compose-app" in running and spec.compose_app is not None:
+        found["compose_app"] = lab_services.compose_app(spec)
+    return found
+
+
+class Verifier:
+    """Checks nodes; a context manager, for it holds processes.
+
+    Parameters:
+        lab: the lab.
+        processes: greatest number of nodes to be checked at once; 0 starts nothing.
+    """
+
+    def __init__(self, lab: Lab, processes: int) -> None:
+        self._lab = lab
+        self._pool: WorkerPool | None = None
+        if processes:
+            # Only now: what pools of processes need takes time to import.
+            from labctl.checks.pool import WorkerPool
+
+            self._pool = WorkerPool(min(processes, lab.spec.parallel), lab.emit)
+
+    def __enter__(self) -> Verifier:
+        if self._pool is not None:
+            self._pool.__enter__()
+            self._lab.stop.add(self._pool.stop)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(*error)
+
+    def verify(self, node: str, playbooks: Sequence[Playbook]) -> NodeReport:
+        """Run the checks of `playbooks` on a node.
+
+        Raises:
+            VerifyError: they could not be run at all.
+            RemoteError: the node could not be reached.
+        """
+        from labctl.checks.request import Request
+
+        assert self._pool is not None, "a Verifier of no processes verifies nothing"
+        lab = self._lab
+        names = [book.name for book in playbooks]
+        return self._pool.run(
+            Request(
+                node=node,
+                target=lab.target(node),
+                known_hosts=lab.workspace.known_hosts,
+                sudo_password=lab.sudo_password,
+                files=tuple((book.name, book.verify) for book in playbooks if book.verify),
+                wanted=write_wanted(lab, node, wanted(lab, node, names)),
+                log=lab.workspace.log(node, "verify"),
+            )
+        )
+
+
+def write_wanted(lab: Lab, node: str, values: Mapping[str, Any]) -> Path:
+    """Write what the tests of a node may expect, and return the file."""
+    path = lab.workspace.wanted.with_name(f"wanted.{node}.json")
+    write(path, json.dumps(values, indent=2) + "\n")
+    return path

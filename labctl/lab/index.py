@@ -1,0 +1,194 @@
+"""The labs of this machine: where they are, so that two do not clash and none is forgotten.
+
+A lab is noted when it is brought up, in the user's own state folder, and struck out when its last
+machine is destroyed. The note says only what the next lab must stay clear of, and where to look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from labctl.errors import StateError, UsageError
+from labctl.storage import exclusive, write
+
+_PATIENCE = 10.0
+"""Seconds to wait for another labctl that writes its note; it takes milliseconds."""
+
+POOL = tuple(f"192.168.{third}.0/24" for third in range(56, 64))
+"""Networks that a lab without one may get: those that VirtualBox allows without being told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A lab that was brought up on this machine.
+
+    Parameters:
+        folder: its folder, absolute.
+        state: its state folder, absolute.
+        name: its name, which its virtual machines carry.
+        network: its private network; empty where its machines existed before labctl.
+        nodes: names of its nodes.
+        spec: the file that it was opened by, absolute: `-C` may name another than its lab.yaml.
+            Empty where it has none, and where an earlier labctl noted it.
+    """
+
+    folder: str
+    state: str
+    name: str
+    network: str
+    nodes: tuple[str, ...]
+    spec: str = ""
+
+    @property
+    def gone(self) -> bool:
+        """Whether its folder is not there any more; its machines may still run."""
+        return not Path(self.state).is_dir()
+
+
+class Registry:
+    """The notes, in one file.
+
+    Parameters:
+        path: the file; default: labs.json in the user's state folder, or below LABCTL_HOME.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or _default()
+
+    def entries(self) -> list[Entry]:
+        """Return all labs that were noted and not struck out, in the order of their folders.
+
+        A note that cannot be read, as one of another version of labctl, is left out alone.
+        """
+        try:
+            data = json.loads(self.path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return []
+        entries = [_entry(item) for item in data] if isinstance(data, list) else []
+        return sorted((entry for entry in entries if entry), key=lambda entry: entry.folder)
+
+    def others(self, state: Path) -> list[Entry]:
+        """Return all labs but the one with this state folder."""
+        return [entry for entry in self.entries() if entry.state != str(state)]
+
+    def claim(self, entry: Entry) -> Entry | None:
+        """Note a lab, in place of what was noted of it before, unless another has its network.
+
+        Returns:
+            The lab that has the network. Where that one's folder is gone, this one is noted all the
+            same; else it is not. None: nobody has it.
+        """
+        with self._exclusive():
+            others = self.others(Path(entry.state))
+            there = [other for other in others if not other.gone]
+            other = clash(entry.network, there) or clash(entry.network, others)
+            if other is None or other.gone:
+                self._write([*others, entry])
+            return other
+
+    def note(self, entry: Entry) -> None:
+        """Note a lab, in place of what was noted of it before."""
+        with self._exclusive():
+            self._write([*self.others(Path(entry.state)), entry])
+
+    def strike(self, state: Path) -> None:
+        """Strike a lab out, for it has no machines any more."""
+        if self.others(state) != self.entries():
+            with self._exclusive():
+                self._write(self.others(state))
+
+    def prune(self) -> list[Entry]:
+        """Strike out the labs whose folders are gone, and return them."""
+        gone = [entry for entry in self.entries() if entry.gone]
+        if gone:
+            with self._exclusive():
+                self._write([entry for entry in self.entries() if not entry.gone])
+        return gone
+
+    @contextlib.contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Keep other labctls from changing the notes meanwhile."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"{self.path.parent} cannot be made: {error.strerror}",
+                hint="give write access, or name another folder by LABCTL_HOME",
+            ) from error
+        lock = self.path.with_suffix(".lock")
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(exclusive(lock, timeout=_PATIENCE))
+            except TimeoutError:
+                raise StateError(
+                    f"{self.path} is being written by another labctl all the time",
+                    hint=f"end that process; it holds {lock}",
+                ) from None
+            yield
+
+    def _write(self, entries: list[Entry]) -> None:
+        text = json.dumps([asdict(entry) for entry in entries], indent=2)
+        write(self.path, text + "\n")
+
+
+def _entry(item: object) -> Entry | None:
+    """Return a note as it was read, None where it is none; keys that are not known do no harm."""
+    if not isinstance(item, dict):
+        return None
+    folder, state, name, network = (item.get(k) for k in ("folder", "state", "name", "network"))
+    nodes, spec = item.get("nodes"), item.get("spec", "")
+    if not all(isinstance(text, str) for text in (folder, state, name, network)):
+        return None
+    if not isinstance(nodes, list) or not isinstance(spec, str):
+        return None
+    return Entry(str(folder), str(state), str(name), str(network), tuple(map(str, nodes)), spec)
+
+
+def _default() -> Path:
+    chosen = os.environ.get("LABCTL_HOME")
+    if chosen:
+        return Path(os.path.expanduser(chosen)) / "labs.json"  # noqa: PTH111
+    from platformdirs import user_state_path
+
+    return user_state_path("labctl", appauthor=False) / "labs.json"
+
+
+def free_network(others: list[Entry]) -> str:
+    """Return a network that no other lab has; if there is none, that of a lab that is gone.
+
+    Raises:
+        UsageError: all that may be given out are taken.
+    """
+    for avoided in (others, [entry for entry in others if not entry.gone]):
+        for network in POOL:
+            if not clash(network, avoided):
+                return network
+    raise UsageError(
+        "every network from 192.168.56.0/24 to 192.168.63.0/24 belongs to a lab of this machine",
+        hint="`labctl status --all` lists them; destroy one, or set 'network' in lab.yaml",
+    )
+
+
+def free_name(name: str, others: list[Entry]) -> str:
+    """Return `name`, or the first of name-2, name-3 … that no other lab's VMs carry."""
+    taken = {entry.name for entry in others if entry.network}
+    candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def clash(network: str, others: list[Entry]) -> Entry | None:
+    """Return the lab whose network overlaps with this one, or None."""
+    mine = ipaddress.ip_network(network)
+    for entry in others:
+        try:
+            if mine.overlaps(ipaddress.ip_network(entry.network)):
+                return entry
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,351 @@
+"""One lab: its specification, its places and its memory, and how to get at its nodes."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from labctl.config.overrides import Override
+from labctl.errors import LabctlError, MachineError, ProviderMissing, SpecError, UsageError
+from labctl.events import Emit
+from labctl.lab import node_list
+from labctl.lab.definition import Source
+from labctl.lab.node_list import Roster
+from labctl.lab.state import State
+from labctl.lab.workspace import Workspace
+from labctl.machines import providers
+from labctl.machines.base import Machines
+from labctl.machines.static import StaticMachines
+from labctl.parallel import Stop
+from labctl.provision.secret_store import Vault
+from labctl.remote.dial import Dial
+from labctl.remote.hostkeys import HostKeys
+from labctl.remote.target import Target
+from labctl.storage import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labctl.config.model import LabSpec, Node
+    from labctl.provision.facts import Facts
+    from labctl.provision.loader import Playbook
+    from labctl.provision.play import Play
+    from labctl.remote.connection import Remote
+
+
+def _begin(remote: Remote) -> Future[Remote]:
+    """Open a node's root shell in a thread, which nobody has to wait for at the end."""
+    opened: Future[Remote] = Future()
+
+    def work() -> None:
+        try:
+            remote.root.open()
+        except LabctlError as error:
+            opened.set_exception(error)
+        except Exception:  # it broke off; whoever uses it connects anew, and tells if that fails
+            remote.close()
+            opened.set_result(remote)
+        else:
+            opened.set_result(remote)
+
+    threading.Thread(target=work, name=f"call-{remote.name}", daemon=True).start()
+    return opened
+
+
+def parted(limit: Iterable[str]) -> list[str]:
+    """Return the names and patterns in what the user said, with the commas taken out.
+
+    Raises:
+        UsageError: something was said, and it names nothing. It must not mean all nodes: it may be
+            the value of a variable that is not set.
+    """
+    said = list(limit)
+    patterns = [part for item in said for part in item.split(",")]
+    if said and not all(patterns):
+        raise UsageError("the name of a node is empty", hint="leave it out to mean all nodes")
+    return patterns
+
+
+class Lab:
+    """A lab that is open for work.
+
+    Parameters:
+        workspace: its places.
+        spec: what it should be, or what tells when it is first asked for.
+        emit: takes the events of all work on it.
+        sudo_password: for login users of existing machines who need one; it is never stored.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        spec: LabSpec | Source,
+        *,
+        emit: Emit,
+        sudo_password: str | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self._spec = spec
+        self.emit = emit
+        self.state = State(workspace)
+        self.hostkeys = HostKeys(workspace.known_hosts)
+        self.sudo_password = sudo_password
+        self.stop = Stop()
+        self._provider = ""
+        self._called: dict[str, Future[Remote]] = {}
+
+    @classmethod
+    def open(
+        cls,
+        workspace: Workspace,
+        flags: Mapping[str, Override],
+        *,
+        emit: Emit,
+        sudo_password: str | None = None,
+    ) -> Lab:
+        """Open a lab; lab.yaml is read only if it, or a flag, is another than in the last run.
+
+        Raises:
+            SpecError: lab.yaml or a flag cannot be used; all problems at once.
+        """
+        source = Source(workspace, flags)
+        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password)
+        made_of = source.digest()
+        kept = node_list.recall(workspace.roster, made_of)
+        if kept is not None:
+            lab.roster = kept
+        elif workspace.state.is_dir():
+            node_list.keep(workspace.roster, made_of, lab.roster)
+        return lab
+
+    @cached_property
+    def spec(self) -> LabSpec:
+        """What the lab should be.
+
+        Raises:
+            SpecError: lab.yaml or a flag cannot be used; all problems at once.
+        """
+        return self._spec.read() if isinstance(self._spec, Source) else self._spec
+
+    @cached_property
+    def roster(self) -> Roster:
+        """The lab's nodes; what it tells costs less than `spec`."""
+        return Roster.of(self.spec)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Where the lab's secrets are kept."""
+        return Vault(self.workspace.private, self.roster.lab)
+
+    # -- nodes
+
+    def node(self, name: str) -> Node:
+        """Return the specification of the node `name`.
+
+        Raises:
+            UsageError: the lab has no such node.
+        """
+        for node in self.spec.lab_nodes:
+            if node.name == name:
+                return node
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UsageError:
+        known = f"it has {', '.join(self.roster.names)}"
+        return UsageError(f"this lab has no node '{name}'", hint=known)
+
+    def select(self, limit: Iterable[str] = ()) -> list[str]:
+        """Return the names of the nodes that `limit` chooses, in the lab's order.
+
+        Parameters:
+            limit: names or patterns such as ``docker-node*``, each possibly several with commas
+                between; none: all nodes.
+
+        Raises:
+            UsageError: one of them fits no node, or is empty.
+        """
+        names = self.roster.names
+        patterns = parted(limit)
+        for pattern in patterns:
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                raise self._unknown(pattern)
+        return [
+            name
+            for name in names
+            if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        ]
+
+    def target(self, name: str) -> Target:
+        """Return how a node is reached.
+
+        Raises:
+            MachineError: it was never brought up.
+        """
+        if self.roster.existing is not None:
+            return self.roster.existing[name]
+        target = self.state.node(name).target
+        if target is None:
+            raise MachineError(
+                "was never brought up", node=name, hint="bring the lab up with `labctl up`"
+            )
+        return target
+
+    def write_ssh_config(self) -> Path:
+        """Write how the nodes are reached for plain ssh and scp, and return the file.
+
+        That of Vagrant's machines is written as they come up (`State.save`); those that existed
+        already come up without labctl. Nodes that were never brought up are not in it.
+        """
+        entries = []
+        for name in self.roster.names:
+            with contextlib.suppress(MachineError):
+                entries.append(self.target(name).config(self.workspace.known_hosts))
+        self.workspace.make()
+        write(self.workspace.ssh_config, "\n".join(entries))
+        return self.workspace.ssh_config
+
+    def call(self, limit: Iterable[str] = ()) -> None:
+        """Begin to log in to nodes, for a command whose next step needs them.
+
+        A node takes longer to open a session and its root shell than this machine; meanwhile
+        there is something to do here. Only nodes that were met before are called, and only as many
+        as may be worked on at once. What goes wrong is told by `remote`.
+
+        Parameters:
+            limit: names or patterns of nodes; none: all.
+
+        Raises:
+            UsageError: one of them fits no node.
+        """
+        for name in self.select(limit)[: self.roster.parallel]:
+            try:
+                target = self.target(name)
+            except MachineError:
+                continue
+            if self.hostkeys.get(name) is not None:
+                self._called[name] = _begin(self._remote(target))
+
+    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Remote:
+        """Return a connection to a node, which opens when it is first used.
+
+        Parameters:
+            name: of the node.
+            patience: seconds to go on trying while nothing answers.
+            timeout: seconds that one attempt may take.
+
+        Raises:
+            MachineError: it was never brought up.
+            RemoteError: it was called before, and could not be reached.
+        """
+        called = self._called.pop(name, None)
+        if called is not None:
+            return called.result()
+        return self._remote(self.target(name), patience, timeout)
+
+    def _remote(self, target: Target, patience: float = 0.0, timeout: float = 20.0) -> Remote:
+        dial = None
+        # While one thread loads the module, others find it there, and nothing in it yet.
+        loaded = hasattr(sys.modules.get("labctl.remote.connection"), "Remote")
+        if not loaded and not patience:
+            dial = Dial(target)
+        from labctl.remote.connection import (
+            Remote,  # only now: a lab that was never up needs no Fabric
+        )
+
+        remote = Remote(
+            target,
+            self.hostkeys,
+            sudo_password=self.sudo_password,
+            patience=patience,
+            timeout=timeout,
+            dial=dial,
+        )
+        self.stop.add(remote.end)
+        return remote
+
+    # -- machines
+
+    @property
+    def provider(self) -> str:
+        """The provider of the lab's machines; chosen and checked when it is first asked for.
+
+        Raises:
+            ProviderMissing: none can be used.
+            SpecError: the lab asks for what this provider refuses.
+        """
+        if not self._provider:
+            self._provider, _ = providers.choose(self.spec.provider, self.state.provider())
+            problems = self.spec.provider_problems(self._provider)
+            if problems:
+                raise SpecError(str(self.workspace.spec_file or "the lab"), problems)
+        return self._provider
+
+    @property
+    def likely_provider(self) -> str:
+        """The provider that would be chosen; where none can be used, the default one."""
+        try:
+            return self.spec.provider or self.provider
+        except ProviderMissing:
+            return providers.PROVIDERS[0]
+
+    def machines(self) -> Machines:
+        """Return what makes the lab's machines, by the provider that they were made with if any.
+
+        Raises:
+            VagrantMissing: the lab is Vagrant's, and there is no vagrant.
+            ProviderMissing: no provider can be used, or not that one.
+        """
+        if self.roster.existing is not None:
+            return StaticMachines(self.roster.existing)
+        from labctl.machines.vagrant import VagrantMachines, find_vagrant
+
+        find_vagrant()
+        log = self.workspace.log
+        made_with = self.state.provider()
+        return VagrantMachines(
+            self.workspace.state,
+            providers.choose(None, made_with)[0] if made_with else self.provider,
+            lambda node: log(node or "lab", "vagrant"),
+            self.spec.boot_timeout,
+            self.stop,
+            self.emit,
+        )
+
+    # -- plays
+
+    def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
+        """Load the lab's playbooks, `extra` ones after them, and before each what it needs.
+
+        Raises:
+            PlaybookError: one cannot be found or loaded.
+        """
+        from labctl.provision.loader import load_all
+
+        names = [*self.spec.playbooks, *(n for n in extra if n not in self.spec.playbooks)]
+        return load_all(names, self.workspace.playbooks)
+
+    def play(
+        self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Iterable[str] = ()
+    ) -> Play:
+        """Return the argument of a node's plays; `playbooks` are the names of all that run."""
+        from labctl.provision.play import Play
+
+        return Play(
+            lab=self.spec,
+            node=self.node(name),
+            facts=facts,
+            user=self.target(name).user,
+            addresses={
+                node.name: node.address for node in self.spec.lab_nodes if node.address is not None
+            },
+            choices=choices,
+            templates=self.workspace.templates,
+            playbooks=tuple(playbooks),
+            keeper=self.vault,
+        )

@@ -1,0 +1,125 @@
+"""Who belongs to a lab and how its existing machines are reached: all that most commands need.
+
+To read lab.yaml with its validator takes as long as to open a connection, so what the last run made
+of it is kept, together with a digest of all that it was made of. A command that only reaches nodes
+(`exec`, `scp`, `ssh`, `status`) takes it as it is while nothing of that has changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labctl import __version__
+from labctl.errors import StateError
+from labctl.remote.target import Target
+from labctl.storage import write
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+
+_FORM = 1
+"""To be raised with every change of what is kept, or of what it is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The nodes of a lab.
+
+    Parameters:
+        lab: name of the lab.
+        addresses: of the nodes by their names, in their order; None where it is not known.
+        parallel: how many may be worked on at once.
+        existing: how machines are reached that labctl did not make; None: Vagrant makes them.
+    """
+
+    lab: str
+    addresses: dict[str, str | None]
+    parallel: int
+    existing: dict[str, Target] | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the nodes, in their order."""
+        return tuple(self.addresses)
+
+    @classmethod
+    def of(cls, spec: LabSpec) -> Roster:
+        """Return the roster of a lab."""
+        existing = None
+        if spec.machines is not None:
+            existing = {
+                machine.name: Target(
+                    machine.name,
+                    machine.host,
+                    port=machine.port,
+                    user=machine.user or "",
+                    keys=(machine.key,) if machine.key else (),
+                    jump=machine.jump or "",
+                )
+                for machine in spec.machines
+            }
+        addresses = {node.name: node.address for node in spec.lab_nodes}
+        return cls(spec.name, addresses, spec.parallel, existing)
+
+
+def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
+    """Return a digest of what a roster is made of.
+
+    Parameters:
+        parts: values; what they look like counts.
+        files: whose contents count; None, or one that is not there, has none.
+    """
+    found = hashlib.sha256(repr((_FORM, __version__, str(Path.home()), *parts)).encode())
+    for file in files:
+        content = None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                content = file.read_bytes()
+        found.update(b"-" if content is None else b"%d:" % len(content) + content)
+    return found.hexdigest()
+
+
+def recall(path: Path, made_of: str) -> Roster | None:
+    """Return the roster that was kept, if it was made of the same.
+
+    Parameters:
+        path: where it is kept.
+        made_of: digest of what it would be made of now.
+    """
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["made_of"] != made_of:
+            return None
+        existing = data["existing"]
+        return Roster(
+            data["lab"],
+            data["addresses"],
+            data["parallel"],
+            None
+            if existing is None
+            else {name: Target.from_json(target) for name, target in existing.items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # there is none yet, or another version of labctl wrote it
+
+
+def keep(path: Path, made_of: str, roster: Roster) -> None:
+    """Keep a roster for the runs to come, where there is room."""
+    existing = roster.existing
+    data: dict[str, Any] = {
+        "made_of": made_of,
+        "lab": roster.lab,
+        "addresses": roster.addresses,
+        "parallel": roster.parallel,
+        "existing": None
+        if existing is None
+        else {name: target.as_json() for name, target in existing.items()},
+    }
+    with contextlib.suppress(StateError):
+        write(path, json.dumps(data, indent=2) + "\n")

@@ -1,0 +1,70 @@
+"""Asking another node of the lab for what a change of this one needs, such as a join token."""
+
+from __future__ import annotations
+
+import time
+
+from labctl.errors import Interrupted, RemoteError, WaitedInVain
+from labctl.events import Phase, PhaseEntered
+from labctl.lab.lab import Lab
+from labctl.provision.apply import Asker
+from labctl.provision.resources.base import Ask
+from labctl.provision.scheduler import Meeting
+from labctl.remote.exchange import exchange
+
+ANSWER_SECONDS = 60.0
+"""How long the other node may take to have an answer, once it has come as far as it will."""
+_PAUSE = 2.0
+
+
+def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
+    """Return what asks the other nodes on behalf of `node`.
+
+    Parameters:
+        lab: the lab.
+        node: who needs the answers.
+        meeting: the nodes of this run, which are waited for.
+    """
+
+    def ask(question: Ask) -> str:
+        other = question.node
+        lab.emit(PhaseEntered(node, Phase.WAITING, f"for {other}: {question.playbook}"))
+        try:
+            came = meeting.wait_for(other, question.playbook)
+            # What came through in this run was seen to be so; a node outside it has to be asked.
+            if came and not question.script:
+                return ""
+            return _told(lab, node, question)
+        except (RemoteError, WaitedInVain):
+            if question.instead is None:
+                raise
+            return ask(question.instead)
+        finally:
+            lab.emit(PhaseEntered(node, Phase.PROVISIONING))
+
+    return ask
+
+
+def _told(lab: Lab, node: str, question: Ask) -> str:
+    """Run the question's script on the other node until it succeeds, for a minute at most."""
+    what = f"{node} needs {question.playbook} of {question.node}"
+    end = time.monotonic() + ANSWER_SECONDS
+    try:
+        with lab.remote(question.node) as remote:
+            while True:
+                seen = exchange(remote, [question.script or ":"])[0]
+                if seen.ok:
+                    return seen.output.strip()
+                if time.monotonic() > end:
+                    break
+                if lab.stop.requested.wait(_PAUSE):
+                    raise Interrupted("interrupted while it waited", node=node)
+    except RemoteError as error:
+        error.node = node
+        error.message = f"{what}: {error.message}"
+        raise
+    raise WaitedInVain(
+        f"{what}, and has no answer",
+        hint=f"look at that node with `labctl provision --limit {question.node}`",
+        details="" if question.secret else seen.text[-2000:],
+    )

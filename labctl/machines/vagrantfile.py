@@ -1,0 +1,131 @@
+"""From a lab to the files that are written for it: Vagrantfile, daemon.json, and playbooks' own.
+
+Pure: templates and values go in, text comes out, nothing is written. A Vagrantfile is a program, so
+the values of a lab.yaml, perhaps a stranger's, must not become code in it: every one of them goes
+through `ruby_literal`. Templates run in Jinja's sandbox, since a lab folder may bring its own.
+This is the one module that knows Jinja.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+
+from labctl.config import synced_folders
+from labctl.config.model import LabSpec, Node
+from labctl.machines import vbguest
+from labctl.templating import TemplateFolders, template
+
+_RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def vagrantfile(
+    spec: LabSpec,
+    provider: str,
+    templates: TemplateFolders,
+    *,
+    emulated: bool = False,
+    additions: bool = True,
+    left: Sequence[str] = (),
+) -> str:
+    """Return the Vagrantfile of a lab.
+
+    Parameters:
+        spec: the lab; one that Vagrant makes (`spec.uses_vagrant`).
+        provider: "virtualbox" or "libvirt".
+        templates: where to look for Vagrantfile.j2.
+        emulated: the host's processor cannot virtualize; libvirt emulates one then.
+        additions: vagrant-vbguest can install Guest Additions here.
+        left: names of machines that left the lab and are there still. Vagrant looks at and destroys
+            only what its file names; what they were made with, nobody knows any more.
+
+    Raises:
+        UsageError: the template is missing or wrong, with its file and line.
+    """
+    network = ipaddress.IPv4Network(spec.network)
+    values = {
+        "lab": spec.name,
+        "provider": provider,
+        "emulated": emulated,
+        "box": {
+            "name": spec.box.name,
+            "version": spec.box.pinned_version,
+            "url": spec.box.url,
+            "sha256": spec.box.sha256,
+        },
+        "network": {
+            "address": str(network.network_address),
+            "prefix": network.prefixlen,
+            "netmask": str(network.netmask),
+        },
+        "nodes": [
+            {
+                "name": node.name,
+                "address": node.address,
+                "memory": node.memory,
+                "cpus": node.cpus,
+            }
+            for node in (*spec.lab_nodes, *(_left(name, spec, network) for name in left))
+        ],
+        "folders": [
+            {
+                "host": folder.host,
+                "guest": folder.guest,
+                "type": (
+                    kind := synced_folders.resolved(folder, spec, provider, additions=additions)
+                ),
+                "options": synced_folders.options(folder, kind),
+            }
+            for folder in spec.synced_folders
+        ],
+        "linked_clone": spec.linked_clone,
+        "vbguest": spec.vbguest,
+        "vbguest_commands": vbguest.commands(spec.sources.vault),
+        "dns_host_resolver": spec.dns_host_resolver,
+        "boot_timeout": spec.boot_timeout,
+    }
+    return template("Vagrantfile.j2", templates, values, filters={"ruby": ruby_literal})
+
+
+def _left(name: str, spec: LabSpec, network: ipaddress.IPv4Network) -> Node:
+    """Return a machine that left the lab, with values that Vagrant takes; it starts none of it."""
+    return Node(name, str(network.broadcast_address - 1), spec.memory, spec.cpus)
+
+
+def ruby_literal(value: object) -> str:
+    """Return `value` as a Ruby literal that evaluates to it and to nothing else.
+
+    Parameters:
+        value: text, whole number, bool, None, or lists and mappings of these.
+
+    Raises:
+        TypeError: a value of another type, for which there is no literal.
+        ValueError: a text that no UTF-8 file can hold.
+    """
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
+        return '"' + "".join(map(_ruby_character, value)) + '"'
+    if isinstance(value, Mapping):
+        pairs = (f"{ruby_literal(key)} => {ruby_literal(item)}" for key, item in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(ruby_literal, value)) + "]"
+    raise TypeError(f"there is no Ruby literal for {type(value).__name__}")
+
+
+def _ruby_character(character: str) -> str:
+    """Return a character as it stands between double quotes in Ruby."""
+    if character in _RUBY_ESCAPES:
+        return _RUBY_ESCAPES[character]
+    # '#' begins an interpolation before '{', '$' and '@'. Escaping it everywhere is simpler to
+    # believe than looking ahead.
+    if character == "#":
+        return r"\#"
+    if "\ud800" <= character <= "\udfff":
+        raise ValueError("a lone surrogate cannot be written to a file")
+    return character if character.isprintable() else f"\\u{{{ord(character):x}}}"

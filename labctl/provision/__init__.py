@@ -1,0 +1,1 @@
+"""Bring a node into the wanted state: plays, resources, and how they are applied."""

@@ -1,0 +1,34 @@
+"""The text of daemon.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from labctl.config import daemon_json as daemon
+from labctl.errors import UsageError
+from labctl.templating import TemplateFolders, template
+
+
+def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
+    """Return the text of daemon.json, in the same bytes for the same settings.
+
+    Parameters:
+        settings: every key, registry mirrors included; see `labctl.config.daemon_json.merged`.
+        templates: where to look for daemon.json.j2.
+
+    Raises:
+        UsageError: the template is missing or wrong, or what it makes is no daemon.json.
+    """
+    text = template("daemon.json.j2", templates, {"settings": dict(settings)})
+    try:
+        parsed = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"daemon.json.j2 does not make JSON: {error}", details=text) from error
+    if not isinstance(parsed, dict):
+        raise UsageError("daemon.json.j2 does not make a JSON object", details=text)
+    for problem in daemon.file_problems(parsed):
+        message = f"daemon.json.j2 makes a wrong {problem.where}: {problem.message}"
+        raise UsageError(message, hint=problem.hint, details=text)
+    return daemon.canonical(parsed)

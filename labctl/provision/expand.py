@@ -1,0 +1,66 @@
+"""From plays to the resources that they want, as far as the first question that is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from labctl.errors import LabctlError, PlaybookError
+from labctl.provision.loader import Playbook
+from labctl.provision.play import Play, Question, Undecided
+from labctl.provision.resources.base import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A resource and the playbook that asked for it."""
+
+    playbook: str
+    resource: Resource
+
+
+def unfold(
+    playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
+) -> tuple[list[Item], Question | None]:
+    """Run the plays up to the first open question.
+
+    Parameters:
+        playbooks: in the order of work.
+        play: what is known.
+        only: names of playbooks; where there are any, the others are passed over.
+
+    Returns:
+        The resources, and the question that stopped the plays, or None.
+
+    Raises:
+        PlaybookError: a play raised an error, or two resources of one id differ.
+    """
+    chosen = set(only)
+    items: list[Item] = []
+    seen: dict[str, Item] = {}
+    for playbook in playbooks:
+        if chosen and playbook.name not in chosen:
+            continue
+        try:
+            for resource in playbook.play(play):
+                earlier = seen.setdefault(resource.id, Item(playbook.name, resource))
+                # The same thing once more is fine: a service has to be looked at again after a
+                # later playbook wrote its files. Two wishes for one thing never end.
+                if earlier.resource != resource:
+                    raise PlaybookError(
+                        f"{earlier.playbook} and {playbook.name} want {resource.id} differently",
+                        hint="keep one of the two",
+                        node=play.node.name,
+                    )
+                items.append(Item(playbook.name, resource))
+        except Undecided as open_question:
+            return items, open_question.question
+        except LabctlError:
+            raise
+        except Exception as error:
+            raise PlaybookError(
+                f"the playbook {playbook.name} failed: {type(error).__name__}: {error}",
+                hint=f"see {playbook.folder / 'play.py'}",
+                node=play.node.name,
+            ) from error
+    return items, None

@@ -1,0 +1,153 @@
+"""A whole file, and things that stand in its place: a link, a folder, nothing at all."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from labctl.provision.resources.atomic_write import LoadedBy, replacing
+from labctl.provision.resources.base import Change, Observed, quote, text_diff
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file with this content, mode and owner.
+
+    Parameters:
+        path: absolute path on the node.
+        content: the whole text; it is written as UTF-8.
+        mode: octal, four digits.
+        owner: ``user:group``.
+        check: sh that judges the new file before it takes its name, given as ``$new``.
+        loaded_by: the service that reads it, and whether a reload is enough.
+        backup: keep what stood there first as ``<path>.before-labctl``.
+        secret: what it holds is compared by a digest and shown nowhere.
+    """
+
+    path: str
+    content: str
+    mode: str = "0644"
+    owner: str = "root:root"
+    check: str = ""
+    loaded_by: LoadedBy | None = None
+    backup: bool = False
+    secret: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"file:{self.path}"
+
+    def probe(self) -> str:
+        path = quote(self.path)
+        if self.secret:
+            return f"stat -L -c '%04a %U:%G' {path} && sha256sum <{path}"
+        return f"stat -L -c '%04a %U:%G' {path} && cat {path}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        attributes, _, content = observed.output.partition("\n") if observed.ok else ("", "", "")
+        mode, _, owner = attributes.partition(" ")
+        if self.secret:
+            same = content.split()[:1] == [hashlib.sha256(self.content.encode()).hexdigest()]
+        else:
+            same = content == self.content
+        if observed.ok and (mode, owner, same) == (self.mode, self.owner, True):
+            return None
+        if self.secret:
+            diff = "" if same else "-a secret\n+another" if observed.ok else "+a secret"
+        else:
+            diff = text_diff(content, self.content, self.path)
+        if observed.ok and mode != self.mode:
+            diff += f"\n-mode {mode}\n+mode {self.mode}"
+        if observed.ok and owner != self.owner:
+            diff += f"\n-owner {owner}\n+owner {self.owner}"
+        script = replacing(
+            self.path,
+            self.content,
+            mode=self.mode,
+            owner=self.owner,
+            check=self.check,
+            loaded_by=self.loaded_by,
+            backup=f"{self.path}.before-labctl" if self.backup else "",
+        )
+        verb = "update" if observed.ok else "write"
+        return Change(f"{verb} {self.path}", script, diff.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A folder with this mode and owner; what it holds is not looked at."""
+
+    path: str
+    mode: str = "0755"
+    owner: str = "root:root"
+
+    @property
+    def id(self) -> str:
+        return f"directory:{self.path}"
+
+    def probe(self) -> str:
+        path = quote(self.path)
+        return f"[ -d {path} ] && stat -L -c '%04a %U:%G' {path}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        wanted = f"{self.mode} {self.owner}"
+        seen = observed.output.strip() if observed.ok else ""
+        if seen == wanted:
+            return None
+        path = quote(self.path)
+        script = (
+            f"set -e; mkdir -p {path}; chown {quote(self.owner)} {path}; "
+            f"chmod {quote(self.mode)} {path}"
+        )
+        return Change(f"make folder {self.path}", script, f"-{seen}\n+{wanted}" if seen else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link at `path` to `target`. A file that is no link is never replaced by one."""
+
+    path: str
+    target: str
+
+    @property
+    def id(self) -> str:
+        return f"link:{self.path}"
+
+    def probe(self) -> str:
+        path = quote(self.path)
+        return f"if [ -L {path} ]; then readlink {path}; elif [ -e {path} ]; then exit 3; fi"
+
+    def plan(self, observed: Observed) -> Change | None:
+        if observed.exit_code == 3:
+            raise ValueError(f"{self.path} is there and is no link; move it away")
+        seen = observed.output.rstrip("\n")
+        if seen == self.target:
+            return None
+        diff = f"-{seen}\n+{self.target}" if seen else f"+{self.target}"
+        return Change(
+            f"link {self.path} to {self.target}",
+            f"ln -sfn {quote(self.target)} {quote(self.path)}",
+            diff,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No file and no link at `path`. A folder there is an error, never removed."""
+
+    path: str
+
+    @property
+    def id(self) -> str:
+        return f"absent:{self.path}"
+
+    def probe(self) -> str:
+        path = quote(self.path)
+        return f"[ -L {path} ] || {{ [ ! -d {path} ] || exit 3; [ -e {path} ]; }}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        if observed.exit_code == 3:
+            raise ValueError(f"{self.path} is a folder; remove it by hand")
+        if not observed.ok:
+            return None
+        return Change(f"remove {self.path}", f"rm -f {quote(self.path)}", f"-{self.path}")

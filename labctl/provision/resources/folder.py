@@ -1,0 +1,169 @@
+"""A small folder of the instructor's machine, the same on a node: what a project is made of.
+
+It travels inside the exchange, so it is for sources, not for data: `labctl scp` and synced folders
+carry what is large.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import posixpath
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.errors import PlaybookError
+from labctl.provision.resources.base import Change, Observed, quote
+
+MOST_BYTES = 4 * 1024 * 1024
+KEPT = "/var/lib/labctl/folders"
+"""Folder on a node that remembers, for each folder, which files came from labctl."""
+_NAME = re.compile(r"[^\x00-\x1f\x7f\\\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A file on its way to a node. `path` is relative, with ``/`` between its parts."""
+
+    path: str
+    content: bytes
+    mode: str = "0644"
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def carried(folder: Path) -> tuple[Carried, ...]:
+    """Read every file of a folder of this machine, in the order of their names.
+
+    Links are followed; what is neither file nor folder is refused.
+
+    Raises:
+        PlaybookError: it is no folder, cannot be read, holds names that no script can carry, or
+            more than `MOST_BYTES`.
+    """
+    found: list[Carried] = []
+    total = 0
+    try:
+        if not folder.is_dir():
+            raise PlaybookError(f"{folder} is no folder", hint="see compose_app.folder in lab.yaml")
+        for path in sorted(folder.rglob("*")):
+            if path.is_dir():
+                continue
+            name = path.relative_to(folder).as_posix()
+            if not _NAME.fullmatch(name):
+                raise PlaybookError(f"{path}: its name holds control characters or backslashes")
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                raise PlaybookError(f"{path} is neither a file nor a folder")
+            total += path.stat().st_size
+            if total > MOST_BYTES:
+                raise PlaybookError(
+                    f"{folder} holds more than {MOST_BYTES // 1024 // 1024} MiB",
+                    hint="keep data out of it: `labctl scp` copies that to the node",
+                )
+            executable = bool(mode & 0o111)
+            found.append(Carried(name, path.read_bytes(), "0755" if executable else "0644"))
+    except OSError as error:
+        raise PlaybookError(f"{folder} cannot be read: {error}") from error
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder on the node with these files; others in it, such as data of containers, stay.
+
+    A file that came from here once and is no longer among them is removed, and where a file is to
+    be instead, so are the folders that it was in.
+
+    Parameters:
+        path: absolute path on the node.
+        files: what it holds.
+        owner: user that the files belong to.
+    """
+
+    path: str
+    files: tuple[Carried, ...]
+    owner: str = "root"
+
+    @property
+    def id(self) -> str:
+        return f"folder:{self.path}"
+
+    @property
+    def _kept(self) -> str:
+        return f"{KEPT}/{self.path.strip('/').replace('/', '-')}"
+
+    def probe(self) -> str:
+        """Print "digest mode owner name" for each wanted file, then which came before."""
+        names = " ".join(quote(f"./{file.path}") for file in self.files)
+        return "\n".join(
+            [
+                f"cd {quote(self.path)} 2>/dev/null || exit 1",
+                f"for file in {names}; do",
+                '  [ -f "$file" ] || continue',
+                '  digest=$(sha256sum <"$file")',
+                '  printf \'%s %s %s\\n\' "${digest%% *}" "$(stat -c \'%04a %U\' "$file")" "$file"',
+                "done",
+                f"echo '='; cat {quote(self._kept)} 2>/dev/null || :",
+            ]
+        )
+
+    def plan(self, observed: Observed) -> Change | None:
+        seen: dict[str, tuple[str, ...]] = {}
+        before: list[str] = []
+        if observed.ok:
+            there, _, kept = observed.output.partition("=\n")
+            for line in there.splitlines():
+                digest, mode, owner, name = line.split(" ", 3)
+                seen[name.removeprefix("./")] = digest, mode, owner
+            before = kept.splitlines()
+        wanted = {file.path: file for file in self.files}
+        wrong = [
+            file
+            for file in self.files
+            if seen.get(file.path) != (file.digest, file.mode, self.owner)
+        ]
+        gone = [name for name in before if name not in wanted]
+        if not wrong and not gone and before == list(wanted):
+            return None
+        steps = ["set -e", f"mkdir -p {quote(self.path)} {KEPT}", f"cd {quote(self.path)}"]
+        steps.append(f"chown {quote(f'{self.owner}:')} .")
+        # First of all: a file may be where a folder was, or a folder where a file was.
+        for name in gone:
+            place = quote(f"./{name}")
+            # A run that broke off may have made the folder already.
+            steps.append(f"{{ [ -d {place} ] && [ ! -L {place} ]; }} || rm -f {place}")
+            # A folder that is in nobody's way stays, empty or not: a container may have it mounted.
+            steps += [
+                f"rmdir {quote(f'./{folder}')} 2>/dev/null || :"
+                for folder in reversed(_above(name))
+                if any(folder == file or folder.startswith(f"{file}/") for file in wanted)
+            ]
+        for folder in dict.fromkeys(f for file in wrong for f in _above(file.path)):
+            place = quote(f"./{folder}")
+            steps.append(f"mkdir -p {place}; chown {quote(f'{self.owner}:')} {place}")
+        for file in wrong:
+            new = quote(f"./{file.path}.labctl-new")
+            text = base64.b64encode(file.content).decode()
+            steps += [
+                f"printf %s {quote(text)} | base64 -d >{new}",
+                f"chown {quote(f'{self.owner}:')} {new}; chmod {file.mode} {new}",
+                f"mv -fT {new} {quote(f'./{file.path}')}",
+            ]
+        listed = "".join(f"{name}\n" for name in wanted)
+        steps.append(f"printf %s {quote(listed)} >{quote(self._kept)}")
+        diff = [f"-{name}" for name in gone]
+        diff += [f"{'~' if file.path in seen else '+'}{file.path}" for file in wrong]
+        return Change(f"copy {len(wrong)} files to {self.path}", "\n".join(steps), "\n".join(diff))
+
+
+def _above(path: str) -> list[str]:
+    """Return the folders that a file is in, the outermost first."""
+    found: list[str] = []
+    while path := posixpath.dirname(path):
+        found.insert(0, path)
+    return found

@@ -1,0 +1,34 @@
+"""A user's membership in a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.provision.resources.base import Change, Observed, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`user` belongs to `group`; the group is made where it is missing, the user never is."""
+
+    user: str
+    group: str
+
+    @property
+    def id(self) -> str:
+        return f"member:{self.group}:{self.user}"
+
+    def probe(self) -> str:
+        return f"id -nG {quote(self.user)}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        if not observed.ok:
+            raise ValueError(f"there is no user {self.user} on the node")
+        if self.group in observed.output.split():
+            return None
+        script = (
+            f"set -e; getent group {quote(self.group)} >/dev/null || "
+            f"groupadd --system {quote(self.group)}; "
+            f"usermod -aG {quote(self.group)} {quote(self.user)}"
+        )
+        return Change(f"add {self.user} to the group {self.group}", script, f"+{self.group}")

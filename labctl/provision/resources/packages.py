@@ -1,0 +1,91 @@
+"""RPM packages, brought to their versions in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.provision.resources.base import Change, Observed, quote
+from labctl.provision.resources.rpm_version import older
+
+# Without these, yum 3 installs the rest when one of several names does not exist, and exits with 0.
+_STRICT = "--setopt=skip_missing_names_on_install=False --setopt=skip_missing_names_on_update=False"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package by name. `version` is VERSION or VERSION-RELEASE without epoch; empty: any."""
+
+    name: str
+    version: str = ""
+
+    def matches(self, installed: str) -> bool:
+        """Tell whether the installed VERSION-RELEASE is the wanted one."""
+        return self.version in ("", installed) or installed.startswith(f"{self.version}-")
+
+    @property
+    def nevr(self) -> str:
+        """What yum calls it: NAME or NAME-VERSION[-RELEASE]."""
+        return f"{self.name}-{self.version}" if self.version else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Packages that are installed, each at its version, in one transaction.
+
+    A version other than the installed one is reached by an upgrade or a downgrade, whichever it
+    takes. Signatures are checked as the repositories say (see `Repository`).
+
+    Parameters:
+        wanted: the packages; one transaction brings all that are not as wanted.
+        name: what they are together; default: their names.
+    """
+
+    wanted: tuple[Package, ...]
+    name: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"packages:{self.name or '+'.join(package.name for package in self.wanted)}"
+
+    def probe(self) -> str:
+        names = " ".join(quote(package.name) for package in self.wanted)
+        return f"rpm -q --qf '%{{NAME}} %{{VERSION}}-%{{RELEASE}}\\n' {names}"
+
+    def plan(self, observed: Observed) -> Change | None:
+        installed: dict[str, str] = {}
+        for line in observed.output.splitlines():
+            name, _, version = line.partition(" ")
+            if " " not in version:
+                installed[name] = version
+        install: list[Package] = []
+        downgrade: list[Package] = []
+        diff: list[str] = []
+        for package in self.wanted:
+            seen = installed.get(package.name)
+            if seen is not None and package.matches(seen):
+                continue
+            if seen is not None:
+                diff.append(f"-{package.name} {seen}")
+            diff.append(f"+{package.name} {package.version}".rstrip())
+            back = seen is not None and older(package.version, seen)
+            (downgrade if back else install).append(package)
+        if not diff:
+            return None
+        words = [f"install {_names(install)}"] if install else []
+        words += [f"downgrade {_names(downgrade)}"] if downgrade else []
+        return Change(", ".join(words), self._transaction(install, downgrade), "\n".join(diff))
+
+    def _transaction(self, install: list[Package], downgrade: list[Package]) -> str:
+        """Return sh that runs one yum transaction and fails if any package did not come."""
+        if install and downgrade:
+            steps = [f"install {' '.join(package.nevr for package in install)}"]
+            steps += [f"downgrade {' '.join(package.nevr for package in downgrade)}", "run"]
+            words = " ".join(quote(step) for step in steps)
+            return f"printf '%s\\n' {words} | yum -y {_STRICT} shell"
+        verb, packages = ("install", install) if install else ("downgrade", downgrade)
+        words = " ".join(quote(package.nevr) for package in packages)
+        return f"yum -y {_STRICT} {verb} {words}"
+
+
+def _names(packages: list[Package]) -> str:
+    return ", ".join(f"{package.name} {package.version}".rstrip() for package in packages)

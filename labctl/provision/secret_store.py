@@ -1,0 +1,195 @@
+"""What a lab keeps secret on the instructor's machine: its authority's key, and passwords.
+
+Everything is made when it is first asked for, and then stays: a certificate or a password that
+changed with each run would change the nodes with each run. It stands in ``private`` in the lab's
+state folder, for its owner's eyes only. This is the one module that knows bcrypt. Every lab has a
+vault and few ever open it: what makes certificates is imported where one is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labctl.errors import StateError
+from labctl.storage import exclusive, write
+
+if TYPE_CHECKING:
+    from labctl.provision.certificates import Issued
+
+# No letters or digits that look like others: passwords are read off a screen in class.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_LOCK_SECONDS = 30.0
+_BCRYPT_ROUNDS = 10
+_AUTHORITY_MARGIN = 400
+"""Days that an authority must last: longer than what it signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user, a password, and its bcrypt hash as htpasswd files have it."""
+
+    user: str
+    password: str
+    hash: str
+
+    @property
+    def htpasswd(self) -> str:
+        """The line of an htpasswd file."""
+        return f"{self.user}:{self.hash}\n"
+
+
+class Vault:
+    """The secrets of one lab; may be used from several threads and processes.
+
+    Parameters:
+        folder: where they are kept; made when it is first needed.
+        lab: the lab's name, for the authority's subject.
+    """
+
+    def __init__(self, folder: Path, lab: str) -> None:
+        self.folder = folder
+        self._lab = lab
+        self._guard = threading.RLock()
+        self._known: dict[str, Issued | Credential] = {}
+
+    def authority(self) -> Issued:
+        """Return the lab's certificate authority, a new one only where the old nears its end.
+
+        Raises:
+            StateError: it cannot be kept.
+        """
+        with self._making():
+            return self._authority()
+
+    def certificate(
+        self, service: str, names: Sequence[str], addresses: Sequence[str] = ()
+    ) -> Issued:
+        """Return a service's certificate and key, signed by the lab's authority.
+
+        It is made anew when it nears its end, and when a name, an address or the authority changes.
+
+        Parameters:
+            service: what it is kept under.
+            names: DNS names that it is for.
+            addresses: IPv4 addresses that it is for.
+
+        Raises:
+            StateError: it cannot be kept.
+        """
+        from labctl.provision.certificates import fits, lasts, leaf
+
+        with self._making():
+            by = self._authority()
+            known = self._pem(service)
+            if known is None or not fits(known, by, names, addresses) or not lasts(known, _now()):
+                known = self._keep(service, leaf(by, names, addresses, _now()))
+            return known
+
+    def credential(self, service: str, user: str, password: str | None = None) -> Credential:
+        """Return the user and password of a service.
+
+        Parameters:
+            service: what they are kept under.
+            user: the user's name.
+            password: the password; None: one that is made once.
+
+        Raises:
+            StateError: they cannot be kept.
+        """
+        with self._making():
+            known = self.known(service)
+            if known and known.user == user and password in (None, known.password):
+                return known
+            import bcrypt
+
+            if password is None:
+                password = known.password if known else _password()
+            hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_ROUNDS))
+            made = Credential(user, password, hashed.decode())
+            write(self._file(service, "json"), json.dumps(asdict(made)) + "\n")
+            self._known[f"{service}.json"] = made
+            return made
+
+    def known(self, service: str) -> Credential | None:
+        """Return the user and password of a service if there are any yet; makes nothing."""
+        name = f"{service}.json"
+        if name not in self._known:
+            try:
+                self._known[name] = Credential(**json.loads(self._read(name)))
+            except (FileNotFoundError, ValueError, TypeError):
+                return None
+        found = self._known[name]
+        return found if isinstance(found, Credential) else None
+
+    def _authority(self) -> Issued:
+        from labctl.provision.certificates import authority, lasts
+
+        known = self._pem("ca")
+        if known is None or not lasts(known, _now(), _AUTHORITY_MARGIN):
+            known = self._keep("ca", authority(f"labctl CA of {self._lab}", _now()))
+        return known
+
+    def _pem(self, name: str) -> Issued | None:
+        from labctl.provision.certificates import Issued, lasts
+
+        file = f"{name}.pem"
+        if file not in self._known:
+            try:
+                read = Issued.read(self._read(file))
+                lasts(read, _now())  # raises ValueError where it is damaged
+                self._known[file] = read
+            except (FileNotFoundError, ValueError):
+                return None
+        found = self._known[file]
+        return found if isinstance(found, Issued) else None
+
+    def _keep(self, name: str, issued: Issued) -> Issued:
+        write(self._file(name, "pem"), issued.pem)
+        self._known[f"{name}.pem"] = issued
+        return issued
+
+    def _file(self, name: str, end: str) -> Path:
+        return self.folder / f"{name}.{end}"
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.folder / name).read_text("utf-8")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StateError(f"{self.folder / name} cannot be read: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def _making(self) -> Iterator[None]:
+        """Keep threads and other processes from making the same thing twice."""
+        with self._guard:
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StateError(
+                    f"{self.folder} cannot be made: {error.strerror}",
+                    hint="make room or give write access",
+                ) from error
+            try:
+                with exclusive(self.folder / "lock", _LOCK_SECONDS):
+                    yield
+            except TimeoutError:
+                raise StateError(
+                    f"{self.folder} is in use by another labctl", hint="run the command again"
+                ) from None
+
+
+def _password() -> str:
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,1 +1,0 @@
-"""The course performed on the lab, the evening before: which exercises, running them, the page."""

@@ -1,0 +1,120 @@
+"""A local folder as the place that a copy goes to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from labctl.errors import TransferError
+from labctl.remote.transfer.entry import Kind, Root, Source
+from labctl.remote.transfer.location import expanded
+from labctl.remote.transfer.staging import Stage, check_for_windows, temporary
+
+
+class FolderSink:
+    """Puts members in place on this machine; whole, or not at all.
+
+    Parameters:
+        path: where they go: into it if it is a folder, else the one root becomes it.
+        windows: whether names that Windows cannot hold are refused.
+    """
+
+    def __init__(self, path: str, *, windows: bool = os.name == "nt") -> None:
+        self._slash = path.endswith(("/", "\\") if windows else "/")
+        self._path = Path(expanded(path))
+        self._windows = windows
+
+    def take(self, source: Source, moved: Callable[[int], None], *, into: bool) -> int:
+        """Copy all of a source.
+
+        Parameters:
+            source: what is copied.
+            moved: is told how many bytes of files have arrived.
+            into: the path has to be a folder, because there are several sources.
+
+        Returns:
+            The number of files and links.
+
+        Raises:
+            TransferError: it cannot be copied; nothing half stands under a final name.
+            RemoteError: the node broke off.
+        """
+        try:
+            at, name = self._where(source.roots, into)
+            if self._windows and not name:
+                for root in source.roots:
+                    check_for_windows(root.name)  # "..\x" and "C:\x" lead elsewhere
+            with temporary(at) as folder:
+                count = 0
+                stage = Stage(folder, windows=self._windows, moved=moved)
+                for member in source.members():
+                    stage.add(member)
+                    count += member.kind is not Kind.FOLDER
+                stage.close()
+                for index, root in enumerate(source.roots):
+                    received = folder / str(index)
+                    if name or root.name:
+                        _put(received, at / (name or root.name))
+                    else:
+                        _merge(received, at)
+        except OSError as error:
+            raise TransferError(
+                f"{error.filename or self._path}: {error.strerror or error}"
+            ) from error
+        return count
+
+    def _where(self, roots: Sequence[Root], into: bool) -> tuple[Path, str]:
+        """Return the folder that takes the roots, and the new name of the one root, if any."""
+        if self._path.is_dir():
+            return self._path, ""
+        files = any(root.kind is Kind.FILE for root in roots)
+        if into or (self._slash and files):
+            what = "Not a directory" if self._path.exists() else "No such file or directory"
+            raise TransferError(f"{self._path}: {what}")
+        path = self._path
+        if path.is_symlink() and path.is_file():
+            path = path.resolve()  # as with scp, a file goes to where a link leads
+        if not path.parent.is_dir():
+            raise TransferError(f"{path.parent}: No such file or directory")
+        return path.parent, path.name
+
+
+def _put(received: Path, final: Path) -> None:
+    """Move a received file or folder to its final name."""
+    if received.is_dir() and not received.is_symlink():
+        found = received.stat()
+        received.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
+        if final.is_dir():
+            if not os.access(final, os.W_OK):
+                with contextlib.suppress(PermissionError):
+                    final.chmod(stat.S_IMODE(final.stat().st_mode) | stat.S_IRWXU)
+            _merge(received, final)
+        elif os.path.lexists(final):
+            raise TransferError(f"{final}: Not a directory")
+        else:
+            received.rename(final)
+        with contextlib.suppress(PermissionError):  # a folder of somebody else's
+            final.chmod(stat.S_IMODE(found.st_mode))
+            os.utime(final, (found.st_mtime, found.st_mtime))
+        return
+    if final.is_dir():
+        raise TransferError(f"{final}: Is a directory")
+    if final.exists() and not final.is_file():
+        raise TransferError(f"{final}: Not a regular file")
+    try:
+        received.replace(final)
+    except PermissionError:
+        if os.name != "nt":
+            raise
+        final.chmod(stat.S_IWRITE)  # Windows does not replace what is read-only
+        received.replace(final)
+
+
+def _merge(received: Path, final: Path) -> None:
+    """Move what a folder holds into one that exists, file by file."""
+    received.chmod(0o700)
+    for entry in sorted(received.iterdir()):
+        _put(entry, final / entry.name)

@@ -1,0 +1,194 @@
+"""A node as the place that a copy comes from.
+
+The node is asked first what the paths are, and then for all of it as one tar. What it answers is
+held against what was asked for: a node could name files that nobody wants overwritten.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from labctl.errors import TransferError
+from labctl.remote.channel import offer_all
+from labctl.remote.connect import BROKEN, WINDOW
+from labctl.remote.transfer import scripts
+from labctl.remote.transfer.entry import Kind, Member, Root
+from labctl.remote.transfer.location import NodePath
+from labctl.remote.transfer.node_sink import STALL, failure
+from labctl.remote.transfer.tar_reader import Expected, members
+
+if TYPE_CHECKING:
+    from labctl.remote.connection import Remote
+
+_PATTERN = re.compile(r"[*?\[]")
+_ARGUMENTS = 16_000
+"""Bytes of arguments in one command line; Linux takes 128 KiB, and quoting may triple them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A thing on the node: `name` in `folder`, to be kept as `root`."""
+
+    root: Root
+    folder: str
+    name: str
+
+
+class NodeSource:
+    """Files and folders of a node, looked at when this is made.
+
+    Parameters:
+        remote: the node.
+        path: a path on it, or a pattern of its shell.
+        follow: copy what links lead to in place of the links.
+        sudo: read as root.
+        measure: find out the size of it all beforehand, which takes a walk through it.
+
+    Raises:
+        TransferError: there is no such thing, or the node's answer does not fit the question.
+        RemoteError: the node could not be reached, or broke off.
+    """
+
+    def __init__(
+        self, remote: Remote, path: str, *, follow: bool, sudo: bool, measure: bool = False
+    ) -> None:
+        self._remote = remote
+        self._follow = follow
+        self._sudo = sudo
+        self._asked = NodePath.parse(path)
+        self._found, self.size = self._look(path, measure)
+        self.roots: Sequence[Root] = tuple(found.root for found in self._found)
+
+    def members(self) -> Iterator[Member]:
+        """Yield each member, a folder before what is in it.
+
+        Raises:
+            TransferError: one cannot be read, or is refused.
+            RemoteError: the node broke off.
+        """
+        for group in _groups(self._found):
+            yield from self._stream(group)
+
+    def _look(self, shown: str, measure: bool) -> tuple[list[_Found], int]:
+        script = scripts.from_home(scripts.LOOK, self._asked.user)
+        arguments = ("-L" if self._follow else "", "yes" if measure else "", self._asked.path)
+        command, opening = self._remote.script(script, *arguments, root=self._sudo)
+        status, out, words = self._remote.call(command, opening)
+        if self._sudo:
+            words = self._remote.own_words(words, status)
+        if status != 0:
+            raise failure(words, status, self._remote.name, sudo=self._sudo)
+        fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
+        if not fields or len(fields) % 5:
+            raise self._strange(shown)
+        found: list[_Found] = []
+        size = 0
+        for kind, folder, name, keep, length in zip(*[iter(fields)] * 5, strict=True):
+            if not self._fits(kind, keep) or "/" in name or not folder.startswith("/"):
+                raise self._strange(shown)
+            if self._asked.slash and kind == "file":
+                raise TransferError(f"{shown}: Not a directory", node=self._remote.name)
+            root = Root(keep, Kind.FILE if kind == "file" else Kind.FOLDER)
+            found.append(_Found(root, folder, name))
+            size += int(length) if length.isdecimal() else 0
+        return found, size
+
+    def _fits(self, kind: str, keep: str) -> bool:
+        """Tell whether the node may mean this by what it was asked for."""
+        if kind == "contents":
+            return keep == ""
+        if kind not in ("file", "folder") or "/" in keep or keep in ("", ".", ".."):
+            return False
+        wanted = self._asked.path.rpartition("/")[2]
+        return keep == wanted or (
+            _PATTERN.search(wanted) is not None and fnmatch.fnmatchcase(keep, wanted)
+        )
+
+    def _strange(self, shown: str) -> TransferError:
+        return TransferError(f"the node answered something else than {shown}", node=self.node)
+
+    @property
+    def node(self) -> str:
+        return self._remote.name
+
+    def _stream(self, group: Sequence[tuple[int, _Found]]) -> Iterator[Member]:
+        arguments = ["-h"] if self._follow else []
+        expected: dict[str, Expected] = {}
+        for index, found in group:
+            nameless = found.name == "."
+            arguments += ["-C", found.folder, "." if nameless else f"./{found.name}"]
+            expected["" if nameless else found.name] = Expected(index, found.root)
+        command, opening = self._remote.script(scripts.GIVE, *arguments, root=self._sudo)
+        with self._remote.channel(command) as channel:
+            channel.settimeout(STALL)
+            if opening:
+                offer_all(channel, opening)
+            channel.shutdown_write()
+            stream = _Stream(channel, self.node)
+            problem: TransferError | None = None
+            try:
+                yield from members(stream, expected, self.node)
+            except TransferError as error:
+                problem = error
+            if problem is not None and not stream.at_end:
+                raise problem  # ours; the node would go on sending
+            status, words = stream.end()
+        if self._sudo:
+            words = self._remote.own_words(words, status)
+        # 1 says that a file changed while it was read, as a log does.
+        if status not in (0, 1):
+            raise failure(words, status, self.node, sudo=self._sudo) from problem
+        if problem is not None:
+            raise problem
+
+
+def _groups(found: Sequence[_Found]) -> Iterator[list[tuple[int, _Found]]]:
+    """Part what was found into tars: in one, each name is there once, and they fit a command."""
+    group: list[tuple[int, _Found]] = []
+    names: set[str] = set()
+    length = 0
+    for index, one in enumerate(found):
+        size = len(one.folder) + len(one.name) + 10
+        if group and (one.name in names or "." in (one.name, *names) or length + size > _ARGUMENTS):
+            yield group
+            group, names, length = [], set(), 0
+        group.append((index, one))
+        names.add(one.name)
+        length += size
+    if group:
+        yield group
+
+
+class _Stream:
+    """The channel as something to read from."""
+
+    def __init__(self, channel: Any, node: str) -> None:
+        self._channel = channel
+        self._node = node
+        self._err = bytearray()
+        self.at_end = False
+
+    def end(self) -> tuple[int, bytes]:
+        """Read to the end; return the exit code and stderr."""
+        while not self.at_end:
+            self.recv()
+        while data := self._channel.recv_stderr(WINDOW):
+            self._err += data
+        return self._channel.recv_exit_status(), bytes(self._err)
+
+    def recv(self) -> bytes:
+        """Return what has come; nothing only at the end."""
+        try:
+            data: bytes = self._channel.recv(WINDOW)
+        except TimeoutError:
+            raise TransferError(f"the node was silent for {STALL:.0f} s", node=self._node) from None
+        except BROKEN as error:
+            raise TransferError(f"the connection broke: {error}", node=self._node) from error
+        while self._channel.recv_stderr_ready():
+            self._err += self._channel.recv_stderr(WINDOW)
+        self.at_end = not data
+        return data

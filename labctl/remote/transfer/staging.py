@@ -1,0 +1,167 @@
+"""The temporary folder in which a copy arrives on this machine, beside its final place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from labctl.errors import TransferError
+from labctl.remote.transfer.entry import STAGE, Kind, Member
+
+_STALE = 86400.0
+"""Seconds after which a temporary folder is one of a copy that was killed."""
+
+_MAKER = re.compile(r"([A-Za-z0-9-]*)\.([0-9]+)\.")
+
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]\Z')
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+class Stage:
+    """Writes members below a folder of its own; root number N becomes N.
+
+    Parameters:
+        folder: the temporary folder.
+        windows: whether names that Windows cannot hold are refused.
+        moved: is told how many bytes of files have arrived.
+    """
+
+    def __init__(self, folder: Path, *, windows: bool, moved: Callable[[int], None]) -> None:
+        # Text, as Path costs more than writing a small file.
+        self._folder = str(folder)
+        self._windows = windows
+        self._moved = moved
+        self._folders: list[tuple[str, Member]] = []
+        self._links: list[tuple[str, Member]] = []
+
+    def add(self, member: Member) -> None:
+        """Write a member; a link waits for `close`.
+
+        Raises:
+            TransferError: this file system cannot hold it.
+            OSError: it cannot be written.
+        """
+        where = self._where(member.root, member.path)
+        if self._windows:
+            for name in member.path:
+                check_for_windows(name)
+        try:
+            if member.kind is Kind.FOLDER:
+                os.mkdir(where, 0o700)  # noqa: PTH102
+                self._folders.append((where, member))
+            elif member.kind is Kind.LINK:
+                self._links.append((where, member))
+            else:
+                self._write(where, member)
+        except FileExistsError:
+            raise _twice(member) from None
+
+    def close(self) -> None:
+        """Make what has to come last.
+
+        Links come after files, so that no file can be written through one; folders get their modes
+        and times from the innermost out, since what is put into them changes both.
+        """
+        for where, member in self._links:
+            try:
+                os.symlink(member.link, where)  # noqa: PTH211
+            except FileExistsError:
+                raise _twice(member) from None
+            except NotImplementedError as error:
+                raise TransferError(f"this system has no symbolic links: {where}") from error
+        for where, member in reversed(self._folders):
+            os.chmod(where, member.mode)  # noqa: PTH101
+            os.utime(where, (member.mtime, member.mtime))
+
+    def _where(self, root: int, path: tuple[str, ...]) -> str:
+        return os.path.join(self._folder, str(root), *path)  # noqa: PTH118
+
+    def _write(self, where: str, member: Member) -> None:
+        if member.same_as is not None:
+            shutil.copyfile(self._where(*member.same_as), where)
+        else:
+            descriptor = os.open(where, _NEW, 0o600)
+            try:
+                for block in member.content():
+                    view = memoryview(block)
+                    while view:
+                        view = view[os.write(descriptor, view) :]
+                    self._moved(len(block))
+            finally:
+                os.close(descriptor)
+        os.utime(where, (member.mtime, member.mtime))
+        os.chmod(where, member.mode)  # noqa: PTH101
+
+
+@contextlib.contextmanager
+def temporary(at: Path) -> Iterator[Path]:
+    """Make a temporary folder in the folder `at`, and remove it in the end.
+
+    What killed copies left there goes too; what another machine made in a folder that both have,
+    once it is a day old.
+    """
+    for old in at.glob(f"{STAGE}*"):
+        if not old.is_symlink() and _dead(old):
+            _remove(old)
+    folder = Path(tempfile.mkdtemp(prefix=f"{STAGE}{_host()}.{os.getpid()}.", dir=at))
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _dead(folder: Path) -> bool:
+    """Tell whether no copy is at work in a temporary folder."""
+    maker = _MAKER.match(folder.name.removeprefix(STAGE))
+    if maker is None:
+        return False
+    host, pid = maker.groups()
+    try:
+        if os.name == "nt" or host != _host():  # Windows ends the process that one asks for
+            return folder.stat().st_mtime < time.time() - _STALE
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
+
+
+def _host() -> str:
+    """Return this machine's name as it stands in the name of a file."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():  # folders without write permission cannot be emptied
+        for inner, _, _ in os.walk(folder):
+            with contextlib.suppress(OSError):
+                Path(inner).chmod(0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_for_windows(name: str) -> None:
+    """Refuse the name of a file that Windows cannot hold, or would take for a path.
+
+    Raises:
+        TransferError: it is such a name.
+    """
+    if _RESERVED.fullmatch(name) or _FORBIDDEN.search(name):
+        raise TransferError(f"Windows cannot hold the name {name!r}", hint="rename it on the node")
+
+
+def _twice(member: Member) -> TransferError:
+    return TransferError(
+        f"{'/'.join(member.path)} is the second of two names that are one on this file system",
+        hint="it does not tell them apart, as with capital letters; rename one on the node",
+    )

@@ -1,0 +1,201 @@
+"""A node's tar stream as members, none of which can lead outside the roots that were asked for.
+
+The node is not trusted: it may be a student's. Absolute names, ``..``, links that point outside,
+devices, members of things that were not asked for, and members below something that is no folder of
+this very stream are refused; so whoever writes the members has nothing left to check but what its
+own file system cannot hold.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from labctl.errors import TransferError
+from labctl.remote.transfer.entry import Bytes, Kind, Member, Root, link_stays
+
+_Key = tuple[int, tuple[str, ...]]
+
+
+class Readable(Protocol):
+    """What bytes come from."""
+
+    def recv(self) -> bytes:
+        """Return what has come as soon as there is something; nothing only at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Root `index`, which the stream calls by a name of its own."""
+
+    index: int
+    root: Root
+
+
+def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> Iterator[Member]:
+    """Read members until the end of the archive.
+
+    Parameters:
+        stream: the tar.
+        expected: by the first name of a member, what it belongs to. The empty name stands for a
+            folder whose content has no name before it, and then it is the only one.
+        node: for messages.
+
+    Raises:
+        TransferError: a member is refused, or the stream is cut off or no tar.
+    """
+    kinds: dict[_Key, Kind] = {}
+    forward = _Forward(stream)
+    file: Any = forward
+    try:
+        with tarfile.open(
+            fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
+        ) as opened:
+            tar: Any = opened
+            while info := tar.next():
+                tar.members = []  # it would keep every member of a big tree
+                member = _member(forward, info, expected, kinds)
+                kinds[member.root, member.path] = member.kind
+                yield member
+    except tarfile.TarError as error:
+        raise _cut_off(error) from error
+    except _Refused as refused:
+        raise TransferError(
+            f"refused what the node sent: {refused}",
+            node=node,
+            hint=refused.hint or "nothing was written here; look at that file on the node",
+        ) from None
+    missing = [e.root.name for e in expected.values() if (e.index, ()) not in kinds]
+    if missing:
+        raise TransferError(f"the node did not send {', '.join(missing)}", node=node)
+
+
+class _Forward:
+    """A stream as the file that tarfile wants: it may seek, but only forward, and one byte back.
+
+    tarfile's own way to read a stream copies each byte of a file four times. Here it only ever
+    reads headers, and blocks go from the stream to whoever writes them.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._ahead = memoryview(b"")
+        self._last = b""
+        self._at = 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, to: int) -> int:
+        if to == self._at - 1 and self._last:
+            self._ahead = memoryview(self._last + bytes(self._ahead))
+            self._last = b""
+            self._at = to
+        while self._at < to and (block := self._some(to - self._at)):
+            self._took(block)
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        parts: list[Bytes] = []
+        while size > 0 and (block := self._some(size)):
+            self._took(block)
+            parts.append(block)
+            size -= len(block)
+        return b"".join(parts)
+
+    def blocks(self, size: int) -> Iterator[Bytes]:
+        """Yield the next `size` bytes in blocks."""
+        while size:
+            block = self._some(size)
+            if not block:
+                raise _cut_off("unexpected end of data")
+            self._took(block)
+            size -= len(block)
+            yield block
+
+    def _some(self, size: int) -> memoryview:
+        if not self._ahead:
+            self._ahead = memoryview(self._stream.recv())
+        block, self._ahead = self._ahead[:size], self._ahead[size:]
+        return block
+
+    def _took(self, block: memoryview) -> None:
+        self._at += len(block)
+        self._last = bytes(block[-1:])
+
+
+class _Refused(Exception):
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def _member(
+    stream: _Forward,
+    info: tarfile.TarInfo,
+    expected: Mapping[str, Expected],
+    kinds: Mapping[_Key, Kind],
+) -> Member:
+    found, path = _place(info.name, expected)
+    key = (found.index, path)
+    if key in kinds:
+        raise _Refused(f"{info.name!r} comes twice")
+    if path and kinds.get((found.index, path[:-1])) is not Kind.FOLDER:
+        raise _Refused(f"{info.name!r} lies in no folder that was sent before it")
+    mode, mtime = info.mode & 0o777, max(0, int(info.mtime))
+    kind = Kind.FOLDER if info.isdir() else Kind.LINK if info.issym() else Kind.FILE
+    if not path and kind is not found.root.kind:
+        raise _Refused(f"{info.name!r} is a {kind} and was a {found.root.kind} before")
+    if kind is Kind.FOLDER:
+        return Member(found.index, path, kind, mode, mtime)
+    if kind is Kind.LINK:
+        if not link_stays(len(path) - 1, info.linkname):
+            raise _Refused(
+                f"the link {info.name!r} points outside, to {info.linkname!r}",
+                "--follow copies what links lead to in their place",
+            )
+        return Member(found.index, path, kind, mode, mtime, link=info.linkname)
+    if info.islnk():
+        return _hard_link(info, key, mode, mtime, expected, kinds)
+    if not info.isreg():
+        raise _Refused(f"{info.name!r} is a device, or something else that is no file")
+    if info.issparse():
+        raise _Refused(f"{info.name!r} has holes that tar left out", "copy it without tar's -S")
+    content = partial(stream.blocks, info.size)
+    return Member(found.index, path, kind, mode, mtime, info.size, content=content)
+
+
+def _cut_off(why: object) -> TransferError:
+    return TransferError("what the node sent is cut off or no tar", details=str(why))
+
+
+def _hard_link(
+    info: tarfile.TarInfo,
+    key: _Key,
+    mode: int,
+    mtime: int,
+    expected: Mapping[str, Expected],
+    kinds: Mapping[_Key, Kind],
+) -> Member:
+    """Return a second name of a file as a member that says which member it is the same as."""
+    same, path = _place(info.linkname, expected)
+    if kinds.get((same.index, path)) is not Kind.FILE:
+        raise _Refused(f"{info.name!r} is a second name of something that was not sent")
+    return Member(*key, Kind.FILE, mode, mtime, same_as=(same.index, path))
+
+
+def _place(name: str, expected: Mapping[str, Expected]) -> tuple[Expected, tuple[str, ...]]:
+    if name.startswith("/"):
+        raise _Refused(f"{name!r} is an absolute name")
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if ".." in parts:
+        raise _Refused(f"{name!r} leads upwards")
+    if "" in expected:
+        return expected[""], parts
+    if not parts or parts[0] not in expected:
+        raise _Refused(f"{name!r} was not asked for")
+    return expected[parts[0]], parts[1:]

@@ -1,0 +1,65 @@
+"""Files that are written whole or not at all, and locks between processes.
+
+The operating system releases a lock when its holder ends, in whatever way that happens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from labctl.errors import StateError
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, timeout: float) -> Iterator[None]:
+    """Hold the lock file `path`.
+
+    Parameters:
+        path: the lock file; it is made where it is missing, readable by its owner alone.
+        timeout: seconds to wait for another holder.
+
+    Raises:
+        TimeoutError: another process held it all the time.
+        StateError: the file system cannot lock it, or not for this user.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path, mode=0o600)
+    try:
+        lock.acquire(timeout=timeout)
+    except TimeoutError:
+        raise
+    except (OSError, NotImplementedError) as error:
+        raise StateError(
+            f"{path} cannot be locked: {error}",
+            hint="does it belong to another user? a network drive may need LABCTL_STATE_DIR",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file `path` with `text`, whole or not at all, readable by its owner alone.
+
+    Raises:
+        StateError: it cannot be written, as on a full disk; the old file stands.
+    """
+    new = ""
+    try:
+        descriptor, new = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123
+            file.write(text)
+        Path(new).replace(path)
+    except OSError as error:
+        if new:
+            with contextlib.suppress(OSError):
+                Path(new).unlink()
+        raise StateError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="make room on the disk or give write access, and run the same command again",
+        ) from error

@@ -1,0 +1,106 @@
+"""Text from templates: the one module that imports Jinja.
+
+Templates run in Jinja's sandbox, because a lab folder may bring its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import TemplateSyntaxError as JinjaSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from labctl.errors import UsageError
+
+# Folders that are searched for a template in this order: the lab's own first, then the packaged.
+TemplateFolders = tuple[Path, ...]
+
+
+def _json_filter(value: object) -> str:
+    return json.dumps(_defined(value), indent=2, sort_keys=True, ensure_ascii=False)
+
+
+def _sha256_filter(value: object) -> str:
+    """Return the digest of a text as a Content-Security-Policy names it."""
+    digest = hashlib.sha256(str(_defined(value)).encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _defined_first(filter_: Callable[[Any], str]) -> Callable[[object], str]:
+    return lambda value: filter_(_defined(value))
+
+
+def _defined(value: object) -> object:
+    """Return `value`; a filter may be given an undefined one, which raises when it is looked at."""
+    if isinstance(value, StrictUndefined):
+        str(value)
+    return value
+
+
+def template(
+    name: str,
+    templates: TemplateFolders,
+    values: Mapping[str, Any],
+    *,
+    html: bool = False,
+    filters: Mapping[str, Callable[[Any], str]] | None = None,
+) -> str:
+    """Return what the first template called `name` makes of `values`.
+
+    Parameters:
+        name: file name of the template, such as ``daemon.json.j2``.
+        templates: folders to look in, in order.
+        values: the names that the template may use.
+        html: it makes HTML: every value is escaped.
+        filters: further filters for this template, by name.
+
+    Raises:
+        UsageError: the template is missing or wrong, with its file and line.
+    """
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(templates, encoding="utf-8"),
+        undefined=StrictUndefined,
+        autoescape=html,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        newline_sequence="\n",
+    )
+    environment.filters |= {
+        name: _defined_first(filter) for name, filter in (filters or {}).items()
+    }
+    environment.filters["json"] = _json_filter
+    environment.filters["sha256"] = _sha256_filter
+    try:
+        return environment.get_template(name).render(values)
+    except TemplateNotFound as error:
+        synced_folders = ", ".join(map(str, templates)) or "no folder"
+        raise UsageError(f"there is no template {error.name}", details=synced_folders) from error
+    except JinjaSyntaxError as error:
+        place = f"{error.filename or name}:{error.lineno}"
+        raise UsageError(f"{place}: {error.message}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: the template is not UTF-8") from error
+    # What a template does wrong while it runs: undefined names, forbidden attributes, and whatever
+    # its expressions raise.
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        message = f"{_place(error, templates) or name}: {error or type(error).__name__}"
+        raise UsageError(message) from error
+
+
+def _place(error: BaseException, templates: TemplateFolders) -> str:
+    """Return "file:line" of the template's line that `error` comes from, or an empty text.
+
+    Jinja rewrites tracebacks so that frames of a template carry its file and line.
+    """
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if any(Path(frame.filename).is_relative_to(folder) for folder in templates):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
