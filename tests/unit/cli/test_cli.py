@@ -119,7 +119,7 @@ def test_every_command_stands_under_a_heading(run: Run) -> None:
 
 
 def test_every_command_and_option_of_the_readme_exists(run: Run) -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
     lines = re.findall(r"(?:`|\$ |^)labctl ([^`\n#]+)", text, re.MULTILINE)
     assert len(lines) > 20
     for line in lines:

@@ -227,7 +227,7 @@ with State(Workspace(folder, None, folder / ".labctl")).locked("up --nodes 2"):
 @contextlib.contextmanager
 def other_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Let another process hold the lock, until it is told to end."""
-    root = Path(state.__file__).parents[1]
+    root = Path(state.__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)],
         stdin=subprocess.PIPE,

@@ -242,7 +242,7 @@ def test_english_loads_no_catalogue() -> None:
     for tongue, loaded in (("en", "False False"), ("zh", "True True")):
         done = subprocess.run(
             [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[4],
             env={"LABCTL_LANG": tongue, "PYTHONUTF8": "1", "PATH": ""},
             capture_output=True,
             encoding="utf-8",

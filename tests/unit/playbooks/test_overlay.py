@@ -22,7 +22,7 @@ from labctl.provision import lab_services
 from labctl.provision.resources.base import Observed
 from labctl.provision.scheduler import Meeting
 from tests.unit.fakes import Heard, framed, lab_spec, unframe
-from tests.unit.test_services import resources
+from tests.unit.provision.test_lab_services import resources
 
 
 class Store:

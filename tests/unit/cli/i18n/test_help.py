@@ -115,7 +115,7 @@ def test_help_is_chinese_throughout(
     assert all(width(line) <= 100 for line in out.splitlines())
 
 
-CASES = sorted((Path(__file__).parents[1] / "errors").glob("*.yaml"))
+CASES = sorted((Path(__file__).parents[3] / "errors").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)

@@ -14,7 +14,7 @@ import pytest
 from labctl.config import load, network
 from labctl.errors import SpecError
 
-CASES = sorted((Path(__file__).parents[1] / "errors").glob("*.yaml"))
+CASES = sorted((Path(__file__).parents[2] / "errors").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from labctl.errors import UsageError
 from labctl.machines import vagrantfile
 from labctl.provision import daemon_file
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 GOLDEN = TESTS / "golden"
 PACKAGED = TESTS.parent / "templates"
 
