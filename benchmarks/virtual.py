@@ -42,7 +42,7 @@ class Guest:
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A folder with a lab's Vagrantfile, for one contender.
 
     Parameters:
@@ -100,12 +100,12 @@ class Double:
     world: World
     environment: dict[str, str]
 
-    def place(self, name: str, spec: dict[str, Any], count: int) -> Place:
+    def place(self, name: str, spec: dict[str, Any], count: int) -> Location:
         """Make a folder for one contender with `count` nodes."""
         whole = {**spec, "provider": "virtualbox", "memory": 768, "boot_timeout": 1800}
         folder = labs.scratch(self.world, name)
         (folder / "lab.yaml").write_text(json.dumps({**whole, "nodes": count}), "utf-8")
-        return Place(folder, {**self.environment, "LABCTL_HOME": str(folder / "home")})
+        return Location(folder, {**self.environment, "LABCTL_HOME": str(folder / "home")})
 
 
 @contextlib.contextmanager
@@ -128,7 +128,7 @@ def double(world: World, say: Say) -> Iterator[Double]:
         ending.end_all(home)
 
 
-def import_box(place: Place, name: str, say: Say) -> None:
+def import_box(place: Location, name: str, say: Say) -> None:
     """Let Vagrant import the box, which it does once on a machine, before anything is measured."""
     say("  the box is imported, which happens once on a machine")
     place.in_vagrant("vagrant", "up", name, "--no-provision").measure()

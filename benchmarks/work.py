@@ -18,17 +18,17 @@ from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.playbook import (
     Block,
+    DaemonJson,
     Download,
-    EngineConfig,
-    EngineKeys,
     File,
+    GroupMember,
     Link,
-    Member,
     Packages,
     Service,
     SigningKey,
+    SupportedDaemonKeys,
 )
-from labctl.provision.expand import unfold
+from labctl.provision.expand import expand
 from labctl.provision.facts import Facts
 from labctl.provision.play import Play
 
@@ -68,7 +68,7 @@ class Work:
         )
         choices: dict[str, Any] = {}
         while True:
-            items, question = unfold(lab.playbooks(), replace(play, choices=choices))
+            items, question = expand(lab.playbooks(), replace(play, choices=choices))
             if question is None:
                 break
             choices[question.key] = {"script": question.script, "answer": []}
@@ -98,7 +98,7 @@ class Work:
                 self.files.append(
                     {"path": resource.path, "content": resource.content, "mode": resource.mode}
                 )
-            case EngineConfig():
+            case DaemonJson():
                 self.engine = {
                     "path": "/etc/docker/daemon.json",
                     "content": resource.content,
@@ -121,7 +121,7 @@ class Work:
                 ]
             case Service():
                 self.services.append(resource.name)
-            case Member():
+            case GroupMember():
                 self.members.append({"user": resource.user, "group": resource.group})
             case Download():
                 self.downloads.append(
@@ -134,7 +134,7 @@ class Work:
                 )
             case Link():
                 self.links.append({"path": resource.path, "target": resource.target})
-            case EngineKeys():
+            case SupportedDaemonKeys():
                 pass  # about another engine than the wanted one, which no peer meets
             case _:
                 raise BenchError(f"no peer has been taught {resource!r}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labctl.exercise import Desk
+from labctl.exercise import Sandbox
 
 MATERIAL = Path(__file__).parent / "material"
 
@@ -42,7 +42,7 @@ volumes:
 class Project:
     """A folder with a docker-compose.yml, and the command that reads it."""
 
-    desk: Desk
+    sandbox: Sandbox
     tool: str
     folder: str
     name: str
@@ -50,20 +50,20 @@ class Project:
     def run(self, command: str) -> str:
         """Run compose in the folder and return what it printed, its progress on stderr too.
 
-        It builds as the desk does, by the classic builder, see `Desk.build_in`.
+        It builds as the sandbox does, by the classic builder, see `Sandbox.build_in`.
         """
-        result = self.desk.run(f"cd {self.folder} && DOCKER_BUILDKIT=0 {self.tool} {command}")
+        result = self.sandbox.run(f"cd {self.folder} && DOCKER_BUILDKIT=0 {self.tool} {command}")
         return str(result.stdout + result.stderr)
 
     def containers(self, service: str = "", options: str = "--all") -> set[str]:
         """Return the ids of the project's containers, as the engine knows them."""
         labels = {"project": self.name} | ({"service": service} if service else {})
         chosen = " ".join(f"--filter label=com.docker.compose.{k}={v}" for k, v in labels.items())
-        return set(self.desk.out(f"docker ps --quiet --no-trunc {options} {chosen}").split())
+        return set(self.sandbox.out(f"docker ps --quiet --no-trunc {options} {chosen}").split())
 
     def things(self, kind: str) -> set[str]:
         """Return the names of the project's networks or volumes, without the project's name."""
-        names = self.desk.out(f"docker {kind} ls --format '{{{{.Name}}}}'").split()
+        names = self.sandbox.out(f"docker {kind} ls --format '{{{{.Name}}}}'").split()
         return {n.removeprefix(f"{self.name}_") for n in names if n.startswith(f"{self.name}_")}
 
 
@@ -74,29 +74,29 @@ def tool(wanted: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def shop(desk: Desk, tool: str) -> Project:
+def shop(sandbox: Sandbox, tool: str) -> Project:
     """A project of three services, not yet up."""
-    return project(desk, tool, "shop", {"docker-compose.yml": SHOP})
+    return project(sandbox, tool, "shop", {"docker-compose.yml": SHOP})
 
 
 @pytest.fixture
-def counter(desk: Desk, tool: str) -> Project:
+def counter(sandbox: Sandbox, tool: str) -> Project:
     """A project whose web service has to be built."""
     material = MATERIAL / "counter"
     files = {"docker-compose.yml": "docker-compose.yml"} | {
         f"web/{name}": name for name in ("Dockerfile", "app.py")
     }
     texts = {path: (material / name).read_text("utf-8") for path, name in files.items()}
-    return project(desk, tool, "counter", texts)
+    return project(sandbox, tool, "counter", texts)
 
 
-def test_version(desk: Desk, tool: str, wanted: dict[str, Any]) -> None:
+def test_version(sandbox: Sandbox, tool: str, wanted: dict[str, Any]) -> None:
     """compose is the toolchain's, for the lab's user and for root"""
     pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]
-    seen = desk.out(f"{tool} version --short").removeprefix("v")
+    seen = sandbox.out(f"{tool} version --short").removeprefix("v")
     assert seen == pin, f"{tool} is {seen}; `labctl provision --only compose` installs {pin}"
-    with desk.host.sudo():
-        desk.run("docker-compose version --short")
+    with sandbox.host.sudo():
+        sandbox.run("docker-compose version --short")
 
 
 def test_project(shop: Project) -> None:
@@ -108,10 +108,10 @@ def test_project(shop: Project) -> None:
     assert not missing, f"ps does not list {missing}: {listed}"
     used = shop.run("images")
     for word in ("nginx", "redis"):
-        repository = shop.desk.image(word).rpartition(":")[0].rpartition("/")[2]
+        repository = shop.sandbox.image(word).rpartition(":")[0].rpartition("/")[2]
         assert repository in used, f"images does not list {repository}: {used}"
     logs = f"cd {shop.folder} && {shop.tool} logs --no-color redis"
-    shop.desk.wait(logs, until="Ready to accept connections")
+    shop.sandbox.wait(logs, until="Ready to accept connections")
     assert "PONG" in shop.run("exec -T redis redis-cli ping")
 
 
@@ -140,10 +140,10 @@ def test_networks_and_volumes(shop: Project) -> None:
     assert shop.things("network") == {"front", "back"}
     assert shop.things("volume") == {"data"}
     web, redis, store = (shop.containers(name).pop() for name in ("web", "redis", "store"))
-    shop.desk.run("docker exec %s touch /data/shared", redis)
-    shop.desk.run("docker exec %s ls /data/shared", store)
-    shop.desk.run("docker exec %s ping -c 1 -W 10 redis", web)
-    apart = shop.desk.run("docker exec %s ping -c 1 -W 1 store", web, ok=False)
+    shop.sandbox.run("docker exec %s touch /data/shared", redis)
+    shop.sandbox.run("docker exec %s ls /data/shared", store)
+    shop.sandbox.run("docker exec %s ping -c 1 -W 10 redis", web)
+    apart = shop.sandbox.run("docker exec %s ping -c 1 -W 1 store", web, ok=False)
     assert apart.rc != 0, "web reaches store, with which it has no network in common"
     shop.run("down")
     assert not shop.containers(), "down left containers"
@@ -155,14 +155,14 @@ def test_networks_and_volumes(shop: Project) -> None:
 
 def test_changed_file(shop: Project) -> None:
     """after a change of the file, up makes the changed service's container anew, and no other"""
-    can_recreate(shop.tool, shop.desk.out("docker version --format '{{.Server.Version}}'"))
+    can_recreate(shop.tool, shop.sandbox.out("docker version --format '{{.Server.Version}}'"))
     shop.run("up -d web redis")
     web, redis = shop.containers("web"), shop.containers("redis")
-    shop.desk.run("sed -i s/green/red/ %s/docker-compose.yml", shop.folder)
+    shop.sandbox.run("sed -i s/green/red/ %s/docker-compose.yml", shop.folder)
     shop.run("up -d web redis")
     assert shop.containers("web") != web, "web was not made anew"
     assert shop.containers("redis") == redis, "redis was made anew, though nothing changed for it"
-    environment = shop.desk.out("docker exec %s env", shop.containers("web").pop())
+    environment = shop.sandbox.out("docker exec %s env", shop.containers("web").pop())
     assert "COLOUR=red" in environment.splitlines()
 
 
@@ -172,10 +172,10 @@ def test_web_service_counts(counter: Project) -> None:
     counter.run("up -d")
     port = counter.run("port web 5000").strip().rpartition(":")[2]
     page = f"curl --silent --show-error --noproxy '*' --max-time 10 http://127.0.0.1:{port}/"
-    first = visits(counter.desk.wait(page, until="I have been seen", seconds=60))
-    assert visits(counter.desk.out(page)) == first + 1
+    first = visits(counter.sandbox.wait(page, until="I have been seen", seconds=60))
+    assert visits(counter.sandbox.out(page)) == first + 1
     counter.run("restart redis")  # which keeps the number in its volume
-    again = visits(counter.desk.wait(page, until="I have been seen", seconds=60))
+    again = visits(counter.sandbox.wait(page, until="I have been seen", seconds=60))
     assert again >= first + 2, "redis forgot the number when it was restarted"
 
 
@@ -197,16 +197,16 @@ def can_recreate(tool: str, engine: str) -> None:
         )
 
 
-def project(desk: Desk, tool: str, word: str, files: dict[str, str]) -> Project:
+def project(sandbox: Sandbox, tool: str, word: str, files: dict[str, str]) -> Project:
     """Lay out a project's folder, with the images that it needs on the node."""
-    name = desk.name(word)
+    name = sandbox.name(word)
     settings = {"COMPOSE_PROJECT_NAME": name} | {
-        image: desk.image(image.lower())
+        image: sandbox.image(image.lower())
         for image in ("NGINX", "REDIS", "PYTHON")
         if f"${{{image}}}" in "".join(files.values())
     }
     text = "".join(f"{key}={value}\n" for key, value in settings.items())
-    return Project(desk, tool, desk.folder({**files, ".env": text}), name)
+    return Project(sandbox, tool, sandbox.folder({**files, ".env": text}), name)
 
 
 def visits(page: str) -> int:

@@ -4,137 +4,143 @@ import time
 
 import pytest
 
-from labctl.exercise import Desk
+from labctl.exercise import Sandbox
 
 LOOP = "sh -c 'while true; do sleep 600; done'"
 BUSY = "sh -c 'while :; do :; done'"
 
 
-def test_run_exec_logs(desk: Desk) -> None:
+def test_run_exec_logs(sandbox: Sandbox) -> None:
     """a container runs in the background, takes commands, and keeps its output"""
-    name = desk.container("talks", desk.image("busybox"), "sh -c 'echo ready; sleep 600'")
-    desk.wait("docker logs %s", name, until="ready")
-    desk.run("docker exec %s sh -c 'echo inside >/note'", name)
-    assert desk.out("docker exec %s cat /note", name) == "inside"
-    assert desk.run("docker exec %s sh -c 'exit 7'", name, ok=False).rc == 7
+    name = sandbox.container("talks", sandbox.image("busybox"), "sh -c 'echo ready; sleep 600'")
+    sandbox.wait("docker logs %s", name, until="ready")
+    sandbox.run("docker exec %s sh -c 'echo inside >/note'", name)
+    assert sandbox.out("docker exec %s cat /note", name) == "inside"
+    assert sandbox.run("docker exec %s sh -c 'exit 7'", name, ok=False).rc == 7
 
 
-def test_inspect(desk: Desk) -> None:
+def test_inspect(sandbox: Sandbox) -> None:
     """inspect tells a container's state, address and command"""
     options = "--hostname shown --env COURSE=docker"
-    name = desk.container("shown", desk.image("busybox"), LOOP, options)
-    address = show(desk, name, "{{.NetworkSettings.IPAddress}}")
-    assert show(desk, name, "{{.State.Status}}") == "running"
-    assert address in desk.out("docker exec %s ip addr show eth0", name)
-    assert "COURSE=docker" in show(desk, name, "{{json .Config.Env}}")
-    assert desk.out("docker exec %s hostname", name) == "shown"
+    name = sandbox.container("shown", sandbox.image("busybox"), LOOP, options)
+    address = show(sandbox, name, "{{.NetworkSettings.IPAddress}}")
+    assert show(sandbox, name, "{{.State.Status}}") == "running"
+    assert address in sandbox.out("docker exec %s ip addr show eth0", name)
+    assert "COURSE=docker" in show(sandbox, name, "{{json .Config.Env}}")
+    assert sandbox.out("docker exec %s hostname", name) == "shown"
 
 
-def test_stop_and_start(desk: Desk) -> None:
+def test_stop_and_start(sandbox: Sandbox) -> None:
     """stop ends a container, start brings it back with its files"""
     trap = "trap 'exit 5' TERM; echo up >>/log; while :; do sleep 0.1; done"
-    name = desk.container("comes-back", desk.image("busybox"), f'sh -c "{trap}"')
-    desk.wait("docker exec %s cat /log", name, until="up")
-    desk.run("docker stop %s", name)
-    assert show(desk, name, "{{.State.Status}} {{.State.ExitCode}}") == "exited 5"
-    desk.run("docker start %s", name)
-    desk.wait("docker exec %s cat /log", name, until="up\nup")
+    name = sandbox.container("comes-back", sandbox.image("busybox"), f'sh -c "{trap}"')
+    sandbox.wait("docker exec %s cat /log", name, until="up")
+    sandbox.run("docker stop %s", name)
+    assert show(sandbox, name, "{{.State.Status}} {{.State.ExitCode}}") == "exited 5"
+    sandbox.run("docker start %s", name)
+    sandbox.wait("docker exec %s cat /log", name, until="up\nup")
 
 
-def test_remove_by_force(desk: Desk) -> None:
+def test_remove_by_force(sandbox: Sandbox) -> None:
     """rm refuses a running container, rm -f removes it"""
-    name = desk.container("doomed", desk.image("busybox"), LOOP)
-    assert "running" in desk.run("docker rm %s", name, ok=False).stderr
-    desk.run("docker rm -f %s", name)
-    assert desk.run("docker inspect %s", name, ok=False).rc != 0
+    name = sandbox.container("doomed", sandbox.image("busybox"), LOOP)
+    assert "running" in sandbox.run("docker rm %s", name, ok=False).stderr
+    sandbox.run("docker rm -f %s", name)
+    assert sandbox.run("docker inspect %s", name, ok=False).rc != 0
 
 
-def test_restart_after_an_exit(desk: Desk) -> None:
+def test_restart_after_an_exit(sandbox: Sandbox) -> None:
     """a restart policy starts a container again after it failed"""
     options = "--restart on-failure:2"
-    name = desk.container("stubborn", desk.image("busybox"), "sh -c 'echo tried; exit 1'", options)
+    name = sandbox.container(
+        "stubborn", sandbox.image("busybox"), "sh -c 'echo tried; exit 1'", options
+    )
     state = "{{.RestartCount}} {{.State.Status}}"
-    desk.wait("docker inspect --format %s %s", state, name, until="2 exited")
-    assert desk.out("docker logs %s", name).split() == ["tried"] * 3
+    sandbox.wait("docker inspect --format %s %s", state, name, until="2 exited")
+    assert sandbox.out("docker logs %s", name).split() == ["tried"] * 3
 
 
-def test_without_a_foreground_process(desk: Desk) -> None:
+def test_without_a_foreground_process(sandbox: Sandbox) -> None:
     """a container without a process in the foreground stops at once"""
-    image = desk.image("busybox")
-    name = desk.container("short", image, "sh -c 'sleep 600 &'")
-    assert desk.out("docker wait %s", name) == "0"
-    assert show(desk, name, "{{.State.Status}}") == "exited"
+    image = sandbox.image("busybox")
+    name = sandbox.container("short", image, "sh -c 'sleep 600 &'")
+    assert sandbox.out("docker wait %s", name) == "0"
+    assert show(sandbox, name, "{{.State.Status}}") == "exited"
 
 
-def test_loop_keeps_a_container_up(desk: Desk) -> None:
+def test_loop_keeps_a_container_up(sandbox: Sandbox) -> None:
     """the course's endless loop keeps a container up"""
-    name = desk.container("loop", desk.image("busybox"), LOOP)
+    name = sandbox.container("loop", sandbox.image("busybox"), LOOP)
     time.sleep(1)
-    assert show(desk, name, "{{.State.Status}}") == "running", desk.out("docker logs %s", name)
+    assert show(sandbox, name, "{{.State.Status}}") == "running", sandbox.out(
+        "docker logs %s", name
+    )
 
 
-def test_copy(desk: Desk) -> None:
+def test_copy(sandbox: Sandbox) -> None:
     """files are copied into a container and out of it"""
-    name = desk.container("copied", desk.image("busybox"), LOOP)
-    folder = desk.folder({"in": "carried\n"})
-    desk.run("docker cp %s/in %s:/tmp/in", folder, name)
-    assert desk.out("docker exec %s cat /tmp/in", name) == "carried"
-    desk.run("docker cp %s:/tmp/in %s/out", name, folder)
-    assert desk.out("cat %s/out", folder) == "carried"
+    name = sandbox.container("copied", sandbox.image("busybox"), LOOP)
+    folder = sandbox.folder({"in": "carried\n"})
+    sandbox.run("docker cp %s/in %s:/tmp/in", folder, name)
+    assert sandbox.out("docker exec %s cat /tmp/in", name) == "carried"
+    sandbox.run("docker cp %s:/tmp/in %s/out", name, folder)
+    assert sandbox.out("cat %s/out", folder) == "carried"
 
 
-def test_processes(desk: Desk) -> None:
+def test_processes(sandbox: Sandbox) -> None:
     """top and stats show a container's processes and what they use"""
-    name = desk.container("seen", desk.image("busybox"), "sleep 600")
-    assert "sleep 600" in desk.out("docker top %s", name)
-    assert "PID 1" in desk.out("docker exec %s sh -c 'echo PID $(pidof sleep)'", name)
-    stats = desk.out("docker stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' %s", name)
+    name = sandbox.container("seen", sandbox.image("busybox"), "sleep 600")
+    assert "sleep 600" in sandbox.out("docker top %s", name)
+    assert "PID 1" in sandbox.out("docker exec %s sh -c 'echo PID $(pidof sleep)'", name)
+    stats = sandbox.out("docker stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' %s", name)
     assert stats.startswith("1 "), f"stats shows no process, but: {stats}"
 
 
-def test_rename_and_pause(desk: Desk) -> None:
+def test_rename_and_pause(sandbox: Sandbox) -> None:
     """a container is renamed, paused and taken up again"""
-    old, new = desk.container("old", desk.image("busybox"), LOOP), desk.name("new")
-    desk.run("docker rename %s %s", old, new)
-    desk.run("docker pause %s", new)
-    assert show(desk, new, "{{.State.Status}}") == "paused"
-    desk.run("docker unpause %s", new)
-    assert desk.out("docker exec %s echo awake", new) == "awake"
+    old, new = sandbox.container("old", sandbox.image("busybox"), LOOP), sandbox.name("new")
+    sandbox.run("docker rename %s %s", old, new)
+    sandbox.run("docker pause %s", new)
+    assert show(sandbox, new, "{{.State.Status}}") == "paused"
+    sandbox.run("docker unpause %s", new)
+    assert sandbox.out("docker exec %s echo awake", new) == "awake"
 
 
-def test_memory_limit(desk: Desk) -> None:
+def test_memory_limit(sandbox: Sandbox) -> None:
     """a memory limit kills what exceeds it"""
-    image, name = desk.image("busybox"), desk.name("greedy")
+    image, name = sandbox.image("busybox"), sandbox.name("greedy")
     takes = "dd if=/dev/zero of=/dev/null bs=64M count=1"
     # The daemon hears of a kill only if it listens already and the container lives on a moment.
     slowly = f"sh -c 'sleep 2; {takes}; code=$?; sleep 1; exit $code'"
     limited = "docker run --memory %s --memory-swap %s --name %s --label %s %s "
-    code = desk.run(limited + slowly, "16m", "16m", name, desk.label, image, ok=False).rc
-    killed = show(desk, name, "{{.State.OOMKilled}}")
+    code = sandbox.run(limited + slowly, "16m", "16m", name, sandbox.label, image, ok=False).rc
+    killed = show(sandbox, name, "{{.State.OOMKilled}}")
     assert (code, killed) == (137, "true"), (
         f"a program that takes 64 MB under a limit of 16 MB ended with {code} and not by the limit "
         f"(OOMKilled {killed}): the memory cgroup does not hold it. The daemon's warnings: "
-        f"{desk.out('docker info --format %s', '{{json .Warnings}}')}"
+        f"{sandbox.out('docker info --format %s', '{{json .Warnings}}')}"
     )
-    enough = desk.name("modest")
-    desk.run(limited + takes, "128m", "128m", enough, desk.label, image)
+    enough = sandbox.name("modest")
+    sandbox.run(limited + takes, "128m", "128m", enough, sandbox.label, image)
 
 
 @pytest.mark.parametrize("shares", [(5, 10), (512, 1024)], ids="{0[0]}:{0[1]}".format)
-def test_cpu_shares(desk: Desk, shares: tuple[int, int]) -> None:
+def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
     """cpu-shares of 1 to 2 split a busy CPU about 1 to 2"""
-    if shares == (5, 10) and cgroup_version(desk) == 2:
+    if shares == (5, 10) and cgroup_version(sandbox) == 2:
         pytest.skip("cgroup v2 knows no shares so small: 5 and 10 become the same weight there")
-    image = desk.image("busybox")
-    cpu = a_cpu(desk)
+    image = sandbox.image("busybox")
+    cpu = a_cpu(sandbox)
     processes = []
     for share in shares:
         options = f"--cpu-shares {share} --cpuset-cpus {cpu}"
-        name = desk.container(f"share-{share}", image, BUSY, options)
-        processes.append(show(desk, name, "{{.State.Pid}}"))
+        name = sandbox.container(f"share-{share}", image, BUSY, options)
+        processes.append(show(sandbox, name, "{{.State.Pid}}"))
     # As long as it takes until they got enough of the CPU, on which others may be busy too.
-    begin, end = cpu_seconds(desk, processes), time.monotonic() + 60
-    while sum(used := gone(begin, cpu_seconds(desk, processes))) < 1.2 and time.monotonic() < end:
+    begin, end = cpu_seconds(sandbox, processes), time.monotonic() + 60
+    while (
+        sum(used := gone(begin, cpu_seconds(sandbox, processes))) < 1.2 and time.monotonic() < end
+    ):
         time.sleep(0.5)
     assert min(used) > 0, f"in a minute the containers got {used} seconds of CPU {cpu}"
     ratio = used[1] / used[0]
@@ -144,42 +150,42 @@ def test_cpu_shares(desk: Desk, shares: tuple[int, int]) -> None:
     )
 
 
-def test_cpus_limit(desk: Desk) -> None:
+def test_cpus_limit(sandbox: Sandbox) -> None:
     """--cpus holds a busy container to its part of a CPU"""
-    name = desk.container("throttled", desk.image("busybox"), BUSY, "--cpus 0.2")
-    process = [show(desk, name, "{{.State.Pid}}")]
-    before, began = cpu_seconds(desk, process), time.monotonic()
+    name = sandbox.container("throttled", sandbox.image("busybox"), BUSY, "--cpus 0.2")
+    process = [show(sandbox, name, "{{.State.Pid}}")]
+    before, began = cpu_seconds(sandbox, process), time.monotonic()
     time.sleep(2)
-    (used,) = gone(before, cpu_seconds(desk, process))
+    (used,) = gone(before, cpu_seconds(sandbox, process))
     part = used / (time.monotonic() - began)
     assert part < 0.3, f"a busy container with --cpus 0.2 took {part:.0%} of a CPU"
     # Less could also be because others are busy: so the kernel is asked whether it held it back.
     files = "/sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat"
-    stat = desk.run("docker exec %s cat " + files, name, ok=False).stdout  # one of them is there
+    stat = sandbox.run("docker exec %s cat " + files, name, ok=False).stdout  # one of them is there
     throttled = dict(line.split() for line in stat.splitlines())["nr_throttled"]
     assert int(throttled) > 0, "the kernel never held the container back"
 
 
-def show(desk: Desk, name: str, what: str) -> str:
+def show(sandbox: Sandbox, name: str, what: str) -> str:
     """Return what ``docker inspect --format`` tells of a container."""
-    return desk.out("docker inspect --format %s %s", what, name)
+    return sandbox.out("docker inspect --format %s %s", what, name)
 
 
-def cgroup_version(desk: Desk) -> int:
+def cgroup_version(sandbox: Sandbox) -> int:
     """Return the version of the node's control groups: 1 on EL7."""
-    return 2 if desk.out("stat -f -c %T /sys/fs/cgroup") == "cgroup2fs" else 1
+    return 2 if sandbox.out("stat -f -c %T /sys/fs/cgroup") == "cgroup2fs" else 1
 
 
-def a_cpu(desk: Desk) -> int:
+def a_cpu(sandbox: Sandbox) -> int:
     """Return a CPU of the node: another for the next node, for they may share the hardware."""
-    return sorted(desk.nodes).index(desk.node) % int(desk.out("nproc"))
+    return sorted(sandbox.nodes).index(sandbox.node) % int(sandbox.out("nproc"))
 
 
-def cpu_seconds(desk: Desk, processes: list[str]) -> list[float]:
+def cpu_seconds(sandbox: Sandbox, processes: list[str]) -> list[float]:
     """Return the CPU time that each process has had."""
-    ticks = int(desk.out("getconf CLK_TCK"))
+    ticks = int(sandbox.out("getconf CLK_TCK"))
     files = " ".join(f"/proc/{process}/stat" for process in processes)
-    lines = desk.out(f"cat {files}").splitlines()
+    lines = sandbox.out(f"cat {files}").splitlines()
     # Fields 14 and 15, counted behind the name, which may have blanks in it.
     fields = [line.rpartition(")")[2].split() for line in lines]
     return [(int(field[11]) + int(field[12])) / ticks for field in fields]

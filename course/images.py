@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labctl.exercise import Desk
+from labctl.exercise import Sandbox
 
 DOCKERFILE = """\
 FROM {image}
@@ -15,117 +15,125 @@ CMD ["cat", "/how"]
 """
 
 
-def test_pull(desk: Desk) -> None:
+def test_pull(sandbox: Sandbox) -> None:
     """an image can be pulled"""
-    image = desk.images["busybox"]
-    answer = desk.run("docker pull %s", desk.image("busybox"), ok=False)
+    image = sandbox.images["busybox"]
+    answer = sandbox.run("docker pull %s", sandbox.image("busybox"), ok=False)
     assert answer.rc == 0, (
         f"{image} cannot be pulled: {answer.stderr.strip()[-400:]} "
         "(without the Internet: see course/images.toml)"
     )
-    assert desk.out("docker run --rm --label %s %s echo hello", desk.label, image) == "hello"
+    assert sandbox.out("docker run --rm --label %s %s echo hello", sandbox.label, image) == "hello"
 
 
-def test_build(desk: Desk) -> None:
+def test_build(sandbox: Sandbox) -> None:
     """an image can be built, and a container of it does what was built"""
-    image = desk.build("built", {"Dockerfile": DOCKERFILE.format(image=desk.image("busybox"))})
-    assert desk.out("docker run --rm --label %s %s", desk.label, image) == "built"
+    image = sandbox.build(
+        "built", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
+    )
+    assert sandbox.out("docker run --rm --label %s %s", sandbox.label, image) == "built"
 
 
-def test_layers_are_shared(desk: Desk) -> None:
+def test_layers_are_shared(sandbox: Sandbox) -> None:
     """two images that begin alike share the layers of that beginning"""
-    base = desk.image("busybox")
-    one = desk.build("one", {"Dockerfile": f"FROM {base}\nRUN echo 1 >/one\n"})
-    two = desk.build("two", {"Dockerfile": f"FROM {base}\nRUN echo 2 >/two\n"})
-    shared = layers(desk, base)
-    assert layers(desk, one)[: len(shared)] == layers(desk, two)[: len(shared)] == shared
+    base = sandbox.image("busybox")
+    one = sandbox.build("one", {"Dockerfile": f"FROM {base}\nRUN echo 1 >/one\n"})
+    two = sandbox.build("two", {"Dockerfile": f"FROM {base}\nRUN echo 2 >/two\n"})
+    shared = layers(sandbox, base)
+    assert layers(sandbox, one)[: len(shared)] == layers(sandbox, two)[: len(shared)] == shared
     (own_of_one,), (own_of_two,) = (
-        layers(desk, one)[len(shared) :],
-        layers(desk, two)[len(shared) :],
+        layers(sandbox, one)[len(shared) :],
+        layers(sandbox, two)[len(shared) :],
     )
     assert own_of_one != own_of_two
 
 
-def test_history(desk: Desk) -> None:
+def test_history(sandbox: Sandbox) -> None:
     """an image's history tells how it was built"""
-    image = desk.build("told", {"Dockerfile": DOCKERFILE.format(image=desk.image("busybox"))})
-    history = desk.out("docker history --no-trunc --format '{{.CreatedBy}}' %s", image)
+    image = sandbox.build("told", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
+    history = sandbox.out("docker history --no-trunc --format '{{.CreatedBy}}' %s", image)
     assert "echo built >/how" in history
     assert 'CMD ["cat" "/how"]' in history
 
 
-def test_commit(desk: Desk) -> None:
+def test_commit(sandbox: Sandbox) -> None:
     """what a container changed becomes an image by commit"""
-    name = desk.name("changed")
-    desk.run(
+    name = sandbox.name("changed")
+    sandbox.run(
         "docker run --name %s --label %s %s sh -c 'echo changed >/note'",
-        *(name, desk.label, desk.image("busybox")),
+        *(name, sandbox.label, sandbox.image("busybox")),
     )
-    assert desk.out("docker diff %s", name) == "A /note"
-    image = desk.name("committed")
-    desk.run("docker commit --message 'a note' %s %s", name, image)
-    assert desk.out("docker run --rm --label %s %s cat /note", desk.label, image) == "changed"
+    assert sandbox.out("docker diff %s", name) == "A /note"
+    image = sandbox.name("committed")
+    sandbox.run("docker commit --message 'a note' %s %s", name, image)
+    assert sandbox.out("docker run --rm --label %s %s cat /note", sandbox.label, image) == "changed"
 
 
-def test_tag(desk: Desk) -> None:
+def test_tag(sandbox: Sandbox) -> None:
     """a tag is one more name of an image, and goes without the image"""
-    image = desk.build("first", {"Dockerfile": DOCKERFILE.format(image=desk.image("busybox"))})
-    other = f"{desk.name('second')}:1.0"
-    desk.run("docker tag %s %s", image, other)
-    assert identity(desk, other) == identity(desk, image)
-    assert "Untagged" in desk.out("docker rmi %s", other)
-    assert desk.out("docker run --rm --label %s %s", desk.label, image) == "built"
+    image = sandbox.build(
+        "first", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
+    )
+    other = f"{sandbox.name('second')}:1.0"
+    sandbox.run("docker tag %s %s", image, other)
+    assert identity(sandbox, other) == identity(sandbox, image)
+    assert "Untagged" in sandbox.out("docker rmi %s", other)
+    assert sandbox.out("docker run --rm --label %s %s", sandbox.label, image) == "built"
 
 
-def test_save_and_load(desk: Desk) -> None:
+def test_save_and_load(sandbox: Sandbox) -> None:
     """an image goes into a file, and comes back out of it as the same"""
-    image = desk.build("kept", {"Dockerfile": DOCKERFILE.format(image=desk.image("busybox"))})
-    before = identity(desk, image)
-    file = f"{desk.folder({})}/image.tar"
-    desk.run("docker save --output %s %s", file, image)
-    desk.run("docker rmi %s", image)
-    assert image in desk.out("docker load --input %s", file)
-    assert identity(desk, image) == before
-    assert desk.out("docker run --rm --label %s %s", desk.label, image) == "built"
+    image = sandbox.build("kept", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
+    before = identity(sandbox, image)
+    file = f"{sandbox.folder({})}/image.tar"
+    sandbox.run("docker save --output %s %s", file, image)
+    sandbox.run("docker rmi %s", image)
+    assert image in sandbox.out("docker load --input %s", file)
+    assert identity(sandbox, image) == before
+    assert sandbox.out("docker run --rm --label %s %s", sandbox.label, image) == "built"
 
 
-def test_export_and_import(desk: Desk) -> None:
+def test_export_and_import(sandbox: Sandbox) -> None:
     """a container's files become an image of one layer, which has lost its CMD"""
-    image = desk.build("whole", {"Dockerfile": DOCKERFILE.format(image=desk.image("busybox"))})
-    name = desk.name("exported")
-    desk.run("docker create --name %s --label %s %s", name, desk.label, image)
-    flat = desk.name("flat")
-    desk.run("docker export %s | docker import - %s", name, flat)
-    assert len(layers(desk, flat)) == 1
-    assert desk.out("docker image inspect --format '{{json .Config.Cmd}}' %s", flat) == "null"
-    assert desk.out("docker run --rm --label %s %s cat /how", desk.label, flat) == "built"
+    image = sandbox.build(
+        "whole", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
+    )
+    name = sandbox.name("exported")
+    sandbox.run("docker create --name %s --label %s %s", name, sandbox.label, image)
+    flat = sandbox.name("flat")
+    sandbox.run("docker export %s | docker import - %s", name, flat)
+    assert len(layers(sandbox, flat)) == 1
+    assert sandbox.out("docker image inspect --format '{{json .Config.Cmd}}' %s", flat) == "null"
+    assert sandbox.out("docker run --rm --label %s %s cat /how", sandbox.label, flat) == "built"
 
 
-def test_private_registry(desk: Desk, wanted: dict[str, Any], peers: Mapping[str, Any]) -> None:
+def test_private_registry(
+    sandbox: Sandbox, wanted: dict[str, Any], peers: Mapping[str, Any]
+) -> None:
     """an image pushed to the private registry can be pulled on another node"""
     if "registry" not in wanted:
         pytest.skip("the lab has no private registry; add `registry` to the playbooks of lab.yaml")
     if not peers:
         pytest.skip("the lab has one node, so there is no other to pull on")
-    image = desk.build("sent", {"Dockerfile": DOCKERFILE.format(image=desk.image("busybox"))})
+    image = sandbox.build("sent", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
     # One name a node, the same in each rehearsal: so the registry does not fill up.
     remote = f"{wanted['registry']['address']}/rehearsal:{wanted['name']}"
-    desk.run("docker tag %s %s", image, remote)
-    desk.run("docker push %s", remote)
-    other = desk.on(next(iter(peers)))
+    sandbox.run("docker tag %s %s", image, remote)
+    sandbox.run("docker push %s", remote)
+    other = sandbox.on(next(iter(peers)))
     other.run("docker pull --quiet %s", remote)
-    assert identity(other, remote) == identity(desk, image)
+    assert identity(other, remote) == identity(sandbox, image)
     assert other.out("docker run --rm --label %s %s", other.label, remote) == "built"
 
 
-def layers(desk: Desk, image: str) -> list[str]:
+def layers(sandbox: Sandbox, image: str) -> list[str]:
     """Return the digests of an image's layers, the lowest first."""
     digests: list[str] = json.loads(
-        desk.out("docker image inspect --format '{{json .RootFS.Layers}}' %s", image)
+        sandbox.out("docker image inspect --format '{{json .RootFS.Layers}}' %s", image)
     )
     return digests
 
 
-def identity(desk: Desk, image: str) -> str:
+def identity(sandbox: Sandbox, image: str) -> str:
     """Return an image's ID."""
-    return desk.out("docker image inspect --format '{{.Id}}' %s", image)
+    return sandbox.out("docker image inspect --format '{{.Id}}' %s", image)

@@ -9,32 +9,32 @@ from typing import Any
 
 import pytest
 
-from labctl.exercise import Desk
+from labctl.exercise import Sandbox
 
 REFRESH = "`labctl provision --refresh` measures again"
 
 
-def test_docker_hub_answers(desk: Desk, wanted: dict[str, Any]) -> None:
+def test_docker_hub_answers(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
     """the hosts of Docker Hub are found, and answer as themselves"""
     pinned, lost, silent = pins(wanted), unreachable(wanted), []
     for name in wanted["sources"]["hub_hosts"]:
         if name in lost:
             continue
-        found = addresses(desk, name)
+        found = addresses(sandbox, name)
         assert name not in pinned or found == {pinned[name]}, (
-            f"{name} is {words(found)} on {desk.node}, for its pin to {pinned[name]} is not in"
+            f"{name} is {words(found)} on {sandbox.node}, for its pin to {pinned[name]} is not in"
             " /etc/hosts; `labctl provision --only hosts` writes it"
         )
-        if answers(desk, f"https://{name}/"):
+        if answers(sandbox, f"https://{name}/"):
             continue
         # A name that the node's resolver does not know is pinned even to what cannot be reached.
-        if name in pinned and not asked(desk, name):
+        if name in pinned and not asked(sandbox, name):
             lost.append(name)
         else:
             silent.append(f"{name} ({words(found)})")
     assert not silent, (
-        f"{words(silent)} does not answer as itself on {desk.node}, whose resolver is"
-        f" {words(resolvers(desk))}; {REFRESH}, and pins what another resolver knows"
+        f"{words(silent)} does not answer as itself on {sandbox.node}, whose resolver is"
+        f" {words(resolvers(sandbox))}; {REFRESH}, and pins what another resolver knows"
     )
     if lost:
         pytest.skip(
@@ -43,38 +43,38 @@ def test_docker_hub_answers(desk: Desk, wanted: dict[str, Any]) -> None:
         )
 
 
-def test_pins_stand_in_for_the_resolver(desk: Desk, wanted: dict[str, Any]) -> None:
+def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
     """where the node's own resolver fails, a pin in /etc/hosts stands in for it"""
     pinned = pins(wanted)
     if not pinned:
         pytest.skip("the node's own resolver found Docker Hub; nothing had to be pinned")
     for name, address in pinned.items():
-        found = addresses(desk, name)
+        found = addresses(sandbox, name)
         assert found == {address}, f"{name} is {words(found)}, and its pin says {address}"
-    well = [name for name in pinned if resolved(desk, name)]
+    well = [name for name in pinned if resolved(sandbox, name)]
     if len(well) == len(pinned):
         pytest.skip(f"the node's own resolver finds {words(well)} again; {REFRESH}")
 
 
-def test_mirrors_answer(desk: Desk) -> None:
+def test_mirrors_answer(sandbox: Sandbox) -> None:
     """every mirror that the engine uses answers, the first one first of all"""
-    mirrors = desk.out(
+    mirrors = sandbox.out(
         "docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'"
     ).split()
     if not mirrors:
         pytest.skip("the engine uses no mirror; it pulls from Docker Hub itself")
-    dead = [mirror for mirror in mirrors if not answers(desk, f"{mirror}v2/", "200", "401")]
+    dead = [mirror for mirror in mirrors if not answers(sandbox, f"{mirror}v2/", "200", "401")]
     assert not dead, (
-        f"{words(dead)} of the mirrors {words(mirrors)} on {desk.node} is dead, and slows each"
+        f"{words(dead)} of the mirrors {words(mirrors)} on {sandbox.node} is dead, and slows each"
         f" pull; {REFRESH}, and takes those that live"
     )
 
 
-def test_pull(desk: Desk) -> None:
+def test_pull(sandbox: Sandbox) -> None:
     """an image is pulled and runs"""
-    name = desk.image("hello")
-    desk.pull(name)  # where it was there already, the registry is asked at least
-    said = desk.out("docker run --rm --label %s %s", desk.label, name)
+    name = sandbox.image("hello")
+    sandbox.pull(name)  # where it was there already, the registry is asked at least
+    said = sandbox.out("docker run --rm --label %s %s", sandbox.label, name)
     assert "Hello from Docker!" in said
 
 
@@ -89,41 +89,41 @@ def unreachable(wanted: dict[str, Any]) -> list[str]:
     return sorted(set(wanted["choices"].get("hosts.broken", ())) - pins(wanted).keys())
 
 
-def addresses(desk: Desk, name: str) -> set[str]:
+def addresses(sandbox: Sandbox, name: str) -> set[str]:
     """Return what a name is on the node, /etc/hosts first."""
-    lines = desk.run("getent ahostsv4 %s", name, ok=False).stdout.splitlines()
+    lines = sandbox.run("getent ahostsv4 %s", name, ok=False).stdout.splitlines()
     return {line.split()[0] for line in lines}
 
 
-def resolvers(desk: Desk) -> list[str]:
+def resolvers(sandbox: Sandbox) -> list[str]:
     """Return the addresses of the node's own resolvers."""
-    return desk.out("awk '/^nameserver/ {print $2}' /etc/resolv.conf").split()
+    return sandbox.out("awk '/^nameserver/ {print $2}' /etc/resolv.conf").split()
 
 
-def resolved(desk: Desk, name: str) -> bool:
+def resolved(sandbox: Sandbox, name: str) -> bool:
     """Tell whether the node's own resolvers, without /etc/hosts, lead to a host of this name."""
     return any(
-        answers(desk, f"https://{name}/", at=f"{name}:443:{address}")
-        for address in asked(desk, name)
+        answers(sandbox, f"https://{name}/", at=f"{name}:443:{address}")
+        for address in asked(sandbox, name)
     )
 
 
-def asked(desk: Desk, name: str) -> list[str]:
+def asked(sandbox: Sandbox, name: str) -> list[str]:
     """Return the addresses that the node's own resolvers know, asked without /etc/hosts."""
     said = [
-        desk.run("dig +short +time=3 +tries=1 @%s %s A", resolver, name, ok=False).stdout.split()
-        for resolver in resolvers(desk)
+        sandbox.run("dig +short +time=3 +tries=1 @%s %s A", resolver, name, ok=False).stdout.split()
+        for resolver in resolvers(sandbox)
     ]
     return [word for words in said for word in words if word.replace(".", "").isdigit()]
 
 
-def answers(desk: Desk, url: str, *codes: str, at: str = "") -> bool:
+def answers(sandbox: Sandbox, url: str, *codes: str, at: str = "") -> bool:
     """Tell whether a URL answers from the node, with one of `codes` where some are named.
 
     `at` is a name, a port and an address for it, as in curl's --resolve.
     """
     where = f"--resolve {at}" if at else ""
-    result = desk.run(
+    result = sandbox.run(
         f"curl --silent --output /dev/null --connect-timeout 10 --max-time 20 {where}"
         " --write-out '%%{http_code}' %s",
         url,

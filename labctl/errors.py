@@ -20,7 +20,7 @@
     ├── ConvergeError           1   a resource of a node
     │   ├── ChangeFailed        1   its change failed; carries the output
     │   └── DidNotConverge      1   its change ran, and it still is not as wanted
-    ├── WaitedInVain            1   another node did not do what this one needs
+    ├── DependencyFailed            1   another node did not do what this one needs
     ├── TransferError           1   copying files
     ├── VerifyError             1   a check could not be run at all
     ├── ChecksFailed            1   a node does not pass where it has to
@@ -165,7 +165,7 @@ class DidNotConverge(ConvergeError):
     """The change ran without an error, and yet the resource is not as wanted."""
 
 
-class WaitedInVain(LabctlError):
+class DependencyFailed(LabctlError):
     """Another node of the run failed, or took too long, before this one had what it needs of it."""
 
 

@@ -9,7 +9,7 @@ from benchmarks import lab as labs
 from benchmarks import virtual
 from benchmarks.errors import BenchError
 from benchmarks.harness import LABCTL, Bench, Case, Contender, Target
-from benchmarks.virtual import Place
+from benchmarks.virtual import Location
 from tests.testbed import World
 
 NAME = "boot"
@@ -30,7 +30,7 @@ def cases(bench: Bench) -> Generator[Case]:
                 place.destroy()
             shutil.rmtree(ours.vagrant, ignore_errors=True)
 
-        def testify(place: Place) -> None:
+        def testify(place: Location) -> None:
             for guest in place.guests(names):
                 if guest.sh("hostname").stdout.strip() != guest.name:
                     raise BenchError(f"{guest.name} is not what it is called")

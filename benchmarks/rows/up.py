@@ -11,7 +11,7 @@ from benchmarks import provisioning, virtual
 from benchmarks.harness import LABCTL, Bench, Case, Contender, Target
 from benchmarks.lab import Lab
 from benchmarks.measuring import Sample
-from benchmarks.virtual import Place
+from benchmarks.virtual import Location
 from benchmarks.witness import Witness
 from benchmarks.work import Work
 from tests.testbed import World
@@ -45,7 +45,7 @@ def cases(bench: Bench) -> Generator[Case]:
             shutil.rmtree(places[LABCTL].vagrant, ignore_errors=True)
             shutil.rmtree(places[ONE].vagrant, ignore_errors=True)
 
-        def testify(place: Place, of: Witness, machines: Sequence[str]) -> None:
+        def testify(place: Location, of: Witness, machines: Sequence[str]) -> None:
             of.testify(place.guests(machines))
 
         def by_shell() -> Sample:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class CommandRun:
     """A command that a test ran on a node.
 
     Parameters:
@@ -31,7 +31,7 @@ class Ran:
     err: str
     seconds: float
 
-    def hidden(self, hide: Callable[[str], str]) -> Ran:
+    def hidden(self, hide: Callable[[str], str]) -> CommandRun:
         """Return it with all its texts gone through `hide`."""
         command, out, err = hide(self.command), hide(self.out), hide(self.err)
         return replace(self, command=command, out=out, err=err)
@@ -61,10 +61,10 @@ class Check:
     message: str
     seconds: float
     started: float = 0.0
-    commands: tuple[Ran, ...] = ()
+    commands: tuple[CommandRun, ...] = ()
 
     @property
-    def telling(self) -> tuple[Ran, ...]:
+    def telling(self) -> tuple[CommandRun, ...]:
         """Of the commands, those that a reader of its failure wants to see first.
 
         Making ready and cleaning up run a lot of them; they tell something where they failed.

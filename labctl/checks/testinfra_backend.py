@@ -15,8 +15,8 @@ import testinfra
 from testinfra import backend
 from testinfra.backend import base
 
-from labctl.checks.report import Ran
-from labctl.remote.connection import Remote
+from labctl.checks.report import CommandRun
+from labctl.remote.connection import Connection
 from labctl.remote.exchange import legible
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.shell import ShellSession
@@ -33,14 +33,14 @@ class Transcript:
     """What was run for the test that is under way."""
 
     def __init__(self) -> None:
-        self.kept: list[Ran] = []
+        self.kept: list[CommandRun] = []
         self.phase = "setup"
 
     def clear(self) -> None:
         """Begin with another test."""
         self.kept = []
 
-    def add(self, ran: Ran) -> None:
+    def add(self, ran: CommandRun) -> None:
         """Keep a command."""
         self.kept = [*self.kept, ran][-_KEPT:]
 
@@ -59,7 +59,8 @@ class Sessions(Mapping[str, ShellSession]):
     ) -> None:
         self.transcript = Transcript()
         self._remotes = {
-            target.name: Remote(target, hostkeys, sudo_password=sudo_password) for target in targets
+            target.name: Connection(target, hostkeys, sudo_password=sudo_password)
+            for target in targets
         }
         self._shells = {name: ShellSession(remote) for name, remote in self._remotes.items()}
         backend.BACKENDS["labctl"] = f"{__name__}.LabctlBackend"
@@ -142,7 +143,7 @@ class LabctlBackend(base.BaseBackend):  # type: ignore[misc]
         finally:
             seconds = time.monotonic() - start
             self._transcript.add(
-                Ran(
+                CommandRun(
                     self._node,
                     self._transcript.phase,
                     str(line),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labctl.config import daemon_json, synced_folders
 from labctl.config import network as addresses
-from labctl.config.faults import Fault, Path, cross
+from labctl.config.faults import Fault, KeyPath, cross
 from labctl.config.image_name import ImageName
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
 def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
     """Addresses of listed nodes, those given and those counted."""
     assert not isinstance(spec.nodes, int)
-    given: list[tuple[Path, str]] = []
-    counted: list[tuple[Path, str]] = []
+    given: list[tuple[KeyPath, str]] = []
+    counted: list[tuple[KeyPath, str]] = []
     for index, (listed, node) in enumerate(zip(spec.nodes, spec.lab_nodes, strict=True)):
         if listed.address:
             given.append((("nodes", index, "address"), listed.address))
@@ -185,7 +185,7 @@ def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
             yield cross(path, message, "give this node an address too", ("network", "nodes"))
 
 
-def _names(names: Iterable[tuple[Path, str]]) -> Iterator[Fault]:
+def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
     """Names of nodes: none reserved, none twice."""
     listed = list(names)
     for path, name in listed:
@@ -194,9 +194,9 @@ def _names(names: Iterable[tuple[Path, str]]) -> Iterator[Fault]:
     yield from _twice(listed, "the name {} is used twice")
 
 
-def _twice(items: Iterable[tuple[Path, Hashable]], message: str) -> Iterator[Fault]:
+def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[Fault]:
     """Yield a fault for every item that stood there before; `{}` in `message` is the item."""
-    seen: dict[Hashable, Path] = {}
+    seen: dict[Hashable, KeyPath] = {}
     for path, item in items:
         if item in seen:
             yield cross(path, message.format(item), needs=())

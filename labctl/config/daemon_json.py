@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labctl.config import faults
-from labctl.config.faults import OWN, Fault, Path
+from labctl.config.faults import OWN, Fault, KeyPath
 from labctl.config.patterns import MIRROR, REGISTRY, TEXT, shown
 from labctl.errors import Problem
 
@@ -128,7 +128,7 @@ def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> li
     return found
 
 
-def check(settings: Mapping[str, Any], at: Path, engine_major: int | None = None) -> list[Fault]:
+def check(settings: Mapping[str, Any], at: KeyPath, engine_major: int | None = None) -> list[Fault]:
     """Return the faults of `settings`, which stand at `at`; else as `problems`."""
     return [
         fault
@@ -191,7 +191,7 @@ def _problem(fault: Fault, where: str) -> Problem:
     return Problem(f"{where}.{faults.where(fault.path)}", message, hint=hint)
 
 
-def _check_key(name: str, value: object, at: Path, engine_major: int | None) -> Iterator[Fault]:
+def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) -> Iterator[Fault]:
     """Yield what is wrong with one key."""
     if name == "hosts":
         hint = "leave it out, or override the unit's command line in a playbook of your own"
@@ -213,11 +213,11 @@ def _check_key(name: str, value: object, at: Path, engine_major: int | None) -> 
         yield from wrong or _check_texts(value, at)
 
 
-def _own(at: Path, message: str, hint: str = "") -> Fault:
+def _own(at: KeyPath, message: str, hint: str = "") -> Fault:
     return Fault(at, OWN, None, {"message": message, "hint": hint})
 
 
-def _check_kind(kind: str, value: object, at: Path) -> Iterator[Fault]:
+def _check_kind(kind: str, value: object, at: KeyPath) -> Iterator[Fault]:
     """Yield a fault if `value`, or an item of it, is not what dockerd reads for a key of `kind`."""
     container, item = _ITEMS.get(kind, (_TYPES.get(kind, dict), ""))
     # True is an int for Python, and none for dockerd.
@@ -233,7 +233,7 @@ def _check_kind(kind: str, value: object, at: Path) -> Iterator[Fault]:
                 yield _own(fault.path, fault.context["message"], quoted)
 
 
-def _check_texts(value: object, at: Path) -> Iterator[Fault]:
+def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
     """Yield a fault for every text with control characters, and for what JSON has no word for."""
     if isinstance(value, dict):
         for name, item in value.items():

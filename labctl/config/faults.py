@@ -15,7 +15,7 @@ from typing import Any
 
 from labctl.config.patterns import shown
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 # Kinds of our own. A CROSS fault concerns several places that are each right by themselves.
 OWN = "labctl"
@@ -39,7 +39,7 @@ class Fault:
             what the checks between places found, for which each place had to be right by itself.
     """
 
-    path: Path
+    path: KeyPath
     kind: str
     value: object = None
     context: Mapping[str, Any] = field(default_factory=dict)
@@ -55,12 +55,12 @@ class Fault:
         return bool(self.context.get("late"))
 
 
-def cross(path: Path, message: str, hint: str = "", needs: tuple[str, ...] = ()) -> Fault:
+def cross(path: KeyPath, message: str, hint: str = "", needs: tuple[str, ...] = ()) -> Fault:
     """Return a fault between several places; see `Fault` for the parameters."""
     return Fault(path, CROSS, None, {"message": message, "hint": hint, "needs": needs})
 
 
-def where(path: Path) -> str:
+def where(path: KeyPath) -> str:
     """Return `path` in YAML terms: ``nodes[1].address``; the empty path is the file."""
     text = ""
     for part in path:

@@ -49,8 +49,8 @@ class _Raw:
     """What a file says, as plain values, and the line on which each of its places stands."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    lines: dict[faults.Path, int] = field(default_factory=dict)
-    flags: dict[faults.Path, str] = field(default_factory=dict)
+    lines: dict[faults.KeyPath, int] = field(default_factory=dict)
+    flags: dict[faults.KeyPath, str] = field(default_factory=dict)
 
 
 def load(
@@ -171,13 +171,13 @@ def _mark(error: MarkedYAMLError) -> int | None:
 
 
 def _only(
-    path: Path, line: int | None, message: str, hint: str = "", at: faults.Path = ()
+    path: Path, line: int | None, message: str, hint: str = "", at: faults.KeyPath = ()
 ) -> SpecError:
     """Return the error for a file in which nothing else can be looked for."""
     return SpecError(str(path), [Problem(faults.where(at), message, line, hint)])
 
 
-def _plain(value: Any, at: faults.Path, lines: dict[faults.Path, int], path: Path) -> Any:
+def _plain(value: Any, at: faults.KeyPath, lines: dict[faults.KeyPath, int], path: Path) -> Any:
     """Return `value` without ruamel's types, and put the line of each place into `lines`."""
     if len(lines) > _MOST_VALUES or len(at) > 50:
         raise _only(path, None, "the file is too large, or refers to itself")
@@ -277,7 +277,7 @@ def _anchored(lab: LabSpec, home: Path) -> LabSpec:
     return lab.model_copy(update=update) if update else lab
 
 
-def _at(raw: _Raw, path: faults.Path) -> Any:
+def _at(raw: _Raw, path: faults.KeyPath) -> Any:
     place: Any = raw.values
     for part in path:
         place = place[part]

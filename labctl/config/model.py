@@ -286,7 +286,7 @@ def _miscounted(kind: str, value: object, context: Mapping[str, Any]) -> bool:
     return kind == "too_short" and isinstance(value, list) and len(value) >= context["min_length"]
 
 
-def keys_at(path: faults.Path) -> tuple[str, ...]:
+def keys_at(path: faults.KeyPath) -> tuple[str, ...]:
     """Return the keys that lab.yaml may have in the mapping at `path`; empty if any or none may."""
     if path[:2] == ("docker", "daemon"):
         return tuple(daemon_json.KEYS) if len(path) == 2 else ()

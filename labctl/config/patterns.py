@@ -17,7 +17,7 @@ LABEL_TEXT = "lower-case letters, digits and '-', beginning with a letter, at mo
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Pattern:
     """What a string may look like: a pattern for the whole of it, and how to say so.
 
     `wanted` completes the sentence "must be …"; `hint` says what to do; `schema_format` is the
@@ -71,53 +71,57 @@ _USER = r"[A-Za-z_][A-Za-z0-9._-]{0,63}"
 # begins a command in shell or Ruby. '$' stays for yum's $basearch, '{version}' for our own.
 _URL_BODY = r"[A-Za-z0-9._~:/?#@!&*+,=%{}\[\]$-]+"
 
-LABEL = Shape(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", f"a host name: {LABEL_TEXT} 63 characters")
-PREFIX = Shape(r"[a-z][a-z0-9-]{0,59}", f"the beginning of a host name: {LABEL_TEXT} 60 characters")
-HOST = Shape(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
-IPV4 = Shape(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")
-NETWORK = Shape(rf"{_IPV4}/[0-9]{{1,2}}", "an IPv4 network such as 192.168.56.0/24")
-JUMP = Shape(rf"({_USER}@)?{_HOST}{_PORT}?", "user@host or user@host:port")
-LOGIN = Shape(_USER, "a user name")
-LINUX_USER = Shape(
+LABEL = Pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", f"a host name: {LABEL_TEXT} 63 characters")
+PREFIX = Pattern(
+    r"[a-z][a-z0-9-]{0,59}", f"the beginning of a host name: {LABEL_TEXT} 60 characters"
+)
+HOST = Pattern(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
+IPV4 = Pattern(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")
+NETWORK = Pattern(rf"{_IPV4}/[0-9]{{1,2}}", "an IPv4 network such as 192.168.56.0/24")
+JUMP = Pattern(rf"({_USER}@)?{_HOST}{_PORT}?", "user@host or user@host:port")
+LOGIN = Pattern(_USER, "a user name")
+LINUX_USER = Pattern(
     r"[a-z_][a-z0-9_-]{0,31}",
     "a Linux user name: lower-case letters, digits, '_' and '-', at most 32 characters",
 )
-PLAYBOOK = Shape(r"[a-z][a-z0-9_-]*", "a playbook's name: lower-case letters, digits, '_' and '-'")
-VERSION = Shape(r"[0-9A-Za-z._~+-]+", "a version such as 19.03.9-3.el7")
-BOX_NAME = Shape(
+PLAYBOOK = Pattern(
+    r"[a-z][a-z0-9_-]*", "a playbook's name: lower-case letters, digits, '_' and '-'"
+)
+VERSION = Pattern(r"[0-9A-Za-z._~+-]+", "a version such as 19.03.9-3.el7")
+BOX_NAME = Pattern(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", "a box name such as centos/7"
 )
-URL = Shape(
+URL = Pattern(
     rf"(https?://|file:///){_URL_BODY}",
     "an http, https or file URL without blanks, quotes or brackets",
 )
-MIRROR = Shape(
+MIRROR = Pattern(
     rf"https?://({_HOST}|\[{_IPV6}\]){_PORT}?/?",
     "http(s)://host or http(s)://host:port, without path, query or password",
     hint="Docker refuses its whole configuration if a mirror's URL holds more than that",
 )
-REGISTRY = Shape(
+REGISTRY = Pattern(
     rf"({_HOST}|\[{_IPV6}\]){_PORT}?|{_IPV4}/([0-9]|[12][0-9]|3[0-2])",
     "host, host:port or a network such as 10.0.0.0/8, without http://",
 )
 _IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 # A first part is a registry's host only if it holds a dot or a port, or is localhost.
-IMAGE = Shape(
+IMAGE = Pattern(
     rf"(([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+{_PORT}?|[A-Za-z0-9-]+{_PORT}|localhost)/)?"
     rf"{_IMAGE_PART}(/{_IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
     r"(@sha256:[0-9a-f]{64})?",
     "an image such as nginx, nginx:1.22 or nginx@sha256:… with 64 digits",
 )
-PASSWORD = Shape(r"[!-~]{6,72}", "a password of 6 to 72 ASCII characters without blanks")
-SHA256 = Shape(r"[0-9A-Fa-f]{64}", "a sha256 sum: 64 hexadecimal digits")
-FINGERPRINT = Shape(
+PASSWORD = Pattern(r"[!-~]{6,72}", "a password of 6 to 72 ASCII characters without blanks")
+SHA256 = Pattern(r"[0-9A-Fa-f]{64}", "a sha256 sum: 64 hexadecimal digits")
+FINGERPRINT = Pattern(
     r"[0-9A-Fa-f]{40}", "an OpenPGP fingerprint: 40 hexadecimal digits, blanks allowed"
 )
-GUEST_PATH = Shape(
+GUEST_PATH = Pattern(
     r"(/(?!\.\.?(/|$))[^/\x00-\x1f\x7f]+)+/?", "an absolute path on the node, without '..'"
 )
 # Free text that goes into files: no control characters, no line separators of any alphabet.
-TEXT = Shape(
+TEXT = Pattern(
     r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+",
     "a text on one line, without control characters",
 )

@@ -36,7 +36,7 @@ SyncType = Literal["auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disable
 class Is:
     """Annotation that gives a string one of the shapes, with our sentence for what has it not."""
 
-    shape: patterns.Shape
+    shape: patterns.Pattern
     schema: str = ""
     """A pattern for editors, where one may write it in more ways than are kept."""
 

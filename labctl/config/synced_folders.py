@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.config import patterns
 from labctl.config.faults import Fault, cross
-from labctl.config.patterns import Shape
+from labctl.config.patterns import Pattern
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -25,18 +25,18 @@ _WITH_ADDITIONS = re.compile(r"(bento|ubuntu|hashicorp|generic)/.+")
 _ENTERPRISE = re.compile(r"centos/[67]")
 """Boxes whose kernel has no 9p: Red Hat does not build it."""
 
-_OWNER = Shape(r"[A-Za-z_][A-Za-z0-9._-]{0,63}|[0-9]{1,9}", "a user's or group's name or number")
-_MOUNT = Shape(
+_OWNER = Pattern(r"[A-Za-z_][A-Za-z0-9._-]{0,63}|[0-9]{1,9}", "a user's or group's name or number")
+_MOUNT = Pattern(
     r"[A-Za-z0-9][A-Za-z0-9_.:=,/+@-]*", "an option of mount such as 'ro' or 'dmode=775'"
 )
 # -e, -M and their long forms choose the program that rsync starts.
-_ARGUMENT = Shape(
+_ARGUMENT = Pattern(
     r"-[a-dfgh-zA-LN-Z]+|"
     r"--(?!(rsh|rsync-path|remote-option)(=|$))[a-z][a-z0-9-]*(=[A-Za-z0-9_.:,/*+@-]+)?",
     "an option of rsync such as '-a' or '--delete', and none that starts programs",
 )
-_ACCESS = Shape(r"passthrough|mapped|squash", "passthrough, mapped or squash")
-_VERSION = Shape(r"[34](\.[0-9])?", "3 or 4, or such as '4.1'")
+_ACCESS = Pattern(r"passthrough|mapped|squash", "passthrough, mapped or squash")
+_VERSION = Pattern(r"[34](\.[0-9])?", "3 or 4, or such as '4.1'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Option:
 
     kind: type
     types: tuple[str, ...]
-    shape: Shape = patterns.TEXT
+    shape: Pattern = patterns.TEXT
 
 
 _ALL = ("auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled")

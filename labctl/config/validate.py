@@ -24,7 +24,7 @@ def diagnose(values: dict[str, Any]) -> tuple[LabSpec | None, list[Fault]]:
     out, and what is left is validated again. What is only wrong because of a cut is not reported.
     """
     found: list[Fault] = []
-    cut: set[faults.Path] = set()
+    cut: set[faults.KeyPath] = set()
     checked = False
     for turn in range(_MOST_ROUNDS):
         rest, indexes = _without(values, cut)
@@ -45,7 +45,7 @@ def diagnose(values: dict[str, Any]) -> tuple[LabSpec | None, list[Fault]]:
 
 
 def _still_true(
-    result: list[Fault], indexes: dict[faults.Path, list[int]], cut: set[faults.Path]
+    result: list[Fault], indexes: dict[faults.KeyPath, list[int]], cut: set[faults.KeyPath]
 ) -> list[Fault]:
     """Return the faults of `result` at the places of the file, without those that a cut caused."""
     gone = {path[0] for path in cut if path}
@@ -57,10 +57,10 @@ def _still_true(
 
 
 def _without(
-    value: Any, cut: set[faults.Path], at: faults.Path = ()
-) -> tuple[Any, dict[faults.Path, list[int]]]:
+    value: Any, cut: set[faults.KeyPath], at: faults.KeyPath = ()
+) -> tuple[Any, dict[faults.KeyPath, list[int]]]:
     """Return a copy of `value` without the places in `cut`, and for each list the old indexes."""
-    indexes: dict[faults.Path, list[int]] = {}
+    indexes: dict[faults.KeyPath, list[int]] = {}
     if isinstance(value, dict):
         kept_keys = [key for key in value if (*at, key) not in cut]
         copy: dict[Any, Any] = {}
@@ -80,9 +80,9 @@ def _without(
     return value, indexes
 
 
-def _as_given(path: faults.Path, indexes: dict[faults.Path, list[int]]) -> faults.Path:
+def _as_given(path: faults.KeyPath, indexes: dict[faults.KeyPath, list[int]]) -> faults.KeyPath:
     """Return `path`, which holds indexes after cutting, with those from before."""
-    given: faults.Path = ()
+    given: faults.KeyPath = ()
     for part in path:
         kept = indexes.get(given)
         if isinstance(part, int) and kept is not None and part < len(kept):
@@ -91,10 +91,10 @@ def _as_given(path: faults.Path, indexes: dict[faults.Path, list[int]]) -> fault
     return given
 
 
-def existing(values: Any, path: faults.Path, fault: Fault) -> faults.Path:
+def existing(values: Any, path: faults.KeyPath, fault: Fault) -> faults.KeyPath:
     """Return the part of `path` that is there to be cut; for a missing key, what lacks it."""
     place = values
-    reached: faults.Path = ()
+    reached: faults.KeyPath = ()
     for part in path[:-1] if fault.kind == "missing" else path:
         try:
             place = place[part]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from labctl.config import synced_folders
 from labctl.errors import Interrupted, Problem, SpecError, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
-from labctl.lab.index import Entry, Registry
+from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord
 from labctl.machines import plugins, providers
@@ -40,7 +40,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     """
     lab.workspace.make()
     if not lab.spec.uses_vagrant:
-        Registry().note(_entry(lab, ""))
+        LabIndex().note(_entry(lab, ""))
         lab.write_ssh_config()
         return machines.states()
     if lab.provider == "libvirt" and providers.emulated():
@@ -81,7 +81,7 @@ def _claim(lab: Lab) -> None:
         UsageError: another lab has the network.
     """
     spec = lab.spec
-    other = Registry().claim(_entry(lab, spec.network))
+    other = LabIndex().claim(_entry(lab, spec.network))
     if other is None:
         return
     if other.gone:
@@ -195,7 +195,7 @@ def _settled(lab: Lab, node: str, target: Target) -> None:
 
 
 @contextlib.contextmanager
-def waking(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) -> Iterator[None]:
+def started(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) -> Iterator[None]:
     """Around what lets a machine run on, or starts it anew; what comes after every such start.
 
     How the node is reached is noted, for the address may be another than before. Its clock is set
@@ -220,7 +220,7 @@ def set_clock(lab: Lab, node: str) -> None:
         remote.run(f"date -u -s @{int(time.time())} >/dev/null")
 
 
-class Bringer:
+class BootQueue:
     """Brings machines up in an order that their provider can bear.
 
     Where the provider wants it, one machine at a time goes alone, in the order of `nodes`, until

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labctl.config.overrides import Override
 from labctl.lab import node_list
-from labctl.lab.index import Registry, clash, free_name, free_network
+from labctl.lab.index import LabIndex, clash, free_name, free_network
 from labctl.lab.state import IDENTITY, State
 from labctl.lab.workspace import Workspace
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
 
-class Source:
+class LabDefinition:
     """What a lab is made of: lab.yaml, the flags of this run and of earlier ones, the other labs.
 
     Parameters:
@@ -26,7 +26,7 @@ class Source:
     def __init__(self, workspace: Workspace, flags: Mapping[str, Override]) -> None:
         self._workspace = workspace
         self._flags = flags
-        self._others = Registry()
+        self._others = LabIndex()
 
     def digest(self) -> str:
         """Return a digest of all of it."""

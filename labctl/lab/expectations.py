@@ -53,7 +53,7 @@ def _of_playbooks(lab: Lab, running: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "registry" in running:
         place = lab_services.registry(spec)
-        login = lab.vault.credential("registry", spec.registry.user, spec.registry.password)
+        login = lab.secret_store.credential("registry", spec.registry.user, spec.registry.password)
         found["registry"] = {
             "node": place.node,
             "address": place.address,

@@ -51,7 +51,7 @@ class Entry:
         return not Path(self.state).is_dir()
 
 
-class Registry:
+class LabIndex:
     """The notes, in one file.
 
     Parameters:

@@ -15,15 +15,15 @@ from labctl.config.overrides import Override
 from labctl.errors import LabctlError, MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
 from labctl.lab import node_list
-from labctl.lab.definition import Source
-from labctl.lab.node_list import Roster
+from labctl.lab.definition import LabDefinition
+from labctl.lab.node_list import NodeList
 from labctl.lab.state import State
 from labctl.lab.workspace import Workspace
 from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
 from labctl.parallel import Stop
-from labctl.provision.secret_store import Vault
+from labctl.provision.secret_store import SecretStore
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from labctl.provision.facts import Facts
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
 
-def _begin(remote: Remote) -> Future[Remote]:
+def _begin(remote: Connection) -> Future[Connection]:
     """Open a node's root shell in a thread, which nobody has to wait for at the end."""
-    opened: Future[Remote] = Future()
+    opened: Future[Connection] = Future()
 
     def work() -> None:
         try:
@@ -85,7 +85,7 @@ class Lab:
     def __init__(
         self,
         workspace: Workspace,
-        spec: LabSpec | Source,
+        spec: LabSpec | LabDefinition,
         *,
         emit: Emit,
         sudo_password: str | None = None,
@@ -98,7 +98,7 @@ class Lab:
         self.sudo_password = sudo_password
         self.stop = Stop()
         self._provider = ""
-        self._called: dict[str, Future[Remote]] = {}
+        self._called: dict[str, Future[Connection]] = {}
 
     @classmethod
     def open(
@@ -114,14 +114,14 @@ class Lab:
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        source = Source(workspace, flags)
+        source = LabDefinition(workspace, flags)
         lab = cls(workspace, source, emit=emit, sudo_password=sudo_password)
         made_of = source.digest()
-        kept = node_list.recall(workspace.roster, made_of)
+        kept = node_list.recall(workspace.node_list, made_of)
         if kept is not None:
-            lab.roster = kept
+            lab.node_list = kept
         elif workspace.state.is_dir():
-            node_list.keep(workspace.roster, made_of, lab.roster)
+            node_list.keep(workspace.node_list, made_of, lab.node_list)
         return lab
 
     @cached_property
@@ -131,17 +131,17 @@ class Lab:
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        return self._spec.read() if isinstance(self._spec, Source) else self._spec
+        return self._spec.read() if isinstance(self._spec, LabDefinition) else self._spec
 
     @cached_property
-    def roster(self) -> Roster:
+    def node_list(self) -> NodeList:
         """The lab's nodes; what it tells costs less than `spec`."""
-        return Roster.of(self.spec)
+        return NodeList.of(self.spec)
 
     @cached_property
-    def vault(self) -> Vault:
+    def secret_store(self) -> SecretStore:
         """Where the lab's secrets are kept."""
-        return Vault(self.workspace.private, self.roster.lab)
+        return SecretStore(self.workspace.private, self.node_list.lab)
 
     # -- nodes
 
@@ -157,7 +157,7 @@ class Lab:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> UsageError:
-        known = f"it has {', '.join(self.roster.names)}"
+        known = f"it has {', '.join(self.node_list.names)}"
         return UsageError(f"this lab has no node '{name}'", hint=known)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
@@ -170,7 +170,7 @@ class Lab:
         Raises:
             UsageError: one of them fits no node, or is empty.
         """
-        names = self.roster.names
+        names = self.node_list.names
         patterns = parted(limit)
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
@@ -187,8 +187,8 @@ class Lab:
         Raises:
             MachineError: it was never brought up.
         """
-        if self.roster.existing is not None:
-            return self.roster.existing[name]
+        if self.node_list.existing is not None:
+            return self.node_list.existing[name]
         target = self.state.node(name).target
         if target is None:
             raise MachineError(
@@ -203,7 +203,7 @@ class Lab:
         already come up without labctl. Nodes that were never brought up are not in it.
         """
         entries = []
-        for name in self.roster.names:
+        for name in self.node_list.names:
             with contextlib.suppress(MachineError):
                 entries.append(self.target(name).config(self.workspace.known_hosts))
         self.workspace.make()
@@ -223,7 +223,7 @@ class Lab:
         Raises:
             UsageError: one of them fits no node.
         """
-        for name in self.select(limit)[: self.roster.parallel]:
+        for name in self.select(limit)[: self.node_list.parallel]:
             try:
                 target = self.target(name)
             except MachineError:
@@ -231,7 +231,7 @@ class Lab:
             if self.hostkeys.get(name) is not None:
                 self._called[name] = _begin(self._remote(target))
 
-    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Remote:
+    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Connection:
         """Return a connection to a node, which opens when it is first used.
 
         Parameters:
@@ -248,17 +248,17 @@ class Lab:
             return called.result()
         return self._remote(self.target(name), patience, timeout)
 
-    def _remote(self, target: Target, patience: float = 0.0, timeout: float = 20.0) -> Remote:
+    def _remote(self, target: Target, patience: float = 0.0, timeout: float = 20.0) -> Connection:
         dial = None
         # While one thread loads the module, others find it there, and nothing in it yet.
-        loaded = hasattr(sys.modules.get("labctl.remote.connection"), "Remote")
+        loaded = hasattr(sys.modules.get("labctl.remote.connection"), "Connection")
         if not loaded and not patience:
             dial = Dial(target)
         from labctl.remote.connection import (
-            Remote,  # only now: a lab that was never up needs no Fabric
+            Connection,  # only now: a lab that was never up needs no Fabric
         )
 
-        remote = Remote(
+        remote = Connection(
             target,
             self.hostkeys,
             sudo_password=self.sudo_password,
@@ -301,8 +301,8 @@ class Lab:
             VagrantMissing: the lab is Vagrant's, and there is no vagrant.
             ProviderMissing: no provider can be used, or not that one.
         """
-        if self.roster.existing is not None:
-            return StaticMachines(self.roster.existing)
+        if self.node_list.existing is not None:
+            return StaticMachines(self.node_list.existing)
         from labctl.machines.vagrant import VagrantMachines, find_vagrant
 
         find_vagrant()
@@ -347,5 +347,5 @@ class Lab:
             choices=choices,
             templates=self.workspace.templates,
             playbooks=tuple(playbooks),
-            keeper=self.vault,
+            secrets=self.secret_store,
         )

@@ -28,7 +28,7 @@ _FORM = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class NodeList:
     """The nodes of a lab.
 
     Parameters:
@@ -49,7 +49,7 @@ class Roster:
         return tuple(self.addresses)
 
     @classmethod
-    def of(cls, spec: LabSpec) -> Roster:
+    def of(cls, spec: LabSpec) -> NodeList:
         """Return the roster of a lab."""
         existing = None
         if spec.machines is not None:
@@ -85,7 +85,7 @@ def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
     return found.hexdigest()
 
 
-def recall(path: Path, made_of: str) -> Roster | None:
+def recall(path: Path, made_of: str) -> NodeList | None:
     """Return the roster that was kept, if it was made of the same.
 
     Parameters:
@@ -97,7 +97,7 @@ def recall(path: Path, made_of: str) -> Roster | None:
         if data["made_of"] != made_of:
             return None
         existing = data["existing"]
-        return Roster(
+        return NodeList(
             data["lab"],
             data["addresses"],
             data["parallel"],
@@ -109,14 +109,14 @@ def recall(path: Path, made_of: str) -> Roster | None:
         return None  # there is none yet, or another version of labctl wrote it
 
 
-def keep(path: Path, made_of: str, roster: Roster) -> None:
+def keep(path: Path, made_of: str, node_list: NodeList) -> None:
     """Keep a roster for the runs to come, where there is room."""
-    existing = roster.existing
+    existing = node_list.existing
     data: dict[str, Any] = {
         "made_of": made_of,
-        "lab": roster.lab,
-        "addresses": roster.addresses,
-        "parallel": roster.parallel,
+        "lab": node_list.lab,
+        "addresses": node_list.addresses,
+        "parallel": node_list.parallel,
         "existing": None
         if existing is None
         else {name: target.as_json() for name, target in existing.items()},

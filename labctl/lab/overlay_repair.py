@@ -50,7 +50,7 @@ _PATIENCE = 10.0
 
 
 @contextlib.contextmanager
-def mended(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> Iterator[None]:
+def restart_engines(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> Iterator[None]:
     """Around a rehearsal: what it left in engines is mended, also after a Ctrl-C.
 
     A second one ends it, whether what is inside still cleans up or engines are restarted already.
@@ -88,13 +88,13 @@ def mend(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
     """
     if "overlay" not in playbooks or overlay_mode(lab.spec) != "etcd":
         return
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
     # The lab's own may have been requested, and its connections do not open any more then.
     stop = Stop()
 
     def work(node: str) -> None:
-        remote = Remote(
+        remote = Connection(
             lab.target(node), lab.hostkeys, sudo_password=lab.sudo_password, timeout=_PATIENCE
         )
         stop.add(remote.end)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from labctl.errors import Interrupted, RemoteError, WaitedInVain
+from labctl.errors import DependencyFailed, Interrupted, RemoteError
 from labctl.events import Phase, PhaseEntered
 from labctl.lab.lab import Lab
-from labctl.provision.apply import Asker
-from labctl.provision.resources.base import Ask
-from labctl.provision.scheduler import Meeting
+from labctl.provision.apply import AskPeer
+from labctl.provision.resources.base import PeerQuery
+from labctl.provision.scheduler import Scheduler
 from labctl.remote.exchange import exchange
 
 ANSWER_SECONDS = 60.0
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 60.0
 _PAUSE = 2.0
 
 
-def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
+def peer_queries(lab: Lab, node: str, scheduler: Scheduler) -> AskPeer:
     """Return what asks the other nodes on behalf of `node`.
 
     Parameters:
@@ -26,16 +26,16 @@ def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
         meeting: the nodes of this run, which are waited for.
     """
 
-    def ask(question: Ask) -> str:
+    def ask(question: PeerQuery) -> str:
         other = question.node
         lab.emit(PhaseEntered(node, Phase.WAITING, f"for {other}: {question.playbook}"))
         try:
-            came = meeting.wait_for(other, question.playbook)
+            came = scheduler.wait_for(other, question.playbook)
             # What came through in this run was seen to be so; a node outside it has to be asked.
             if came and not question.script:
                 return ""
             return _told(lab, node, question)
-        except (RemoteError, WaitedInVain):
+        except (RemoteError, DependencyFailed):
             if question.instead is None:
                 raise
             return ask(question.instead)
@@ -45,7 +45,7 @@ def asker(lab: Lab, node: str, meeting: Meeting) -> Asker:
     return ask
 
 
-def _told(lab: Lab, node: str, question: Ask) -> str:
+def _told(lab: Lab, node: str, question: PeerQuery) -> str:
     """Run the question's script on the other node until it succeeds, for a minute at most."""
     what = f"{node} needs {question.playbook} of {question.node}"
     end = time.monotonic() + ANSWER_SECONDS
@@ -63,7 +63,7 @@ def _told(lab: Lab, node: str, question: Ask) -> str:
         error.node = node
         error.message = f"{what}: {error.message}"
         raise
-    raise WaitedInVain(
+    raise DependencyFailed(
         f"{what}, and has no answer",
         hint=f"look at that node with `labctl provision --limit {question.node}`",
         details="" if question.secret else seen.text[-2000:],

@@ -137,9 +137,9 @@ class Workspace:
         return self.state / "provider"
 
     @property
-    def roster(self) -> Path:
+    def node_list(self) -> Path:
         """The lab's nodes as the last run read them from lab.yaml."""
-        return self.state / "roster.json"
+        return self.state / "nodes.json"
 
     @property
     def wanted(self) -> Path:

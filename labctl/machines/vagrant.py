@@ -30,10 +30,10 @@ from labctl.machines.vagrant_output import (
     ANSWERS,
     BOOTS,
     LOCKED,
-    cure,
-    gist,
     parse_checkpoints,
     parse_states,
+    remedy,
+    summary,
 )
 from labctl.parallel import Stop
 from labctl.remote.target import Target, parse_config
@@ -307,8 +307,8 @@ class VagrantMachines:
                 raise MachineError(
                     f"vagrant {title} failed with exit code {error.returncode}",
                     node=node,
-                    hint=cure(text),
-                    details=gist(text),
+                    hint=remedy(text),
+                    details=summary(text),
                     log=path,
                 ) from error
 

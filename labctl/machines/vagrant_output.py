@@ -81,7 +81,7 @@ def parse_checkpoints(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("==>") and " " not in line]
 
 
-def gist(text: str) -> str:
+def summary(text: str) -> str:
     """Return the last lines of Vagrant's output that say something: Ruby's stack is left out."""
     lines = [
         line
@@ -91,7 +91,7 @@ def gist(text: str) -> str:
     return "\n".join(lines[-12:])
 
 
-def cure(text: str) -> str:
+def remedy(text: str) -> str:
     """Return what helps against what Vagrant complains of; empty where nothing is known."""
     for pattern, remedy in _CURES:
         if re.search(pattern, text):

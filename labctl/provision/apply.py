@@ -17,7 +17,7 @@ from labctl.events import ChangeDone, ChangeStarted, Emit, Exchanged
 from labctl.provision.expand import Item
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.play import Question
-from labctl.provision.resources.base import Ask, Change, Resource, quote
+from labctl.provision.resources.base import Change, PeerQuery, Resource, quote
 from labctl.remote.exchange import Observed, Shell, exchange, legible
 
 
@@ -31,14 +31,14 @@ class Applied:
     diff: str
 
 
-Asker = Callable[[Ask], str]
+AskPeer = Callable[[PeerQuery], str]
 """Waits for another node and asks it; returns what it told, or raises a `LabctlError`."""
 SECRET = "(kept secret)"
 """Stands in messages for what another node told in confidence."""
 
 
-def nobody(ask: Ask) -> str:
-    """The `Asker` of a node that is provisioned where there are no others."""
+def no_peers(ask: PeerQuery) -> str:
+    """The `AskPeer` of a node that is provisioned where there are no others."""
     raise PlaybookError(f"there is no {ask.node} to be asked", hint="run labctl on the whole lab")
 
 
@@ -59,8 +59,8 @@ class Run:
     shell: Shell
     emit: Emit
     check: bool
-    ask: Asker = nobody
-    came_through: Callable[[str], None] = lambda playbook: None
+    ask: AskPeer = no_peers
+    on_playbook_done: Callable[[str], None] = lambda playbook: None
     exchanges: int = 0
     changes: list[Applied] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class Run:
         return seen
 
 
-def settle(
+def apply(
     run: Run, items: Sequence[Item], start: int, facts: Facts, question: Question | None
 ) -> tuple[Facts | None, Observed | None]:
     """Bring the items from `start` on into their wanted state, in order.
@@ -102,7 +102,7 @@ def settle(
     for index in range(start, len(items)):
         item = items[index]
         if index and item.playbook != items[index - 1].playbook and not run.check:
-            run.came_through(items[index - 1].playbook)
+            run.on_playbook_done(items[index - 1].playbook)
         if index == fresh:
             fresh = min(_first_wrong(items, seen, index) + 1, len(items))
             seen |= enumerate(run.exchange(probes[index:fresh]), index)

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from labctl.errors import PlaybookError
 from labctl.events import Decided, Emit
-from labctl.provision.apply import Applied, Asker, Run, nobody, settle
-from labctl.provision.expand import Item, unfold
+from labctl.provision.apply import Applied, AskPeer, Run, apply, no_peers
+from labctl.provision.expand import Item, expand
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.loader import Playbook
 from labctl.provision.play import Play
@@ -65,8 +65,8 @@ def converge(
     refresh: bool = False,
     check: bool = False,
     only: Iterable[str] = (),
-    ask: Asker = nobody,
-    came_through: Callable[[str], None] = lambda playbook: None,
+    ask: AskPeer = no_peers,
+    on_playbook_done: Callable[[str], None] = lambda playbook: None,
     keep: Keeper = lambda facts, choices: None,
 ) -> Outcome:
     """Bring one node into the state that its playbooks describe.
@@ -100,7 +100,7 @@ def converge(
     only = tuple(only)
     old = dict(choices or {})
     new: dict[str, Any] = {}
-    run = Run(shell, emit, check, ask, came_through)
+    run = Run(shell, emit, check, ask, on_playbook_done)
     if facts is None:
         facts = Facts.read(run.exchange([PROBE])[0])
     complete = True
@@ -108,13 +108,13 @@ def converge(
     settled: list[Item] | None = None
     while True:
         known = {**(_to_be_asked(old) if refresh else old), **new}
-        items, question = unfold(playbooks, planner(facts, known), only)
+        items, question = expand(playbooks, planner(facts, known), only)
         # What stood before a question that was answered meanwhile has been seen to be as wanted.
         done = settled or []
         start = len(done) if items[: len(done)] == done else 0
         measured = None
         if len(items) > start or (question is None and settled is None):
-            met, measured = settle(run, items, start, facts, question)
+            met, measured = apply(run, items, start, facts, question)
             if met is not None:  # another machine answered than the one that was known
                 facts, old, new, asked, settled = met, {}, {}, set(), None
                 continue
@@ -122,7 +122,7 @@ def converge(
         if question is None:
             for playbook in playbooks:
                 if not check and (not only or playbook.name in only):
-                    came_through(playbook.name)
+                    on_playbook_done(playbook.name)
             break
         if check and run.changes:
             # The measurement may need what an earlier change brings; a guess would mislead.

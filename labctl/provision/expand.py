@@ -19,7 +19,7 @@ class Item:
     resource: Resource
 
 
-def unfold(
+def expand(
     playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
 ) -> tuple[list[Item], Question | None]:
     """Run the plays up to the first open question.

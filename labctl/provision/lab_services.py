@@ -40,7 +40,7 @@ LAST_WITH_STORE = 22
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """A service of the lab: the node that runs it, and the port there."""
 
     node: str
@@ -52,16 +52,16 @@ class Place:
         return f"{self.node}:{self.port}"
 
 
-def registry(lab: LabSpec) -> Place:
+def registry(lab: LabSpec) -> Endpoint:
     """Return where the private registry is."""
-    return Place(lab.registry.node or lab.node_names[0], lab.registry.port)
+    return Endpoint(lab.registry.node or lab.node_names[0], lab.registry.port)
 
 
-def hub_cache(lab: LabSpec) -> Place | None:
+def hub_cache(lab: LabSpec) -> Endpoint | None:
     """Return where the cache of Docker Hub is; None where lab.yaml names one that exists."""
     if lab.hub_cache.url is not None:
         return None
-    return Place(lab.hub_cache.node or lab.node_names[0], lab.hub_cache.port)
+    return Endpoint(lab.hub_cache.node or lab.node_names[0], lab.hub_cache.port)
 
 
 def hub_cache_url(lab: LabSpec) -> str:

@@ -29,7 +29,7 @@ from labctl.provision.resources.base import Observed, Resource
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec, Node
-    from labctl.provision.secret_store import Vault
+    from labctl.provision.secret_store import SecretStore
 
 Plays = Iterator[Resource]
 """What a playbook's function `play` returns."""
@@ -71,7 +71,7 @@ class Play:
         choices: answers that were measured already, by key.
         templates: folders of templates, the lab's own before labctl's.
         playbooks: names of all playbooks that the lab runs, those of `--with` included.
-        keeper: keeps the lab's secrets; plays get at it by `vault`.
+        keeper: keeps the lab's secrets; plays read it as `secret_store`.
     """
 
     lab: LabSpec
@@ -82,18 +82,18 @@ class Play:
     choices: Mapping[str, Any] = field(default_factory=dict)
     templates: tuple[Path, ...] = ()
     playbooks: tuple[str, ...] = ()
-    keeper: Vault | None = None
+    secrets: SecretStore | None = None
 
     @property
-    def vault(self) -> Vault:
+    def secret_store(self) -> SecretStore:
         """What keeps the lab's certificates and passwords on the instructor's machine.
 
         Raises:
             PlaybookError: this lab keeps none.
         """
-        if self.keeper is None:
+        if self.secrets is None:
             raise PlaybookError("there is no place for secrets", node=self.node.name)
-        return self.keeper
+        return self.secrets
 
     def known(self, key: str) -> Any:
         """Return the answer to a question of an earlier playbook; None where there is none."""

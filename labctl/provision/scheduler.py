@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from labctl.errors import Interrupted, WaitedInVain
+from labctl.errors import DependencyFailed, Interrupted
 from labctl.parallel import Stop
 
 DEADLINE = 3600.0
@@ -21,7 +21,7 @@ _LOOK = 0.5
 """Seconds between two looks at whether the user has pressed Ctrl-C."""
 
 
-class Meeting:
+class Scheduler:
     """The nodes of one run, what they have come through, and whose turn it is.
 
     Parameters:
@@ -75,7 +75,7 @@ class Meeting:
             self._end(node, good)
             self._give_back()
 
-    def came_through(self, node: str, playbook: str) -> None:
+    def on_playbook_done(self, node: str, playbook: str) -> None:
         """Note that a node has all that a playbook wants."""
         with self._changed:
             if node in self._through and playbook not in self._through[node]:
@@ -99,7 +99,7 @@ class Meeting:
             part, or its playbooks are others.
 
         Raises:
-            WaitedInVain: it failed before that, or the deadline passed.
+            DependencyFailed: it failed before that, or the deadline passed.
             Interrupted: the user pressed Ctrl-C.
         """
         passed_over = self._playbooks is not None and playbook not in self._playbooks
@@ -111,7 +111,7 @@ class Meeting:
             f"{other} has not come through the playbook {playbook}",
         )
         if playbook not in self._through[other] and not self._ended[other]:
-            raise WaitedInVain(
+            raise DependencyFailed(
                 f"{other} failed before it came through the playbook {playbook}",
                 hint=f"see what became of {other}, and run the same command again",
             )
@@ -121,7 +121,7 @@ class Meeting:
         """Wait until every node of the run is provisioned, or has failed.
 
         Raises:
-            WaitedInVain: the deadline passed.
+            DependencyFailed: the deadline passed.
             Interrupted: the user pressed Ctrl-C.
         """
         self._await(
@@ -142,7 +142,7 @@ class Meeting:
                     if self._stop.requested.is_set():
                         raise Interrupted("interrupted while it waited")
                     if time.monotonic() > end:
-                        raise WaitedInVain(
+                        raise DependencyFailed(
                             f"{what} after {deadline:.0f} seconds",
                             hint="see what holds it up, and run the same command again",
                         )

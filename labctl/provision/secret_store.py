@@ -46,7 +46,7 @@ class Credential:
         return f"{self.user}:{self.hash}\n"
 
 
-class Vault:
+class SecretStore:
     """The secrets of one lab; may be used from several threads and processes.
 
     Parameters:

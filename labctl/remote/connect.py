@@ -15,7 +15,7 @@ from labctl.errors import RemoteError
 from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.libraries import Config, Connection, paramiko
+from labctl.remote.libraries import Config, FabricConnection, paramiko
 from labctl.remote.target import Target
 
 TIMEOUT = 20.0
@@ -56,7 +56,7 @@ def connect(
         dial: a TCP connection to it that is being made already.
 
     Returns:
-        An open Fabric connection. It serves one thread: `Connection.open` is not safe for several.
+        An open Fabric connection. It serves one thread: its `open` is not safe for several.
 
     Raises:
         ConnectFailed: nothing answers.
@@ -79,7 +79,7 @@ def connect(
         gateway: Any = target.proxy or None
         if target.jump:
             gateway = _jump(target, timeout, undo)
-        connection = Connection(
+        connection = FabricConnection(
             target.host,
             user=target.user or None,
             port=target.port,
@@ -108,7 +108,7 @@ def connect(
 def disconnect(connection: Any) -> None:
     """Close a connection and the one to its jump host, in whatever state they are."""
     connection.client.close()
-    if isinstance(connection.gateway, Connection):
+    if isinstance(connection.gateway, FabricConnection):
         connection.gateway.client.close()
 
 
@@ -127,7 +127,7 @@ def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
         "auth_timeout": timeout,
         "transport_factory": _transport,
     }
-    gateway = Connection(
+    gateway = FabricConnection(
         target.jump, config=_config(), connect_timeout=timeout, connect_kwargs=options
     )
     undo.callback(gateway.client.close)

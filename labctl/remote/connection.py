@@ -22,7 +22,7 @@ from labctl.remote.shell import MARK, ShellSession
 from labctl.remote.target import Target
 
 
-class Remote:
+class Connection:
     """A node over ssh, with a root shell. It is a `Shell` as `labctl.remote.exchange` wants one.
 
     Parameters:
@@ -61,7 +61,7 @@ class Remote:
     def name(self) -> str:
         return self.target.name
 
-    def __enter__(self) -> Remote:
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RawOutput:
     """What `ask` needs of a command that ran, as testinfra has it."""
 
     stdout_bytes: bytes
@@ -63,10 +63,10 @@ class Ran:
         return self.stderr_bytes.decode("utf-8", "replace")
 
 
-class _Stream(io.BytesIO):
+class _Responses(io.BytesIO):
     """Answers one after another, for HTTPResponse, which closes what it has read an answer from."""
 
-    def makefile(self, *_: Any) -> _Stream:
+    def makefile(self, *_: Any) -> _Responses:
         return self
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
 
     Parameters:
         run: runs a command line on the node, with its arguments, as testinfra's Host.run; of what
-            it returns, no more is needed than `Ran` has.
+            it returns, no more is needed than `RawOutput` has.
         requests: each with its method, path, and None or a value to be sent as JSON.
 
     Returns:
@@ -95,7 +95,7 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
     loading.join()
     from http.client import HTTPException, HTTPResponse
 
-    stream = _Stream(result.stdout_bytes)
+    stream = _Responses(result.stdout_bytes)
     answers = []
     try:
         for method, _, _ in requests:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
-__all__ = ["Config", "Connection", "paramiko"]
+__all__ = ["Config", "FabricConnection", "paramiko"]
 
 
 @contextlib.contextmanager
@@ -34,4 +34,5 @@ def _spared(name: str, **contents: object) -> Iterator[None]:
 # asyncio: a fifth of what connecting costs on this side.
 with _spared("unittest.mock", Mock=object):
     import paramiko
-    from fabric import Config, Connection
+    from fabric import Config
+    from fabric import Connection as FabricConnection

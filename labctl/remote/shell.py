@@ -17,7 +17,7 @@ from labctl.remote.channel import offer_all
 from labctl.remote.connect import BROKEN, WINDOW
 
 if TYPE_CHECKING:
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
 LOOP = 'while IFS= read -r line; do eval "$line"; done'
 """`read` takes a byte at a time from a pipe and so not one more than its line, whichever shell it
@@ -40,7 +40,7 @@ class ShellSession:
         root: run them as root.
     """
 
-    def __init__(self, remote: Remote, *, root: bool = False) -> None:
+    def __init__(self, remote: Connection, *, root: bool = False) -> None:
         self._remote = remote
         self._root = root
         self._token = secrets.token_hex(16)

@@ -7,7 +7,7 @@ here or on the node. What the containers write there stays.
 import hashlib
 from pathlib import Path
 
-from labctl.playbook import ComposeProject, Folder, Play, Plays, carried
+from labctl.playbook import ComposeProject, Folder, Play, Plays, file_content
 from labctl.provision import lab_services
 
 NEEDS = ("compose",)
@@ -19,7 +19,7 @@ def play(play: Play) -> Plays:
     if play.node.name != app["node"]:
         return
     assert play.lab.compose_app is not None, "services.compose_app has looked"
-    files = carried(Path(play.lab.compose_app.folder))
+    files = file_content(Path(play.lab.compose_app.folder))
     if not any(file.path in FILES for file in files):
         raise ValueError(f"there is no {FILES[0]} in {play.lab.compose_app.folder}")
     yield Folder(app["folder"], files, play.user)

@@ -1,15 +1,15 @@
 """The Docker engine, at the versions of the lab's toolchain, from Docker's signed repository."""
 
 from labctl.playbook import (
-    EngineKeys,
-    Member,
+    GroupMember,
     Package,
     Packages,
     Play,
     Plays,
-    Section,
+    RepositorySection,
     Service,
     SigningKey,
+    SupportedDaemonKeys,
     repository_file,
 )
 
@@ -19,7 +19,9 @@ def play(play: Play) -> Plays:
     key = SigningKey("labctl-docker", docker.key, docker.fingerprint)
     yield key
     yield repository_file(
-        "docker-ce", (Section("docker-ce-stable", "Docker CE Stable", docker.baseurl),), key
+        "docker-ce",
+        (RepositorySection("docker-ce-stable", "Docker CE Stable", docker.baseurl),),
+        key,
     )
     # One transaction: it comes as a whole or not at all, and yum starts but once. docker-ce-selinux
     # is not among them: docker-ce obsoletes it.
@@ -35,8 +37,8 @@ def play(play: Play) -> Plays:
         packages.append(Package("docker-buildx-plugin", versions.buildx))
     yield Packages(tuple(packages), name="engine")
     # The playbook mirrors, which writes daemon.json, comes behind an engine that runs.
-    yield EngineKeys(versions.engine_major, written="mirrors" in play.playbooks)
+    yield SupportedDaemonKeys(versions.engine_major, written="mirrors" in play.playbooks)
     yield Service("docker")
     for user in (play.user, *play.lab.docker.users):
         if user != "root":
-            yield Member(user, "docker")
+            yield GroupMember(user, "docker")

@@ -20,12 +20,12 @@ to it.
 from collections.abc import Mapping
 
 from labctl.playbook import (
-    Ask,
     Command,
     File,
     LoadedBy,
     Package,
     Packages,
+    PeerQuery,
     Play,
     Plays,
     Service,
@@ -164,10 +164,10 @@ def _place(node: str, members: Mapping[str, str]) -> Plays:
     placed = _placed(node, members)
     if earlier:
         # Who can be asked nothing finds out over the network; without any answer it begins.
-        ask = Ask(node, "mirrors")
+        ask = PeerQuery(node, "mirrors")
         for other in earlier:
             script = _ready(members[node], members[other]) if len(others) == 1 else ""
-            ask = Ask(other, "etcd", script, instead=ask)
+            ask = PeerQuery(other, "etcd", script, instead=ask)
         yield Command(
             "take its place in the store", f"{placed}\nplaced", _taking(node, members), ask
         )
@@ -180,7 +180,7 @@ def _place(node: str, members: Mapping[str, str]) -> Plays:
             f"for at in $others; do {unknown}; done"
         )
         only = members[others[0]] if len(others) == 1 else None
-        helped = None if only is None else Ask(others[0], "etcd", _ready(members[node], only))
+        helped = None if only is None else PeerQuery(others[0], "etcd", _ready(members[node], only))
         yield Command("take its place in the store", check, _taking(node, members), helped)
     yield Command("begin the store", f"[ -d {WAL} ]", f"{_starting()}{_beginning(members)}")
 

@@ -23,12 +23,12 @@ def play(play: Play) -> Plays:
     place, settings = lab_services.hub_cache(play.lab), play.lab.hub_cache
     if place is None:  # one that exists already
         return
-    authority = play.vault.authority()
+    authority = play.secret_store.authority()
     yield File(f"/etc/docker/certs.d/{place.address}/ca.crt", authority.certificate)
     if play.node.name != place.node:
         return
     addresses = [play.node.address] if play.node.address else []
-    tls = play.vault.certificate("hub-cache", [place.node], addresses)
+    tls = play.secret_store.certificate("hub-cache", [place.node], addresses)
     yield Directory(FOLDER, mode="0700")
     yield File(f"{FOLDER}/ca.crt", authority.certificate)
     yield File(f"{FOLDER}/tls.crt", tls.certificate)

@@ -6,7 +6,7 @@ the registry along.
 """
 
 from labctl.config.image_name import ImageName
-from labctl.playbook import Ask, ImageHanded, ImageKept, Play, Plays, Store, quote
+from labctl.playbook import FetchedImage, PeerQuery, Play, Plays, PublishedImage, Store, quote
 from labctl.provision import lab_services
 
 NEEDS = ("registry",)
@@ -14,12 +14,12 @@ NEEDS = ("registry",)
 
 def play(play: Play) -> Plays:
     place, settings = lab_services.registry(play.lab), play.lab.registry
-    login = play.vault.credential("registry", settings.user, settings.password)
+    login = play.secret_store.credential("registry", settings.user, settings.password)
     store = Store(place.address, login.user, login.password)
     for text in play.lab.images:
         image = ImageName.parse(text)
         if play.node.name == place.node:
-            yield ImageKept(image, store)
+            yield PublishedImage(image, store)
         else:
             look = f"docker image inspect --format '{{{{.Id}}}}' {quote(image.local)}"
-            yield ImageHanded(image, store, Ask(place.node, "images", look))
+            yield FetchedImage(image, store, PeerQuery(place.node, "images", look))

@@ -6,7 +6,7 @@ The answer stays until `labctl provision --refresh`, so that two runs do not dif
 """
 
 from labctl.config import daemon_json
-from labctl.playbook import EngineConfig, NoSwarm, Observed, Play, Plays, Service, quote
+from labctl.playbook import DaemonJson, NoSwarm, Observed, Play, Plays, Service, quote
 from labctl.provision import daemon_file, lab_services
 
 
@@ -22,7 +22,7 @@ def play(play: Play) -> Plays:
     if "cluster-store" in more:
         yield NoSwarm()
     settings = daemon_json.merged({**docker.daemon, **more}, mirrors, docker.insecure_registries)
-    yield EngineConfig(daemon_file.daemon_json(settings, play.templates))
+    yield DaemonJson(daemon_file.daemon_json(settings, play.templates))
     yield Service("docker")
 
 

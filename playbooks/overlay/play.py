@@ -11,7 +11,7 @@ etcd, which this one brings along.
 
 from collections.abc import Mapping
 
-from labctl.playbook import Ask, Command, Play, Plays, SwarmManager, SwarmWorker, quote
+from labctl.playbook import Command, PeerQuery, Play, Plays, SwarmManager, SwarmWorker, quote
 from labctl.provision import lab_services
 
 NEEDS = ("hosts", "mirrors", "etcd")
@@ -67,7 +67,7 @@ def _neighbours(node: str, members: Mapping[str, str]) -> Command:
     )
 
 
-def _majority(node: str, members: Mapping[str, str]) -> Ask | None:
+def _majority(node: str, members: Mapping[str, str]) -> PeerQuery | None:
     """Return whom a node has to hear before the store is of use; None: it keeps it alone.
 
     Two members are a majority, of two and of three. So a member waits until the next one keeps the
@@ -80,9 +80,9 @@ def _majority(node: str, members: Mapping[str, str]) -> Ask | None:
         playbook, others = "etcd", [*names[at + 1 :], *names[:at]]
     else:
         playbook, others = "overlay", names
-    ask: Ask | None = None
+    ask: PeerQuery | None = None
     for other in reversed(others):
-        ask = Ask(other, playbook, lab_services.etcd_healthy(members[other]), instead=ask)
+        ask = PeerQuery(other, playbook, lab_services.etcd_healthy(members[other]), instead=ask)
     return ask
 
 
@@ -90,11 +90,13 @@ def _swarm(play: Play, address: str) -> Plays:
     manager = lab_services.overlay_manager(play.lab)
     if play.node.name == manager:
         # Behind overlay itself they wait for this node.
-        others = [(at, Ask(name, "etcd")) for name, at in play.addresses.items() if at != address]
+        others = [
+            (at, PeerQuery(name, "etcd")) for name, at in play.addresses.items() if at != address
+        ]
         yield SwarmManager(address, tuple(others))
         return
     at = play.addresses.get(manager)
     if at is None:
         raise ValueError(f"{manager} has no address in the lab; give it one in lab.yaml")
-    ask = Ask(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
+    ask = PeerQuery(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
     yield SwarmWorker(address, at, ask)

@@ -5,7 +5,7 @@ nothing else is believed because of it. What was pushed is in a named volume of 
 stays when the container is removed: `docker volume rm labctl-registry` is what forgets it.
 """
 
-from labctl.playbook import Ask, Container, Directory, File, Play, Plays, RegistryLogin, quote
+from labctl.playbook import Container, Directory, File, PeerQuery, Play, Plays, RegistryLogin, quote
 from labctl.provision import lab_services
 
 NEEDS = ("hosts",)
@@ -16,14 +16,14 @@ FOLDER = "/etc/labctl/registry"
 
 def play(play: Play) -> Plays:
     place, settings = lab_services.registry(play.lab), play.lab.registry
-    authority = play.vault.authority()
-    login = play.vault.credential("registry", settings.user, settings.password)
+    authority = play.secret_store.authority()
+    login = play.secret_store.credential("registry", settings.user, settings.password)
     yield File(f"/etc/docker/certs.d/{place.address}/ca.crt", authority.certificate)
 
     here = play.node.name == place.node
     if here:
         addresses = [play.node.address] if play.node.address else []
-        tls = play.vault.certificate("registry", [place.node], addresses)
+        tls = play.secret_store.certificate("registry", [place.node], addresses)
         yield Directory(FOLDER, mode="0700")
         yield File(f"{FOLDER}/ca.crt", authority.certificate)
         yield File(f"{FOLDER}/tls.crt", tls.certificate)
@@ -48,12 +48,12 @@ def play(play: Play) -> Plays:
             ready=_answers(place),
         )
     # Students' shells push and pull without a word; `docker logout` is theirs to try.
-    ask = None if here else Ask(place.node, "registry", _answers(place))
+    ask = None if here else PeerQuery(place.node, "registry", _answers(place))
     for user in dict.fromkeys((play.user, "root")):
         yield RegistryLogin(user, place.address, login.user, login.password, ask)
 
 
-def _answers(place: lab_services.Place) -> str:
+def _answers(place: lab_services.Endpoint) -> str:
     """Succeed if the registry, asked on its own node, wants a password."""
     url = quote(f"https://{place.address}/v2/")
     return (

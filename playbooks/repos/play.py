@@ -10,7 +10,7 @@ from labctl.playbook import (
     Observed,
     Play,
     Plays,
-    Section,
+    RepositorySection,
     SigningKey,
     quote,
     repository_file,
@@ -31,7 +31,7 @@ def play(play: Play) -> Plays:
     yield repository_file(
         "CentOS-Base",
         tuple(
-            Section(name, f"CentOS-7 - {name}", f"{vault.baseurl}/{folder}/$basearch/")
+            RepositorySection(name, f"CentOS-7 - {name}", f"{vault.baseurl}/{folder}/$basearch/")
             for name, folder in (("base", "os"), ("updates", "updates"), ("extras", "extras"))
         ),
         key,

@@ -131,7 +131,7 @@ def test_a_digest_is_pulled_by_it(
     lab.write({**whole, "images": [f"nginx:wrong@{wrong}"]})
     run = lab.run("provision", "--only", "images").expect(1)
     assert run.result(FIRST)["error"]["kind"] == "ChangeFailed"
-    assert run.result(SECOND)["error"]["kind"] == "WaitedInVain"
+    assert run.result(SECOND)["error"]["kind"] == "DependencyFailed"
     assert f"{FIRST} failed" in run.result(SECOND)["error"]["message"]
     lab.write(whole)
 

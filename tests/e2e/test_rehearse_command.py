@@ -20,16 +20,16 @@ FIRST, SECOND = NAMES
 COURSE = '''
 import pytest
 
-def test_runs(host, desk, record_property):
+def test_runs(host, sandbox, record_property):
     """a container runs and says something"""
-    name = desk.container("web", desk.image("busybox"), "sh -c 'echo ready; sleep 1000'")
-    desk.wait("docker logs %s", name, until="ready")
+    name = sandbox.container("web", sandbox.image("busybox"), "sh -c 'echo ready; sleep 1000'")
+    sandbox.wait("docker logs %s", name, until="ready")
 
-def test_fails(host, desk):
+def test_fails(host, sandbox):
     """a container finds what it needs"""
-    name = desk.container("web", desk.image("busybox"), "sleep 1000")
-    desk.network("own")
-    desk.volume("kept")
+    name = sandbox.container("web", sandbox.image("busybox"), "sleep 1000")
+    sandbox.network("own")
+    sandbox.volume("kept")
     result = host.run("docker exec %s cat /no/such/file", name)
     assert result.rc == 0, result.stderr
 
@@ -47,11 +47,11 @@ def test_reaches_the_other(host, peers, wanted):
 '''
 
 SLOW = '''
-def test_slow(host, desk):
+def test_slow(host, sandbox):
     """it takes its time"""
-    desk.container("idle", desk.image("busybox"), "sleep 1000")
-    desk.network("own")
-    desk.run("sleep 600.5")
+    sandbox.container("idle", sandbox.image("busybox"), "sleep 1000")
+    sandbox.network("own")
+    sandbox.run("sleep 600.5")
 '''
 
 EXPECTED = {

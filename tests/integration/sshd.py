@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labctl.remote.connection import Remote
+from labctl.remote.connection import Connection
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 
@@ -115,9 +115,9 @@ class Sshd:
         port = self.ports[node - 1]
         return Target(f"docker-node{node}", "127.0.0.1", port, getpass.getuser(), (str(self.key),))
 
-    def remote(self, known_hosts: Path | None = None) -> Remote:
+    def remote(self, known_hosts: Path | None = None) -> Connection:
         """Return a connection to it."""
-        return Remote(self.target(), HostKeys(known_hosts or self.folder / "known_hosts"))
+        return Connection(self.target(), HostKeys(known_hosts or self.folder / "known_hosts"))
 
 
 def _free_ports(count: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from labctl.errors import ConnectFailed
 from labctl.remote import dial
-from labctl.remote.connection import Remote
+from labctl.remote.connection import Connection
 from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
@@ -100,7 +100,9 @@ def test_one_that_nobody_took_is_closed(server: socket.socket) -> None:
 def test_a_node_is_spoken_with_over_it(sshd: Sshd, tmp_path: Path) -> None:
     """Nobody listens where the node is said to be; and one that ended is made anew, without it."""
     nowhere = replace(sshd.target(), port=1)
-    with Remote(nowhere, HostKeys(tmp_path / "known_hosts"), dial=Dial(sshd.target())) as remote:
+    with Connection(
+        nowhere, HostKeys(tmp_path / "known_hosts"), dial=Dial(sshd.target())
+    ) as remote:
         assert remote.call("echo one")[1] == b"one\n"
         remote.close()
         with pytest.raises(ConnectFailed):
@@ -110,6 +112,6 @@ def test_a_node_is_spoken_with_over_it(sshd: Sshd, tmp_path: Path) -> None:
 def test_why_nobody_answers_is_told_as_ever(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         nobody = Target("a", "127.0.0.1", gone.getsockname()[1])
-    remote = Remote(nobody, HostKeys(tmp_path / "known_hosts"), dial=Dial(nobody))
+    remote = Connection(nobody, HostKeys(tmp_path / "known_hosts"), dial=Dial(nobody))
     with pytest.raises(ConnectFailed, match="does not answer"):
         remote.call("true")

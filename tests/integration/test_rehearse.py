@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 import pytest
 import testinfra
 
-from labctl.checks.exercises.sandbox import Desk
+from labctl.checks.exercises.sandbox import Sandbox
 from labctl.checks.redact import HIDDEN
 from labctl.storage import exclusive
 
@@ -261,7 +261,7 @@ def test_all_sections_have_the_desk(lab_folder: Path, course: Path) -> None:
     (course / "mine.py").write_text(
         "def test_it(request, colour):\n"
         "    assert colour == 'red'\n"
-        "    assert request._fixturemanager.getfixturedefs('desk', request.node)\n",
+        "    assert request._fixturemanager.getfixturedefs('sandbox', request.node)\n",
         "utf-8",
     )
     playbook = lab_folder / "playbooks" / "motd"
@@ -415,7 +415,7 @@ def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
     monkeypatch.setattr("labctl.checks.exercises.sandbox.PLACE", PurePosixPath(tmp_path))
     here = testinfra.get_host("local://")
     one, other = (
-        Desk(here, FIRST, node, token * 8, {}) for node, token in ((FIRST, "a"), (SECOND, "b"))
+        Sandbox(here, FIRST, node, token * 8, {}) for node, token in ((FIRST, "a"), (SECOND, "b"))
     )
     other.pulls.await_end(one.token)  # which has not begun
     (tmp_path / one.token).mkdir()

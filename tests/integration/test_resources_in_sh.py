@@ -28,22 +28,22 @@ from labctl.errors import ChangeFailed, DidNotConverge, ProtocolError
 from labctl.playbook import (
     Absent,
     Block,
-    Carried,
     Command,
+    DaemonJson,
     Directory,
     Download,
-    EngineConfig,
-    EngineKeys,
     File,
+    FileContent,
     Folder,
+    GroupMember,
     Link,
     LoadedBy,
-    Member,
     Package,
     Packages,
-    Section,
+    RepositorySection,
     Service,
     SigningKey,
+    SupportedDaemonKeys,
     repository_file,
 )
 from labctl.provision.converge import Outcome, converge
@@ -327,7 +327,7 @@ def test_backup_is_kept_once(here: LocalShell) -> None:
 
 def test_repository_file(here: LocalShell) -> None:
     key = SigningKey("k", "https://a", "0" * 40)
-    made = repository_file("a", (Section("s", "name", "https://a/$basearch/"),), key)
+    made = repository_file("a", (RepositorySection("s", "name", "https://a/$basearch/"),), key)
     path = here.folder / "a.repo"
     settles(here, file(path, made.content, backup=made.backup))
     assert "baseurl=https://a/$basearch/\n" in path.read_text()
@@ -376,7 +376,7 @@ def test_a_full_disk_leaves_the_old_file(shell: LocalShell, full_disk: Path) -> 
 
 def project(path: Path, **files: str) -> Folder:
     """Return a folder with these files; two underscores stand for a slash."""
-    found = [Carried(n.replace("__", "/"), text.encode()) for n, text in sorted(files.items())]
+    found = [FileContent(n.replace("__", "/"), text.encode()) for n, text in sorted(files.items())]
     return Folder(str(path), tuple(found), ME.partition(":")[0])
 
 
@@ -982,11 +982,11 @@ def test_engine_config(stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch) -> 
         ('{"mtu": 1400, "registry-mirrors": []}\n', "reload docker"),
         ('{"mtu": 1400}\n', "restart docker"),
     ):
-        outcome = stand_ins.shell.apply(EngineConfig(content), Service("docker"))
+        outcome = stand_ins.shell.apply(DaemonJson(content), Service("docker"))
         assert len(outcome.changes) == 2
         assert stand_ins.told() == [told]
         assert path.read_text() == content
-        assert stand_ins.shell.apply(EngineConfig(content), Service("docker")).changes == ()
+        assert stand_ins.shell.apply(DaemonJson(content), Service("docker")).changes == ()
 
 
 @pytest.mark.parametrize("active", ["failed", "active"])
@@ -1005,7 +1005,7 @@ def test_an_engine_starts_though_daemon_json_is_of_another(
     stand_ins.runs("docker")
     (stand_ins.state / "docker.active").write_text(f"ActiveState={active}\n")
     stand_ins.needs("docker", path, '{\n  "data-root": "/it\'s"\n}')
-    wanted = Packages((Package("docker-ce", "26.1.4"),)), EngineKeys(26), Service("docker")
+    wanted = Packages((Package("docker-ce", "26.1.4"),)), SupportedDaemonKeys(26), Service("docker")
     outcome = shell.apply(*wanted)
     assert [change.resource for change in outcome.changes] == [one.id for one in wanted]
     assert "take cluster-store, cluster-advertise out of" in outcome.changes[1].summary
@@ -1031,7 +1031,7 @@ def test_an_engine_starts_though_daemon_json_has_a_slip(
         path.write_text(slip)
         path.chmod(0o640)
         (stand_ins.state / "docker.active").write_text("ActiveState=failed\n")
-        wanted = EngineKeys(19), Service("docker")
+        wanted = SupportedDaemonKeys(19), Service("docker")
         outcome = shell.apply(*wanted)
         assert [change.resource for change in outcome.changes] == [one.id for one in wanted]
         assert stand_ins.told() == ["restart docker"]
@@ -1053,7 +1053,7 @@ def test_a_daemon_json_with_a_slip_is_kept_once(
     path.write_text("{slip")
     for _ in range(3):
         with pytest.raises(ChangeFailed, match="docker"):
-            shell.apply(EngineKeys(19), Service("docker"))
+            shell.apply(SupportedDaemonKeys(19), Service("docker"))
         assert path.read_text() == "{slip"
     assert [name for name in names(shell.folder) if "no-json" in name] == ["daemon.json.no-json"]
 
@@ -1068,7 +1068,7 @@ def test_a_daemon_json_with_a_slip_is_kept_where_the_whole_file_is_written(
     monkeypatch.setattr("labctl.provision.resources.daemon_json.PATH", str(path))
     stand_ins.runs("docker")
     path.write_text('{"mtu": 1400')
-    shell.apply(EngineConfig('{"mtu": 1400}\n'), Service("docker"))
+    shell.apply(DaemonJson('{"mtu": 1400}\n'), Service("docker"))
     assert stand_ins.told() == ["restart docker"]
     assert path.read_text() == '{"mtu": 1400}\n'
     assert (shell.folder / "daemon.json.no-json").read_text() == '{"mtu": 1400'
@@ -1080,7 +1080,7 @@ def test_an_engine_without_daemon_json_has_no_key_of_another(
     monkeypatch.setattr(
         "labctl.provision.resources.daemon_json.PATH", str(here.folder / "daemon.json")
     )
-    assert here.apply(EngineKeys(26)).changes == ()
+    assert here.apply(SupportedDaemonKeys(26)).changes == ()
     assert names(here.folder) == []
 
 
@@ -1107,12 +1107,12 @@ def test_packages(stand_ins: StandIns) -> None:
 def test_member(stand_ins: StandIns) -> None:
     (stand_ins.state / "user.it's me").write_text("wheel\n")
     (stand_ins.state / "groups").write_text("wheel\n")
-    settles(stand_ins.shell, Member("it's me", "docker"))
-    settles(stand_ins.shell, Member("it's me", "other"))
+    settles(stand_ins.shell, GroupMember("it's me", "docker"))
+    settles(stand_ins.shell, GroupMember("it's me", "other"))
     assert (stand_ins.state / "groups").read_text() == "wheel\ndocker\nother\n"
     assert (stand_ins.state / "user.it's me").read_text() == "wheel\ndocker\nother\n"
     with pytest.raises(ChangeFailed, match="no user nobody-here"):
-        stand_ins.shell.apply(Member("nobody-here", "docker"))
+        stand_ins.shell.apply(GroupMember("nobody-here", "docker"))
 
 
 # -- hostile values
@@ -1131,7 +1131,7 @@ def test_no_value_becomes_a_command(stand_ins: StandIns, text: str) -> None:
         Block(path, "b", (text,)),
         Service(text),
         Download(f"file:///{text}", path, "0" * 64),
-        Member(text, text),
+        GroupMember(text, text),
         Packages((Package(text, text), Package("a"))),
         SigningKey(text, f"file:///{text}", "0" * 40),
     ]

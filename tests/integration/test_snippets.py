@@ -33,7 +33,7 @@ from labctl.provision import facts
 from labctl.provision.loader import load
 from labctl.provision.play import Play, Undecided
 from labctl.provision.resources.base import Resource
-from labctl.provision.secret_store import Vault
+from labctl.provision.secret_store import SecretStore
 from labctl.remote.exchange import Observed, compose
 from tests.unit.fakes import CENTOS, lab_spec
 
@@ -118,7 +118,7 @@ def scripts(resource: Resource, observations: Iterable[Observed]) -> Iterator[st
 
 
 def of_playbook(
-    name: str, raw: dict[str, Any], answers: Mapping[str, Any], vault: Vault, which: int = 0
+    name: str, raw: dict[str, Any], answers: Mapping[str, Any], vault: SecretStore, which: int = 0
 ) -> Iterator[Snippet]:
     """Yield the snippets of one playbook for a node of one lab, its questions included."""
     lab = lab_spec(**raw)
@@ -138,7 +138,7 @@ def of_playbook(
             choices=choices,
             templates=(packaged("templates"),),
             playbooks=(*lab.playbooks, name),
-            keeper=vault,
+            secrets=vault,
         )
         try:
             resources = list(book.play(play))
@@ -171,7 +171,7 @@ OTHERS: list[Resource] = [
 ]
 
 
-def every_snippet(vault: Vault) -> list[Snippet]:
+def every_snippet(vault: SecretStore) -> list[Snippet]:
     found = {
         (snippet.source, snippet.text): Snippet(f"{name}: {snippet.source}", snippet.text)
         for name in PLAYBOOKS
@@ -193,12 +193,12 @@ def every_snippet(vault: Vault) -> list[Snippet]:
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
-    return Vault(tmp_path_factory.mktemp("private"), "lab")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> SecretStore:
+    return SecretStore(tmp_path_factory.mktemp("private"), "lab")
 
 
 @pytest.fixture(scope="module")
-def snippets(vault: Vault) -> list[Snippet]:
+def snippets(vault: SecretStore) -> list[Snippet]:
     return every_snippet(vault)
 
 
@@ -283,7 +283,7 @@ def test_shellcheck_has_nothing_to_say(snippets: list[Snippet], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", PLAYBOOKS)
-def test_every_playbook_plays_in_every_lab(name: str, vault: Vault) -> None:
+def test_every_playbook_plays_in_every_lab(name: str, vault: SecretStore) -> None:
     for raw in LABS.values():
         for answers in ANSWERS.values():
             assert list(of_playbook(name, raw, answers, vault)) or name in MAY_WANT_NOTHING

@@ -29,7 +29,7 @@ from labctl.errors import (
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.remote.connect import connect
-from labctl.remote.connection import Remote
+from labctl.remote.connection import Connection
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 from tests.integration.sshd import Sshd
@@ -76,7 +76,7 @@ def refusal(target: Target, hostkeys: HostKeys) -> AuthFailed:
     """Return why a login fails, which is found out at once, with patience too."""
     began = time.monotonic()
     with pytest.raises(AuthFailed) as caught:
-        Remote(target, hostkeys, patience=30).call("true")
+        Connection(target, hostkeys, patience=30).call("true")
     assert time.monotonic() - began < 15
     assert caught.value.node == target.name
     return caught.value
@@ -139,21 +139,21 @@ def test_a_host_key_that_cannot_be_recorded(
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(StateError, match="known_hosts cannot be written: No space"):
-        Remote(sshd.target(), hostkeys, patience=30).call("true")
+        Connection(sshd.target(), hostkeys, patience=30).call("true")
 
 
 def test_another_host_key_leaves_no_connection(sshd: Sshd, hostkeys: HostKeys) -> None:
     other = "AAAAC3NzaC1lZDI1NTE5AAAAIMyXK1TG2Xf3qmqf7PSHqPzJ1c0Kc0kT0bq8i0r5o3yF"
     hostkeys.record("docker-node1", "ssh-ed25519", other)
     with pytest.raises(HostKeyChanged):
-        Remote(sshd.target(), hostkeys).call("true")
+        Connection(sshd.target(), hostkeys).call("true")
 
 
 def test_a_node_that_says_nothing_is_none_that_refuses(hostkeys: HostKeys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = Target("a", "127.0.0.1", silent.getsockname()[1], "x", ("/none",))
         with pytest.raises(ConnectFailed, match="does not answer"):
-            Remote(target, hostkeys, timeout=0.5).call("true")
+            Connection(target, hostkeys, timeout=0.5).call("true")
 
 
 # -- jump hosts
@@ -171,7 +171,7 @@ def jump(sshd: Sshd, home: Path) -> str:
 
 def test_through_a_jump_host(sshd: Sshd, jump: str, hostkeys: HostKeys) -> None:
     before = connections()
-    with Remote(replace(sshd.target(), jump=jump), hostkeys) as remote:
+    with Connection(replace(sshd.target(), jump=jump), hostkeys) as remote:
         assert remote.call("echo here") == (0, b"here\n", b"")
         opened = connections() - before
         assert len(opened) == 2
@@ -188,7 +188,7 @@ def test_through_a_jump_host(sshd: Sshd, jump: str, hostkeys: HostKeys) -> None:
 def through(jump: str, target: Target, hostkeys: HostKeys, **more: Any) -> RemoteError:
     """Return why the node is not reached."""
     with pytest.raises(RemoteError) as caught:
-        Remote(replace(target, jump=jump), hostkeys, **more).call("true")
+        Connection(replace(target, jump=jump), hostkeys, **more).call("true")
     assert caught.value.node == target.name
     assert str(hostkeys.path) not in caught.value.hint
     return caught.value
@@ -274,12 +274,12 @@ def test_a_node_behind_a_jump_host_that_is_silent(
 
 
 @pytest.fixture
-def remote(sshd: Sshd, hostkeys: HostKeys) -> Iterator[Remote]:
-    with Remote(sshd.target(), hostkeys) as found:
+def remote(sshd: Sshd, hostkeys: HostKeys) -> Iterator[Connection]:
+    with Connection(sshd.target(), hostkeys) as found:
         yield found
 
 
-USES: list[Callable[[Remote], object]] = [
+USES: list[Callable[[Connection], object]] = [
     lambda remote: remote.call("true"),
     lambda remote: remote.root.run("true"),
     lambda remote: remote.transport,
@@ -287,7 +287,9 @@ USES: list[Callable[[Remote], object]] = [
 
 
 @pytest.mark.parametrize("use", USES)
-def test_nothing_is_begun_after_the_end(remote: Remote, use: Callable[[Remote], object]) -> None:
+def test_nothing_is_begun_after_the_end(
+    remote: Connection, use: Callable[[Connection], object]
+) -> None:
     remote.root.run("true")
     remote.end()
     for _ in range(2):
@@ -296,7 +298,7 @@ def test_nothing_is_begun_after_the_end(remote: Remote, use: Callable[[Remote], 
         assert caught.value.node == "docker-node1"
 
 
-def test_what_is_under_way_breaks_off(remote: Remote) -> None:
+def test_what_is_under_way_breaks_off(remote: Connection) -> None:
     remote.call("true")
     threading.Timer(0.3, remote.end).start()
     began = time.monotonic()
@@ -308,7 +310,7 @@ def test_what_is_under_way_breaks_off(remote: Remote) -> None:
 
 
 def test_who_waits_for_a_node_is_not_kept(sshd: Sshd, hostkeys: HostKeys) -> None:
-    remote = Remote(replace(sshd.target(), port=9), hostkeys, patience=60)
+    remote = Connection(replace(sshd.target(), port=9), hostkeys, patience=60)
     threading.Timer(0.5, remote.end).start()
     began = time.monotonic()
     with pytest.raises(Interrupted):
@@ -317,7 +319,7 @@ def test_who_waits_for_a_node_is_not_kept(sshd: Sshd, hostkeys: HostKeys) -> Non
 
 
 def test_a_connection_that_comes_about_meanwhile_is_ended(
-    remote: Remote, monkeypatch: pytest.MonkeyPatch
+    remote: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(*arguments: Any) -> Any:
         found = connect(*arguments)

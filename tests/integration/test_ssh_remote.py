@@ -23,7 +23,7 @@ from labctl.errors import (
     RemoteError,
     SudoRefused,
 )
-from labctl.remote.connection import Remote
+from labctl.remote.connection import Connection
 from labctl.remote.exchange import exchange
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.shell import ShellSession
@@ -37,7 +37,7 @@ needs_root = pytest.mark.skipif(not ROOT, reason="only as root is there a root s
 
 
 @pytest.fixture(scope="module")
-def remote(sshd: Sshd) -> Iterator[Remote]:
+def remote(sshd: Sshd) -> Iterator[Connection]:
     """A connection that the tests of this module share, unless they break it."""
     with sshd.remote() as found:
         yield found
@@ -45,7 +45,7 @@ def remote(sshd: Sshd) -> Iterator[Remote]:
 
 @needs_root
 class TestExchange:
-    def test_each_snippet_has_its_own_result(self, remote: Remote) -> None:
+    def test_each_snippet_has_its_own_result(self, remote: Connection) -> None:
         found = exchange(
             remote,
             [
@@ -74,14 +74,14 @@ class TestExchange:
             (0, ""),
         ]
 
-    def test_many_snippets_go_in_one_exchange(self, remote: Remote) -> None:
+    def test_many_snippets_go_in_one_exchange(self, remote: Connection) -> None:
         found = exchange(remote, [f"echo {index}; exit {index % 200}" for index in range(500)])
         assert [(one.exit_code, one.output) for one in found] == [
             (index % 200, f"{index}\n") for index in range(500)
         ]
 
     def test_bytes_that_are_no_utf8_come_back_as_they_are(
-        self, remote: Remote, tmp_path: Path
+        self, remote: Connection, tmp_path: Path
     ) -> None:
         every = bytes(range(1, 256))
         (tmp_path / "f").write_bytes(every)
@@ -91,31 +91,31 @@ class TestExchange:
         exchange(remote, [f"printf %s '{text}' > '{tmp_path}/g'"])
         assert (tmp_path / "g").read_bytes() == every
 
-    def test_much_output_on_both_streams(self, remote: Remote) -> None:
+    def test_much_output_on_both_streams(self, remote: Connection) -> None:
         half = "head -c 5000000 /dev/zero | tr '\\0' x"
         (found,) = exchange(remote, [f"{half}; {half} >&2"])
         assert found.output == "x" * 10_000_000
 
-    def test_a_script_may_be_large(self, remote: Remote) -> None:
+    def test_a_script_may_be_large(self, remote: Connection) -> None:
         (found,) = exchange(remote, [f"printf %s '{'y' * 1_000_000}' | wc -c"])
         assert found.output.split() == ["1000000"]
 
-    def test_a_snippet_that_ends_the_shell_around_it_is_an_error(self, remote: Remote) -> None:
+    def test_a_snippet_that_ends_the_shell_around_it_is_an_error(self, remote: Connection) -> None:
         with pytest.raises(ProtocolError, match="1 of 3"):
             exchange(remote, ["echo one", "kill -9 0", "echo three"])
         (found,) = exchange(remote, ["echo again"])  # in a shell of its own
         assert found.output == "again\n"
 
-    def test_one_root_shell_serves_all_exchanges(self, remote: Remote) -> None:
+    def test_one_root_shell_serves_all_exchanges(self, remote: Connection) -> None:
         first, second = (exchange(remote, ["echo $$"])[0].output for _ in range(2))
         assert first == second
 
-    def test_a_gate_that_is_shut_leaves_the_root_shell_open(self, remote: Remote) -> None:
+    def test_a_gate_that_is_shut_leaves_the_root_shell_open(self, remote: Connection) -> None:
         (first,) = exchange(remote, ["echo $$; exit 1", "echo never"], gate=True)
         (second,) = exchange(remote, ["echo $$"])
         assert first.output == second.output
 
-    def test_a_root_shell_that_ended_while_idle_is_replaced(self, remote: Remote) -> None:
+    def test_a_root_shell_that_ended_while_idle_is_replaced(self, remote: Connection) -> None:
         (found,) = exchange(remote, ["echo $$"])
         pid = int(found.output)
         os.kill(pid, signal.SIGKILL)
@@ -126,7 +126,9 @@ class TestExchange:
         (found,) = exchange(remote, ["echo $$"])
         assert int(found.output) != pid
 
-    def test_what_a_script_leaves_running_does_not_hold_up_the_next(self, remote: Remote) -> None:
+    def test_what_a_script_leaves_running_does_not_hold_up_the_next(
+        self, remote: Connection
+    ) -> None:
         began = time.monotonic()
         exchange(remote, ["sleep 30 & echo started"])
         (found,) = exchange(remote, ["echo next"])
@@ -147,20 +149,20 @@ class TestExchange:
         remote.close()
 
 
-def test_a_command_of_the_login_user(remote: Remote) -> None:
+def test_a_command_of_the_login_user(remote: Connection) -> None:
     assert remote.call("cat; echo err >&2; exit 7", b"\x00\xff") == (7, b"\x00\xff", b"err\n")
     assert remote.call("kill -9 $$") == (-1, b"", b"")
     status, out, err = remote.call("head -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2")
     assert (status, len(out), len(err)) == (0, 5_000_000, 5_000_000)
 
 
-def test_paramiko_exchanges_no_keys_before_openssh_would(remote: Remote) -> None:
+def test_paramiko_exchanges_no_keys_before_openssh_would(remote: Connection) -> None:
     # At paramiko's own limit of half a GiB the thread that reads waits for itself, and gives up.
     assert remote.transport.packetizer.REKEY_BYTES >= 1 << 36
     assert remote.transport.local_cipher.endswith("gcm@openssh.com")
 
 
-def test_a_session_keeps_its_shell_for_many_commands(remote: Remote) -> None:
+def test_a_session_keeps_its_shell_for_many_commands(remote: Connection) -> None:
     session = ShellSession(remote)
     assert session.run("echo $$; exit 3")[0] == 3
     assert session.run("printf out; printf err >&2") == (0, b"out", b"err")
@@ -208,7 +210,7 @@ def test_a_login_that_is_refused_says_which_keys_were_offered(
     other.make_key("user")
     target = replace(sshd.target(), keys=(str(other.key),))
     with pytest.raises(AuthFailed) as caught:
-        Remote(target, HostKeys(tmp_path / "known_hosts")).call("true")
+        Connection(target, HostKeys(tmp_path / "known_hosts")).call("true")
     assert str(other.key) in caught.value.hint
     assert caught.value.node == "docker-node1"
 
@@ -217,7 +219,7 @@ def test_where_nothing_listens_it_says_so_at_once(sshd: Sshd, tmp_path: Path) ->
     target = replace(sshd.target(), port=9)
     began = time.monotonic()
     with pytest.raises(ConnectFailed, match=r"127\.0\.0\.1:9 does not answer") as caught:
-        Remote(target, HostKeys(tmp_path / "known_hosts")).call("true")
+        Connection(target, HostKeys(tmp_path / "known_hosts")).call("true")
     assert time.monotonic() - began < 5
     assert "is the machine up" in caught.value.hint
 
@@ -230,7 +232,7 @@ def test_with_patience_a_node_may_come_late(
     server.stop()
     late = threading.Timer(1.0, server.start)
     late.start()
-    remote = Remote(server.target(), HostKeys(tmp_path / "known_hosts"), patience=20)
+    remote = Connection(server.target(), HostKeys(tmp_path / "known_hosts"), patience=20)
     assert remote.call("echo hi")[1] == b"hi\n"
     late.join()
     remote.close()
@@ -251,7 +253,7 @@ def test_what_sudo_has_to_say_before_a_script_is_not_the_script_s(
     server.start()
     target = replace(server.target(), user="")
     try:
-        with Remote(target, HostKeys(tmp_path / "known_hosts")) as remote:
+        with Connection(target, HostKeys(tmp_path / "known_hosts")) as remote:
             assert remote.root.run("echo out; echo err >&2") == (0, b"out\n", b"err\n")
             assert remote.root.run("echo more >&2; exit 3") == (3, b"", b"more\n")
             remote.root.close()
@@ -285,7 +287,7 @@ def test_a_user_who_may_not_become_root(
     target = replace(server.target(), user="")
     try:
         with (
-            Remote(target, HostKeys(tmp_path / "known_hosts")) as remote,
+            Connection(target, HostKeys(tmp_path / "known_hosts")) as remote,
             pytest.raises(SudoRefused) as caught,
         ):
             exchange(remote, ["true"])
@@ -299,7 +301,7 @@ ROOT_BEGINS = r"\036"
 """What every script of root writes first; see labctl.remote.shell.MARK."""
 
 
-class Hasty(Remote):
+class Hasty(Connection):
     """A node on which every command of root has ended before anything is sent to it.
 
     A slow link does the same, now and then.
@@ -352,7 +354,7 @@ exit 1
 def test_a_command_that_ends_before_its_stdin_is_sent_still_says_why(
     tmp_path_factory: pytest.TempPathFactory,
     tmp_path: Path,
-    act: Callable[[Remote, Path], object],
+    act: Callable[[Connection, Path], object],
     password: str | None,
 ) -> None:
     folder = tmp_path_factory.mktemp("hasty")

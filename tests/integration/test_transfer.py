@@ -24,14 +24,14 @@ import pytest
 
 from labctl.errors import LabctlError, TransferError, UsageError
 from labctl.events import Event, Notice
-from labctl.lab.actions.copy import Copied, Options, copy
+from labctl.lab.actions.copy import Copied, CopyOptions, copy
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.parallel import Result
-from labctl.remote.connection import Remote
+from labctl.remote.connection import Connection
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
-from labctl.remote.transfer.entry import STAGE, Bytes, Kind, Member, Root
+from labctl.remote.transfer.entry import STAGE, Bytes, Entry, Kind, Root
 from labctl.remote.transfer.local_sink import FolderSink
 from labctl.remote.transfer.local_source import Tree
 from labctl.remote.transfer.node_sink import NodeSink
@@ -64,11 +64,11 @@ Scp = Callable[..., list[Result[Copied]]]
 class OneConnection(Lab):
     """A lab whose connections outlive a copy, so that a test need not wait for the next one."""
 
-    remotes: ClassVar[dict[Target, Remote]] = {}
+    remotes: ClassVar[dict[Target, Connection]] = {}
 
-    def remote(self, name: str, **options: Any) -> Remote:
+    def remote(self, name: str, **options: Any) -> Connection:
         found = self.remotes.setdefault(self.target(name), super().remote(name, **options))
-        return cast(Remote, contextlib.nullcontext(found))
+        return cast(Connection, contextlib.nullcontext(found))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def scp(lab_folder: Path) -> Scp:
         *places: str | Path, meter: Meter | None = None, **options: Any
     ) -> list[Result[Copied]]:
         lab = OneConnection.open(Workspace.find(str(lab_folder)), {}, emit=lambda event: None)
-        return copy(lab, [str(place) for place in places], Options(**options), meter or Meter())
+        return copy(lab, [str(place) for place in places], CopyOptions(**options), meter or Meter())
 
     return run
 
@@ -372,9 +372,9 @@ class Named:
         self.roots = (Root(name, Kind.FILE),)
         self.begun = False
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[Entry]:
         self.begun = True
-        yield Member(0, (), Kind.FILE, 0o644, 5)
+        yield Entry(0, (), Kind.FILE, 0o644, 5)
 
 
 @pytest.mark.parametrize(
@@ -398,8 +398,8 @@ class Breaking:
     def __init__(self, breaks: Callable[[], None]) -> None:
         self._breaks = breaks
 
-    def members(self) -> Iterator[Member]:
-        yield Member(0, (), Kind.FILE, 0o644, 5, self.size, content=self._content)
+    def members(self) -> Iterator[Entry]:
+        yield Entry(0, (), Kind.FILE, 0o644, 5, self.size, content=self._content)
 
     def _content(self) -> Iterator[Bytes]:
         for index in range(500):
@@ -584,7 +584,7 @@ class TestRights:
         server = Sshd(tmp_path / "sshd", command=str(self.shell))
         server.start()
         target = Target("n", "127.0.0.1", server.ports[0], "", (str(server.key),))
-        remote = self.remote = Remote(target, HostKeys(tmp_path / "known_hosts"))
+        remote = self.remote = Connection(target, HostKeys(tmp_path / "known_hosts"))
 
         def make(path: Path, sudo: bool = False, owner: str = "") -> NodeSink:
             return NodeSink(

@@ -110,13 +110,13 @@ class Node:
         self._forget_keeper()
         groups = cgroups.make(self.world, self.name)
         with self.console.open("a") as log:
-            keeper = subprocess.Popen(
+            secrets = subprocess.Popen(
                 ["sh", "-c", _KEEPER, "sh", self.folder, self.name, *groups],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        _keepers.append(keeper)
-        (self.folder / "keeper").write_text(str(keeper.pid))
-        self._wait_for_ssh(lambda: keeper.poll() is None)
+        _keepers.append(secrets)
+        (self.folder / "keeper").write_text(str(secrets.pid))
+        self._wait_for_ssh(lambda: secrets.poll() is None)
 
     def reboot(self) -> None:
         """Reboot cleanly; returns when ssh works again."""

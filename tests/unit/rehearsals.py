@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.checks.exercises.result import Rehearsal
-from labctl.checks.report import Check, NodeReport, Ran
+from labctl.checks.report import Check, CommandRun, NodeReport
 from labctl.errors import ConnectFailed
 from labctl.parallel import Result
 
@@ -24,16 +24,16 @@ def check(
     message: str = "",
     at: float = 1.0,
     seconds: float = 2.0,
-    commands: tuple[Ran, ...] = (),
+    commands: tuple[CommandRun, ...] = (),
 ) -> Check:
     """Return an exercise that ended."""
     words = title or name.replace("_", " ")
     return Check(section, name, words, outcome, message, seconds, BEGAN + at, commands)
 
 
-def ran(command: str, code: int | None = 0, out: str = "", phase: str = "call") -> Ran:
+def ran(command: str, code: int | None = 0, out: str = "", phase: str = "call") -> CommandRun:
     """Return a command that was run."""
-    return Ran("docker-node1", phase, command, False, code, out, "", 0.1)
+    return CommandRun("docker-node1", phase, command, False, code, out, "", 0.1)
 
 
 def rehearsal(*results: Result[NodeReport], sections: tuple[str, ...] = SECTIONS) -> Rehearsal:
@@ -90,7 +90,7 @@ def red(nodes: int = 2) -> Rehearsal:
 def hostile(nodes: int = 8) -> Rehearsal:
     """Every text that an exercise or a node gives is an attempt to get out of the page's text."""
     escapes = f"{HOSTILE}\x1b[31mred\x1b[0m\x07\u202e{LONG}"
-    command = Ran(HOSTILE, "call", escapes, True, None, "</pre>" + escapes, escapes, 1.0)
+    command = CommandRun(HOSTILE, "call", escapes, True, None, "</pre>" + escapes, escapes, 1.0)
     checks = (
         check(HOSTILE, escapes, "failed", title=escapes, message=f"{escapes}\n" * 40,
               commands=(command,)),

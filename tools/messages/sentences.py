@@ -24,7 +24,7 @@ SPEAKERS: dict[str, tuple[int, ...]] = {
     "Override": (1,),
     "PhaseEntered": (2,),
     "Problem": (1, 3),
-    "Shape": (1, 2),
+    "Pattern": (1, 2),
     "ValueError": (0,),
     "_cut_off": (0,),
     "_denied": (0, 1, 2, 3),

@@ -54,7 +54,7 @@ for service in work["services"]:
 
 for member in work["members"]:
     server.user(
-        name=f"Member {member['user']}",
+        name=f"GroupMember {member['user']}",
         user=member["user"],
         groups=[member["group"]],
         append=True,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl import __version__, templating
 from labctl.checks.exercises.timeline import clock, timeline
-from labctl.checks.report import Check, NodeReport, Ran
+from labctl.checks.report import Check, CommandRun, NodeReport
 
 if TYPE_CHECKING:
     from labctl.checks.exercises.result import Rehearsal
@@ -170,7 +170,7 @@ def _failures(rehearsal: Rehearsal) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda entry: order.get(entry["section"], len(order)))
 
 
-def _command(ran: Ran, node: str) -> dict[str, Any]:
+def _command(ran: CommandRun, node: str) -> dict[str, Any]:
     if ran.exit_code is None:
         code = "did not end"
     else:

@@ -27,11 +27,11 @@ def astray(said: str) -> bool:
     return any(words in said for words in _ASTRAY)
 
 
-class Pulls:
+class ImagePulls:
     """The pulls on one node.
 
     Parameters:
-        run: runs a command line there, as `labctl.checks.exercises.sandbox.Desk.run` does.
+        run: runs a command line there, as `labctl.checks.exercises.sandbox.Sandbox.run` does.
         node: the node's name.
         place: the folder there in which every rehearsal at work has one named by its token.
     """

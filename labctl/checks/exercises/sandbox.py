@@ -1,9 +1,9 @@
 """Where the exercises work: what they make on a node bears a mark, and is gone afterwards.
 
 A rehearsal happens on machines that students use. So an exercise makes containers, images, networks
-and volumes only by way of its desk: each is named ``rehearse-TOKEN-…`` or labelled
-``labctl.rehearsal=TOKEN``, the token being that of one rehearsal of one node, and the desk removes
-what bears this token and nothing else. What a killed rehearsal left is known by its mark too.
+and volumes only by way of its sandbox: each is named ``rehearse-TOKEN-…`` or labelled
+``labctl.rehearsal=TOKEN``, where the token belongs to one rehearsal of one node. The sandbox
+removes what has this token and nothing else. What a killed rehearsal left is found by its label.
 
 A node can be visited by the rehearsals of other nodes at the same time. Each says so in a folder of
 its own, ``/var/tmp/rehearse/TOKEN``, before it makes anything, and takes the folder away last.
@@ -20,7 +20,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labctl.checks.exercises import labels
-from labctl.checks.exercises.image_pulls import Pulls, last_words
+from labctl.checks.exercises.image_pulls import ImagePulls, last_words
 from labctl.remote.docker_api import Answer, ask
 
 PLACE = PurePosixPath("/var/tmp/rehearse")
@@ -36,13 +36,13 @@ _OVER = 124
 
 
 @dataclass
-class Desk:
+class Sandbox:
     """The place on one node where one exercise works.
 
     Parameters:
         host: the node, as testinfra has it.
         node: its name.
-        by: the name of the node that is rehearsed; another one on a desk from `on`.
+        by: the name of the node that is rehearsed; another one on a sandbox from `on`.
         token: eight hex digits, of one rehearsal of one node.
         images: the images' names, by the words that exercises use.
         nodes: the names of all of the lab's nodes.
@@ -56,7 +56,7 @@ class Desk:
     images: Mapping[str, str]
     nodes: Sequence[str] = ()
     others: Mapping[str, Any] = field(default_factory=dict)
-    _elsewhere: dict[str, Desk] = field(default_factory=dict, repr=False)
+    _elsewhere: dict[str, Sandbox] = field(default_factory=dict, repr=False)
     _in_use: set[str] = field(default_factory=set, repr=False)
     _folders: int = 0
 
@@ -66,9 +66,9 @@ class Desk:
         return f"{labels.LABEL}={self.token}"
 
     @property
-    def pulls(self) -> Pulls:
+    def pulls(self) -> ImagePulls:
         """What is pulled on the node, and by whom still."""
-        return Pulls(self.run, self.node, PLACE)
+        return ImagePulls(self.run, self.node, PLACE)
 
     def name(self, word: str) -> str:
         """Return a name for something to be made; the same word gives the same name."""
@@ -245,12 +245,12 @@ class Desk:
         self.run(f"{build} {options} %s", folder)
         return name
 
-    def on(self, node: str) -> Desk:
-        """Return the desk of the same exercise on another of the lab's nodes, by its name."""
+    def on(self, node: str) -> Sandbox:
+        """Return the sandbox of the same exercise on another of the lab's nodes, by its name."""
         if node not in self._elsewhere:
-            desk = Desk(self.others[node], node, self.by, self.token, self.images, self.nodes)
-            desk.open()
-            self._elsewhere[node] = desk
+            sandbox = Sandbox(self.others[node], node, self.by, self.token, self.images, self.nodes)
+            sandbox.open()
+            self._elsewhere[node] = sandbox
         self._in_use.add(node)
         other = self._elsewhere[node]
         other.images = self.images  # which may be others in each section
@@ -273,19 +273,21 @@ class Desk:
         """
         elsewhere = [self._elsewhere[node] for node in sorted(self._in_use)]
         self._in_use.clear()
-        for desk in elsewhere and (self, *elsewhere):
-            desk._remove(self.token, ("container",))  # before a network goes, whatever hangs on it
-        for desk in (self, *elsewhere):
-            desk._remove(self.token)
-            if desk._folders:
-                desk._delete(f"{PLACE / self.token}/folder-*")
-                desk._folders = 0
+        for sandbox in elsewhere and (self, *elsewhere):
+            sandbox._remove(
+                self.token, ("container",)
+            )  # before a network goes, whatever hangs on it
+        for sandbox in (self, *elsewhere):
+            sandbox._remove(self.token)
+            if sandbox._folders:
+                sandbox._delete(f"{PLACE / self.token}/folder-*")
+                sandbox._folders = 0
 
     def close(self) -> None:
         """Leave every node as it was found: the images pulled for the rehearsal go last."""
         self.clean()
-        for desk in (*self._elsewhere.values(), self):
-            desk._leave(self.token)
+        for sandbox in (*self._elsewhere.values(), self):
+            sandbox._leave(self.token)
 
     def _leave(self, token: str) -> None:
         self._delete(f"{PLACE / token}")

@@ -19,7 +19,7 @@ from labctl.cli.session import ask_password, open_lab
 
 if TYPE_CHECKING:
     from labctl.parallel import Result
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
 Take = Callable[[bytes], None]
 
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class Executed:
     """What a command did on a node; the texts are empty where lines were shown as they came."""
 
     exit_code: int
@@ -75,7 +75,7 @@ def execute(
     guard = threading.Lock()
     collect: bool = context.obj.as_json
 
-    def work(node: str) -> Ran:
+    def work(node: str) -> Executed:
         prefix = f"{node.ljust(width)} | ".encode()
         out = Lines(prefix, lambda: sys.stdout.buffer, guard, keep=collect)
         err = Lines(prefix, lambda: sys.stderr.buffer, guard, keep=collect)
@@ -88,10 +88,10 @@ def execute(
         except Unwritable:
             lab.stop.request()  # nobody reads what other nodes will say
             raise
-        return Ran(code, out.text, err.text, time.monotonic() - began)
+        return Executed(code, out.text, err.text, time.monotonic() - began)
 
     try:
-        results = each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+        results = each(nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
     except Unwritable as unwritable:
         error = unwritable.error
         if isinstance(error, BrokenPipeError):
@@ -107,7 +107,7 @@ def execute(
         raise typer.Exit(codes[0] if len(codes) == 1 else 1)
 
 
-def run(remote: Remote, command: str, out: Take, err: Take, *, root: bool) -> int:
+def run(remote: Connection, command: str, out: Take, err: Take, *, root: bool) -> int:
     """Run a command line on a node, with nothing on its stdin.
 
     Parameters:
@@ -232,7 +232,7 @@ class Lines:
                 raise Unwritable(error) from error
 
 
-def _show(result: Result[Ran], *, as_json: bool) -> None:
+def _show(result: Result[Executed], *, as_json: bool) -> None:
     from labctl.cli.output import errors
 
     ran = result.value

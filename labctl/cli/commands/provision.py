@@ -43,9 +43,9 @@ def provision(
         lab = open_lab(context, emit, sudo_password=password)
         lab.call(limit or ())
         from labctl.lab.actions import provision as action
-        from labctl.lab.actions.node_run import Options  # while the nodes answer
+        from labctl.lab.actions.node_run import ProvisionOptions  # while the nodes answer
 
-        options = Options(
+        options = ProvisionOptions(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )
         results = action.provision(lab, limit or (), options)

@@ -69,10 +69,10 @@ def scp(
     A copy that breaks off leaves nothing under the final name. Where the login user may not write,
     something new is made by sudo; to replace something there takes --sudo.
     """
-    from labctl.lab.actions.copy import Options, copy
+    from labctl.lab.actions.copy import CopyOptions, copy
 
     with_json(context, as_json)
-    options = Options(sudo=sudo, owner=owner, follow=follow)
+    options = CopyOptions(sudo=sudo, owner=owner, follow=follow)
     notices = _Notices(context.obj.as_json)
     password = ask_password(ask_sudo_password)
     with _meter(quiet=context.obj.as_json) as meter:

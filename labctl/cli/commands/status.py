@@ -55,9 +55,9 @@ def status(
 
 def _prune(every: bool) -> None:
     from labctl.errors import UsageError
-    from labctl.lab.index import Registry
+    from labctl.lab.index import LabIndex
 
     if not every:
         raise UsageError("--prune is about every lab", hint="say `labctl status --all --prune`")
-    for entry in Registry().prune():
+    for entry in LabIndex().prune():
         typer.echo(_("{} is forgotten").format(entry.folder), err=True)

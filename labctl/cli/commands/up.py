@@ -41,14 +41,14 @@ def up(
     otherwise.
     """
     from labctl.lab.actions import up as action
-    from labctl.lab.actions.node_run import Options
+    from labctl.lab.actions.node_run import ProvisionOptions
 
     with_json(context, as_json)
     flags = given(nodes, provider, memory, cpus, toolchain)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
         lab = open_lab(context, emit, flags, sudo_password=password)
-        options = Options(extra=names(extra), refresh=refresh, verify=not no_verify)
+        options = ProvisionOptions(extra=names(extra), refresh=refresh, verify=not no_verify)
         remembered = {key: value for key, (value, _) in flags.items()}
         results = action.up(lab, limit or (), options, remember=remembered)
     finish(context, lab, results)

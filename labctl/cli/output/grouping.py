@@ -17,7 +17,7 @@ _VARIES = re.compile(r"\w*\d\w*")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Message:
     """What is to be told of one node.
 
     Parameters:
@@ -37,15 +37,15 @@ class Said:
         return tuple(_VARIES.sub("#", line) for line in lines)
 
 
-def together(said: Iterable[Said]) -> list[list[Said]]:
+def together(said: Iterable[Message]) -> list[list[Message]]:
     """Put together what is the same but for names and numbers, in the order of the first ones."""
-    groups: dict[tuple[str, ...], list[Said]] = {}
+    groups: dict[tuple[str, ...], list[Message]] = {}
     for one in said:
         groups.setdefault(one.gist(), []).append(one)
     return list(groups.values())
 
 
-def tell(said: Iterable[Said], *, err: bool = False) -> None:
+def tell(said: Iterable[Message], *, err: bool = False) -> None:
     """Print what nodes said; what is alike once, in the words of the first.
 
     First lines that are not quite the same are printed for each node, for the number in which they

@@ -13,13 +13,13 @@ import typer
 
 from labctl.cli.i18n.locale import _, translated
 from labctl.cli.output.errors import as_json
-from labctl.cli.output.grouping import Said, tell
+from labctl.cli.output.grouping import Message, tell
 from labctl.cli.output.tables import failed, print_table, shortened
 from labctl.cli.output.terminal import printable
 
 if TYPE_CHECKING:
     from labctl.checks.exercises.result import Rehearsal
-    from labctl.checks.report import Check, NodeReport, Ran
+    from labctl.checks.report import Check, CommandRun, NodeReport
     from labctl.cli.options import Globals
     from labctl.lab.lab import Lab
     from labctl.lab.sections import Section
@@ -83,7 +83,7 @@ def _cell(section: str, result: Result[NodeReport]) -> str:
     return " ".join(part for part in (*parts, seconds) if part)
 
 
-def _failure(report: NodeReport, check: Check) -> Said:
+def _failure(report: NodeReport, check: Check) -> Message:
     rest = [f"  | {printable(x)}" for x in shortened(translated(check.message).splitlines())]
     left = len(check.telling) - _LAST_COMMANDS
     if left > 0:
@@ -92,10 +92,10 @@ def _failure(report: NodeReport, check: Check) -> Said:
     for ran in check.telling[-_LAST_COMMANDS:]:
         rest += _ran(report.node, ran)
     head = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
-    return Said(report.node, head, tuple(rest))
+    return Message(report.node, head, tuple(rest))
 
 
-def _ran(node: str, ran: Ran) -> list[str]:
+def _ran(node: str, ran: CommandRun) -> list[str]:
     where = f"{ran.node}: " if ran.node != node else ""
     code = _("did not end") if ran.exit_code is None else _("exit code {}").format(ran.exit_code)
     first, *more = [printable(line) for line in ran.command.splitlines() or [""]]

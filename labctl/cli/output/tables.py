@@ -11,7 +11,7 @@ import typer
 
 from labctl.cli.i18n.locale import _, translated
 from labctl.cli.output.errors import as_json, told
-from labctl.cli.output.grouping import Said, tell
+from labctl.cli.output.grouping import Message, tell
 from labctl.cli.output.terminal import printable
 from labctl.cli.output.text_width import ljust, width
 
@@ -72,18 +72,18 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
     ]
 
 
-def failed(results: Sequence[Result[Any]]) -> Iterator[Said]:
+def failed(results: Sequence[Result[Any]]) -> Iterator[Message]:
     """Yield the errors of the nodes that have one."""
     for result in results:
         if result.error is not None:
             head, *rest = told(result.error)
-            yield Said(result.error.node, head, tuple(rest))
+            yield Message(result.error.node, head, tuple(rest))
 
 
-def _failures(report: NodeReport) -> Iterator[Said]:
+def _failures(report: NodeReport) -> Iterator[Message]:
     for check in report.failed:
         message = shortened(translated(check.message).splitlines())
-        yield Said(
+        yield Message(
             report.node,
             f"{check.section}: {translated(check.title)}: {_(check.outcome)}",
             (_("  in {}").format(check.name), *(f"  | {printable(line)}" for line in message)),

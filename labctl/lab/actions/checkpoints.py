@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from labctl.errors import MachineError, UsageError
 from labctl.events import Emit
 from labctl.lab.actions.lifecycle import on_each
-from labctl.lab.boot import waking
+from labctl.lab.boot import started
 from labctl.lab.lab import Lab
 from labctl.machines.base import Machines
 from labctl.parallel import Result, each
@@ -42,7 +42,7 @@ def restore(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         _expect(machines, node, name)
-        with waking(lab, machines, node):
+        with started(lab, machines, node):
             machines.restore(node, name, emit=emit)
 
     return on_each(lab, "checkpoint restore", limit, work)

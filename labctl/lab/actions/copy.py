@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Protocol
 from labctl.errors import TransferError, UsageError
 from labctl.events import Notice
 from labctl.parallel import Result, each
-from labctl.remote.transfer.entry import Source
+from labctl.remote.transfer.entry import EntrySource
 from labctl.remote.transfer.local_sink import FolderSink
 from labctl.remote.transfer.local_source import Tree, expand
-from labctl.remote.transfer.location import Place, expanded, parse_all
+from labctl.remote.transfer.location import Location, expanded, parse_all
 from labctl.remote.transfer.node_sink import NodeSink
 from labctl.remote.transfer.node_source import NodeSource
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CopyOptions:
     """How to copy.
 
     Parameters:
@@ -66,10 +66,12 @@ class Meter(Protocol):
 
 
 class _Sink(Protocol):
-    def take(self, source: Source, moved: Callable[[int], None], *, into: bool) -> int: ...
+    def take(self, source: EntrySource, moved: Callable[[int], None], *, into: bool) -> int: ...
 
 
-def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> list[Result[Copied]]:
+def copy(
+    lab: Lab, places: Sequence[str], options: CopyOptions, meter: Meter
+) -> list[Result[Copied]]:
     """Copy files to nodes, from nodes, or from node to node.
 
     Parameters:
@@ -85,7 +87,7 @@ def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> lis
         UsageError: the places make no sense; nothing was touched.
         TransferError: a local source cannot be read; nothing was touched.
     """
-    nodes = lab.roster.names
+    nodes = lab.node_list.names
     sources, destination = parse_all(places, nodes, os.path.lexists, windows=os.name == "nt")
     local = [path for source in sources if not source.remote for path in expand(source.path)]
     tree = Tree(local, follow=options.follow) if local else None
@@ -115,11 +117,11 @@ def copy(lab: Lab, places: Sequence[str], options: Options, meter: Meter) -> lis
                     run.take(sink, found, into=several or len(found.roots) > 1)
         return run.copied()
 
-    return each(destination.nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+    return each(destination.nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
 
 
 def _fetch(
-    lab: Lab, sources: Sequence[Place], path: str, options: Options, meter: Meter
+    lab: Lab, sources: Sequence[Location], path: str, options: CopyOptions, meter: Meter
 ) -> list[Result[Copied]]:
     """Copy from nodes to this machine; from several nodes, each into a folder of its name."""
     nodes = list(dict.fromkeys(node for source in sources for node in source.nodes))
@@ -149,10 +151,10 @@ def _fetch(
                 run.take(FolderSink(place), source, into=several)
         return run.copied()
 
-    return each(nodes, work, cap=lab.roster.parallel, stop=lab.stop)
+    return each(nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
 
 
-def _source(remote: Remote, path: str, options: Options, meter: Meter) -> NodeSource:
+def _source(remote: Connection, path: str, options: CopyOptions, meter: Meter) -> NodeSource:
     return NodeSource(
         remote, path, follow=options.follow, sudo=options.sudo, measure=meter.wants_sizes
     )
@@ -168,7 +170,7 @@ class _Run:
         self._files = 0
         self._bytes = 0
 
-    def take(self, sink: _Sink, source: Source, *, into: bool) -> None:
+    def take(self, sink: _Sink, source: EntrySource, *, into: bool) -> None:
         """Copy a source, and count it."""
         self._meter.expect(self._node, source.size)
         self._files += sink.take(source, self._moved, into=into)

@@ -13,15 +13,15 @@ from labctl.errors import (
     UsageError,
 )
 from labctl.events import Notice
-from labctl.lab.actions.node_run import NodeRun, Options, work_on
+from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, work_on
 from labctl.lab.actions.up import BOOT_PATIENCE
-from labctl.lab.boot import Bringer, prepare, waking
+from labctl.lab.boot import BootQueue, prepare, started
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.machines.base import Machines, MachineState
 from labctl.parallel import Result, each
 from labctl.provision.loader import Playbook
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 
 SICK = (RemoteError, MachineError, ConvergeError, ChecksFailed)
 """What may be the node's own fault. A playbook that cannot be loaded is as wrong on a new node."""
@@ -70,14 +70,14 @@ def heal(
                 )
 
         def work(name: str) -> NodeRun:
-            patient = _Patient(lab, machines, name, states, playbooks, verifier)
+            patient = Recovery(lab, machines, name, states, playbooks, verifier)
             return patient.heal(checkpoint, rebuild)
 
         (result,) = each([node], work, cap=1, stop=lab.stop)
         return result
 
 
-class _Patient:
+class Recovery:
     """A node, and what can be done to it."""
 
     def __init__(
@@ -118,12 +118,12 @@ class _Patient:
         return self._anew()
 
     def _as_it_is(self) -> NodeRun:
-        Bringer(self._lab, self._machines, [self._node], self._states).up(self._node)
+        BootQueue(self._lab, self._machines, [self._node], self._states).up(self._node)
         return self._healthy()
 
     def _set_back(self, checkpoint: str) -> NodeRun:
         self._tell(f"going back to the checkpoint {checkpoint}")
-        with waking(self._lab, self._machines, self._node):
+        with started(self._lab, self._machines, self._node):
             self._machines.restore(self._node, checkpoint, emit=self._lab.emit)
         return self._healthy()
 
@@ -145,15 +145,15 @@ class _Patient:
 
     def _healthy(self) -> NodeRun:
         """Provision and verify; a failing check is an error here."""
-        meeting = Meeting([self._node], 1, self._lab.stop)
-        with meeting.turn(self._node):
+        scheduler = Scheduler([self._node], 1, self._lab.stop)
+        with scheduler.turn(self._node):
             run = work_on(
                 self._lab,
                 self._node,
                 self._playbooks,
-                Options(),
+                ProvisionOptions(),
                 self._verifier,
-                meeting,
+                scheduler,
                 BOOT_PATIENCE,
             )
         failed = run.report.failed if run.report else ()

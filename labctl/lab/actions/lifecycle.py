@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from labctl.config import synced_folders
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
-from labctl.lab.boot import prepare, present, restore, waking
-from labctl.lab.index import Registry
+from labctl.lab.boot import prepare, present, restore, started
+from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab, parted
 from labctl.machines import plugins
 from labctl.machines.base import Machines, MachineState
@@ -53,7 +53,7 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     """Let suspended nodes run on, with their clocks set; one that runs is left alone."""
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
-        with waking(lab, machines, node, frozen=True):
+        with started(lab, machines, node, frozen=True):
             machines.resume(node, emit=emit)
 
     return on_each(
@@ -73,7 +73,7 @@ def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     """
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
-        with waking(lab, machines, node):
+        with started(lab, machines, node):
             machines.reload(node, emit=emit)
 
     return on_each(
@@ -144,7 +144,7 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
 def _forget(lab: Lab) -> None:
     """Forget what the lab's machines were, so that the next ones may be others."""
     lab.state.forget_identity()
-    Registry().strike(lab.workspace.state)
+    LabIndex().strike(lab.workspace.state)
 
 
 def _machines(lab: Lab) -> Machines:

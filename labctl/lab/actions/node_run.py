@@ -12,11 +12,11 @@ from labctl.errors import LabctlError, UsageError
 from labctl.events import Checked, Phase, PhaseEntered
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
-from labctl.lab.peers import asker
+from labctl.lab.peers import peer_queries
 from labctl.provision.converge import Outcome, converge
 from labctl.provision.facts import Facts
 from labctl.provision.loader import Playbook
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class NodeRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ProvisionOptions:
     """How to provision.
 
     Parameters:
@@ -71,9 +71,9 @@ def work_on(
     lab: Lab,
     node: str,
     playbooks: Sequence[Playbook],
-    options: Options,
+    options: ProvisionOptions,
     verifier: Verifier,
-    meeting: Meeting,
+    scheduler: Scheduler,
     patience: float = 0.0,
 ) -> NodeRun:
     """Converge one node and verify it.
@@ -91,15 +91,15 @@ def work_on(
         LabctlError: a change failed, or the node cannot be reached. A failing check is a result.
     """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
-    outcome = _converge_node(lab, node, playbooks, options, meeting, patience)
-    meeting.provisioned(node)
+    outcome = _converge_node(lab, node, playbooks, options, scheduler, patience)
+    scheduler.provisioned(node)
     if not options.verify or options.check:
         lab.emit(PhaseEntered(node, Phase.DONE))
         return NodeRun(outcome)
     selected = chosen(playbooks, options.only)
     if any(book.together for book in selected):
         lab.emit(PhaseEntered(node, Phase.WAITING, "for the other nodes"))
-        meeting.wait_for_all()
+        scheduler.wait_for_all()
     return NodeRun(outcome, verify_node(lab, node, selected, verifier))
 
 
@@ -107,8 +107,8 @@ def _converge_node(
     lab: Lab,
     node: str,
     playbooks: Sequence[Playbook],
-    options: Options,
-    meeting: Meeting,
+    options: ProvisionOptions,
+    scheduler: Scheduler,
     patience: float,
 ) -> Outcome:
     record = lab.state.node(node)
@@ -132,8 +132,8 @@ def _converge_node(
             refresh=options.refresh,
             check=options.check,
             only=options.only,
-            ask=asker(lab, node, meeting),
-            came_through=lambda playbook: meeting.came_through(node, playbook),
+            ask=peer_queries(lab, node, scheduler),
+            on_playbook_done=lambda playbook: scheduler.on_playbook_done(node, playbook),
             keep=keep,
         )
     keep(outcome.facts, outcome.choices)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from labctl.lab.actions.node_run import NodeRun, Options, chosen, failing, work_on
+from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.parallel import Result, each
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 
 
-def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[NodeRun]]:
+def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list[Result[NodeRun]]:
     """Provision nodes that are up, and verify them if `options` says so.
 
     Raises:
@@ -20,7 +20,7 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
-    meeting = Meeting(nodes, lab.spec.parallel, lab.stop, running)
+    scheduler = Scheduler(nodes, lab.spec.parallel, lab.stop, running)
     with (
         lab.state.locked("provision"),
         Verifier(lab, len(nodes) if options.verify else 0) as verifier,
@@ -29,7 +29,7 @@ def provision(lab: Lab, limit: Iterable[str], options: Options) -> list[Result[N
             lab.write_ssh_config()
 
         def work(node: str) -> NodeRun:
-            with failing(lab, node), meeting.turn(node):
-                return work_on(lab, node, playbooks, options, verifier, meeting)
+            with failing(lab, node), scheduler.turn(node):
+                return work_on(lab, node, playbooks, options, verifier, scheduler)
 
         return each(nodes, work, cap=len(nodes), stop=lab.stop)

@@ -18,7 +18,7 @@ from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Phase, PhaseEntered
 from labctl.lab.expectations import wanted, write_wanted
 from labctl.lab.lab import Lab
-from labctl.lab.overlay_repair import mended
+from labctl.lab.overlay_repair import restart_engines
 from labctl.lab.sections import Section, choose, discover, shared
 from labctl.parallel import each
 from labctl.remote.target import Target
@@ -62,7 +62,7 @@ def rehearse(
     began = time.time()
     with (
         lab.state.locked("rehearse"),
-        mended(lab, nodes, running),
+        restart_engines(lab, nodes, running),
         WorkerPool(min(len(nodes), lab.spec.parallel), lab.emit) as pool,
     ):
         lab.stop.add(pool.stop)

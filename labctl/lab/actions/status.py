@@ -12,12 +12,12 @@ from typing import Any
 
 from labctl.errors import AuthFailed, HostKeyChanged, LabctlError
 from labctl.events import Emit, Notice
-from labctl.lab.index import Entry, Registry
+from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
 from labctl.parallel import each
-from labctl.remote.docker_api import Ran, ask
+from labctl.remote.docker_api import RawOutput, ask
 
 _SINCE = "uptime -s 2>/dev/null || echo -"
 
@@ -67,7 +67,7 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
         if result.value is not None:
             rows.append(result.value)
             continue
-        address = lab.roster.addresses[result.node]
+        address = lab.node_list.addresses[result.node]
         if isinstance(result.error, HostKeyChanged):
             state = "another host key"
         elif isinstance(result.error, AuthFailed):
@@ -95,7 +95,7 @@ class RegistryStatus:
 
 def registry_of(lab: Lab) -> RegistryStatus | None:
     """Return the lab's private registry; None where the lab never had one."""
-    login = lab.vault.known("registry")
+    login = lab.secret_store.known("registry")
     if login is None:
         return None
     from labctl.provision import lab_services  # most labs have none
@@ -132,7 +132,7 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
                 emit(Notice("", f"{entry.folder}: {error.message}"))
         return LabStatus(entry.folder, entry.name, entry.network, entry.gone, nodes)
 
-    entries = Registry().entries()
+    entries = LabIndex().entries()
     if not entries:
         return []
     with ThreadPoolExecutor(max_workers=min(8, len(entries))) as pool:
@@ -142,14 +142,14 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
 def _ask(lab: Lab, node: str) -> NodeStatus:
     since = b""
 
-    def run(command: str, *arguments: str) -> Ran:
+    def run(command: str, *arguments: str) -> RawOutput:
         nonlocal since
         line = command % tuple(map(shlex.quote, arguments))
         # On the node, so that nothing is left there that waits for the engine.
         bounded = f"timeout -k 2 {_LIMIT} sh -c {shlex.quote(line)}"
         _, out, err = remote.call(f"{_SINCE}; {bounded}")
         since, _, out = out.partition(b"\n")
-        return Ran(out, err)
+        return RawOutput(out, err)
 
     engine = containers = "-"
     with (
@@ -161,7 +161,7 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
     return NodeStatus(
         node,
         MachineState.RUNNING,
-        lab.roster.addresses[node],
+        lab.node_list.addresses[node],
         engine,
         containers,
         since.decode("utf-8", "replace").strip() or "-",
@@ -170,12 +170,12 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
 
 def _states(lab: Lab) -> dict[str, MachineState]:
     """Ask the provider; a lab that was never brought up has no machines to ask for."""
-    if lab.roster.existing is None and not (lab.workspace.state / ".vagrant").is_dir():
+    if lab.node_list.existing is None and not (lab.workspace.state / ".vagrant").is_dir():
         return {}
     try:
         # Vagrant locks a machine to read its state, and an `up` that finds it locked breaks off.
         if lab.state.busy():
-            return dict.fromkeys(lab.roster.names, MachineState.UNKNOWN)
+            return dict.fromkeys(lab.node_list.names, MachineState.UNKNOWN)
         return lab.machines().states(wait=False)
     except LabctlError:
-        return dict.fromkeys(lab.roster.names, MachineState.UNKNOWN)
+        return dict.fromkeys(lab.node_list.names, MachineState.UNKNOWN)

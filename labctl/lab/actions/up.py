@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from labctl.lab.actions.node_run import NodeRun, Options, chosen, failing, work_on
-from labctl.lab.boot import Bringer, prepare
+from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
+from labctl.lab.boot import BootQueue, prepare
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.parallel import Result, each
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 
 BOOT_PATIENCE = 60.0
 """Seconds that a machine which its provider calls up may take until its sshd answers."""
 
 
 def up(
-    lab: Lab, limit: Iterable[str], options: Options, remember: Mapping[str, object] | None = None
+    lab: Lab,
+    limit: Iterable[str],
+    options: ProvisionOptions,
+    remember: Mapping[str, object] | None = None,
 ) -> list[Result[NodeRun]]:
     """Bring the lab up, provision it and verify it; each node goes on as soon as it answers.
 
@@ -35,18 +38,20 @@ def up(
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
-    meeting = Meeting(nodes, lab.spec.parallel, lab.stop, running)
+    scheduler = Scheduler(nodes, lab.spec.parallel, lab.stop, running)
     with lab.state.locked("up"):
         machines = lab.machines()
         states = prepare(lab, machines)
         if remember:
             lab.state.save_flags({**lab.state.flags(), **remember})
-        bring = Bringer(lab, machines, nodes, states)
+        bring = BootQueue(lab, machines, nodes, states)
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 
             def work(node: str) -> NodeRun:
-                with failing(lab, node), meeting.turn(node):
+                with failing(lab, node), scheduler.turn(node):
                     bring.up(node)
-                    return work_on(lab, node, playbooks, options, verifier, meeting, BOOT_PATIENCE)
+                    return work_on(
+                        lab, node, playbooks, options, verifier, scheduler, BOOT_PATIENCE
+                    )
 
             return each(nodes, work, cap=len(nodes), stop=lab.stop)

@@ -9,7 +9,7 @@ from labctl.errors import ProviderMissing
 from labctl.lab.doctor import checks, environment
 from labctl.lab.doctor.finding import Finding, Level
 from labctl.lab.doctor.host import Host
-from labctl.lab.index import Registry
+from labctl.lab.index import LabIndex
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
@@ -49,7 +49,7 @@ def _vagrants(lab: Lab, host: Host, *, offline: bool) -> Iterator[Finding]:
     if provider:
         yield checks.virtualization(host, provider)
         yield from environment.plugins(host, lab.spec, provider)
-        others = Registry().others(lab.workspace.state)
+        others = LabIndex().others(lab.workspace.state)
         yield from environment.network(host, lab.spec, provider, others)
         yield environment.firewall(host, lab.spec, provider)
     yield checks.memory(host, lab.spec)

@@ -1,6 +1,6 @@
 """How a file is replaced on a node: whole or not at all, and never without telling its service.
 
-File, Block and EngineConfig all end in the script that is built here.
+File, Block and DaemonJson all end in the script that is built here.
 """
 
 from __future__ import annotations

@@ -13,14 +13,23 @@ from typing import Protocol, runtime_checkable
 
 from labctl.remote.exchange import Observed
 
-__all__ = ["PENDING", "Ask", "Change", "Observed", "Resource", "printer", "quote", "text_diff"]
+__all__ = [
+    "PENDING",
+    "Change",
+    "Observed",
+    "PeerQuery",
+    "Resource",
+    "printer",
+    "quote",
+    "text_diff",
+]
 
 PENDING = "/var/lib/labctl/pending"
 """Folder on a node that holds, for each service, what must be loaded by a restart or a reload."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PeerQuery:
     """Something that a change has to hear from another node first.
 
     If that node takes part in the run, it is waited for until it has all that `playbook` and the
@@ -39,7 +48,7 @@ class Ask:
     playbook: str
     script: str = ""
     secret: bool = False
-    instead: Ask | None = None
+    instead: PeerQuery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class Change:
     summary: str
     script: str
     diff: str = ""
-    ask: Ask | None = None
+    ask: PeerQuery | None = None
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.provision.resources.base import Ask, Change, Observed
+from labctl.provision.resources.base import Change, Observed, PeerQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Command:
     name: str
     check: str
     apply: str
-    ask: Ask | None = None
+    ask: PeerQuery | None = None
 
     @property
     def id(self) -> str:

@@ -22,7 +22,7 @@ _ASIDE = ".no-json"
 
 
 @dataclass(frozen=True, slots=True)
-class EngineConfig:
+class DaemonJson:
     """/etc/docker/daemon.json with this content.
 
     A file that is no JSON object is kept as ``daemon.json.no-json``.
@@ -61,7 +61,7 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineKeys:
+class SupportedDaemonKeys:
     """No key in /etc/docker/daemon.json that only engines of another time have, and no slip in it.
 
     Over one such key an engine does not start, nor over a file that is no JSON object. So the file

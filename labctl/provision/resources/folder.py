@@ -24,7 +24,7 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f\\\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class FileContent:
     """A file on its way to a node. `path` is relative, with ``/`` between its parts."""
 
     path: str
@@ -36,7 +36,7 @@ class Carried:
         return hashlib.sha256(self.content).hexdigest()
 
 
-def carried(folder: Path) -> tuple[Carried, ...]:
+def file_content(folder: Path) -> tuple[FileContent, ...]:
     """Read every file of a folder of this machine, in the order of their names.
 
     Links are followed; what is neither file nor folder is refused.
@@ -45,7 +45,7 @@ def carried(folder: Path) -> tuple[Carried, ...]:
         PlaybookError: it is no folder, cannot be read, holds names that no script can carry, or
             more than `MOST_BYTES`.
     """
-    found: list[Carried] = []
+    found: list[FileContent] = []
     total = 0
     try:
         if not folder.is_dir():
@@ -66,7 +66,7 @@ def carried(folder: Path) -> tuple[Carried, ...]:
                     hint="keep data out of it: `labctl scp` copies that to the node",
                 )
             executable = bool(mode & 0o111)
-            found.append(Carried(name, path.read_bytes(), "0755" if executable else "0644"))
+            found.append(FileContent(name, path.read_bytes(), "0755" if executable else "0644"))
     except OSError as error:
         raise PlaybookError(f"{folder} cannot be read: {error}") from error
     return tuple(found)
@@ -86,7 +86,7 @@ class Folder:
     """
 
     path: str
-    files: tuple[Carried, ...]
+    files: tuple[FileContent, ...]
     owner: str = "root"
 
     @property

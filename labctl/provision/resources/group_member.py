@@ -8,7 +8,7 @@ from labctl.provision.resources.base import Change, Observed, quote
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """`user` belongs to `group`; the group is made where it is missing, the user never is."""
 
     user: str

@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass, field
 
 from labctl.config.image_name import ImageName
-from labctl.provision.resources.base import Ask, Change, Observed, quote
+from labctl.provision.resources.base import Change, Observed, PeerQuery, quote
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -65,7 +65,7 @@ def _seen(observed: Observed) -> tuple[str, list[str], str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageKept:
+class PublishedImage:
     """An image that this node has pulled, and that the lab's registry has for the others.
 
     An image that is here is not pulled again, unless lab.yaml gives a digest and it is another.
@@ -109,7 +109,7 @@ class ImageKept:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageHanded:
+class FetchedImage:
     """An image that this node has from the lab's registry, the same as on the node that pulled it.
 
     Parameters:
@@ -118,7 +118,7 @@ class ImageHanded:
 
     image: ImageName
     store: Store
-    ask: Ask
+    ask: PeerQuery
 
     @property
     def id(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 
-from labctl.provision.resources.base import Ask, Change, Observed, quote
+from labctl.provision.resources.base import Change, Observed, PeerQuery, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class RegistryLogin:
     registry: str
     name: str
     password: str = field(repr=False)
-    ask: Ask | None = None
+    ask: PeerQuery | None = None
 
     @property
     def id(self) -> str:

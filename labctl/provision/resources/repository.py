@@ -108,7 +108,7 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class RepositorySection:
     """One repository of a repo file: its id, its name for people, its base URL."""
 
     id: str
@@ -116,7 +116,7 @@ class Section:
     baseurl: str
 
 
-def repository_file(name: str, sections: tuple[Section, ...], key: SigningKey) -> File:
+def repository_file(name: str, sections: tuple[RepositorySection, ...], key: SigningKey) -> File:
     """Return the yum repository file `name`.repo; every package must be signed with `key`.
 
     The file that stood there first, such as the dead one of the box, is kept beside it.

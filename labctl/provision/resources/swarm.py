@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from labctl.provision.resources.base import Ask, Change, Observed, quote
+from labctl.provision.resources.base import Change, Observed, PeerQuery, quote
 
 PORT = 2377
 """Where managers take those who join."""
@@ -22,12 +22,12 @@ class SwarmManager:
     Parameters:
         address: the node's address in the lab. The one that docker would choose by itself is that
             of the default route, and with VirtualBox the same on every node.
-        others: for each other node of the lab, its address and an `Ask` without a script, which
-            waits until its engine is as wanted.
+        others: for each other node of the lab, its address and a `PeerQuery` without a script,
+            which waits until its engine is as wanted.
     """
 
     address: str
-    others: tuple[tuple[str, Ask], ...] = ()
+    others: tuple[tuple[str, PeerQuery], ...] = ()
 
     @property
     def id(self) -> str:
@@ -78,7 +78,7 @@ class SwarmManager:
                 f" manages, and cannot manage it as {self.address}; `docker swarm leave` on this"
                 " node leaves it, if nothing in it is needed"
             )
-        chain: Ask | None = None
+        chain: PeerQuery | None = None
         for ask in reversed(asks):
             script = f"docker node promote {quote(seen[3])}"
             chain = replace(ask, script=script, instead=chain)
@@ -110,7 +110,7 @@ class SwarmWorker:
 
     address: str
     manager: str
-    ask: Ask
+    ask: PeerQuery
 
     @property
     def id(self) -> str:

@@ -39,7 +39,7 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Entry:
     """A file, folder or symbolic link below a root; the root itself has the empty path.
 
     Parameters:
@@ -66,7 +66,7 @@ class Member:
     content: Callable[[], Iterator[Bytes]] = lambda: iter(())
 
 
-class Source(Protocol):
+class EntrySource(Protocol):
     """Gives what is copied."""
 
     @property
@@ -77,7 +77,7 @@ class Source(Protocol):
         """Bytes of all files, as far as known beforehand."""
         ...
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[Entry]:
         """Yield each member, a folder before what is in it.
 
         Raises:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from labctl.errors import TransferError
-from labctl.remote.transfer.entry import Kind, Root, Source
+from labctl.remote.transfer.entry import EntrySource, Kind, Root
 from labctl.remote.transfer.location import expanded
 from labctl.remote.transfer.staging import Stage, check_for_windows, temporary
 
@@ -27,7 +27,7 @@ class FolderSink:
         self._path = Path(expanded(path))
         self._windows = windows
 
-    def take(self, source: Source, moved: Callable[[int], None], *, into: bool) -> int:
+    def take(self, source: EntrySource, moved: Callable[[int], None], *, into: bool) -> int:
         """Copy all of a source.
 
         Parameters:

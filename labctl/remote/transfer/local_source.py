@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from labctl.errors import TransferError, UsageError
-from labctl.remote.transfer.entry import BLOCK, Bytes, Kind, Member, Root, link_stays
+from labctl.remote.transfer.entry import BLOCK, Bytes, Entry, Kind, Root, link_stays
 from labctl.remote.transfer.location import expanded
 
 WINDOWS = os.name == "nt"
@@ -61,7 +61,7 @@ class Tree:
 
     def __init__(self, paths: Sequence[str], *, follow: bool = False) -> None:
         self._follow = follow
-        self._members: list[Member] = []
+        self._members: list[Entry] = []
         roots: list[Root] = []
         for index, path in enumerate(paths):
             kind = self._scan(path, index)
@@ -69,7 +69,7 @@ class Tree:
         self.roots: Sequence[Root] = tuple(roots)
         self.size = sum(member.size for member in self._members)
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[Entry]:
         """Yield each member, a folder before what is in it."""
         yield from self._members
 
@@ -115,7 +115,7 @@ class Tree:
                     link_stays(len(folder.path) - folder.base, target) or leads_nowhere
                 ):
                     mtime = int(found.st_mtime)
-                    link = Member(folder.root, path, Kind.LINK, 0o777, mtime, link=target)
+                    link = Entry(folder.root, path, Kind.LINK, 0o777, mtime, link=target)
                     self._members.append(link)
                     return None
                 found = os.stat(where)  # noqa: PTH116
@@ -139,7 +139,7 @@ class Tree:
             identity = (found.st_dev, found.st_ino)
             if identity in above:
                 raise TransferError(f"{where} leads back to a folder that it is in")
-            self._members.append(Member(root, path, Kind.FOLDER, _mode(found, 0o755), mtime))
+            self._members.append(Entry(root, path, Kind.FOLDER, _mode(found, 0o755), mtime))
             return _Folder(where, root, path, base, above | {identity})
         if stat.S_ISREG(found.st_mode):
             if not os.access(where, os.R_OK):
@@ -147,7 +147,7 @@ class Tree:
             size = found.st_size
             content = partial(_content, where, size)
             mode = _mode(found, 0o644)
-            self._members.append(Member(root, path, Kind.FILE, mode, mtime, size, content=content))
+            self._members.append(Entry(root, path, Kind.FILE, mode, mtime, size, content=content))
             return None
         raise TransferError(
             f"{where} is neither a file nor a folder", hint="remove it, or copy its neighbours"

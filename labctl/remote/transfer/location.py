@@ -20,7 +20,7 @@ _HOME = re.compile(r"~([A-Za-z_][A-Za-z0-9_.-]*)?(?:/+|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A path on nodes, or on this machine where `nodes` is empty."""
 
     nodes: tuple[str, ...]
@@ -73,7 +73,7 @@ def expanded(path: str) -> str:
 
 def parse(
     text: str, nodes: Sequence[str], exists: Callable[[str], bool], *, windows: bool
-) -> Place:
+) -> Location:
     """Read one place.
 
     Parameters:
@@ -87,20 +87,20 @@ def parse(
     """
     before, colon, path = text.partition(":")
     if not colon or "/" in before or "\\" in before:
-        return Place((), text)
+        return Location((), text)
     if before in nodes:
-        return Place((before,), path)
+        return Location((before,), path)
     if before == ALL:
-        return Place(tuple(nodes), path)
+        return Location(tuple(nodes), path)
     if not before:
-        return Place(_only(nodes, text), path)
+        return Location(_only(nodes, text), path)
     if len(before) == 1 and before.isalpha() and (windows or path[:1] in ("\\", "/")):
-        return Place((), text)
+        return Location((), text)
     fitting = fnmatch.filter(nodes, before) if _PATTERN.search(before) else []
     if fitting:
-        return Place(tuple(fitting), path)
+        return Location(tuple(fitting), path)
     if exists(text):
-        return Place((), text)
+        return Location((), text)
     raise UsageError(
         f"'{text}': this lab has no node '{before}', and there is no such file here",
         hint=f"the lab has {', '.join(nodes)}; a local name with a colon is written ./{text}",
@@ -117,7 +117,7 @@ def _only(nodes: Sequence[str], text: str) -> tuple[str, ...]:
 
 def parse_all(
     texts: Sequence[str], nodes: Sequence[str], exists: Callable[[str], bool], *, windows: bool
-) -> tuple[list[Place], Place]:
+) -> tuple[list[Location], Location]:
     """Read the places of a copy: the sources, and the destination.
 
     In a lab with one node the destination is on it where no place names a node, as with
@@ -137,7 +137,7 @@ def parse_all(
                 "neither the sources nor the destination are on a node",
                 hint=f"write NODE:PATH; the lab has {', '.join(nodes)}",
             )
-        destination = Place(tuple(nodes), destination.path)
+        destination = Location(tuple(nodes), destination.path)
     if not destination.remote and not all(source.remote for source in sources):
         raise UsageError("a local file is not copied to this machine by labctl", hint="use cp")
     return sources, destination

@@ -12,12 +12,12 @@ from labctl.remote.channel import offer
 from labctl.remote.connect import WINDOW
 from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
-from labctl.remote.transfer.entry import STAGE, Bytes, Kind, Root, Source
+from labctl.remote.transfer.entry import STAGE, Bytes, EntrySource, Kind, Root
 from labctl.remote.transfer.location import NodePath
 from labctl.remote.transfer.tar_writer import END, TarWriter
 
 if TYPE_CHECKING:
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
 STALL = 300.0
 """Seconds in which nothing moves, after which a copy is given up."""
@@ -36,7 +36,7 @@ class NodeSink:
 
     def __init__(
         self,
-        remote: Remote,
+        remote: Connection,
         path: str,
         *,
         sudo: bool,
@@ -50,7 +50,7 @@ class NodeSink:
         self._owner = owner
         self._notice = notice
 
-    def take(self, source: Source, moved: Callable[[int], None], *, into: bool) -> int:
+    def take(self, source: EntrySource, moved: Callable[[int], None], *, into: bool) -> int:
         """Copy all of a source.
 
         Where the login user may not write, and nothing would be replaced, it is done as root, and
@@ -109,13 +109,13 @@ class NodeSink:
         return words
 
     def _attempt(
-        self, source: Source, moved: Callable[[int], None], arguments: list[str], *, root: bool
+        self, source: EntrySource, moved: Callable[[int], None], arguments: list[str], *, root: bool
     ) -> tuple[str, int]:
         script = scripts.from_home(scripts.RECEIVE, self._path.user)
         command, opening = self._remote.script(script, *arguments, root=root)
         with self._remote.channel(command) as channel:
             channel.settimeout(STALL)
-            stream = _Stream(channel, root=root)
+            stream = _SinkStream(channel, root=root)
             count = 0
             try:
                 if opening:
@@ -162,7 +162,7 @@ class _NodeSpoke(Exception):
     """The node's tools complained, or its side ended, while more was to be sent."""
 
 
-class _Stream:
+class _SinkStream:
     """The three streams of a channel, of which none may wait for another.
 
     Parameters:

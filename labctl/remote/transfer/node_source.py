@@ -16,13 +16,13 @@ from labctl.errors import TransferError
 from labctl.remote.channel import offer_all
 from labctl.remote.connect import BROKEN, WINDOW
 from labctl.remote.transfer import scripts
-from labctl.remote.transfer.entry import Kind, Member, Root
+from labctl.remote.transfer.entry import Entry, Kind, Root
 from labctl.remote.transfer.location import NodePath
 from labctl.remote.transfer.node_sink import STALL, failure
 from labctl.remote.transfer.tar_reader import Expected, members
 
 if TYPE_CHECKING:
-    from labctl.remote.connection import Remote
+    from labctl.remote.connection import Connection
 
 _PATTERN = re.compile(r"[*?\[]")
 _ARGUMENTS = 16_000
@@ -54,7 +54,7 @@ class NodeSource:
     """
 
     def __init__(
-        self, remote: Remote, path: str, *, follow: bool, sudo: bool, measure: bool = False
+        self, remote: Connection, path: str, *, follow: bool, sudo: bool, measure: bool = False
     ) -> None:
         self._remote = remote
         self._follow = follow
@@ -63,7 +63,7 @@ class NodeSource:
         self._found, self.size = self._look(path, measure)
         self.roots: Sequence[Root] = tuple(found.root for found in self._found)
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[Entry]:
         """Yield each member, a folder before what is in it.
 
         Raises:
@@ -115,7 +115,7 @@ class NodeSource:
     def node(self) -> str:
         return self._remote.name
 
-    def _stream(self, group: Sequence[tuple[int, _Found]]) -> Iterator[Member]:
+    def _stream(self, group: Sequence[tuple[int, _Found]]) -> Iterator[Entry]:
         arguments = ["-h"] if self._follow else []
         expected: dict[str, Expected] = {}
         for index, found in group:
@@ -128,7 +128,7 @@ class NodeSource:
             if opening:
                 offer_all(channel, opening)
             channel.shutdown_write()
-            stream = _Stream(channel, self.node)
+            stream = _SourceStream(channel, self.node)
             problem: TransferError | None = None
             try:
                 yield from members(stream, expected, self.node)
@@ -163,7 +163,7 @@ def _groups(found: Sequence[_Found]) -> Iterator[list[tuple[int, _Found]]]:
         yield group
 
 
-class _Stream:
+class _SourceStream:
     """The channel as something to read from."""
 
     def __init__(self, channel: Any, node: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labctl.errors import TransferError
-from labctl.remote.transfer.entry import STAGE, Kind, Member
+from labctl.remote.transfer.entry import STAGE, Entry, Kind
 
 _STALE = 86400.0
 """Seconds after which a temporary folder is one of a copy that was killed."""
@@ -40,10 +40,10 @@ class Stage:
         self._folder = str(folder)
         self._windows = windows
         self._moved = moved
-        self._folders: list[tuple[str, Member]] = []
-        self._links: list[tuple[str, Member]] = []
+        self._folders: list[tuple[str, Entry]] = []
+        self._links: list[tuple[str, Entry]] = []
 
-    def add(self, member: Member) -> None:
+    def add(self, member: Entry) -> None:
         """Write a member; a link waits for `close`.
 
         Raises:
@@ -85,7 +85,7 @@ class Stage:
     def _where(self, root: int, path: tuple[str, ...]) -> str:
         return os.path.join(self._folder, str(root), *path)  # noqa: PTH118
 
-    def _write(self, where: str, member: Member) -> None:
+    def _write(self, where: str, member: Entry) -> None:
         if member.same_as is not None:
             shutil.copyfile(self._where(*member.same_as), where)
         else:
@@ -160,7 +160,7 @@ def check_for_windows(name: str) -> None:
         raise TransferError(f"Windows cannot hold the name {name!r}", hint="rename it on the node")
 
 
-def _twice(member: Member) -> TransferError:
+def _twice(member: Entry) -> TransferError:
     return TransferError(
         f"{'/'.join(member.path)} is the second of two names that are one on this file system",
         hint="it does not tell them apart, as with capital letters; rename one on the node",

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from labctl.errors import TransferError
-from labctl.remote.transfer.entry import Bytes, Kind, Member, Root, link_stays
+from labctl.remote.transfer.entry import Bytes, Entry, Kind, Root, link_stays
 
 _Key = tuple[int, tuple[str, ...]]
 
@@ -36,7 +36,7 @@ class Expected:
     root: Root
 
 
-def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> Iterator[Member]:
+def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> Iterator[Entry]:
     """Read members until the end of the archive.
 
     Parameters:
@@ -139,7 +139,7 @@ def _member(
     info: tarfile.TarInfo,
     expected: Mapping[str, Expected],
     kinds: Mapping[_Key, Kind],
-) -> Member:
+) -> Entry:
     found, path = _place(info.name, expected)
     key = (found.index, path)
     if key in kinds:
@@ -151,14 +151,14 @@ def _member(
     if not path and kind is not found.root.kind:
         raise _Refused(f"{info.name!r} is a {kind} and was a {found.root.kind} before")
     if kind is Kind.FOLDER:
-        return Member(found.index, path, kind, mode, mtime)
+        return Entry(found.index, path, kind, mode, mtime)
     if kind is Kind.LINK:
         if not link_stays(len(path) - 1, info.linkname):
             raise _Refused(
                 f"the link {info.name!r} points outside, to {info.linkname!r}",
                 "--follow copies what links lead to in their place",
             )
-        return Member(found.index, path, kind, mode, mtime, link=info.linkname)
+        return Entry(found.index, path, kind, mode, mtime, link=info.linkname)
     if info.islnk():
         return _hard_link(info, key, mode, mtime, expected, kinds)
     if not info.isreg():
@@ -166,7 +166,7 @@ def _member(
     if info.issparse():
         raise _Refused(f"{info.name!r} has holes that tar left out", "copy it without tar's -S")
     content = partial(stream.blocks, info.size)
-    return Member(found.index, path, kind, mode, mtime, info.size, content=content)
+    return Entry(found.index, path, kind, mode, mtime, info.size, content=content)
 
 
 def _cut_off(why: object) -> TransferError:
@@ -180,12 +180,12 @@ def _hard_link(
     mtime: int,
     expected: Mapping[str, Expected],
     kinds: Mapping[_Key, Kind],
-) -> Member:
+) -> Entry:
     """Return a second name of a file as a member that says which member it is the same as."""
     same, path = _place(info.linkname, expected)
     if kinds.get((same.index, path)) is not Kind.FILE:
         raise _Refused(f"{info.name!r} is a second name of something that was not sent")
-    return Member(*key, Kind.FILE, mode, mtime, same_as=(same.index, path))
+    return Entry(*key, Kind.FILE, mode, mtime, same_as=(same.index, path))
 
 
 def _place(name: str, expected: Mapping[str, Expected]) -> tuple[Expected, tuple[str, ...]]:

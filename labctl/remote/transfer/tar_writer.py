@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Callable
 
 from labctl.errors import TransferError
-from labctl.remote.transfer.entry import BLOCK, Bytes, Kind, Member
+from labctl.remote.transfer.entry import BLOCK, Bytes, Entry, Kind
 
 END = "end"
 """Name of the last member. tar takes a stream that breaks off between members for a whole one."""
@@ -33,7 +33,7 @@ class TarWriter:
         self._buffer = bytearray()
         self._written = 0
 
-    def add(self, member: Member) -> None:
+    def add(self, member: Entry) -> None:
         """Write a member.
 
         Raises:
@@ -48,12 +48,12 @@ class TarWriter:
 
     def close(self) -> None:
         """Write the end mark and send what is left."""
-        self._header(END, Member(0, (), Kind.FILE, 0o600, 0))
+        self._header(END, Entry(0, (), Kind.FILE, 0o600, 0))
         self._put(bytes(1024))
         self._put(bytes(-self._written % _RECORD))
         self._flush()
 
-    def _header(self, name: str, member: Member) -> None:
+    def _header(self, name: str, member: Entry) -> None:
         info = tarfile.TarInfo(name)
         info.type = _TYPES[member.kind]
         info.mode = member.mode

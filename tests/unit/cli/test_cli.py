@@ -361,7 +361,7 @@ def play(play):
 
 
 class FakeRemote(FakeNode):
-    """A fake node behind the interface of `labctl.remote.connection.Remote`."""
+    """A fake node behind the interface of `labctl.remote.connection.Connection`."""
 
     def __enter__(self) -> FakeRemote:
         return self

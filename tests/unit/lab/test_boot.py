@@ -12,9 +12,9 @@ import pytest
 
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Emit, Phase
-from labctl.lab.boot import Bringer, prepare, waking
-from labctl.lab.definition import Source
-from labctl.lab.index import Entry, Registry, free_name, free_network
+from labctl.lab.boot import BootQueue, prepare, started
+from labctl.lab.definition import LabDefinition
+from labctl.lab.index import Entry, LabIndex, free_name, free_network
 from labctl.lab.state import NodeRecord
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
@@ -44,7 +44,7 @@ def test_prepare_writes_the_vagrantfile_and_notes_the_lab() -> None:
     prepare(lab, lab.fakes)
     assert "docker-node2" in lab.workspace.vagrantfile.read_text()
     assert lab.state.provider() == "libvirt"
-    (noted,) = Registry().entries()
+    (noted,) = LabIndex().entries()
     assert (noted.folder, noted.nodes) == (str(lab.workspace.folder), (ONE, TWO))
 
 
@@ -61,7 +61,7 @@ def test_prepare_of_machines_that_exist_only_notes_the_lab() -> None:
     lab = FakeLab(FakeMachines(), machines=machines)
     prepare(lab, lab.fakes)
     assert not lab.workspace.vagrantfile.exists()
-    (noted,) = entries = Registry().entries()
+    (noted,) = entries = LabIndex().entries()
     assert (noted.folder, noted.nodes) == (str(lab.workspace.folder), ("pc1",))
     # It keeps no other lab from a network or a name.
     assert free_network(entries) == "192.168.56.0/24"
@@ -76,12 +76,12 @@ def test_a_machine_that_the_lab_has_no_more_is_not_lost(state: MachineState) -> 
         prepare(lab, lab.fakes)
     assert f"labctl destroy {TWO}" in caught.value.hint
     assert not lab.workspace.vagrantfile.exists()
-    assert Registry().entries() == []
+    assert LabIndex().entries() == []
 
 
 def test_a_network_of_another_lab_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / ".labctl").mkdir(parents=True)
-    Registry().note(entry(tmp_path / "other", "192.168.56.128/25"))
+    LabIndex().note(entry(tmp_path / "other", "192.168.56.128/25"))
     lab = FakeLab(FakeMachines(), network="192.168.56.0/24")
     with pytest.raises(UsageError, match="belongs to the lab in") as caught:
         prepare(lab, lab.fakes)
@@ -91,7 +91,7 @@ def test_a_network_of_another_lab_is_refused(tmp_path: Path) -> None:
 
 def test_a_network_of_another_lab_is_refused_to_nodes_with_addresses(tmp_path: Path) -> None:
     (tmp_path / "other" / ".labctl").mkdir(parents=True)
-    Registry().note(entry(tmp_path / "other"))
+    LabIndex().note(entry(tmp_path / "other"))
     lab = FakeLab(FakeMachines(), nodes=[{"name": "a", "address": "192.168.56.20"}])
     with pytest.raises(UsageError, match="belongs to the lab in") as caught:
         prepare(lab, lab.fakes)
@@ -104,9 +104,9 @@ def test_of_labs_that_come_up_at_once_only_one_gets_the_network(tmp_path: Path) 
     for lab in labs:
         Path(lab.state).mkdir(parents=True)
     with ThreadPoolExecutor(len(labs)) as pool:
-        others = list(pool.map(lambda lab: Registry().claim(lab), labs))
+        others = list(pool.map(lambda lab: LabIndex().claim(lab), labs))
     (first,) = (lab for lab, other in zip(labs, others, strict=True) if other is None)
-    assert Registry().entries() == [first]
+    assert LabIndex().entries() == [first]
     assert {other for other in others if other is not None} == {first}
 
 
@@ -119,27 +119,27 @@ def test_machines_keep_their_name_and_network_though_nobody_said_them(
     monkeypatch.chdir(here)
     lab = FakeLab(FakeMachines(), nodes=1, name="course", network=NETWORK)
     prepare(lab, lab.fakes)
-    Registry().strike(lab.workspace.state)
-    Registry().note(Entry(str(there), str(there / ".labctl"), "course", NETWORK, ("a",)))
+    LabIndex().strike(lab.workspace.state)
+    LabIndex().note(Entry(str(there), str(there / ".labctl"), "course", NETWORK, ("a",)))
     monkeypatch.chdir(tmp_path)
     folder = here.rename(tmp_path / "moved")
-    moved = Source(Workspace(folder, None, folder / ".labctl"), {}).read()
+    moved = LabDefinition(Workspace(folder, None, folder / ".labctl"), {}).read()
     assert (moved.name, moved.network) == ("course", NETWORK)
 
 
 def test_the_network_of_a_lab_that_is_gone_is_only_warned_of(tmp_path: Path) -> None:
-    Registry().note(entry(tmp_path / "gone"))
+    LabIndex().note(entry(tmp_path / "gone"))
     lab = FakeLab(FakeMachines(), network="192.168.56.0/24")
     prepare(lab, lab.fakes)
     assert any(str(tmp_path / "gone") in notice for notice in lab.notices())
     assert lab.workspace.vagrantfile.exists()
 
 
-# -- Bringer
+# -- BootQueue
 
 
 def bring(lab: FakeLab, nodes: tuple[str, ...]) -> list[Result[None]]:
-    bringer = Bringer(lab, lab.fakes, nodes)
+    bringer = BootQueue(lab, lab.fakes, nodes)
     return each(nodes, bringer.up, cap=8, stop=lab.stop)
 
 
@@ -327,7 +327,7 @@ def test_after_a_wake_the_address_is_noted_and_the_clock_set() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.7"}))
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), choices={"a": 1}))
     before = int(time.time())
-    with waking(lab, lab.fakes, ONE):
+    with started(lab, lab.fakes, ONE):
         assert not lab.state.node(ONE).settled
     record = lab.state.node(ONE)
     assert record.settled

@@ -12,13 +12,13 @@ import pytest
 
 from labctl.errors import StateError, UsageError
 from labctl.lab import index
-from labctl.lab.index import POOL, Entry, Registry, clash, free_name, free_network
+from labctl.lab.index import POOL, Entry, LabIndex, clash, free_name, free_network
 from labctl.storage import exclusive
 
 
 @pytest.fixture
-def notes(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "state" / "labs.json")
+def notes(tmp_path: Path) -> LabIndex:
+    return LabIndex(tmp_path / "state" / "labs.json")
 
 
 def entry(folder: Path, network: str = POOL[0], name: str = "lab", there: bool = True) -> Entry:
@@ -28,7 +28,7 @@ def entry(folder: Path, network: str = POOL[0], name: str = "lab", there: bool =
     return Entry(str(folder), str(state), name, network, ("docker-node1",))
 
 
-def test_a_lab_is_noted_once_and_struck_out(notes: Registry, tmp_path: Path) -> None:
+def test_a_lab_is_noted_once_and_struck_out(notes: LabIndex, tmp_path: Path) -> None:
     first, second = entry(tmp_path / "b"), entry(tmp_path / "a", POOL[1])
     assert notes.entries() == []
     for noted in (first, second, first):
@@ -43,7 +43,7 @@ def test_a_lab_is_noted_once_and_struck_out(notes: Registry, tmp_path: Path) -> 
     assert notes.entries() == [second]
 
 
-def test_a_network_is_claimed_once(notes: Registry, tmp_path: Path) -> None:
+def test_a_network_is_claimed_once(notes: LabIndex, tmp_path: Path) -> None:
     first, second = entry(tmp_path / "a"), entry(tmp_path / "b")
     assert notes.claim(first) is None
     assert notes.claim(first) is None  # its own
@@ -54,7 +54,7 @@ def test_a_network_is_claimed_once(notes: Registry, tmp_path: Path) -> None:
     assert notes.entries() == [first, other]
 
 
-def test_the_network_of_a_lab_that_is_gone_can_be_claimed(notes: Registry, tmp_path: Path) -> None:
+def test_the_network_of_a_lab_that_is_gone_can_be_claimed(notes: LabIndex, tmp_path: Path) -> None:
     gone = entry(tmp_path / "a", there=False)
     notes.note(gone)
     second, third = entry(tmp_path / "b"), entry(tmp_path / "c")
@@ -64,7 +64,7 @@ def test_the_network_of_a_lab_that_is_gone_can_be_claimed(notes: Registry, tmp_p
     assert notes.entries() == [gone, second]
 
 
-def test_the_notes_are_for_their_owner_alone(notes: Registry, tmp_path: Path) -> None:
+def test_the_notes_are_for_their_owner_alone(notes: LabIndex, tmp_path: Path) -> None:
     notes.note(entry(tmp_path / "a"))
     assert notes.path.stat().st_mode & 0o077 == 0
 
@@ -72,7 +72,7 @@ def test_the_notes_are_for_their_owner_alone(notes: Registry, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "text", ["", "{", "[1, null, []]", '{"a": 1}', "null", '[{"folder": 7}]', "\x00"]
 )
-def test_damaged_notes_are_none(notes: Registry, tmp_path: Path, text: str) -> None:
+def test_damaged_notes_are_none(notes: LabIndex, tmp_path: Path, text: str) -> None:
     notes.path.parent.mkdir()
     notes.path.write_text(text)
     assert notes.entries() == []
@@ -81,7 +81,7 @@ def test_damaged_notes_are_none(notes: Registry, tmp_path: Path, text: str) -> N
 
 
 def test_one_note_of_another_version_does_not_cost_the_others(
-    notes: Registry, tmp_path: Path
+    notes: LabIndex, tmp_path: Path
 ) -> None:
     good = entry(tmp_path / "a")
     notes.note(good)
@@ -91,7 +91,7 @@ def test_one_note_of_another_version_does_not_cost_the_others(
     assert [noted.folder for noted in notes.entries()] == ["/b", good.folder]
 
 
-def test_the_file_that_a_lab_was_opened_by_is_noted(notes: Registry, tmp_path: Path) -> None:
+def test_the_file_that_a_lab_was_opened_by_is_noted(notes: LabIndex, tmp_path: Path) -> None:
     opened = replace(entry(tmp_path / "a"), spec=str(tmp_path / "a" / "other.yaml"))
     notes.note(opened)
     assert notes.entries() == [opened]
@@ -104,7 +104,7 @@ def test_the_file_that_a_lab_was_opened_by_is_noted(notes: Registry, tmp_path: P
     assert notes.entries() == []
 
 
-def test_labs_that_are_gone_are_pruned(notes: Registry, tmp_path: Path) -> None:
+def test_labs_that_are_gone_are_pruned(notes: LabIndex, tmp_path: Path) -> None:
     there, gone = entry(tmp_path / "a"), entry(tmp_path / "b", there=False)
     for noted in (there, gone):
         notes.note(noted)
@@ -117,14 +117,14 @@ def test_labs_that_are_gone_are_pruned(notes: Registry, tmp_path: Path) -> None:
 _NOTE = """\
 import sys
 from pathlib import Path
-from labctl.lab.index import Entry, Registry
+from labctl.lab.index import Entry, LabIndex
 for number in range(15):
     folder = f"/{sys.argv[2]}{number}"
-    Registry(Path(sys.argv[1])).note(Entry(folder, folder, "lab", "192.168.56.0/24", ()))
+    LabIndex(Path(sys.argv[1])).note(Entry(folder, folder, "lab", "192.168.56.0/24", ()))
 """
 
 
-def test_labs_that_come_up_at_once_are_all_noted(notes: Registry) -> None:
+def test_labs_that_come_up_at_once_are_all_noted(notes: LabIndex) -> None:
     started = [
         subprocess.Popen([sys.executable, "-c", _NOTE, str(notes.path), name]) for name in "abc"
     ]
@@ -133,7 +133,7 @@ def test_labs_that_come_up_at_once_are_all_noted(notes: Registry) -> None:
 
 
 def test_notes_that_another_process_holds(
-    notes: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    notes: LabIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index, "_PATIENCE", 0.0)
     notes.note(entry(tmp_path / "a"))
@@ -146,7 +146,7 @@ def test_notes_that_another_process_holds(
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateError) as caught:
-        Registry(tmp_path / "file" / "labs.json").note(entry(tmp_path / "a"))
+        LabIndex(tmp_path / "file" / "labs.json").note(entry(tmp_path / "a"))
     assert "LABCTL_HOME" in caught.value.hint
 
 
@@ -155,7 +155,7 @@ def test_where_the_notes_are(chosen: str, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("LABCTL_HOME")
     if chosen:
         monkeypatch.setenv("LABCTL_HOME", str(tmp_path / chosen))
-    found = Registry().path
+    found = LabIndex().path
     assert found.name == "labs.json"
     assert (found.parent == tmp_path / "elsewhere") is bool(chosen)
 

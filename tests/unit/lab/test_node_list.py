@@ -11,7 +11,7 @@ from labctl.config import load as specfile
 from labctl.config.overrides import Override
 from labctl.errors import SpecError, UsageError
 from labctl.lab import node_list
-from labctl.lab.index import Entry, Registry
+from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.remote.target import Target
@@ -52,9 +52,9 @@ def opened(folder: Path, **flags: Override) -> Lab:
 def test_lab_yaml_is_read_once(folder: Path, reads: list[Path | None]) -> None:
     first, second = opened(folder), opened(folder)
     assert len(reads) == 1
-    assert second.roster == first.roster
+    assert second.node_list == first.node_list
     assert second.select() == ["docker-node1", "docker-node2", "docker-node3"]
-    assert second.roster.addresses["docker-node2"] == "192.168.56.12"
+    assert second.node_list.addresses["docker-node2"] == "192.168.56.12"
     with pytest.raises(UsageError, match="no node 'other'"):
         second.select(["other"])
     assert len(reads) == 1
@@ -70,14 +70,17 @@ def test_machines_that_exist_are_reached_as_before(folder: Path, reads: list[Pat
     key = str(folder / "keys/id")
     assert lab.target("pc1") == Target("pc1", "10.0.0.1", 2222, "teacher", (key,), "door")
     assert lab.target("pc2") == Target("pc2", "pc2.example")
-    assert (lab.roster.parallel, lab.roster.addresses) == (3, {"pc1": "10.0.0.1", "pc2": None})
+    assert (lab.node_list.parallel, lab.node_list.addresses) == (
+        3,
+        {"pc1": "10.0.0.1", "pc2": None},
+    )
     assert len(reads) == 1
 
 
 def another_lab(folder: Path) -> None:
     """It has the network that this one would take."""
     (folder / "other").mkdir()
-    Registry().note(Entry("x", str(folder / "other"), "other", "192.168.56.0/24", ("a",)))
+    LabIndex().note(Entry("x", str(folder / "other"), "other", "192.168.56.0/24", ("a",)))
 
 
 CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
@@ -87,8 +90,8 @@ CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "another lab": lambda f, _: another_lab(f),
     "another labctl": lambda _, patch: patch.setattr(node_list, "__version__", "0.0.1"),
     "another home": lambda f, patch: patch.setattr(Path, "home", lambda: f / "elsewhere"),
-    "damaged": lambda f, _: (f / ".labctl/roster.json").write_text('{"made_of": 1'),
-    "of another shape": lambda f, _: (f / ".labctl/roster.json").write_text("[]"),
+    "damaged": lambda f, _: (f / ".labctl/nodes.json").write_text('{"made_of": 1'),
+    "of another shape": lambda f, _: (f / ".labctl/nodes.json").write_text("[]"),
 }
 
 
@@ -101,7 +104,7 @@ def test_lab_yaml_is_read_again(
     CHANGES[change](folder, monkeypatch)
     lab = opened(folder)
     assert len(reads) > before
-    assert lab.roster == node_list.Roster.of(lab.spec)
+    assert lab.node_list == node_list.NodeList.of(lab.spec)
 
 
 def test_a_flag_of_this_run_counts(folder: Path) -> None:
@@ -112,9 +115,9 @@ def test_a_flag_of_this_run_counts(folder: Path) -> None:
 
 def test_a_network_that_labctl_chose_is_kept(folder: Path) -> None:
     another_lab(folder)
-    assert opened(folder).roster.addresses == opened(folder).roster.addresses
+    assert opened(folder).node_list.addresses == opened(folder).node_list.addresses
     lab = opened(folder)
-    assert lab.roster.addresses["docker-node1"] == "192.168.57.11"
+    assert lab.node_list.addresses["docker-node1"] == "192.168.57.11"
     assert lab.spec.network == "192.168.57.0/24"
 
 

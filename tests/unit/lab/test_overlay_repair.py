@@ -15,7 +15,7 @@ from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
 from labctl.errors import ConnectFailed, Interrupted
 from labctl.lab.actions.rehearse import rehearse
-from labctl.lab.overlay_repair import MEND, mended
+from labctl.lab.overlay_repair import MEND, restart_engines
 from labctl.lab.state import NodeRecord
 from labctl.remote.target import Target
 from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, framed, unframe
@@ -25,7 +25,7 @@ BOOKS = ("mirrors", "etcd", "overlay")
 
 
 class Engines:
-    """What `labctl.remote.connection.Remote` would reach.
+    """What `labctl.remote.connection.Connection` would reach.
 
     Parameters:
         answers: what the repair says, by node; a node without is off.
@@ -79,7 +79,7 @@ class Shell:
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     found = Engines(dict.fromkeys((ONE, TWO), ""))
-    monkeypatch.setattr("labctl.remote.connection.Remote", found)
+    monkeypatch.setattr("labctl.remote.connection.Connection", found)
     return found
 
 
@@ -97,7 +97,7 @@ def test_every_engine_is_looked_at_and_who_was_astray_is_named(
 ) -> None:
     engines.answers[ONE] = "Error: No such object: 1a2b\nrestarted\n"
     engines.answers[TWO] = "busy\n"
-    with mended(lab, [ONE], BOOKS):
+    with restart_engines(lab, [ONE], BOOKS):
         pass
     assert engines.visited == [ONE, TWO]
     one, two = sorted(lab.notices())
@@ -111,7 +111,7 @@ def test_every_engine_is_looked_at_and_who_was_astray_is_named(
 def test_a_lab_without_a_store_is_left_alone(
     engines: Engines, raw: dict[str, Any], books: tuple[str, ...]
 ) -> None:
-    with mended(FakeLab(FakeMachines(), nodes=2, **raw), [ONE], books):
+    with restart_engines(FakeLab(FakeMachines(), nodes=2, **raw), [ONE], books):
         pass
     assert engines.log == []
 
@@ -119,18 +119,18 @@ def test_a_lab_without_a_store_is_left_alone(
 def test_after_ctrl_c_too(lab: FakeLab, engines: Engines) -> None:
     """When the lab's own connections are not to be opened any more."""
     lab.stop.request()
-    with pytest.raises(Interrupted, match="interrupted"), mended(lab, [ONE], BOOKS):
+    with pytest.raises(Interrupted, match="interrupted"), restart_engines(lab, [ONE], BOOKS):
         raise Interrupted("interrupted")
     assert engines.visited == [ONE, TWO]
 
 
 @pytest.mark.usefixtures("_own_handler")
 def test_a_second_ctrl_c_waits_for_nothing(lab: FakeLab, engines: Engines) -> None:
-    with pytest.raises(KeyboardInterrupt), mended(lab, [ONE], BOOKS):
+    with pytest.raises(KeyboardInterrupt), restart_engines(lab, [ONE], BOOKS):
         raise KeyboardInterrupt
     assert engines.log == []
     engines.interrupting = True
-    with pytest.raises(Interrupted) as caught, mended(lab, [ONE], BOOKS):
+    with pytest.raises(Interrupted) as caught, restart_engines(lab, [ONE], BOOKS):
         raise Interrupted("interrupted")
     assert "systemctl restart docker" in caught.value.hint
     assert lab.notices() == []

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from labctl.errors import ConnectFailed, WaitedInVain
+from labctl.errors import ConnectFailed, DependencyFailed
 from labctl.events import Phase, PhaseEntered
 from labctl.lab import peers
 from labctl.lab.lab import Lab
-from labctl.lab.peers import asker
+from labctl.lab.peers import peer_queries
 from labctl.parallel import Stop
-from labctl.provision.resources.base import Ask
-from labctl.provision.scheduler import Meeting
+from labctl.provision.resources.base import PeerQuery
+from labctl.provision.scheduler import Scheduler
 from tests.unit.fakes import FakeNode, Heard
 
 
@@ -43,18 +43,18 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(
-    lab: FakeLab, question: Ask, nodes: tuple[str, ...] = ("worker",), through: str = ""
+    lab: FakeLab, question: PeerQuery, nodes: tuple[str, ...] = ("worker",), through: str = ""
 ) -> Any:
-    meeting = Meeting(nodes, 2, lab.stop)
-    with meeting.turn("worker"):
+    scheduler = Scheduler(nodes, 2, lab.stop)
+    with scheduler.turn("worker"):
         if through:
-            meeting.came_through("manager", through)
-        return asker(cast(Lab, lab), "worker", meeting)(question)
+            scheduler.on_playbook_done("manager", through)
+        return peer_queries(cast(Lab, lab), "worker", scheduler)(question)
 
 
 def test_a_node_outside_the_run_is_asked_at_once() -> None:
     lab = FakeLab(FakeNode("manager", settings={"token": "abc\n"}))
-    assert ask(lab, Ask("manager", "overlay", "get token")) == "abc"
+    assert ask(lab, PeerQuery("manager", "overlay", "get token")) == "abc"
     phases = [(e.node, e.phase) for e in lab.emit.of(PhaseEntered)]
     assert phases == [("worker", Phase.WAITING), ("worker", Phase.PROVISIONING)]
 
@@ -62,14 +62,14 @@ def test_a_node_outside_the_run_is_asked_at_once() -> None:
 def test_one_of_the_run_that_is_through_need_not_be_spoken_with() -> None:
     lab = FakeLab(None)
     both = ("worker", "manager")
-    assert ask(lab, Ask("manager", "registry"), both, through="registry") == ""
+    assert ask(lab, PeerQuery("manager", "registry"), both, through="registry") == ""
     assert lab.reached == []
 
 
 def test_one_outside_the_run_is_spoken_with_even_for_nothing() -> None:
     """It may be off; better to hear that here than in the change that builds on it."""
     with pytest.raises(ConnectFailed) as caught:
-        ask(FakeLab(None), Ask("manager", "registry"))
+        ask(FakeLab(None), PeerQuery("manager", "registry"))
     assert caught.value.message == "worker needs registry of manager: no ssh connection"
     assert caught.value.node == "worker"
 
@@ -82,29 +82,29 @@ def test_it_is_asked_again_until_it_knows() -> None:
             return 0, b"abc\n"
 
     node = Late("manager")
-    assert ask(FakeLab(node), Ask("manager", "overlay", "get token")) == "abc"
+    assert ask(FakeLab(node), PeerQuery("manager", "overlay", "get token")) == "abc"
     assert len(node.scripts) == 3
 
 
 @pytest.mark.parametrize("secret", [True, False])
 def test_but_not_for_ever_and_a_secret_is_not_told(secret: bool) -> None:
     lab = FakeLab(FakeNode("manager"))
-    with pytest.raises(WaitedInVain) as caught:
-        ask(lab, Ask("manager", "overlay", "fail half a token", secret=secret))
+    with pytest.raises(DependencyFailed) as caught:
+        ask(lab, PeerQuery("manager", "overlay", "fail half a token", secret=secret))
     assert "provision --limit manager" in caught.value.hint
     assert ("half a token" in caught.value.details) is not secret
 
 
 def test_where_one_failed_another_is_asked() -> None:
     lab = FakeLab(FakeNode("manager", settings={"store": "healthy"}))
-    third = Ask("third", "etcd", "get store")
-    assert ask(lab, Ask("manager", "etcd", "fail alone", instead=third)) == "healthy"
+    third = PeerQuery("third", "etcd", "get store")
+    assert ask(lab, PeerQuery("manager", "etcd", "fail alone", instead=third)) == "healthy"
     assert lab.reached == ["manager", "third"]
     assert lab.emit.of(PhaseEntered)[-1].phase == Phase.PROVISIONING
 
 
 def test_the_last_one_that_is_asked_tells_why_it_has_no_answer() -> None:
-    third = Ask("third", "etcd", "fail no majority")
-    with pytest.raises(WaitedInVain, match="worker needs etcd of third") as caught:
-        ask(FakeLab(FakeNode()), Ask("manager", "etcd", "fail alone", instead=third))
+    third = PeerQuery("third", "etcd", "fail no majority")
+    with pytest.raises(DependencyFailed, match="worker needs etcd of third") as caught:
+        ask(FakeLab(FakeNode()), PeerQuery("manager", "etcd", "fail alone", instead=third))
     assert caught.value.details == "no majority"

@@ -15,7 +15,7 @@ from labctl.machines.base import Machines, MachineState
 from labctl.machines.log_follow import follow, tail
 from labctl.machines.static import StaticMachines
 from labctl.machines.vagrant import VagrantMachines, find_vagrant
-from labctl.machines.vagrant_output import cure, parse_states
+from labctl.machines.vagrant_output import parse_states, remedy
 from labctl.remote.target import Target
 from tests.unit.fakes import FakeMachines, Heard
 
@@ -83,7 +83,7 @@ def test_parse_states(text: str, states: dict[str, MachineState]) -> None:
     ],
 )  # fmt: skip
 def test_cure(text: str, words: str) -> None:
-    found = cure(text)
+    found = remedy(text)
     assert words in found
     assert bool(words) == bool(found)
 

@@ -13,14 +13,14 @@ from typing import cast
 
 import pytest
 
-from labctl.errors import LabctlError, WaitedInVain
+from labctl.errors import DependencyFailed, LabctlError
 from labctl.lab import peers
 from labctl.lab.lab import Lab
-from labctl.lab.peers import asker
+from labctl.lab.peers import peer_queries
 from labctl.parallel import Result, Stop, each
 from labctl.provision import lab_services
 from labctl.provision.resources.base import Observed
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 from tests.unit.fakes import Heard, framed, lab_spec, unframe
 from tests.unit.provision.test_lab_services import resources
 
@@ -57,25 +57,25 @@ def provision(
     spec = lab_spec(nodes=count)
     store = Store(lab_services.etcd_members(spec))
     names = spec.node_names
-    meeting = Meeting(names, turns, store.stop, ["etcd", "overlay"])
+    scheduler = Scheduler(names, turns, store.stop, ["etcd", "overlay"])
     plans = {}
     for index, name in enumerate(names):
         (command,) = resources(tmp_path, "overlay", ("etcd", "overlay"), index, nodes=count)
         plans[name] = command.plan(Observed(1, ""))
 
     def one(node: str) -> bool:
-        with meeting.turn(node):
+        with scheduler.turn(node):
             if node in failing:
                 raise LabctlError("no power")
             if node in store.members:
                 store.up.add(node)
-            meeting.came_through(node, "etcd")
+            scheduler.on_playbook_done(node, "etcd")
             change = plans[node]
             assert change is not None
             if change.ask is not None:
-                asker(cast(Lab, store), node, meeting)(change.ask)
+                peer_queries(cast(Lab, store), node, scheduler)(change.ask)
             healthy = store.healthy
-            meeting.came_through(node, "overlay")
+            scheduler.on_playbook_done(node, "overlay")
             return healthy
 
     return {r.node: r for r in each(names, one, cap=count, stop=store.stop)}
@@ -111,4 +111,4 @@ def test_without_a_majority_nobody_waits_in_vain_for_long(tmp_path: Path) -> Non
     found = provision(tmp_path, 5, 2, lost)
     assert not any(result.ok for result in found.values())
     for node in set(found) - set(lost):
-        assert isinstance(found[node].error, WaitedInVain)
+        assert isinstance(found[node].error, DependencyFailed)

@@ -13,7 +13,7 @@ from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError, ProtocolE
 from labctl.events import ChangeDone, ChangeStarted, Decided, Exchanged
 from labctl.playbook import File
 from labctl.provision.converge import Outcome, converge
-from labctl.provision.expand import unfold
+from labctl.provision.expand import expand
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.loader import Playbook
 from labctl.provision.play import Play, Plays
@@ -626,7 +626,7 @@ def play_argument() -> Play:
 
 
 def test_the_same_wish_twice_is_looked_at_twice() -> None:
-    items, question = unfold([playbook("one", [A, B]), playbook("two", [A])], play_argument())
+    items, question = expand([playbook("one", [A, B]), playbook("two", [A])], play_argument())
     assert question is None
     assert [(item.playbook, item.resource) for item in items] == [
         ("one", A),
@@ -638,16 +638,16 @@ def test_the_same_wish_twice_is_looked_at_twice() -> None:
 def test_two_wishes_for_one_thing_are_refused() -> None:
     books = [playbook("one", [A]), playbook("two", [Setting("a", "other")])]
     with pytest.raises(PlaybookError, match="one and two want setting:a differently"):
-        unfold(books, play_argument())
+        expand(books, play_argument())
 
 
 def test_a_file_and_the_engines_configuration_are_one_thing() -> None:
-    from labctl.playbook import EngineConfig
+    from labctl.playbook import DaemonJson
 
     path = "/etc/docker/daemon.json"
-    books = [playbook("one", [EngineConfig("{}\n")]), playbook("two", [File(path, "{}\n")])]
+    books = [playbook("one", [DaemonJson("{}\n")]), playbook("two", [File(path, "{}\n")])]
     with pytest.raises(PlaybookError, match=f"want file:{path} differently"):
-        unfold(books, play_argument())
+        expand(books, play_argument())
 
 
 def test_two_wishes_are_refused_before_anything_is_sent() -> None:
@@ -693,7 +693,7 @@ def test_an_expected_error_of_a_play_stays_as_it_is() -> None:
         yield File("/a", play.render("missing.j2"))
 
     with pytest.raises(UsageError, match="missing"):
-        unfold([playbook("one", play)], play_argument())
+        expand([playbook("one", play)], play_argument())
 
 
 def test_plays_know_their_node() -> None:

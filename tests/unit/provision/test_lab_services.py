@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 
 from labctl.lab.workspace import packaged
-from labctl.playbook import Command, EngineConfig, EngineKeys, File, NoSwarm, Resource, SwarmManager
+from labctl.playbook import (
+    Command,
+    DaemonJson,
+    File,
+    NoSwarm,
+    Resource,
+    SupportedDaemonKeys,
+    SwarmManager,
+)
 from labctl.provision import lab_services
 from labctl.provision.loader import Playbook, load, load_all
 from labctl.provision.play import Play
-from labctl.provision.secret_store import Vault
+from labctl.provision.secret_store import SecretStore
 from tests.unit.fakes import CENTOS, lab_spec
 
 COURSE = ("registry", "hub-cache", "images", "etcd", "overlay", "compose-app")
@@ -34,14 +42,14 @@ def resources(
         addresses={n.name: n.address for n in lab.lab_nodes if n.address},
         templates=(packaged("templates"),),
         playbooks=running,
-        keeper=Vault(tmp_path / "private", "lab"),
+        secrets=SecretStore(tmp_path / "private", "lab"),
     )
     return list(book.play(play))
 
 
 def settings(found: list[Resource]) -> dict[str, Any]:
     """Return what daemon.json says besides that no registry is insecure, which it always says."""
-    (config,) = [one for one in found if isinstance(one, EngineConfig)]
+    (config,) = [one for one in found if isinstance(one, DaemonJson)]
     said = dict(json.loads(config.content))
     assert said.pop("insecure-registries") == []
     return said
@@ -58,9 +66,9 @@ def test_the_engine_is_not_started_with_keys_of_another(tmp_path: Path) -> None:
     for toolchain, major in (("course", 19), ("latest-el7", 26)):
         found = resources(tmp_path, "engine", PLAIN, toolchain=toolchain)
         kinds = [type(one).__name__ for one in found]
-        keys = kinds.index("EngineKeys")
-        assert kinds[keys - 1 : keys + 2] == ["Packages", "EngineKeys", "Service"]
-        assert found[keys] == EngineKeys(major)
+        keys = kinds.index("SupportedDaemonKeys")
+        assert kinds[keys - 1 : keys + 2] == ["Packages", "SupportedDaemonKeys", "Service"]
+        assert found[keys] == SupportedDaemonKeys(major)
 
 
 def test_the_cache_comes_before_the_mirrors_on_the_other_nodes(tmp_path: Path) -> None:
@@ -77,7 +85,7 @@ def test_the_cache_comes_before_the_mirrors_on_the_other_nodes(tmp_path: Path) -
 def test_etcd_is_named_only_after_the_swarm_was_left(tmp_path: Path) -> None:
     found = resources(tmp_path, "mirrors", (*PLAIN, "overlay"), node=1)
     kinds = [type(one).__name__ for one in found]
-    assert kinds == ["NoSwarm", "EngineConfig", "Service"]
+    assert kinds == ["NoSwarm", "DaemonJson", "Service"]
     assert settings(found)["cluster-store"] == "etcd://192.168.56.11:2379,192.168.56.12:2379"
     assert settings(found)["cluster-advertise"] == "192.168.56.12:2376"
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from labctl.errors import ChangeFailed, PlaybookError, WaitedInVain
-from labctl.playbook import Ask, Change, Observed
+from labctl.errors import ChangeFailed, DependencyFailed, PlaybookError
+from labctl.playbook import Change, Observed, PeerQuery
 from labctl.provision.converge import Outcome, converge
 from labctl.provision.loader import Playbook, load_all
 from labctl.provision.play import Play, Plays
 from tests.unit.fakes import CENTOS, FakeNode, Heard, Setting, planner, playbook
 
 TOKEN = "SWMTKN-1-very-secret"
-ASK = Ask("manager", "overlay", "docker swarm join-token", secret=True)
+ASK = PeerQuery("manager", "overlay", "docker swarm join-token", secret=True)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Joined:
     """A setting that is changed with another node's help; `then` is the toy script."""
 
     then: str = "set swarm in"
-    ask: Ask = ASK
+    ask: PeerQuery = ASK
 
     @property
     def id(self) -> str:
@@ -38,13 +38,13 @@ class Joined:
 
 
 class Told:
-    """An `Asker` that knows the answer, and remembers who asked what."""
+    """An `AskPeer` that knows the answer, and remembers who asked what."""
 
     def __init__(self, answer: str = TOKEN) -> None:
         self.answer = answer
-        self.asked: list[Ask] = []
+        self.asked: list[PeerQuery] = []
 
-    def __call__(self, ask: Ask) -> str:
+    def __call__(self, ask: PeerQuery) -> str:
         self.asked.append(ask)
         return self.answer
 
@@ -105,7 +105,7 @@ def test_a_secret_answer_is_in_no_event_and_no_error() -> None:
 
 
 def test_what_is_no_secret_may_be_told() -> None:
-    image = Joined(then="fail not sha256:12", ask=Ask("manager", "images", "look"))
+    image = Joined(then="fail not sha256:12", ask=PeerQuery("manager", "images", "look"))
     with pytest.raises(ChangeFailed) as caught:
         run(Obeying(), playbook("images", [image]), ask=Told("sha256:12"))
     assert "sha256:12" in caught.value.details
@@ -117,10 +117,10 @@ def test_who_has_nobody_to_ask_says_so() -> None:
 
 
 def test_what_the_other_node_failed_to_do_ends_this_one() -> None:
-    def fails(_: Ask) -> str:
-        raise WaitedInVain("manager failed")
+    def fails(_: PeerQuery) -> str:
+        raise DependencyFailed("manager failed")
 
-    with pytest.raises(WaitedInVain):
+    with pytest.raises(DependencyFailed):
         run(Obeying(), playbook("overlay", [Joined()]), ask=fails)
 
 
@@ -135,7 +135,7 @@ def test_each_playbook_is_told_as_soon_as_it_is_through() -> None:
         playbook("none", []),
         playbook("two", [Setting("b", "2"), Setting("c", "3")]),
     ]
-    run(node, *books, came_through=lambda name: told.append((name, dict(node.settings))))
+    run(node, *books, on_playbook_done=lambda name: told.append((name, dict(node.settings))))
     first = dict(reversed(told))
     assert set(first) == {"one", "none", "two"}
     assert first["one"] == {"a": "1", "b": "old"}  # before the next one began
@@ -151,7 +151,7 @@ def test_one_that_stops_at_a_question_is_not_through() -> None:
         play.choose("key", "get a", lambda seen: seen.output)
         yield Setting("b", "2")
 
-    run(FakeNode(), playbook("one", asks), came_through=told.append)
+    run(FakeNode(), playbook("one", asks), on_playbook_done=told.append)
     assert told.index("one") > max(i for i, word in enumerate(told) if word == "(asked)")
 
 
@@ -162,14 +162,14 @@ def test_one_that_failed_is_not_through() -> None:
             FakeNode(),
             playbook("one", [Setting("a", "1")]),
             playbook("two", [Setting("b", "2", script="fail no")]),
-            came_through=told.append,
+            on_playbook_done=told.append,
         )
     assert set(told) == {"one"}
 
 
 def test_check_tells_nothing() -> None:
     told: list[str] = []
-    run(FakeNode(), playbook("one", [Setting("a", "1")]), check=True, came_through=told.append)
+    run(FakeNode(), playbook("one", [Setting("a", "1")]), check=True, on_playbook_done=told.append)
     assert told == []
 
 

@@ -7,35 +7,35 @@ from collections.abc import Callable
 
 import pytest
 
-from labctl.errors import Interrupted, LabctlError, WaitedInVain
+from labctl.errors import DependencyFailed, Interrupted, LabctlError
 from labctl.parallel import Result, Stop, each
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 
 NODES = ("one", "two", "three")
 
 
 def meet(
-    work: dict[str, Callable[[Meeting], object]], turns: int, stop: Stop | None = None
+    work: dict[str, Callable[[Scheduler], object]], turns: int, stop: Stop | None = None
 ) -> dict[str, Result[object]]:
     """Run each node's work, in the order of NODES, and return what came of it."""
     stop = stop or Stop()
-    meeting = Meeting(NODES, turns, stop)
+    scheduler = Scheduler(NODES, turns, stop)
 
     def one(node: str) -> object:
-        with meeting.turn(node):
+        with scheduler.turn(node):
             found = work.get(node)
-            return found(meeting) if found else None
+            return found(scheduler) if found else None
 
     return {r.node: r for r in each(NODES, one, cap=len(NODES), stop=stop)}
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_waiting_node_gives_its_turn_to_the_one_that_it_waits_for(turns: int) -> None:
-    def gives(meeting: Meeting) -> None:
-        meeting.came_through("three", "registry")
+    def gives(scheduler: Scheduler) -> None:
+        scheduler.on_playbook_done("three", "registry")
 
-    def needs(meeting: Meeting) -> bool:
-        return meeting.wait_for("three", "registry", 20)
+    def needs(scheduler: Scheduler) -> bool:
+        return scheduler.wait_for("three", "registry", 20)
 
     found = meet({"one": needs, "two": needs, "three": gives}, turns)
     assert [found[node].value for node in NODES] == [True, True, None]
@@ -50,7 +50,7 @@ def test_never_more_at_work_than_there_are_turns() -> None:
             at_work += change
             most = max(most, at_work)
 
-    def works(_: Meeting) -> None:
+    def works(_: Scheduler) -> None:
         step(1)
         threading.Event().wait(0.05)
         step(-1)
@@ -63,7 +63,7 @@ def test_never_more_at_work_than_there_are_turns() -> None:
 def test_nodes_begin_in_their_order(turns: int) -> None:
     begun: list[str] = []
 
-    def begins(node: str) -> Callable[[Meeting], None]:
+    def begins(node: str) -> Callable[[Scheduler], None]:
         return lambda _: begun.append(node)
 
     meet({node: begins(node) for node in NODES}, turns)
@@ -73,18 +73,18 @@ def test_nodes_begin_in_their_order(turns: int) -> None:
 
 
 def test_one_that_failed_is_not_waited_for() -> None:
-    def fails(_: Meeting) -> None:
+    def fails(_: Scheduler) -> None:
         raise LabctlError("no power")
 
     found = meet({"one": fails, "two": lambda m: m.wait_for("one", "registry")}, 3)
-    assert isinstance(found["two"].error, WaitedInVain)
+    assert isinstance(found["two"].error, DependencyFailed)
     assert "one failed" in found["two"].error.message
     assert found["three"].ok
 
 
 def test_one_that_failed_later_has_given_what_was_needed() -> None:
-    def fails(meeting: Meeting) -> None:
-        meeting.came_through("one", "registry")
+    def fails(scheduler: Scheduler) -> None:
+        scheduler.on_playbook_done("one", "registry")
         raise LabctlError("no power")
 
     found = meet({"one": fails, "two": lambda m: m.wait_for("one", "registry", 20)}, 1)
@@ -98,12 +98,12 @@ def test_one_that_does_other_playbooks_or_is_not_there_is_not_waited_for() -> No
 
 def test_a_playbook_that_the_run_passes_over_is_not_waited_for() -> None:
     """Or two nodes that ask each other for it would wait until the other one ends."""
-    meeting = Meeting(NODES, 3, Stop(), ["overlay"])
+    scheduler = Scheduler(NODES, 3, Stop(), ["overlay"])
 
     def one(node: str) -> bool:
-        with meeting.turn(node):
+        with scheduler.turn(node):
             other = "two" if node == "one" else "one"
-            return meeting.wait_for(other, "etcd", 20)
+            return scheduler.wait_for(other, "etcd", 20)
 
     assert [r.value for r in each(NODES, one, cap=3)] == [False] * 3
 
@@ -111,14 +111,14 @@ def test_a_playbook_that_the_run_passes_over_is_not_waited_for() -> None:
 def test_the_deadline_is_kept() -> None:
     late = threading.Event()
 
-    def waits(meeting: Meeting) -> None:
+    def waits(scheduler: Scheduler) -> None:
         try:
-            meeting.wait_for("one", "registry", 0.1)
+            scheduler.wait_for("one", "registry", 0.1)
         finally:
             late.set()
 
     found = meet({"one": lambda _: late.wait(20), "two": waits}, 3)
-    assert isinstance(found["two"].error, WaitedInVain)
+    assert isinstance(found["two"].error, DependencyFailed)
     assert "registry" in found["two"].error.message
 
 
@@ -126,13 +126,13 @@ def test_the_deadline_is_kept() -> None:
 def test_all_are_waited_for_good_or_bad(turns: int) -> None:
     seen: list[str] = []
 
-    def checked(node: str) -> Callable[[Meeting], None]:
-        def work(meeting: Meeting) -> None:
+    def checked(node: str) -> Callable[[Scheduler], None]:
+        def work(scheduler: Scheduler) -> None:
             if node == "two":
                 raise LabctlError("no power")
             seen.append(f"provisioned {node}")
-            meeting.provisioned(node)
-            meeting.wait_for_all(20)
+            scheduler.provisioned(node)
+            scheduler.wait_for_all(20)
             seen.append(f"checked {node}")
 
         return work
@@ -145,18 +145,18 @@ def test_all_are_waited_for_good_or_bad(turns: int) -> None:
 def test_ctrl_c_ends_the_waiting() -> None:
     stop = Stop()
 
-    def interrupts(_: Meeting) -> None:
+    def interrupts(_: Scheduler) -> None:
         stop.requested.set()
         threading.Event().wait(0.1)
 
     waits = {"two": lambda m: m.wait_for("one", "x", 20), "three": lambda m: m.wait_for_all(20)}
-    meeting = Meeting(NODES, 3, stop)
+    scheduler = Scheduler(NODES, 3, stop)
     ended: list[BaseException] = []
 
-    def run(node: str, work: Callable[[Meeting], object]) -> None:
+    def run(node: str, work: Callable[[Scheduler], object]) -> None:
         try:
-            with meeting.turn(node):
-                work(meeting)
+            with scheduler.turn(node):
+                work(scheduler)
         except Interrupted as error:
             ended.append(error)
 
@@ -184,11 +184,11 @@ def test_who_waits_for_a_turn_is_woken_once(monkeypatch: pytest.MonkeyPatch) -> 
         return told
 
     many = [f"node{number}" for number in range(60)]
-    meeting = Meeting(many, 4, Stop())
+    scheduler = Scheduler(many, 4, Stop())
 
     def one(node: str) -> None:
-        with meeting.turn(node):
-            meeting.came_through(node, "engine")
+        with scheduler.turn(node):
+            scheduler.on_playbook_done(node, "engine")
 
     monkeypatch.setattr("labctl.provision.scheduler.threading.Condition.wait", counted)
     threads = [threading.Thread(target=one, args=(node,)) for node in reversed(many)]

@@ -12,14 +12,14 @@ import pytest
 
 from labctl.provision import certificates, secret_store
 from labctl.provision.certificates import Issued
-from labctl.provision.secret_store import Vault
+from labctl.provision.secret_store import SecretStore
 
 NAMES, ADDRESSES = ["docker-node1"], ["192.168.56.11"]
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Vault:
-    return Vault(tmp_path / "private", "lab")
+def kept(tmp_path: Path) -> SecretStore:
+    return SecretStore(tmp_path / "private", "lab")
 
 
 def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
@@ -27,9 +27,9 @@ def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
     monkeypatch.setattr(secret_store, "_now", lambda: now)
 
 
-def again(kept: Vault) -> Vault:
+def again(kept: SecretStore) -> SecretStore:
     """The same secrets in another process."""
-    return Vault(kept.folder, "lab")
+    return SecretStore(kept.folder, "lab")
 
 
 def handshake(server: Issued, authority: str, host: str, folder: Path) -> str:
@@ -57,21 +57,21 @@ def handshake(server: Issued, authority: str, host: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("host", [*NAMES, *ADDRESSES])
 def test_who_knows_the_authority_believes_the_name_and_the_address(
-    kept: Vault, tmp_path: Path, host: str
+    kept: SecretStore, tmp_path: Path, host: str
 ) -> None:
     server = kept.certificate("registry", NAMES, ADDRESSES)
     assert handshake(server, kept.authority().certificate, host, tmp_path) == ""
 
 
-def test_nobody_else_does(kept: Vault, tmp_path: Path) -> None:
+def test_nobody_else_does(kept: SecretStore, tmp_path: Path) -> None:
     server = kept.certificate("registry", NAMES, ADDRESSES)
-    other = Vault(tmp_path / "other", "lab").authority().certificate
+    other = SecretStore(tmp_path / "other", "lab").authority().certificate
     assert "issuer" in handshake(server, other, NAMES[0], tmp_path)
     own = kept.authority().certificate
     assert "mismatch" in handshake(server, own, "docker-node2", tmp_path).lower()
 
 
-def test_all_stays_as_it_is(kept: Vault) -> None:
+def test_all_stays_as_it_is(kept: SecretStore) -> None:
     made = kept.certificate("registry", NAMES, ADDRESSES), kept.credential("registry", "anna")
     other = again(kept)
     assert (
@@ -82,7 +82,7 @@ def test_all_stays_as_it_is(kept: Vault) -> None:
 
 @pytest.mark.parametrize(("days", "stays"), [(300, True), (340, False), (500, False)])
 def test_a_certificate_is_renewed_before_it_ends(
-    kept: Vault, monkeypatch: pytest.MonkeyPatch, days: int, stays: bool
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch, days: int, stays: bool
 ) -> None:
     old, authority = kept.certificate("registry", NAMES, ADDRESSES), kept.authority()
     later(monkeypatch, days)
@@ -94,7 +94,7 @@ def test_a_certificate_is_renewed_before_it_ends(
 
 
 def test_a_new_authority_signs_everything_anew(
-    kept: Vault, monkeypatch: pytest.MonkeyPatch
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = kept.certificate("registry", NAMES), kept.authority()
     later(monkeypatch, 3400)
@@ -110,30 +110,30 @@ def test_a_new_authority_signs_everything_anew(
     [(["docker-node2"], ADDRESSES), (NAMES, ["192.168.56.12"]), (NAMES, [])],
 )
 def test_another_name_or_address_is_another_certificate(
-    kept: Vault, names: list[str], addresses: list[str]
+    kept: SecretStore, names: list[str], addresses: list[str]
 ) -> None:
     old = kept.certificate("registry", NAMES, ADDRESSES)
     assert kept.certificate("registry", names, addresses) != old
 
 
 @pytest.mark.parametrize("damage", ["", "-----BEGIN CERTIFICATE-----\nxx", "nonsense"])
-def test_what_is_damaged_is_made_anew(kept: Vault, damage: str) -> None:
+def test_what_is_damaged_is_made_anew(kept: SecretStore, damage: str) -> None:
     kept.certificate("registry", NAMES)
     (kept.folder / "registry.pem").write_text(damage)
     other = again(kept)
     assert certificates.fits(other.certificate("registry", NAMES), other.authority(), NAMES, [])
 
 
-def test_a_password_is_made_once_and_its_hash_stays(kept: Vault) -> None:
+def test_a_password_is_made_once_and_its_hash_stays(kept: SecretStore) -> None:
     made = kept.credential("registry", "student")
     assert bcrypt.checkpw(made.password.encode(), made.hash.encode())
     assert made.htpasswd == f"student:{made.hash}\n"
     assert len(made.password) >= 12
-    other = Vault(kept.folder.parent / "other", "lab").credential("registry", "student")
+    other = SecretStore(kept.folder.parent / "other", "lab").credential("registry", "student")
     assert other.password != made.password
 
 
-def test_a_password_of_ones_own_takes_the_place(kept: Vault) -> None:
+def test_a_password_of_ones_own_takes_the_place(kept: SecretStore) -> None:
     made = kept.credential("registry", "student")
     own = kept.credential("registry", "student", "chosen-by-me")
     assert bcrypt.checkpw(b"chosen-by-me", own.hash.encode())
@@ -143,12 +143,12 @@ def test_a_password_of_ones_own_takes_the_place(kept: Vault) -> None:
     assert again(kept).credential("registry", "anna").password == "chosen-by-me"
 
 
-def test_looking_makes_nothing(kept: Vault) -> None:
+def test_looking_makes_nothing(kept: SecretStore) -> None:
     assert kept.known("registry") is None
     assert not kept.folder.exists()
 
 
-def test_all_of_it_is_for_its_owner_alone(kept: Vault) -> None:
+def test_all_of_it_is_for_its_owner_alone(kept: SecretStore) -> None:
     kept.certificate("registry", NAMES)
     kept.credential("registry", "student")
     assert kept.folder.stat().st_mode & 0o777 == 0o700
@@ -156,7 +156,7 @@ def test_all_of_it_is_for_its_owner_alone(kept: Vault) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_many_threads_make_one(kept: Vault) -> None:
+def test_many_threads_make_one(kept: SecretStore) -> None:
     found: list[object] = []
 
     def make() -> None:

@@ -1,6 +1,6 @@
-"""The desk of the exercises: what it says when a command fails, what it marks, what it sweeps.
+"""The sandbox of the exercises: what it says when a command fails, what it marks, what it sweeps.
 
-`Node` stands for a node with docker: it knows what is there by name, and answers the desk's
+`Node` stands for a node with docker: it knows what is there by name, and answers the sandbox's
 commands about it. That the commands do on a real node what they should is shown by e2e.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from course import compose, network
-from labctl.checks.exercises.sandbox import PLACE, Desk
+from labctl.checks.exercises.sandbox import PLACE, Sandbox
 from labctl.lab.workspace import packaged
 
 MINE, OLD, OTHERS = "aaaaaaaa", "bbbbbbbb", "cccccccc"
@@ -85,31 +85,31 @@ class Node:
         return {name for _, name, _ in self.things}
 
 
-def desk(node: Node, **more: Any) -> Desk:
+def sandbox(node: Node, **more: Any) -> Sandbox:
     given = {"images": {"busybox": "busybox:1"}, "nodes": ("n1", "n2"), **more}
-    return Desk(node, "n1", "n1", MINE, **given)
+    return Sandbox(node, "n1", "n1", MINE, **given)
 
 
 def test_a_failure_names_command_code_and_what_was_said() -> None:
     node = Node(answer=(7, "", "no such thing\n"))
     with pytest.raises(AssertionError) as caught:
-        desk(node).run("docker start %s", "a b")
+        sandbox(node).run("docker start %s", "a b")
     assert str(caught.value) == "“docker start 'a b'” ended with 7 on n1 and said: no such thing"
-    assert desk(node).run("docker start %s", "a b", ok=False).rc == 7
+    assert sandbox(node).run("docker start %s", "a b", ok=False).rc == 7
 
 
 def test_a_command_that_hangs_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node(answer=(124, "", ""))  # as by a `timeout` of the exercise's own
-    assert desk(node).run("sleep 5", ok=False).rc == 124
+    assert sandbox(node).run("sleep 5", ok=False).rc == 124
     monkeypatch.setattr("labctl.checks.exercises.sandbox.LIMIT", 0)
     with pytest.raises(AssertionError, match="“sleep 5” did not end within 0 s on n1"):
-        desk(node).run("sleep 5", ok=False)
+        sandbox(node).run("sleep 5", ok=False)
 
 
 def test_waiting_ends_and_tells_the_last_answer() -> None:
     node = Node(answer=(0, "starting\n", ""))
     with pytest.raises(AssertionError, match=r"did not say “healthy” within 0 s on n1; .*starting"):
-        desk(node).wait("docker inspect %s", "x", until="healthy", seconds=0)
+        sandbox(node).wait("docker inspect %s", "x", until="healthy", seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_waiting_ends_and_tells_the_last_answer() -> None:
 )
 def test_every_layer_of_a_build_bears_the_mark(dockerfile: str, marked: str) -> None:
     node = Node()
-    desk(node).folder({"Dockerfile": dockerfile, "FROM": "FROM x\n"})
+    sandbox(node).folder({"Dockerfile": dockerfile, "FROM": "FROM x\n"})
     written = [line for line in node.ran if ">" in line]
     assert f"printf %s {shlex.quote(marked)} >" in written[0]
     assert "LABEL" not in written[1]
@@ -134,7 +134,7 @@ def test_every_layer_of_a_build_bears_the_mark(dockerfile: str, marked: str) -> 
 def test_images_are_built_by_the_builder_whose_layers_bear_the_mark() -> None:
     """BuildKit, which newer clients take by themselves, keeps what was built in a cache without."""
     node = Node()
-    mine = desk(node)
+    mine = sandbox(node)
     assert mine.build("x", {"Dockerfile": "FROM scratch\n"}, "--no-cache") == f"rehearse-{MINE}-x"
     built = f"DOCKER_BUILDKIT=0 docker build --force-rm --tag rehearse-{MINE}-x --no-cache "
     assert node.ran[-1] == f"{built}{PLACE}/{MINE}/folder-1"
@@ -163,7 +163,7 @@ def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
         ("image", "1234", MINE),
     ]
     node = Node([*foreign, *own])
-    desk(node).clean()
+    sandbox(node).clean()
     assert node.things == foreign
 
 
@@ -180,7 +180,7 @@ def test_what_will_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     )
     with pytest.raises(AssertionError, match="made on n1 will not go: has active endpoints"):
-        desk(node).clean()
+        sandbox(node).clean()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_leftovers_of_a_killed_rehearsal_are_swept(users: dict[str, str], swept:
     left = [("container", f"rehearse-{OLD}-web", ""), ("image", "1", OLD)]
     own = ("container", f"rehearse-{MINE}-web", "")
     node = Node([*left, own, ("container", "theirs", "")], dict(users))
-    desk(node).open()
+    sandbox(node).open()
     assert f"rehearse-{MINE}-web" in node.names
     assert "theirs" in node.names
     assert ({f"rehearse-{OLD}-web", "1"} & node.names == set()) is swept
@@ -208,16 +208,16 @@ def test_a_network_across_nodes_is_not_swept_by_a_third_node() -> None:
     """It is seen there, where its rehearsal has no folder, while it is in use elsewhere."""
     net = ("overlay", f"rehearse-{OTHERS}-net", OTHERS)
     node = Node([net])
-    desk(node).open()
+    sandbox(node).open()
     assert node.things == [net]
     dead = Node([net], {OTHERS: "n1"})  # here its rehearsal has one, and was of this very node
-    desk(dead).open()
+    sandbox(dead).open()
     assert dead.things == []
 
 
 def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
     here, there = Node(), Node()
-    mine = desk(here, others={"n2": there})
+    mine = sandbox(here, others={"n2": there})
     other = mine.on("n2")
     assert (other.node, other.by, other.token) == ("n2", "n1", MINE)
     assert there.users == {MINE: "n1"}
@@ -232,7 +232,7 @@ def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
 
 def test_the_last_visitor_removes_the_pulled_images() -> None:
     node = Node(users={OTHERS: "n2"}, answer=(0, "busybox:1\n", ""))
-    mine = desk(node)
+    mine = sandbox(node)
     mine.open()
     mine.close()
     assert not [line for line in node.ran if line.startswith("docker image rm")]
@@ -250,13 +250,13 @@ def test_a_network_of_the_engine_is_noted_only_if_it_was_not_there(
     monkeypatch.setattr(
         node, "_answer", lambda line: (int("inspect" in line and not there), "", "")
     )
-    desk(node).engine_network("docker_gwbridge")
+    sandbox(node).engine_network("docker_gwbridge")
     assert (f"echo docker_gwbridge >>{PLACE}/networks" in node.ran) is not there
 
 
 def test_the_last_visitor_removes_a_network_of_the_engine() -> None:
     node = Node(users={OTHERS: "n2"}, answer=(0, "docker_gwbridge\n", ""))
-    mine = desk(node)
+    mine = sandbox(node)
     mine.open()
     mine.close()
     assert "docker network rm docker_gwbridge" not in node.ran
@@ -272,7 +272,7 @@ UNREACHABLE = 'Get "https://registry-1.docker.io/v2/": dial tcp: connect: networ
 def test_a_pull_that_an_astray_engine_fails_is_tried_again_and_says_what_helps() -> None:
     node = Node(answer=(1, "", UNREACHABLE))
     with pytest.raises(AssertionError) as caught:
-        desk(node).pull("busybox")
+        sandbox(node).pull("busybox")
     assert len(node.ran) == 6
     assert str(caught.value).startswith("busybox cannot be pulled on n1. ")
     assert str(caught.value).endswith(f"said: {UNREACHABLE}")
@@ -283,7 +283,7 @@ def test_a_pull_that_an_astray_engine_fails_is_tried_again_and_says_what_helps()
 def test_a_pull_that_the_registry_refuses_blames_no_engine() -> None:
     node = Node(answer=(1, "", "manifest unknown"))
     with pytest.raises(AssertionError, match=r"said: manifest unknown$"):
-        desk(node).pull("busybox")
+        sandbox(node).pull("busybox")
     assert len(node.ran) == 2
 
 
@@ -315,7 +315,7 @@ def test_a_container_gets_its_overlay_network_though_the_engine_fails_now_and_th
     words: str,
 ) -> None:
     node = Unsteady(refusals=9, words=words)
-    name = network.joined(desk(node), "two", "over")
+    name = network.joined(sandbox(node), "two", "over")
     assert name == f"rehearse-{MINE}-two"
     starts = [line for line in node.ran if line.startswith("docker run ")]
     assert len(starts) == 10
@@ -324,20 +324,20 @@ def test_a_container_gets_its_overlay_network_though_the_engine_fails_now_and_th
     with pytest.raises(
         AssertionError, match=words[-20:] or f"{name} runs on n1, and got no address on over"
     ):
-        network.joined(desk(Unsteady(refusals=10, words=words)), "two", "over")
+        network.joined(sandbox(Unsteady(refusals=10, words=words)), "two", "over")
 
 
 def test_a_container_that_cannot_run_is_not_tried_again() -> None:
     node = Unsteady(refusals=1, words="no such network")
     with pytest.raises(AssertionError, match="no such network"):
-        network.joined(desk(node), "two", "over")
+        network.joined(sandbox(node), "two", "over")
     assert sum(line.startswith("docker run ") for line in node.ran) == 1
 
 
 def test_who_comes_after_pulls_asks_for_those_of_one_rehearsal() -> None:
     """What the line does on a node is shown by the exercises themselves, see test_rehearse."""
     node = Node()
-    mine = desk(node)
+    mine = sandbox(node)
     mine.pulls.announce(MINE, True)
     mine.pulls.announce(MINE, False)
     mine.pulls.await_end(OTHERS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.cli.output.grouping import Said, tell, together
+from labctl.cli.output.grouping import Message, tell, together
 
 
-def _mirror(node: str, address: str, pid: int) -> Said:
-    return Said(
+def _mirror(node: str, address: str, pid: int) -> Message:
+    return Message(
         node,
         "packages: yum cannot reach its mirror",
         (f"  | {node}: curl[{pid}]: {address} timed out", "  hint: name another mirror"),
@@ -26,7 +26,9 @@ def test_one_trouble_of_many_nodes_is_told_once(capsys: pytest.CaptureFixture[st
 
 
 def test_first_lines_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    said = [Said(f"n{n}", f"10.0.0.{n}:22 does not answer", ("  hint: is it up?",)) for n in (1, 2)]
+    said = [
+        Message(f"n{n}", f"10.0.0.{n}:22 does not answer", ("  hint: is it up?",)) for n in (1, 2)
+    ]
     tell(said, err=True)
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -40,15 +42,15 @@ def test_first_lines_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     "other",
     [
-        Said("b", "another head", ("  | no space left",)),
-        Said("b", "it failed", ("  | connection refused",)),
-        Said("b", "it failed", ("  | no space left", "  hint: make room")),
-        Said("b", "it failed"),
+        Message("b", "another head", ("  | no space left",)),
+        Message("b", "it failed", ("  | connection refused",)),
+        Message("b", "it failed", ("  | no space left", "  hint: make room")),
+        Message("b", "it failed"),
     ],
 )
-def test_another_cause_is_told_by_itself(other: Said) -> None:
-    first = Said("a", "it failed", ("  | no space left",))
-    again = Said("c", "it failed", ("  | no space left",))
+def test_another_cause_is_told_by_itself(other: Message) -> None:
+    first = Message("a", "it failed", ("  | no space left",))
+    again = Message("c", "it failed", ("  | no space left",))
     assert together([first, other, again]) == [[first, again], [other]]
 
 
@@ -56,10 +58,10 @@ def test_names_without_numbers_are_names_too() -> None:
     """But a name within another word is none."""
     names = ("alpha", "beta")
     for text in (["  | on alpha: no", "  | on beta: no"], ["  | no alphabet"] * 2):
-        said = [Said(n, "it failed", (t,)) for n, t in zip(names, text, strict=True)]
+        said = [Message(n, "it failed", (t,)) for n, t in zip(names, text, strict=True)]
         assert together(said) == [said]
 
 
 def test_what_is_of_no_node(capsys: pytest.CaptureFixture[str]) -> None:
-    tell([Said("", "interrupted")])
+    tell([Message("", "interrupted")])
     assert capsys.readouterr().out == "\ninterrupted\n"

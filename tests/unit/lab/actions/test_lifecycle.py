@@ -13,8 +13,8 @@ import pytest
 from labctl.errors import LabLocked, MachineError, UsageError
 from labctl.events import Emit, Phase, PhaseEntered
 from labctl.lab.actions import lifecycle
-from labctl.lab.boot import Bringer, prepare, vagrantfile
-from labctl.lab.index import Registry
+from labctl.lab.boot import BootQueue, prepare, vagrantfile
+from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord, State
 from labctl.machines.base import MachineState
@@ -135,7 +135,7 @@ def test_what_a_node_has_in_memory_outlives_a_resume_that_failed() -> None:
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1")))
     lab.fakes.failing[f"resume {ONE}"] = MachineError("port 2222 is in use")
     assert outcomes(lifecycle.resume(lab, ())) == {ONE: "port 2222 is in use"}
-    bringer = Bringer(lab, lab.fakes, [ONE])
+    bringer = BootQueue(lab, lab.fakes, [ONE])
     bringer.up(ONE)
     assert lab.fakes.calls == [f"resume {ONE}", f"up {ONE}"]  # which lets it go on
 
@@ -303,7 +303,7 @@ def test_where_there_is_nothing_to_destroy_the_lab_is_forgotten() -> None:
     lab.state.save_flags({"nodes": 2})
     prepare(lab, lab.fakes)
     assert lifecycle.doomed(lab, ()) == []
-    assert (lab.state.provider(), Registry().entries()) == ("", [])
+    assert (lab.state.provider(), LabIndex().entries()) == ("", [])
     assert lab.state.flags() == {"nodes": 2}
 
 
@@ -325,8 +325,8 @@ def test_destroy_forgets_each_machine_and_in_the_end_the_lab() -> None:
     assert (lab.hostkeys.get(ONE), lab.hostkeys.get(TWO)) == (None, ("ssh-rsa", "AAAA"))
     assert lab.state.provider() == "libvirt"
     assert lab.state.flags().keys() == {"name", "network"}
-    assert len(Registry().entries()) == 1
+    assert len(LabIndex().entries()) == 1
     lab.fakes.failing.clear()
     assert outcomes(lifecycle.destroy(lab, [TWO])) == {TWO: "ok"}
     assert lab.state.flags() == {}
-    assert (lab.state.provider(), Registry().entries()) == ("", [])
+    assert (lab.state.provider(), LabIndex().entries()) == ("", [])

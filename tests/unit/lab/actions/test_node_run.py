@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from labctl.errors import ChangeFailed
-from labctl.lab.actions.node_run import Options, _converge_node
+from labctl.lab.actions.node_run import ProvisionOptions, _converge_node
 from labctl.lab.state import NodeRecord
 from labctl.provision.facts import Facts
 from labctl.provision.loader import Playbook
 from labctl.provision.play import Play, Plays
 from labctl.provision.resources.base import Resource
-from labctl.provision.scheduler import Meeting
+from labctl.provision.scheduler import Scheduler
 from labctl.remote.target import Target
 from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, FakeNode, Setting, playbook
 
@@ -48,8 +48,8 @@ class OneNode(FakeLab):
 
     def converge(self, *books: Playbook, **options: Any) -> NodeRecord:
         """Return what is kept of the node after a run."""
-        meeting = Meeting([ONE], 1, self.stop)
-        _converge_node(self, ONE, books, Options(**options), meeting, 0.0)
+        scheduler = Scheduler([ONE], 1, self.stop)
+        _converge_node(self, ONE, books, ProvisionOptions(**options), scheduler, 0.0)
         return self.state.node(ONE)
 
 

@@ -17,7 +17,7 @@ from labctl.events import Notice
 from labctl.lab.actions import status as module
 from labctl.lab.actions.status import NodeStatus, status, status_of_all
 from labctl.lab.boot import prepare
-from labctl.lab.index import Entry, Registry
+from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord
 from labctl.lab.workspace import Workspace
@@ -189,7 +189,7 @@ def test_every_lab_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (tmp_path / name / "lab.yaml").write_text(text)
     for name in "abc":
         folder = tmp_path / name
-        Registry().note(Entry(str(folder), str(folder / ".labctl"), name, "192.168.56.0/24", ()))
+        LabIndex().note(Entry(str(folder), str(folder / ".labctl"), name, "192.168.56.0/24", ()))
     monkeypatch.setattr(Lab, "machines", None)
     heard = Heard()
     labs = status_of_all(heard)
@@ -199,7 +199,7 @@ def test_every_lab_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("c", True, 0),
     ]
     assert any(str(tmp_path / "b") in notice.message for notice in heard.of(Notice))
-    assert Registry().prune()[0].name == "c"
+    assert LabIndex().prune()[0].name == "c"
 
 
 def test_a_lab_is_looked_at_by_the_file_that_it_was_opened_by(
@@ -233,7 +233,7 @@ def test_a_lab_of_lab_yaml_needs_it_no_more_than_ever(
     lab = FakeLab(FakeMachines())
     lab.workspace = Workspace.find(str(tmp_path))
     prepare(lab, lab.fakes)
-    (noted,) = Registry().entries()
+    (noted,) = LabIndex().entries()
     assert noted.spec == str(tmp_path / "lab.yaml")
     (tmp_path / "lab.yaml").unlink()
     monkeypatch.setattr(Lab, "machines", None)

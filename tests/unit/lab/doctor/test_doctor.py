@@ -18,7 +18,7 @@ from labctl.lab.doctor.examine import examine
 from labctl.lab.doctor.finding import Finding, Level, healthy
 from labctl.lab.doctor.host import ThisHost
 from labctl.lab.doctor.systems import linux_routes, macos_routes, windows_firewall, windows_routes
-from labctl.lab.index import Entry, Registry
+from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.machines.plugins import Plugin
@@ -387,7 +387,7 @@ def test_firewall(wall: str | None, kind: str, provider: str, level: Level) -> N
 def test_labs_of_this_machine_are_asked_for(tmp_path: Path) -> None:
     (tmp_path / "other" / ".labctl").mkdir(parents=True)
     place = str(tmp_path / "other")
-    Registry().note(Entry(place, f"{place}/.labctl", "other", "192.168.56.0/24", ()))
+    LabIndex().note(Entry(place, f"{place}/.labctl", "other", "192.168.56.0/24", ()))
     findings = examine(lab(tmp_path, network="192.168.56.0/24"), FakeHost(), offline=True)
     assert any(f.level is FAIL and place in f.found for f in findings)
     assert not healthy(findings)

@@ -11,25 +11,25 @@ import pytest
 from labctl.config.image_name import ImageName
 from labctl.errors import PlaybookError
 from labctl.playbook import (
-    Ask,
-    Carried,
     ComposeProject,
     Container,
+    FetchedImage,
     File,
+    FileContent,
     Folder,
-    ImageHanded,
-    ImageKept,
     NoSwarm,
+    PeerQuery,
+    PublishedImage,
     RegistryLogin,
     Store,
     SwarmManager,
     SwarmWorker,
-    carried,
+    file_content,
 )
 from labctl.provision.resources.base import Resource
 from labctl.remote.exchange import Observed
 
-ASK = Ask("one", "images", "look")
+ASK = PeerQuery("one", "images", "look")
 BOX = Container("box", "busybox", ("--publish", "80:80"), ("httpd", "-f"), ("cert",))
 SECRET = File("/k", "key\n", mode="0600", secret=True)
 KEY_DIGEST = "a7998f247bd965694ff227fa325c81169a07471a8b6808d3e002a486c4e65975"
@@ -40,12 +40,12 @@ DIGEST = f"sha256:{'c' * 64}"
 NGINX = ImageName.parse("nginx:1.22")
 PINNED = ImageName.parse(f"quay.io/a/b:1@{DIGEST}")
 MANAGER = SwarmManager("10.0.0.1")
-AFTER = (Ask("two", "etcd"), Ask("three", "etcd"), Ask("four", "etcd"))
+AFTER = (PeerQuery("two", "etcd"), PeerQuery("three", "etcd"), PeerQuery("four", "etcd"))
 AMONG_OTHERS = SwarmManager(
     "10.0.0.1", (("10.0.0.2", AFTER[0]), ("10.0.0.3", AFTER[1]), ("10.0.0.4", AFTER[2]))
 )
 WORKER = SwarmWorker("10.0.0.2", "10.0.0.1", replace(ASK, secret=True))
-FILES = (Carried("a.yml", b"a\n"), Carried("b/run it.sh", b"\x00", "0755"))
+FILES = (FileContent("a.yml", b"a\n"), FileContent("b/run it.sh", b"\x00", "0755"))
 FOLDER = Folder("/srv/app", FILES, "anna")
 LISTED = (
     f"{FILES[0].digest} 0644 anna ./a.yml\n{FILES[1].digest} 0755 anna ./b/run it.sh\n"
@@ -56,9 +56,9 @@ PROJECT = ComposeProject("app", "/srv/app", "d1")
 AS_WANTED: list[tuple[Resource, str]] = [
     (BOX, f"running {BOX.digest}\n"),
     (LOGIN, ""),
-    (ImageKept(NGINX, STORE), f"{ID} nginx@{OTHER_ID} \n{ID}\n\n"),
-    (ImageKept(PINNED, STORE), f"{ID} quay.io/a/b@{DIGEST} \n{ID}\n"),
-    (ImageHanded(NGINX, STORE, ASK), f"{ID} \n{ID}\n"),
+    (PublishedImage(NGINX, STORE), f"{ID} nginx@{OTHER_ID} \n{ID}\n\n"),
+    (PublishedImage(PINNED, STORE), f"{ID} quay.io/a/b@{DIGEST} \n{ID}\n"),
+    (FetchedImage(NGINX, STORE, ASK), f"{ID} \n{ID}\n"),
     (MANAGER, "active true 10.0.0.1\n"),
     (WORKER, "active false 10.0.0.2 10.0.0.1:2377 \n"),
     # After `docker node promote` of another node, and of this one.
@@ -83,32 +83,32 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
     (BOX, Observed(0, "running <no value>\n"), "replace the container box"),
     (LOGIN, Observed(1, ""), "log anna in to one:5000"),
     (
-        ImageKept(NGINX, STORE),
+        PublishedImage(NGINX, STORE),
         Observed(0, "-\n\n"),
         "nginx:1.22: pull it, and keep it for the other nodes",
     ),
     (
-        ImageKept(NGINX, STORE),
+        PublishedImage(NGINX, STORE),
         Observed(0, f"{ID} \n\n"),
         "nginx:1.22: keep it for the other nodes",
     ),
     (
-        ImageKept(NGINX, STORE),
+        PublishedImage(NGINX, STORE),
         Observed(0, f"{ID} \n{OTHER_ID}\n"),
         "nginx:1.22: keep it for the other nodes",
     ),
     (
-        ImageKept(PINNED, STORE),
+        PublishedImage(PINNED, STORE),
         Observed(0, f"{ID} quay.io/a/b@{OTHER_ID}\n{ID}\n"),
         "quay.io/a/b:1: pull it, and keep it for the other nodes",
     ),
     (
-        ImageHanded(NGINX, STORE, ASK),
+        FetchedImage(NGINX, STORE, ASK),
         Observed(0, f"{OTHER_ID} \n{ID}\n"),
         "nginx:1.22: take it from one",
     ),
     # A registry that does not answer is no reason to believe that all is well.
-    (ImageHanded(NGINX, STORE, ASK), Observed(0, f"{ID} \n\n"), "nginx:1.22: take it from one"),
+    (FetchedImage(NGINX, STORE, ASK), Observed(0, f"{ID} \n\n"), "nginx:1.22: take it from one"),
     (MANAGER, Observed(0, "inactive false \n"), "begin a swarm at 10.0.0.1"),
     (
         MANAGER,
@@ -225,7 +225,7 @@ def test_a_secret_file_shows_nothing_and_is_known_by_its_digest() -> None:
 
 
 def test_secrets_are_in_no_summary_and_no_repr() -> None:
-    for resource in (LOGIN, ImageKept(NGINX, STORE), ImageHanded(NGINX, STORE, ASK)):
+    for resource in (LOGIN, PublishedImage(NGINX, STORE), FetchedImage(NGINX, STORE, ASK)):
         change = resource.plan(Observed(1, ""))
         assert change is not None
         shown = f"{resource.id} {resource!r} {change.summary} {change.diff}"
@@ -283,7 +283,7 @@ def test_a_folder_is_read_with_its_modes(tmp_path: Path) -> None:
     (tmp_path / "b" / "run it.sh").write_bytes(b"\x00")
     (tmp_path / "b" / "run it.sh").chmod(0o755)
     (tmp_path / "a.yml").write_bytes(b"a\n")
-    assert carried(tmp_path) == FILES
+    assert file_content(tmp_path) == FILES
 
 
 @pytest.mark.parametrize("what", ["none", "large", "name", "pipe"])
@@ -300,4 +300,4 @@ def test_a_folder_that_cannot_be_carried_is_refused(tmp_path: Path, what: str) -
     if what == "pipe":
         os.mkfifo(folder / "a")
     with pytest.raises(PlaybookError):
-        carried(folder)
+        file_content(folder)

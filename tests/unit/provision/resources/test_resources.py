@@ -18,19 +18,19 @@ from labctl.playbook import (
     Absent,
     Block,
     Command,
+    DaemonJson,
     Directory,
     Download,
-    EngineConfig,
-    EngineKeys,
     File,
+    GroupMember,
     Link,
     LoadedBy,
-    Member,
     Package,
     Packages,
-    Section,
+    RepositorySection,
     Service,
     SigningKey,
+    SupportedDaemonKeys,
     repository_file,
 )
 from labctl.provision.resources.base import Change, Resource, printer, quote, text_diff
@@ -66,7 +66,7 @@ AS_WANTED: list[tuple[Resource, Observed]] = [
         Observed(0, f"0755\n\\{DIGEST}  /a\\\\b\n"),
     ),
     (Command("do it", "check", "apply"), Observed(0, "any output")),
-    (Member("vagrant", "docker"), Observed(0, "vagrant wheel docker\n")),
+    (GroupMember("vagrant", "docker"), Observed(0, "vagrant wheel docker\n")),
     (DOCKER, Observed(0, UP)),
     (DOCKER, Observed(0, UP.replace("=active", "=reloading"))),
     (KEY, Observed(0, f"{PRINT}\n")),
@@ -83,7 +83,7 @@ AS_WANTED: list[tuple[Resource, Observed]] = [
     (NODES, Observed(0, f"{BEGIN}\n192.168.56.11 docker-node1\n{END}\n")),
     (Block("/etc/hosts", "pins", ()), Observed(0, "127.0.0.1 localhost\n")),
     (Block("/etc/hosts", "pins", ()), Observed(0, "")),
-    (EngineConfig("{}\n"), Observed(0, "0644 root:root\n{}\n")),
+    (DaemonJson("{}\n"), Observed(0, "0644 root:root\n{}\n")),
 ]
 
 
@@ -170,13 +170,13 @@ CHANGES: list[tuple[Resource, Observed, str, str]] = [
         "-of 2020\n+update certificates",
     ),
     (
-        Member("vagrant", "docker"),
+        GroupMember("vagrant", "docker"),
         Observed(0, "vagrant wheel\n"),
         "add vagrant to the group docker",
         "+docker",
     ),
     (
-        Member("vagrant", "docker"),
+        GroupMember("vagrant", "docker"),
         Observed(0, "docker-admins dockerroot\n"),
         "add vagrant to the group docker",
         "+docker",
@@ -299,7 +299,7 @@ def test_change(resource: Resource, seen: Observed, summary: str, diff: str) -> 
 REFUSED: list[tuple[Resource, Observed, str]] = [
     (Link("/bin/x", "/opt/x"), Observed(3, ""), "/bin/x is there and is no link"),
     (Absent("/srv"), Observed(3, ""), "/srv is a folder"),
-    (Member("anna", "docker"), Observed(1, "id: anna: no such user\n"), "no user anna"),
+    (GroupMember("anna", "docker"), Observed(1, "id: anna: no such user\n"), "no user anna"),
     (NODES, Observed(1, "cat: /etc/hosts: Permission denied\n"), "cannot be read: cat"),
     (NODES, Observed(0, f"{BEGIN}\n"), "marks .* are damaged"),
     (NODES, Observed(0, f"{END}\n"), "marks .* are damaged"),
@@ -340,8 +340,8 @@ def test_every_resource_has_an_id_of_its_own() -> None:
         COMPOSE,
         Command("a", "", ""),
         Command("b", "", ""),
-        Member("a", "b"),
-        Member("b", "a"),
+        GroupMember("a", "b"),
+        GroupMember("b", "a"),
         DOCKER,
         ENGINE,
         KEY,
@@ -446,22 +446,24 @@ def test_a_reload_is_a_restart_where_any_file_needs_one(pending: str) -> None:
 def test_the_engine_is_restarted_only_where_a_reload_does_not_do(
     old: str, new: str, how: str
 ) -> None:
-    script = script_of(EngineConfig(new), Observed(0, f"0644 root:root\n{old}"))
+    script = script_of(DaemonJson(new), Observed(0, f"0644 root:root\n{old}"))
     other = "restart" if how == "reload" else "reload"
     assert f"/var/lib/labctl/pending/docker.{how}" in script
     assert f"/var/lib/labctl/pending/docker.{other}" not in script
 
 
 def test_a_configuration_that_was_not_there() -> None:
-    mirrors, mtu = EngineConfig('{"registry-mirrors": []}'), EngineConfig('{"mtu": 1400}')
+    mirrors, mtu = DaemonJson('{"registry-mirrors": []}'), DaemonJson('{"mtu": 1400}')
     assert "docker.reload" in script_of(mirrors)
     assert "docker.restart" in script_of(mtu)
 
 
 def test_other_services_of_that_engine() -> None:
-    assert "/pending/dockerd2.reload" in script_of(EngineConfig("{}", service="dockerd2"))
+    assert "/pending/dockerd2.reload" in script_of(DaemonJson("{}", service="dockerd2"))
     seen = Observed(0, '{"cluster-store": "etcd://a"}')
-    assert "/pending/dockerd2.restart" in script_of(EngineKeys(26, service="dockerd2"), seen)
+    assert "/pending/dockerd2.restart" in script_of(
+        SupportedDaemonKeys(26, service="dockerd2"), seen
+    )
 
 
 @pytest.mark.parametrize(
@@ -480,7 +482,7 @@ def test_other_services_of_that_engine() -> None:
 def test_an_engine_is_rid_of_the_keys_of_another(
     engine: int, old: dict[str, Any], kept: dict[str, Any], gone: str
 ) -> None:
-    change = EngineKeys(engine).plan(Observed(0, json.dumps(old)))
+    change = SupportedDaemonKeys(engine).plan(Observed(0, json.dumps(old)))
     assert change is not None
     where = "out of /etc/docker/daemon.json"
     assert change.summary == f"take {gone} {where}, unknown to engine {engine}"
@@ -500,8 +502,8 @@ def test_an_engine_is_rid_of_the_keys_of_another(
     ],
 )
 def test_what_is_no_key_of_another_engine_stays(engine: int, old: str) -> None:
-    assert EngineKeys(engine).plan(Observed(0, old)) is None
-    assert EngineKeys(engine).plan(Observed(1, "cat: daemon.json: Is a directory")) is None
+    assert SupportedDaemonKeys(engine).plan(Observed(0, old)) is None
+    assert SupportedDaemonKeys(engine).plan(Observed(1, "cat: daemon.json: Is a directory")) is None
 
 
 SLIPS = [
@@ -515,7 +517,7 @@ SLIPS = [
 @pytest.mark.parametrize(("text", "where"), SLIPS)
 def test_a_daemon_json_with_a_slip_is_told_and_set_aside(text: str, where: str) -> None:
     """The engine would not start, and the playbook mirrors, which writes it, never be reached."""
-    change = EngineKeys(26).plan(Observed(0, text))
+    change = SupportedDaemonKeys(26).plan(Observed(0, text))
     assert change is not None
     start = f"empty /etc/docker/daemon.json, which is no JSON ({where}"
     assert change.summary.startswith(start)
@@ -528,21 +530,21 @@ def test_a_daemon_json_with_a_slip_is_an_error_where_nothing_writes_it(
     text: str, where: str
 ) -> None:
     with pytest.raises(ValueError, match="mend it on the node, or move it away") as caught:
-        EngineKeys(26, written=False).plan(Observed(0, text))
+        SupportedDaemonKeys(26, written=False).plan(Observed(0, text))
     assert (
         f"/etc/docker/daemon.json is no JSON, and the engine does not start with it: {where}"
         in (str(caught.value))
     )
-    assert EngineKeys(26, written=False).plan(Observed(0, '{"mtu": 1400}')) is None
+    assert SupportedDaemonKeys(26, written=False).plan(Observed(0, '{"mtu": 1400}')) is None
 
 
 @pytest.mark.parametrize(("text", "where"), SLIPS)
 def test_what_replaces_a_daemon_json_with_a_slip_keeps_it(text: str, where: str) -> None:
-    change = EngineConfig("{}\n").plan(Observed(0, f"0644 root:root\n{text}"))
+    change = DaemonJson("{}\n").plan(Observed(0, f"0644 root:root\n{text}"))
     assert change is not None
     assert change.summary.startswith(f"update /etc/docker/daemon.json, which is no JSON ({where}")
     assert "/etc/docker/daemon.json.no-json" in change.script
-    valid = EngineConfig("{}\n").plan(Observed(0, '0644 root:root\n{"mtu": 1400}'))
+    valid = DaemonJson("{}\n").plan(Observed(0, '0644 root:root\n{"mtu": 1400}'))
     assert valid is not None
     assert valid.summary == "update /etc/docker/daemon.json"
     assert ".no-json" not in valid.script
@@ -555,8 +557,8 @@ def test_repository_file() -> None:
     file = repository_file(
         "docker-ce",
         (
-            Section("stable", "Docker Stable", "https://a/$basearch"),
-            Section("test", "Docker Test", "https://b"),
+            RepositorySection("stable", "Docker Stable", "https://a/$basearch"),
+            RepositorySection("test", "Docker Test", "https://b"),
         ),
         KEY,
     )
@@ -668,7 +670,7 @@ def resources_with(text: str) -> Sequence[tuple[Resource, Observed]]:
         (Block(path, "b", (text,)), Observed(0, text)),
         (Service(text), Observed(0, "Pending=restart\n")),
         (Download(f"https://a/{text}", path, DIGEST), NOTHING_THERE),
-        (Member(text, text), Observed(0, "")),
+        (GroupMember(text, text), Observed(0, "")),
         (Packages((Package(text, text), Package("a"))), Observed(1, "")),
         (SigningKey(text, f"https://a/{text}", PRINT), Observed(1, "")),
         (SigningKey(text, f"file:///{text}", PRINT), Observed(1, "")),

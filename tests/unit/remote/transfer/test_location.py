@@ -8,7 +8,7 @@ import pytest
 
 from labctl.errors import UsageError
 from labctl.remote.transfer.entry import link_stays
-from labctl.remote.transfer.location import NodePath, Place, expanded, parse, parse_all
+from labctl.remote.transfer.location import Location, NodePath, expanded, parse, parse_all
 
 NODES = ("docker-node1", "docker-node2", "registry")
 
@@ -37,17 +37,17 @@ NODES = ("docker-node1", "docker-node2", "registry")
 )
 def test_a_place(text: str, nodes: tuple[str, ...], path: str) -> None:
     found = parse(text, NODES, lambda name: name == "here:today", windows=False)
-    assert found == Place(nodes, path)
+    assert found == Location(nodes, path)
 
 
 def test_a_letter_and_a_colon_are_a_drive_on_windows_alone() -> None:
-    assert parse("C:labs", NODES, lambda _: False, windows=True) == Place((), "C:labs")
+    assert parse("C:labs", NODES, lambda _: False, windows=True) == Location((), "C:labs")
     with pytest.raises(UsageError, match="no node 'C'"):
         parse("C:labs", NODES, lambda _: False, windows=False)
 
 
 def test_a_node_with_one_letter_is_a_node() -> None:
-    assert parse("c:/x", ("c",), lambda _: False, windows=True) == Place(("c",), "/x")
+    assert parse("c:/x", ("c",), lambda _: False, windows=True) == Location(("c",), "/x")
 
 
 @pytest.mark.parametrize("text", ["docker-node9:/x", "other*:/x", "root@docker-node1:/x"])
@@ -61,25 +61,25 @@ def test_what_is_no_node_is_refused_with_the_names_of_those_there_are(text: str)
     ("texts", "nodes", "sources", "destination"),
     [
         # vagrant scp <some_local_file_or_dir> <somewhere_on_the_vm>
-        (("labs", "/srv/labs"), ("one",), [Place((), "labs")], Place(("one",), "/srv/labs")),
-        (("labs", ":/srv/labs"), ("one",), [Place((), "labs")], Place(("one",), "/srv/labs")),
+        (("labs", "/srv/labs"), ("one",), [Location((), "labs")], Location(("one",), "/srv/labs")),
+        (("labs", ":/srv/labs"), ("one",), [Location((), "labs")], Location(("one",), "/srv/labs")),
         # vagrant scp <some_local_file_or_dir> <vm_name:somewhere_on_the_vm>
-        (("labs", "registry:x"), NODES, [Place((), "labs")], Place(("registry",), "x")),
+        (("labs", "registry:x"), NODES, [Location((), "labs")], Location(("registry",), "x")),
         # vagrant scp <vm_name:somewhere_on_the_vm> <some_local_file_or_dir>
-        (("registry:x", "labs"), NODES, [Place(("registry",), "x")], Place((), "labs")),
-        ((":x", "."), ("one",), [Place(("one",), "x")], Place((), ".")),
+        (("registry:x", "labs"), NODES, [Location(("registry",), "x")], Location((), "labs")),
+        ((":x", "."), ("one",), [Location(("one",), "x")], Location((), ".")),
         # beyond it
-        (("a", "b", "all:"), NODES, [Place((), "a"), Place((), "b")], Place(NODES, "")),
+        (("a", "b", "all:"), NODES, [Location((), "a"), Location((), "b")], Location(NODES, "")),
         (
             ("docker-node1:a", "docker-node2:b"),
             NODES,
-            [Place(("docker-node1",), "a")],
-            Place(("docker-node2",), "b"),
+            [Location(("docker-node1",), "a")],
+            Location(("docker-node2",), "b"),
         ),
     ],
 )
 def test_the_forms_of_vagrant_scp(
-    texts: tuple[str, ...], nodes: tuple[str, ...], sources: list[Place], destination: Place
+    texts: tuple[str, ...], nodes: tuple[str, ...], sources: list[Location], destination: Location
 ) -> None:
     found = parse_all(texts, nodes, lambda _: False, windows=False)
     assert found == (sources, destination)

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from labctl.errors import TransferError
-from labctl.remote.transfer.entry import Kind, Member, Root
+from labctl.remote.transfer.entry import Entry, Kind, Root
 from labctl.remote.transfer.tar_reader import Expected, members
 from labctl.remote.transfer.tar_writer import TarWriter
 
@@ -40,7 +40,7 @@ def folder(name: str) -> bytes:
 END = bytes(1024)
 
 
-def read(data: bytes, expected: dict[str, Expected] = FOLDER) -> list[tuple[Member, bytes]]:
+def read(data: bytes, expected: dict[str, Expected] = FOLDER) -> list[tuple[Entry, bytes]]:
     return [
         (member, b"".join(map(bytes, member.content())))
         for member in members(Channel(data), expected, "docker-node1")
@@ -132,10 +132,10 @@ def test_what_is_written_can_be_read() -> None:
     writer = TarWriter(sent.extend, moved.append)
     content = bytes(range(256)) * 4000
     names = ["ü 🐳", "-n", "two\nlines", "caf\udce9", "x" * 250]
-    writer.add(Member(0, (), Kind.FOLDER, 0o755, 7))
+    writer.add(Entry(0, (), Kind.FOLDER, 0o755, 7))
     for name in names:
         writer.add(
-            Member(0, (name,), Kind.FILE, 0o604, 8, len(content), content=lambda: iter([content]))
+            Entry(0, (name,), Kind.FILE, 0o604, 8, len(content), content=lambda: iter([content]))
         )
     writer.close()
     assert len(sent) % 10240 == 0
