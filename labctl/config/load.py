@@ -19,7 +19,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from labctl.config import faults, model, patterns, validate
+from labctl.config import faults, patterns, schema, validate
 from labctl.config import starter as starterfile
 from labctl.config.faults import Fault
 from labctl.config.model import LabSpec
@@ -100,15 +100,6 @@ def keys(path: Path) -> frozenset[str]:
         UsageError: the file cannot be read.
     """
     return frozenset(_read(path).values)
-
-
-def schema() -> dict[str, Any]:
-    """Return a JSON Schema of lab.yaml, by which editors complete and check it."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **model.json_schema(),
-        "title": "lab.yaml",
-    }
 
 
 def starter() -> str:
@@ -242,7 +233,7 @@ def _apply(raw: _Raw, overrides: Mapping[str, Override]) -> None:
 def _problem(fault: Fault, raw: _Raw) -> Problem:
     """Return `fault` as the user will read it: with its line, or with the flag that caused it."""
     path = tuple(part for part in fault.path if part != faults.KEY)
-    message, hint = faults.sentence(fault, model.keys_at(path[:-1]))
+    message, hint = faults.sentence(fault, schema.keys_at(path[:-1]))
     for end in range(len(path), 0, -1):
         if path[:end] in raw.flags:
             return Problem(raw.flags[path[:end]], message, None, hint)

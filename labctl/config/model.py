@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from labctl.config import cross_checks, daemon_json, faults, patterns
+from labctl.config import cross_checks, faults, patterns
 from labctl.config import network as addresses
 from labctl.config.faults import BRANCHES, Fault
 from labctl.config.network import virtualbox_network_problem
@@ -31,26 +31,28 @@ from labctl.config.playbook_sections import (
     RegistrySpec,
 )
 from labctl.config.sections import (
-    Between,
     Box,
-    Cpus,
     DockerSpec,
-    Is,
-    Label,
-    Loose,
     Machine,
-    MiB,
     NodeSpec,
-    Part,
     Provider,
-    Seconds,
     Sources,
     SyncedFolder,
     ToolchainSpec,
+)
+from labctl.config.toolchains import TOOLCHAINS, Toolchain
+from labctl.config.values import (
+    Between,
+    Cpus,
+    Is,
+    Label,
+    Loose,
+    MiB,
+    Part,
+    Seconds,
     count_or_list,
     named,
 )
-from labctl.config.toolchains import TOOLCHAINS, Toolchain
 from labctl.errors import Problem
 
 __all__ = [
@@ -59,8 +61,6 @@ __all__ = [
     "Node",
     "Provider",
     "SyncedFolder",
-    "json_schema",
-    "keys_at",
     "validate",
     "virtualbox_network_problem",
 ]
@@ -84,7 +84,9 @@ class LabSpec(Part):
     """A lab that makes sense."""
 
     name: Label = Field(
-        default="lab", description="Name of the lab; default: its folder's. VMs carry it."
+        default="lab",
+        description="Name of the lab and prefix of its virtual machines. Default: its folder's.",
+        examples=["docker-course"],
     )
     nodes: Annotated[
         Annotated[
@@ -94,60 +96,117 @@ class LabSpec(Part):
         ]
         | Annotated[tuple[NodeSpec, ...], Loose, Field(min_length=1, max_length=50), Tag("(list)")],
         Discriminator(count_or_list),
-    ] = Field(default=2, description="How many nodes, or a list of them.")
+    ] = Field(
+        default=2,
+        description="Number of nodes, or a list of nodes with settings of their own.",
+        examples=[3],
+    )
     node_prefix: Annotated[str, Is(patterns.PREFIX)] = Field(
-        default="docker-node", description="Counted nodes are named by it and their number."
+        default="docker-node",
+        description="Prefix of the names of nodes that are given as a number: docker-node1, …",
+        examples=["lab"],
     )
     provider: Provider | None = Field(
-        default=None, description="Default: the one that is installed."
+        default=None,
+        description="What runs the virtual machines. Default: the one that is installed; if both "
+        "are, virtualbox.",
+        examples=["libvirt"],
     )
     box: Annotated[Box, named(Box, "name")] = Field(
-        default_factory=Box, description="Vagrant box: its name, or a mapping."
+        default_factory=Box,
+        description="Vagrant box that the nodes are created from: its name, or a mapping.",
+        examples=["centos/7"],
     )
-    memory: MiB = Field(default=1024, description="Memory of each node in MiB.")
-    cpus: Cpus = Field(default=1, description="Virtual CPUs of each node.")
+    memory: MiB = Field(default=1024, description="Memory of each node in MiB.", examples=[2048])
+    cpus: Cpus = Field(default=1, description="Virtual CPUs of each node.", examples=[2])
     network: Annotated[str, Is(patterns.NETWORK)] = Field(
-        default="192.168.56.0/24", description="Private network; node 1 gets network + 11."
+        default="192.168.56.0/24",
+        description="Private network of the lab; the first node gets address 11 in it. Default: "
+        "this one, or a free one if another lab of this computer uses it.",
+        examples=["192.168.60.0/24"],
     )
     synced_folders: Annotated[tuple[SyncedFolder, ...], Loose] = Field(
-        default=(), description="Folders of the host that every node sees; by default none."
+        default=(),
+        description="Folders of this computer that every node can use.",
+        examples=[[{"host": "labs", "guest": "/srv/labs"}]],
     )
-    linked_clone: bool = Field(default=True, description="VirtualBox: share the box's disk.")
-    vbguest: bool = Field(default=False, description="Let vagrant-vbguest install Guest Additions.")
+    linked_clone: bool = Field(
+        default=True,
+        description="VirtualBox only: nodes share the box's disk, which is faster and smaller.",
+        examples=[False],
+    )
+    vbguest: bool = Field(
+        default=False,
+        description="VirtualBox only: let the plugin vagrant-vbguest install Guest Additions, "
+        "which synced folders of type virtualbox need.",
+        examples=[True],
+    )
     dns_host_resolver: bool = Field(
-        default=False, description="VirtualBox: resolve names by the host."
+        default=False,
+        description="VirtualBox only: resolve names through this computer. This fixes some DNS "
+        "problems and causes others.",
+        examples=[True],
     )
-    boot_timeout: Seconds = Field(default=300, description="Seconds that a boot may take.")
+    boot_timeout: Seconds = Field(
+        default=300, description="Seconds that a boot may take.", examples=[900]
+    )
     toolchain: Annotated[ToolchainSpec, named(ToolchainSpec, "base")] = Field(
-        default_factory=ToolchainSpec, description="Versions: a known set, or a mapping."
+        default_factory=ToolchainSpec,
+        description="Versions to install: a known set, or a mapping that changes single versions.",
+        examples=["latest-el7"],
     )
-    docker: DockerSpec = Field(default_factory=DockerSpec, description="The Docker engine.")
-    sources: Sources = Field(default_factory=Sources, description="Where things come from.")
+    docker: DockerSpec = Field(
+        default_factory=DockerSpec,
+        description="Settings of the Docker engine.",
+        examples=[{"daemon": {"log-opts": {"max-size": "10m"}}}],
+    )
+    sources: Sources = Field(
+        default_factory=Sources,
+        description="Every server that labctl and the nodes download from, so that each can be "
+        "replaced.",
+        examples=[{"resolver": "10.0.0.53"}],
+    )
     playbooks: Annotated[tuple[Annotated[str, Is(patterns.PLAYBOOK)], ...], Loose] = Field(
         default=("repos", "hosts", "engine", "mirrors", "compose"),
-        description="Playbooks, in the order of work.",
+        description="Playbooks to run on each node, in this order.",
+        examples=[["repos", "hosts", "engine", "mirrors", "compose", "registry"]],
     )
     registry: RegistrySpec = Field(
-        default_factory=RegistrySpec, description="Playbook registry: a private registry."
+        default_factory=RegistrySpec,
+        description="Private registry. Enable it with the playbook registry.",
+        examples=[{"user": "anna"}],
     )
     hub_cache: HubCacheSpec = Field(
-        default_factory=HubCacheSpec, description="Playbook hub-cache: a cache of Docker Hub."
+        default_factory=HubCacheSpec,
+        description="Cache of Docker Hub. Enable it with the playbook hub-cache.",
+        examples=[{"url": "https://cache.example:5001"}],
     )
     images: Annotated[tuple[Image, ...], Loose] = Field(
-        default=(), description="Playbook images: what every node has before class."
+        default=(),
+        description="Images that every node has before class. Enable them with the playbook "
+        "images.",
+        examples=[["busybox:1.35", "nginx:1.22"]],
     )
     overlay: OverlayMode = Field(
         default="auto",
-        description="Playbook overlay: etcd (engines before 23.0) or swarm; auto: by the engine.",
+        description="How networks across nodes work: etcd (engines before 23.0) or swarm; auto "
+        "decides by the engine. Enable them with the playbook overlay.",
+        examples=["swarm"],
     )
     compose_app: ComposeAppSpec | None = Field(
-        default=None, description="Playbook compose-app: an application that is up before class."
+        default=None,
+        description="Application that runs before class. Enable it with the playbook compose-app.",
+        examples=[{"folder": "app"}],
     )
     parallel: Annotated[int, Between(1, 64)] = Field(
-        default=8, description="How many nodes are worked on at once."
+        default=8, description="How many nodes labctl works on at once.", examples=[4]
     )
     machines: Annotated[tuple[Machine, ...], Loose, Field(min_length=1, max_length=500)] | None = (
-        Field(default=None, description="Machines that exist already, instead of Vagrant's.")
+        Field(
+            default=None,
+            description="Machines that exist already, to be used instead of virtual machines.",
+            examples=[[{"name": "pc1", "host": "10.20.0.11", "user": "teacher"}]],
+        )
     )
 
     @property
@@ -284,27 +343,3 @@ def validate(raw: object) -> LabSpec | list[Fault]:
 def _miscounted(kind: str, value: object, context: Mapping[str, Any]) -> bool:
     """Tell whether pydantic calls a list too short only since some of its items are wrong."""
     return kind == "too_short" and isinstance(value, list) and len(value) >= context["min_length"]
-
-
-def keys_at(path: faults.KeyPath) -> tuple[str, ...]:
-    """Return the keys that lab.yaml may have in the mapping at `path`; empty if any or none may."""
-    if path[:2] == ("docker", "daemon"):
-        return tuple(daemon_json.KEYS) if len(path) == 2 else ()
-    model: type[BaseModel] | None = LabSpec
-    for part in path:
-        if isinstance(part, str):
-            known = model.model_fields.get(part) if model else None
-            model = _model_in(known.annotation) if known else None
-    return tuple(model.model_fields) if model else ()
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of lab.yaml."""
-    return LabSpec.model_json_schema()
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """Return the model somewhere inside a type annotation, None if there is none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for part in get_args(annotation) if (m := _model_in(part))), None)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from labctl.config import patterns
-from labctl.config.sections import Is, Label, Mirror, Part, Port, Text, Url
+from labctl.config.values import Is, Label, Mirror, Part, Port, Text, Url
 
 REGISTRY_IMAGE = "registry:2"
 
@@ -18,34 +18,57 @@ OverlayMode = Literal["auto", "etcd", "swarm"]
 class RegistrySpec(Part):
     """The private registry of the playbook `registry`."""
 
-    node: Label | None = Field(default=None, description="Where it runs; default: the first node.")
-    port: Port = Field(default=5000, description="Port of its TLS listener.")
+    node: Label | None = Field(
+        default=None,
+        description="Node that it runs on. Default: the first one.",
+        examples=["docker-node1"],
+    )
+    port: Port = Field(default=5000, description="Port, with TLS.", examples=[5050])
     user: Annotated[str, Is(patterns.LOGIN)] = Field(
-        default="student", description="Who may push and pull."
+        default="student", description="User who may push and pull.", examples=["anna"]
     )
     password: Annotated[str, Is(patterns.PASSWORD)] | None = Field(
-        default=None, description="Default: made once; `labctl status` shows it."
+        default=None,
+        description="Password of the user. Default: generated once; `labctl status` shows it.",
+        examples=["a-secret-of-yours"],
     )
-    image: Image = Field(default=REGISTRY_IMAGE, description="Image that it runs.")
+    image: Image = Field(
+        default=REGISTRY_IMAGE, description="Image that it runs.", examples=["registry:2"]
+    )
 
 
 class HubCacheSpec(Part):
     """The cache of Docker Hub of the playbook `hub-cache`: one on a node, or one that exists."""
 
-    node: Label | None = Field(default=None, description="Where it runs; default: the first node.")
-    port: Port = Field(default=5001, description="Port of its TLS listener.")
+    node: Label | None = Field(
+        default=None,
+        description="Node that it runs on. Default: the first one.",
+        examples=["docker-node1"],
+    )
+    port: Port = Field(default=5001, description="Port, with TLS.", examples=[5051])
     url: Mirror | None = Field(
-        default=None, description="A cache that exists already, used instead of one on a node."
+        default=None,
+        description="Existing cache to use instead of one on a node.",
+        examples=["https://cache.example:5001"],
     )
     upstream: Url | None = Field(
         default=None,
-        description="What it caches; default: the first mirror that answers, else Docker Hub.",
+        description="What it caches. Default: the first mirror that answers, else Docker Hub.",
+        examples=["https://mirror.example"],
     )
-    image: Image = Field(default=REGISTRY_IMAGE, description="Image that it runs.")
+    image: Image = Field(
+        default=REGISTRY_IMAGE, description="Image that it runs.", examples=["registry:2"]
+    )
 
 
 class ComposeAppSpec(Part):
     """The application of the playbook `compose-app`."""
 
-    folder: Text = Field(description="Folder with docker-compose.yml, relative to lab.yaml.")
-    node: Label | None = Field(default=None, description="Where it runs; default: the first node.")
+    folder: Text = Field(
+        description="Folder with docker-compose.yml, relative to lab.yaml.", examples=["app"]
+    )
+    node: Label | None = Field(
+        default=None,
+        description="Node that it runs on. Default: the first one.",
+        examples=["docker-node1"],
+    )

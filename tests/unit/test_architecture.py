@@ -26,8 +26,11 @@ LIBRARIES: dict[str, set[str]] = {
     "vagrant": {"machines.vagrant"},
     "jinja2": {"templating"},
     "ruamel": {"config.load"},
-    "pydantic": {"config.model", "config.sections", "config.playbook_sections"},
-    "pydantic_core": {"config.model", "config.sections"},
+    "pydantic": {
+        *("config.model", "config.schema", "config.sections", "config.playbook_sections"),
+        "config.values",
+    },
+    "pydantic_core": {"config.model", "config.values"},
     "testinfra": {"checks.testinfra_backend", "checks.preload"},
     "pytest": {"checks.worker", "checks.pytest_plugin", "checks.preload"},
     "cryptography": {"provision.certificates"},

@@ -31,6 +31,7 @@ SPEAKERS: dict[str, tuple[int, ...]] = {
     "_notice": (0, 1, 2),
     "_only": (2, 3),
     "_own": (0, 1, 2),
+    "own_words": (0, 1),
     "_twice": (1,),
     "cross": (1, 2),
     "skip": (0,),

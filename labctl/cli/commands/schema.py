@@ -14,6 +14,6 @@ def schema() -> None:
     """Print the JSON Schema of lab.yaml, for editors that complete and check it."""
     import json
 
-    from labctl.config.load import schema as of_lab
+    from labctl.config.schema import json_schema
 
-    typer.echo(json.dumps(of_lab(), indent=2))
+    typer.echo(json.dumps(json_schema(), indent=2))

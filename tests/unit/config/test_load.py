@@ -13,6 +13,7 @@ from labctl.config import load as specfile
 from labctl.config.endpoints import DOCKER_FINGERPRINT
 from labctl.config.load import load
 from labctl.config.overrides import Override
+from labctl.config.schema import json_schema
 from labctl.errors import SpecError, UsageError
 
 
@@ -139,7 +140,7 @@ def test_hints(tmp_path: Path, text: str, hint: str) -> None:
 
 
 def test_the_schema_describes_every_key() -> None:
-    schema = specfile.schema()
+    schema = json_schema()
     json.dumps(schema)
     models: list[dict[str, Any]] = [schema, *schema["$defs"].values()]
     for model in models:
@@ -149,7 +150,7 @@ def test_the_schema_describes_every_key() -> None:
 
 
 def test_editors_take_what_labctl_takes() -> None:
-    parts = specfile.schema()["$defs"]
+    parts = json_schema()["$defs"]
     print_ = parts["DockerSource"]["properties"]["fingerprint"]["pattern"]
     for text in (DOCKER_FINGERPRINT, "060A 61C5 1B55 8A7F 742B  77AA C52F EB6B 621E 9F35"):
         assert re.search(print_, text)
@@ -173,6 +174,6 @@ def test_the_home_of_nobody_is_a_folder_beside_lab_yaml(tmp_path: Path) -> None:
 
 
 def test_the_patterns_of_the_schema_are_the_ones_that_are_checked() -> None:
-    label = specfile.schema()["properties"]["name"]["pattern"]
+    label = json_schema()["properties"]["name"]["pattern"]
     assert re.search(label, "docker-lab")
     assert not re.search(label, 'x"; system("touch /tmp/p") #')
