@@ -122,7 +122,7 @@ rm -rf "$root"/usr/bin/{apt,apt-*,dpkg,dpkg-*,perl,perl5*,perlbug,perldoc*,cpan*
 drivers=$(echo "$root"/usr/lib/modules/*/kernel/drivers)
 filesystems=$(echo "$root"/usr/lib/modules/*/kernel/fs)
 rm -rf "$drivers"/../sound \
-  "$drivers"/{gpu,infiniband,isdn,media,iio,hid,usb,bluetooth,nvdimm} \
+  "${drivers:?}"/{gpu,infiniband,isdn,media,iio,hid,usb,bluetooth,nvdimm} \
   "$drivers"/scsi/{[a-r]*,[t-u]*} \
   "$filesystems"/{btrfs,ceph,cifs,gfs2,ocfs2,jfs,ntfs*,reiserfs,f2fs,smb,nfs*,afs,ubifs,udf,xfs}
 inside depmod -a "$(basename "$root"/usr/lib/modules/*)"
