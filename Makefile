@@ -3,7 +3,9 @@
 # make demo-down   remove the demo
 # make test        unit, integration, and e2e on machines of the testbed
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
-# make lint        ruff, mypy and the import contracts
+# make lint        style, types, imports, shell scripts, spelling, the documentation site
+# make site        the documentation site, in build/site
+# make coverage    which lines the unit tests miss
 # make messages    the translations' catalogues, brought up to date with the source
 #
 # On Debian these install what they need. The testbed makes its machines inside network namespaces
@@ -24,7 +26,7 @@ IN_DEMO := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(DEMO)/home" LABCTL_LAB="$(CURDIR
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down test programs built unit integration e2e bench lint format messages clean
+.PHONY: demo shell demo-down test programs built unit integration e2e coverage bench lint site format messages clean
 
 demo: $(READY)
 	$(TESTBED) install
@@ -95,6 +97,15 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	for folder in playbooks/*-*/; do $(BIN)/mypy "$$folder"*.py || exit 1; done
+	$(BIN)/shellcheck .ci/run $$(find benchmarks course labctl playbooks tests tools -name '*.sh')
+	$(BIN)/codespell
+	$(MAKE) --no-print-directory site
+
+site: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+coverage: $(READY)
+	$(BIN)/python -m pytest -q tests/unit --cov --cov-report=term
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""The instructor's guide as data: its commands and files, in the order of the reader."""
+"""The pages that a reader follows step by step, as data: their commands and files, in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[1] / "docs" / "guide.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = ("class-day.md", "playbooks/writing.md", "exercises/writing.md")
 VAGRANT_ONLY = "<!-- Vagrant's machines only -->"
 
 _BLOCK = re.compile(
@@ -28,15 +29,20 @@ class Command:
 
 @dataclass(frozen=True)
 class File:
-    """A file that the reader is told to write; a lab.yaml is named so."""
+    """A file that the page asks the reader to write; blocks of YAML are a lab.yaml."""
 
     path: str
     text: str
 
 
 def steps() -> Iterator[Command | File]:
-    """Yield what the guide tells its reader to run and to write."""
-    for block in _BLOCK.finditer(GUIDE.read_text("utf-8")):
+    """Yield what the pages ask their reader to run and to write."""
+    for page in PAGES:
+        yield from _steps(page)
+
+
+def _steps(page: str) -> Iterator[Command | File]:
+    for block in _BLOCK.finditer((DOCS / page).read_text("utf-8")):
         text = block["text"]
         match block["kind"]:
             case "console":
@@ -50,5 +56,7 @@ def steps() -> Iterator[Command | File]:
                 found = _FILE.fullmatch(text)
                 assert found, f"the first line of this block does not name its file:\n{text}"
                 yield File(found[1], found[2])
+            case "sh":
+                pass  # an illustration: another program, or a command that is shown elsewhere
             case other:
-                raise AssertionError(f"docs/guide.md has a block of the kind {other}")
+                raise AssertionError(f"docs/{page} has a block of the kind {other}")

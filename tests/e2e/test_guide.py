@@ -1,4 +1,4 @@
-"""The instructor's guide, step by step as it stands in docs/guide.md, on two fast nodes.
+"""The day of a class, a playbook and an exercise, as docs/ has them, on two fast nodes.
 
 Commands for Vagrant's machines only are left to test_virtual_machines.py, which runs the same ones
 with names of its own.

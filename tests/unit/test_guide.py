@@ -1,4 +1,4 @@
-"""The instructor's guide says what labctl understands; tests/e2e/test_guide.py runs it."""
+"""labctl parses every step of the pages in tests/guide.py; tests/e2e/test_guide.py runs them."""
 
 from __future__ import annotations
 

@@ -118,22 +118,39 @@ def test_every_command_stands_under_a_heading(run: Run) -> None:
     assert registered() <= named
 
 
-def test_every_command_and_option_of_the_readme_exists(run: Run) -> None:
-    text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    lines = re.findall(r"(?:`|\$ |^)labctl ([^`\n#]+)", text, re.MULTILINE)
-    assert len(lines) > 20
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "CHANGELOG.md"})
+
+
+def _shown(page: Path) -> list[list[str]]:
+    """Return the words behind each `labctl` that a page shows, without global options."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"(?ms)^ *```(?:sh|console)\n(.*?)^ *```$", text)
+    lines = re.findall(r"(?m)^ *(?:\$ )?labctl ([^\n#|]+)", "\n".join(blocks))
+    lines += re.findall(r"`labctl ([^`\n|]+)`", re.sub(r"(?ms)^ *```.*?^ *```$", "", text))
+    found = []
     for line in lines:
-        words = line.replace("[", " ").replace("]", " ").replace("\\|", " ").split()
-        while words[0].startswith("-"):  # global options; --lab takes a value
+        words = line.split()
+        while words and words[0].startswith("-"):  # --lab takes a value
             words = words[2:] if words[0] in ("--lab", "-C") else words[1:]
-            if not words:
-                break
-        else:
-            assert words[0] in registered(), line
-            own = run(*words[: 2 if words[0] == "checkpoint" else 1], "--help").out
-            before = words[1 : words.index("--")] if "--" in words else words[1:]
-            for option in (word for word in before if word.startswith("-")):
-                assert re.search(rf"(?<![\w-]){re.escape(option)}\b", own), f"{line}: {option}"
+        if words and words[0] != "COMMAND":
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_option_that_a_page_shows_exists(run: Run, page: Path) -> None:
+    for words in _shown(page):
+        assert words[0] in registered(), words
+        own = run(*words[: 2 if words[0] == "checkpoint" else 1], "--help").out
+        before = words[1 : words.index("--")] if "--" in words else words[1:]
+        for option in (word for word in before if word.startswith("-")):
+            assert re.search(rf"(?<![\w-]){re.escape(option)}\b", own), f"{words}: {option}"
+
+
+def test_the_pages_show_most_commands() -> None:
+    shown = {words[0] for page in DOCUMENTS for words in _shown(page)}
+    assert len(shown) > 15
 
 
 def test_every_command_has_help(run: Run) -> None:
