@@ -8,8 +8,8 @@
 # make coverage    which lines the unit tests miss
 # make messages    the translations' catalogues, brought up to date with the source
 #
-# On Debian these install what they need. The testbed makes its machines inside network namespaces
-# of its own, for which it has to be root.
+# On Debian 12 and 13 these install what they need; elsewhere they say what that is. The testbed
+# makes its machines inside network namespaces of its own, for which it has to be root.
 
 PYTHON  ?= python3
 VENV    := .venv
@@ -17,10 +17,14 @@ BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
+# Debian splits venv off python3; it is installed where it is missing.
+INSTALL_PYTHON = { $(SUDO) apt-get update -qq && $(SUDO) apt-get -o DPkg::Lock::Timeout=600 \
+                     install -y -qq --no-install-recommends python3-venv; }
 DEMO    := demo
 # The demo's lab is none of the user's own.
 IN_DEMO := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(DEMO)/home" LABCTL_LAB="$(CURDIR)/$(DEMO)" \
-             PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.testbed --world demo
+             PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTHON) -m tests.testbed --world demo
+PREFLIGHT := sh tests/testbed/preflight.sh
 
 # Without compiled modules every `labctl` of the tests compiles itself, its libraries' checks and
 # pytest's rewritten asserts anew, for half a second each time.
@@ -28,25 +32,25 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo shell demo-down test programs built unit integration e2e coverage bench lint site format messages clean
 
-demo: $(READY)
-	$(TESTBED) install
-	$(TESTBED) build
-	$(TESTBED) --world demo up
-	mkdir -p $(DEMO)
-	{ cat tests/demo.yaml; $(TESTBED) lab-yaml; } >$(DEMO)/lab.yaml
-	$(IN_DEMO) run -- labctl up --nodes 2
+# It makes the virtual environment itself, beside other work.
+demo:
+	@$(PREFLIGHT)
+	@command -v $(PYTHON) >/dev/null || $(INSTALL_PYTHON)
+	@$(SUDO) $(PYTHON) -m tests.testbed demo $(DEMO)
 	@echo "The lab is up: \`make shell\` opens a shell in which labctl reaches it, \`make demo-down\` removes it."
 
-shell: $(READY)
+shell:
 	$(IN_DEMO) shell
 
 demo-down:
 	-$(IN_DEMO) run -- labctl destroy --yes
-	$(TESTBED) --world demo down
+	$(SUDO) $(PYTHON) -m tests.testbed --world demo down
 	$(SUDO) rm -rf $(DEMO)
 
 # What e2e's machines are made of is got while the other tests run.
-test: programs
+test:
+	@$(PREFLIGHT)
+	$(MAKE) --no-print-directory programs
 	$(MAKE) --no-print-directory --jobs=2 built unit integration
 	$(MAKE) --no-print-directory e2e
 
@@ -117,10 +121,8 @@ messages: $(READY)
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
 
-# Debian splits venv off python3; it is installed where it is missing.
 $(READY): pyproject.toml
-	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends python3-venv; }
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(INSTALL_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(READY)

@@ -6,8 +6,9 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 
-from tests.testbed import install, lifecycle
+from tests.testbed import demo, install, lifecycle
 from tests.testbed.errors import TestbedError
 from tests.testbed.sources import overrides, to_yaml
 from tests.testbed.stages import cache
@@ -21,6 +22,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--world", default="test", metavar="NAME", help="default: test")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("install", help="install the Debian packages that the testbed needs")
+    whole = commands.add_parser("demo", help="all that `make demo` does")
+    whole.add_argument("folder", type=Path, help="where the lab is kept")
     commands.add_parser("build", help="build what is not in the cache yet")
     commands.add_parser("up", help="start the world")
     run = commands.add_parser("run", help="run a command in the world")
@@ -33,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _built(stage: str, seconds: float) -> None:
+    print(f"built {stage} in {seconds:.1f} s", flush=True)
+
+
 def main() -> int:
     """Do what the command line says; the exit code."""
     chosen = _parser().parse_args()
@@ -41,9 +48,12 @@ def main() -> int:
     try:
         match chosen.command:
             case "install":
-                install.install()
+                install.preflight()
+                install.install(install.FIRST + install.DEMO + install.TESTS)
+            case "demo":
+                return demo.run(chosen.folder.resolve())
             case "build":
-                cache().build(lambda line: print(line, flush=True))
+                cache().build(_built)
             case "up":
                 state = lifecycle.up(world)
                 seconds = time.monotonic() - start

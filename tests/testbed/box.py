@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.testbed.buildroot import Buildroot
 from tests.testbed.names import BOX, BOX_VERSION
 from tests.testbed.shell import run
 
@@ -48,7 +49,7 @@ end
 def build(target: Path, finished: Mapping[str, Path]) -> None:
     """A Vagrant home's box folder: `target`/{box.img,metadata.json,Vagrantfile}."""
     raw = target / "disk.raw"
-    _disk(finished["guest"] / "root", raw)
+    _disk(Buildroot.of(finished), finished["guest"] / "root", raw)
     run("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", raw,
         target / "box.img")  # fmt: skip
     raw.unlink()
@@ -57,24 +58,23 @@ def build(target: Path, finished: Mapping[str, Path]) -> None:
     (target / "Vagrantfile").write_text(_VAGRANTFILE)
 
 
-def _disk(root: Path, raw: Path) -> None:
+def _disk(buildroot: Buildroot, root: Path, raw: Path) -> None:
     """A bootable disk with one partition that holds `root`."""
     with raw.open("wb") as file:
         file.truncate(_GIB << 30)
-    run("sfdisk", "-q", raw, stdin="label: dos\nstart=2048, type=83, bootable\n")
-    run("mkfs.ext4", "-q", "-F", "-L", "root", "-O", "^64bit,^metadata_csum",
+    buildroot.run("sfdisk", "-q", raw, stdin="label: dos\nstart=2048, type=83, bootable\n")
+    buildroot.run("mkfs.ext4", "-q", "-F", "-L", "root", "-O", "^64bit,^metadata_csum",
         "-E", f"offset={_START},lazy_itable_init=1", "-d", root, raw,
         f"{(_GIB << 20) - _START // 1024}k")  # fmt: skip
-    run("dd", "if=/usr/lib/syslinux/mbr/mbr.bin", f"of={raw}", "bs=440", "count=1",
-        "conv=notrunc", "status=none")  # fmt: skip
-    # The boot loader wants the file system mounted; in a namespace, so that nothing is left behind.
+    with raw.open("r+b") as file:
+        file.write(buildroot.file("usr/lib/syslinux/mbr/mbr.bin").read_bytes()[:440])
+    # The boot loader wants the file system mounted.
     script = (
         'mount -o "loop,offset=$2" "$1" /mnt && mkdir -p /mnt/boot/extlinux && '
         'printf "%s" "$3" >/mnt/boot/extlinux/extlinux.conf && '
         "extlinux --install /mnt/boot/extlinux && umount /mnt"
     )
-    run("unshare", "--mount", "--propagation=private", "sh", "-c", script, "sh",
-        raw, str(_START), _EXTLINUX)  # fmt: skip
+    buildroot.run("sh", "-c", script, "sh", raw, str(_START), _EXTLINUX)
 
 
 def vagrant_home(box: Path, home: Path) -> None:

@@ -7,17 +7,18 @@ world keeps a shared lock on each folder that it uses, and what is locked is not
 
 from __future__ import annotations
 
-import concurrent.futures
 import fcntl
 import hashlib
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from tests.testbed import tasks
+from tests.testbed.tasks import Task
 
 Builder = Callable[[Path, Mapping[str, Path]], None]
 
@@ -27,13 +28,15 @@ class Stage:
     """One artefact: `build(target, finished)` fills the empty folder `target`.
 
     `inputs` are the files and folders that the result depends on (the builder's own source among
-    them), `needs` the names of the stages whose folders it reads from `finished`.
+    them), `needs` the names of the stages whose folders it reads from `finished`. `programs` are
+    the names of the tasks that install what it runs on the host, where they are run along with it.
     """
 
     name: str
     build: Builder
     inputs: tuple[Path, ...]
     needs: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
 
 
 def default_root() -> Path:
@@ -79,15 +82,19 @@ class Cache:
         """Stages that have no finished folder."""
         return [stage for stage in self.stages if not self.folder(stage.name).is_dir()]
 
-    def build(self, report: Callable[[str], None] = print) -> None:
-        """Build what is missing, independent stages side by side, and prune what it supersedes."""
+    def build(self, done: tasks.Report, others: Sequence[Task] = ()) -> None:
+        """Build what is missing, independent stages side by side, and prune what it supersedes.
+
+        `others` are run along with the stages, and begin first.
+        """
         if not self.missing():
+            tasks.run(others, done)
             return
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(self.root / "build.lock", fcntl.LOCK_EX):
             for leftover in self.root.glob("*/*.tmp"):
                 shutil.rmtree(leftover)
-            self._build_missing(report)
+            tasks.run((*others, *map(self._task, self.missing())), done)
             self._prune()
 
     def hold(self) -> list[IO[str]]:
@@ -99,38 +106,15 @@ class Cache:
             held.append(handle)
         return held
 
-    def _build_missing(self, report: Callable[[str], None]) -> None:
-        todo = {stage.name: stage for stage in self.missing()}
-        running: dict[concurrent.futures.Future[float], str] = {}
-        # The stages wait for programs that they start; one more worker than there are cores keeps
-        # the cores busy while a stage waits for the network.
-        with concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-            while todo or running:
-                busy = {*todo, *running.values()}
-                for stage in list(todo.values()):
-                    if busy.isdisjoint(stage.needs):
-                        running[pool.submit(self._build_one, stage)] = stage.name
-                        del todo[stage.name]
-                done, _ = concurrent.futures.wait(
-                    running, return_when=concurrent.futures.FIRST_COMPLETED
-                )
-                for future in done:
-                    name = running.pop(future)
-                    try:
-                        report(f"built {name} in {future.result():.1f} s")
-                    except BaseException:
-                        todo.clear()
-                        report(f"building {name} failed")
-                        raise
+    def _task(self, stage: Stage) -> Task:
+        return Task(stage.name, lambda: self._build_one(stage), (*stage.needs, *stage.programs))
 
-    def _build_one(self, stage: Stage) -> float:
-        start = time.monotonic()
+    def _build_one(self, stage: Stage) -> None:
         final = self.folder(stage.name)
         target = final.with_name(final.name + ".tmp")
         target.mkdir(parents=True)
         stage.build(target, {name: self.folder(name) for name in stage.needs})
         target.rename(final)
-        return time.monotonic() - start
 
     def _prune(self) -> None:
         """Remove results of earlier inputs, unless a world is still running on them."""

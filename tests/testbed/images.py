@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.testbed import programs
+from tests.testbed.buildroot import Buildroot
+from tests.testbed.debian import PYTHON
 from tests.testbed.errors import TestbedError
 from tests.testbed.shell import run
 
@@ -71,8 +72,8 @@ IMAGES = (
         "python",
         ("latest", "alpine", "3.8-alpine"),
         {"Cmd": ["python3"]},
-        {"/usr/local/bin/python3": "usr/bin/python3.11"},
-        {"/usr/lib/python3.11": "usr/lib/python3.11"},
+        {"/usr/local/bin/python3": f"usr/bin/python{PYTHON}"},
+        {f"/usr/lib/python{PYTHON}": f"usr/lib/python{PYTHON}"},
     ),
     Image("hello-world", ("latest",), {"Cmd": ["/hello"]}),
     Image("polinux/stress", ("latest",), {}, {"/usr/local/bin/stress": "usr/bin/stress"}),
@@ -106,16 +107,17 @@ def registry_config(storage: Path, address: str) -> str:
 
 def build(target: Path, finished: Mapping[str, Path]) -> None:
     """`target`/registry: the storage of a docker-registry that has all of IMAGES."""
+    buildroot = Buildroot.of(finished)
     work = target / "work"
     work.mkdir()
     with _registry(work, target / "registry") as host:
         for image in IMAGES:
             root = work / image.name.replace("/", "-")
-            _fill(image, root, finished["payload"] / "root")
+            _fill(image, root, buildroot)
             layout = root.with_suffix(".oci")
             _layout(image, root, layout)
             for tag in image.tags:
-                run("skopeo", "--insecure-policy", "copy", "--quiet", "--format", "v2s2",
+                buildroot.run("skopeo", "--insecure-policy", "copy", "--quiet", "--format", "v2s2",
                     "--dest-tls-verify=false", f"oci:{layout}:latest",
                     f"docker://{host}/{image.repository}:{tag}")  # fmt: skip
     shutil.rmtree(work)
@@ -142,7 +144,8 @@ def _registry(work: Path, storage: Path) -> Iterator[str]:
         server.wait()
 
 
-def _fill(image: Image, root: Path, debian: Path) -> None:
+def _fill(image: Image, root: Path, buildroot: Buildroot) -> None:
+    debian = buildroot.root
     for folder in _FOLDERS.split():
         (root / folder).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
@@ -151,7 +154,7 @@ def _fill(image: Image, root: Path, debian: Path) -> None:
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")
     for path, source in image.programs.items():
-        _add_program(root, debian, source, path)
+        _add_program(root, buildroot, source, path)
     for path, source in image.folders.items():
         unwanted = shutil.ignore_patterns("__pycache__", *_NO_PROGRAM, *_MORE_LIBRARIES)
         shutil.copytree(debian / source, root / path.lstrip("/"), ignore=unwanted)
@@ -168,14 +171,14 @@ def _fill(image: Image, root: Path, debian: Path) -> None:
         (root / "usr/local/bin/python").symlink_to("python3")
 
 
-def _add_program(root: Path, debian: Path, source: str, path: str) -> None:
+def _add_program(root: Path, buildroot: Buildroot, source: str, path: str) -> None:
     goal = root / path.lstrip("/")
     goal.parent.mkdir(parents=True, exist_ok=True)
     goal.unlink(missing_ok=True)
-    shutil.copy((debian / source).resolve(), goal)
-    found = programs.libraries(debian, debian / source)
+    shutil.copy(buildroot.file(source), goal)
+    found = buildroot.libraries(source)
     # Name resolution loads these by name when it is first asked.
-    folder = debian / "lib/x86_64-linux-gnu"
+    folder = buildroot.root / "lib/x86_64-linux-gnu"
     extra = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
     for file, name in (*found, *((folder / name, name) for name in extra)):
         place = root / ("lib64" if name.startswith("ld-linux") else "lib/x86_64-linux-gnu") / name

@@ -1,23 +1,30 @@
-"""The Debian packages that the testbed needs on the host."""
+"""The Debian packages that the testbed needs on the host, the same on Debian 12 and 13.
+
+What builds the nodes and the sites is none of these: see debian.py.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+from pathlib import Path
 
 from tests.testbed.errors import TestbedError
+from tests.testbed.shell import run
 
-# vagrant and vagrant-libvirt are what labctl drives; the rest builds and runs a world, or looks at
-# what labctl makes, as chromium does at pages.
-_NAMES = """
-vagrant vagrant-libvirt libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
-qemu-system-x86 qemu-utils dnsmasq-base mmdebstrap extlinux syslinux-common fdisk e2fsprogs rpm
-createrepo-c skopeo docker-registry rsync iproute2 iptables systemd-container python3-venv binutils
-gpg gpg-agent openssl openssh-client openssh-server curl shellcheck
-chromium chromium-driver
+# Enough to unpack another Debian, and to make a virtual environment of Python.
+FIRST = ["mmdebstrap", "python3-venv"]
+# What a world of virtual machines runs. vagrant and vagrant-libvirt are what labctl drives.
+_DEMO = """
+vagrant vagrant-libvirt libvirt-daemon-system libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils
+dnsmasq-base docker-registry rsync iproute2 iptables openssh-client
 """
-PACKAGES = _NAMES.split()
+# What tests need besides: nodes that are containers, a login to this machine, the tools that
+# labctl's scripts call, and a browser that looks at its pages.
+_TESTS = """
+systemd-container libvirt-clients openssh-server rpm gpg curl shellcheck chromium chromium-driver
+"""
+DEMO, TESTS = _DEMO.split(), _TESTS.split()
 
 # Debian starts a package's services when it installs it, unless this says no. The host's own sshd
 # and libvirtd are none of the testbed's business: it needs the programs.
@@ -31,35 +38,36 @@ if [ ! -e {_POLICY} ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 had_sshd=; [ ! -e /usr/sbin/sshd ] || had_sshd=1
-apt-get -qq update
-apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends --yes "$@"
+[ -n "$(find /var/lib/apt/lists -name '*_Packages*' -mmin -60 2>/dev/null)" ] ||
+  apt-get -qq -o DPkg::Lock::Timeout=600 update
+apt-get -qq -o DPkg::Lock::Timeout=600 -o DPkg::Options::=--force-unsafe-io \\
+  install --no-install-recommends --yes "$@"
 [ -n "$had_sshd" ] || systemctl disable --quiet ssh.service 2>/dev/null || :
 """
 
 
-def missing() -> list[str]:
-    """Those of PACKAGES that are not installed."""
+def preflight() -> None:
+    """Raise what this machine lacks, before anything on it is changed."""
+    script = Path(__file__).with_name("preflight.sh")
+    done = subprocess.run(["sh", script], stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise TestbedError(done.stderr.strip())
+
+
+def missing(packages: list[str]) -> list[str]:
+    """Those of `packages` that are not installed."""
     done = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *PACKAGES],
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *packages],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     installed = {
         line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")
     }
-    return [name for name in PACKAGES if name not in installed]
+    return [name for name in packages if name not in installed]
 
 
-def install() -> None:
-    """Install what is missing; nothing if nothing is."""
-    if not shutil.which("apt-get"):
-        raise TestbedError(
-            "the testbed needs Debian 12, in a container or machine of its own for example, with "
-            f"these packages:\n{' '.join(PACKAGES)}"
-        )
-    lacking = missing()
-    if not lacking:
-        return
-    prefix = [] if os.geteuid() == 0 else ["sudo"]
-    done = subprocess.run([*prefix, "sh", "-c", _INSTALL, "sh", *lacking], check=False)
-    if done.returncode:
-        raise TestbedError("apt-get failed: what it said is above")
+def install(packages: list[str]) -> None:
+    """Install those that are missing; nothing if none is."""
+    if lacking := missing(packages):
+        prefix = [] if os.geteuid() == 0 else ["sudo"]
+        run(*prefix, "sh", "-c", _INSTALL, "sh", *lacking)

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.testbed.buildroot import Buildroot
 from tests.testbed.names import HOSTS
-from tests.testbed.shell import run
 
 SIGNERS = {
     "centos": "CentOS 7 test stand-in <centos@testbed.invalid>",
@@ -22,22 +22,24 @@ SIGNERS = {
 
 
 @contextmanager
-def gnupg_home() -> Iterator[dict[str, str]]:
+def gnupg_home(buildroot: Buildroot) -> Iterator[dict[str, str]]:
     """An environment with an empty keyring that vanishes, and its agent with it."""
-    # Not below the cache: the agent's socket needs a short path.
-    with tempfile.TemporaryDirectory(prefix="testbed-gpg-") as home:
-        env = {"GNUPGHOME": home}
+    # In the buildroot's own /tmp: the agent's socket needs a short path.
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir=buildroot.root / "tmp") as home:
+        env = {"GNUPGHOME": f"/tmp/{Path(home).name}"}
         try:
             yield env
         finally:
-            run("gpgconf", "--kill", "all", env=env)
+            buildroot.run("gpgconf", "--kill", "all", env=env)
 
 
-def build(target: Path, _finished: Mapping[str, Path]) -> None:
+def build(target: Path, finished: Mapping[str, Path]) -> None:
     """Fill `target` with <signer>.{public,secret}, fingerprints.json, ca.*, site.* and login*."""
+    buildroot = Buildroot.of(finished)
+    run = buildroot.run
     fingerprints = {}
     for name, identity in SIGNERS.items():
-        with gnupg_home() as env:
+        with gnupg_home(buildroot) as env:
             options = ("--batch", "--pinentry-mode", "loopback", "--passphrase", "")
             run("gpg", *options, "--quick-generate-key", identity, "rsa2048", "sign", "never",
                 env=env)  # fmt: skip
@@ -47,7 +49,7 @@ def build(target: Path, _finished: Mapping[str, Path]) -> None:
             listing = run("gpg", "--with-colons", "--fingerprint", env=env)
             fingerprints[name] = fingerprint(listing)
     (target / "fingerprints.json").write_text(json.dumps(fingerprints))
-    _certificates(target)
+    _certificates(buildroot, target)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "testbed", "-f", target / "login")
 
 
@@ -56,8 +58,9 @@ def fingerprint(listing: str) -> str:
     return next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
 
 
-def _certificates(target: Path) -> None:
+def _certificates(buildroot: Buildroot, target: Path) -> None:
     """One certificate for every stand-in host, signed by a CA that only the guest trusts."""
+    run = buildroot.run
     request = ("openssl", "req", "-newkey", "rsa:2048", "-nodes")
     run(*request, "-x509", "-days", "3650", "-subj", "/CN=labctl testbed CA",
         "-keyout", "ca.key", "-out", "ca.crt", cwd=target)  # fmt: skip

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.testbed.shell import run
+from tests.testbed.buildroot import Buildroot
 
 COMPOSE_VERSIONS = ("1.25.5", "1.29.2")
 _DOCKER_REPO = """\
@@ -29,14 +29,15 @@ gpgkey=https://download.docker.com/linux/centos/gpg
 def build(target: Path, finished: Mapping[str, Path]) -> None:
     """One folder per stand-in host below `target`."""
     rpms, keys = finished["rpms"], finished["keys"]
+    buildroot = Buildroot.of(finished)
     docker = target / "download.docker.com/linux/centos"
-    _index(rpms / "docker", docker / "7/x86_64/stable")
+    _index(buildroot, rpms / "docker", docker / "7/x86_64/stable")
     (docker / "gpg").write_bytes((keys / "docker.public").read_bytes())
     (docker / "docker-ce.repo").write_text(_DOCKER_REPO)
 
     vault = target / "vault.centos.org"
     for name in ("os", "updates", "extras"):
-        _index(rpms / name, vault / f"centos/7.9.2009/{name}/x86_64")
+        _index(buildroot, rpms / name, vault / f"centos/7.9.2009/{name}/x86_64")
     (vault / "centos/RPM-GPG-KEY-CentOS-7").write_bytes((keys / "centos.public").read_bytes())
     # The vault answers with and without the leading /centos.
     (vault / "7.9.2009").symlink_to("centos/7.9.2009")
@@ -49,8 +50,8 @@ def build(target: Path, finished: Mapping[str, Path]) -> None:
         os.link(program, release / "docker-compose-Linux-x86_64")
 
 
-def _index(packages: Path, folder: Path) -> None:
+def _index(buildroot: Buildroot, packages: Path, folder: Path) -> None:
     (folder / "Packages").mkdir(parents=True)
     for package in packages.iterdir():
         os.link(package, folder / "Packages" / package.name)
-    run("createrepo_c", "--quiet", "--general-compress-type=gz", folder)
+    buildroot.run("createrepo_c", "--quiet", "--general-compress-type=gz", folder)

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.testbed import keys, programs
+from tests.testbed import keys
+from tests.testbed.buildroot import Buildroot
 from tests.testbed.packages import PACKAGES, Package
 from tests.testbed.seeds import seeds
-from tests.testbed.shell import run
 
 # Which key signs a repository's packages.
 SIGNER = {"docker": "docker", "os": "centos", "updates": "centos", "extras": "centos"}
@@ -56,39 +56,44 @@ def spec(package: Package, files: Mapping[str, str]) -> str:
 
 def build(target: Path, finished: Mapping[str, Path]) -> None:
     """All of PACKAGES, signed, in `target`/<repository>/."""
-    root = finished["payload"] / "root"
-    (target / "programs").mkdir()
-    for name in ("usr", "lib"):
-        (target / "programs" / name).symlink_to(root / name)
-    for program in finished["compose"].glob("docker-compose-*"):
-        (target / "programs" / program.name).symlink_to(program)
-    _build_all(PACKAGES, target, target / "programs")
-    shutil.rmtree(target / "programs")
+    buildroot = Buildroot.of(finished)
+    _build_all(PACKAGES, target, buildroot, finished["compose"])
     for signer in sorted(set(SIGNER.values())):
         signed = [p for p in PACKAGES if p.signed and SIGNER[p.repository] == signer]
-        _sign([target / p.repository / p.file_name for p in signed], signer, finished["keys"])
+        files = [target / p.repository / p.file_name for p in signed]
+        _sign(buildroot, files, signer, finished["keys"])
 
 
 def build_seeds(target: Path, finished: Mapping[str, Path]) -> None:
     """The rpm database of a fresh box, as packages in `target`."""
-    _build_all(seeds(finished["keys"] / "centos.public"), target, target)
+    packages = seeds(finished["keys"] / "centos.public")
+    _build_all(packages, target, Buildroot.of(finished), target)
     for package in (target / "seed").iterdir():
         package.rename(target / package.name)
     (target / "seed").rmdir()
 
 
-def _build_all(packages: Iterable[Package], target: Path, origin: Path) -> None:
+def _build_all(
+    packages: Iterable[Package], target: Path, buildroot: Buildroot, compose: Path
+) -> None:
     work = target / "work"
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda package: _build_one(package, target, work, origin), packages))
+        jobs = [
+            pool.submit(_build_one, package, target, work, buildroot, compose)
+            for package in packages
+        ]
+        for job in jobs:
+            job.result()
     shutil.rmtree(work)
 
 
-def _build_one(package: Package, target: Path, work: Path, origin: Path) -> None:
+def _build_one(
+    package: Package, target: Path, work: Path, buildroot: Buildroot, compose: Path
+) -> None:
     folder = work / package.file_name
     root = folder / "root"
     root.mkdir(parents=True)
-    files = _fill(package, root, origin)
+    files = _fill(package, root, buildroot, compose)
     spec_file = folder / "package.spec"
     spec_file.write_text(spec(package, files))
     finished = target / package.repository
@@ -96,12 +101,12 @@ def _build_one(package: Package, target: Path, work: Path, origin: Path) -> None
     macros = {**_MACROS, "_topdir": str(folder), "_rpmdir": str(finished),
               "_dbpath": str(folder / "db")}  # fmt: skip
     defines = [word for name, value in macros.items() for word in ("--define", f"{name} {value}")]
-    run("rpmbuild", "-bb", "--quiet", "--nodeps", "--target", package.arch,
+    buildroot.run("rpmbuild", "-bb", "--quiet", "--nodeps", "--target", package.arch,
         "--buildroot", root, *defines, spec_file)  # fmt: skip
     shutil.rmtree(folder)
 
 
-def _fill(package: Package, root: Path, origin: Path) -> dict[str, str]:
+def _fill(package: Package, root: Path, buildroot: Buildroot, compose: Path) -> dict[str, str]:
     """Put a package's files below `root`; their paths and modes ("" for a link)."""
     files: dict[str, str] = {}
 
@@ -111,12 +116,12 @@ def _fill(package: Package, root: Path, origin: Path) -> dict[str, str]:
         return file
 
     for path, source in package.programs.items():
-        shutil.copyfile((origin / source).resolve(), place(path))
+        made = compose / source
+        shutil.copyfile(made if made.exists() else buildroot.file(source), place(path))
         files[path] = "0755"
     if package.with_libraries:
-        real = (origin / "usr").resolve().parent
         for source in package.programs.values():
-            for file, name in programs.libraries(real, origin / source):
+            for file, name in buildroot.libraries(source):
                 # The C library itself has to be the guest's own.
                 if not name.startswith(("ld-linux", "libc.so", "libm.so", "libpthread", "libdl")):
                     path = f"{package.with_libraries}/{name}"
@@ -131,10 +136,10 @@ def _fill(package: Package, root: Path, origin: Path) -> dict[str, str]:
     return files
 
 
-def _sign(packages: list[Path], signer: str, key_folder: Path) -> None:
-    with keys.gnupg_home() as env:
-        run("gpg", "--batch", "--import", key_folder / f"{signer}.secret", env=env)
+def _sign(buildroot: Buildroot, packages: list[Path], signer: str, key_folder: Path) -> None:
+    with keys.gnupg_home(buildroot) as env:
+        buildroot.run("gpg", "--batch", "--import", key_folder / f"{signer}.secret", env=env)
         defines = ("__gpg /usr/bin/gpg", f"_gpg_name {keys.SIGNERS[signer]}",
                    "_gpg_digest_algo sha256")  # fmt: skip
         options = [word for define in defines for word in ("--define", define)]
-        run("rpmsign", "--addsign", *options, *packages, env=env)
+        buildroot.run("rpmsign", "--addsign", *options, *packages, env=env)

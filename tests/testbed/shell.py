@@ -6,8 +6,14 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 from tests.testbed.errors import TestbedError
+
+# Of the output of what answers in data, such as a list of files, the log needs nothing.
+_MUCH = 20_000
+log: TextIO | None = None
+"""Where all that programs say is kept, if anywhere."""
 
 
 def run(
@@ -28,6 +34,9 @@ def run(
         errors="replace",
         check=False,
     )
+    if log:
+        said = (done.stdout if len(done.stdout) < _MUCH else "") + done.stderr
+        log.write(f"$ {' '.join(map(str, command))}\n{said}")
     if done.returncode:
         said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-15:])
         name = " ".join(str(part) for part in command[:3])

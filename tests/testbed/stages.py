@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.testbed import box, compose, debian, guest, images, keys, repository, rpms
+from tests.testbed import base, box, buildroot, compose, guest, images, keys, repository, rpms
 from tests.testbed.cache import Cache, Stage
 
 _HERE = Path(__file__).parent
@@ -15,27 +15,38 @@ def _sources(*names: str) -> tuple[Path, ...]:
 
 
 STAGES = (
-    Stage("keys", keys.build, _sources("keys.py", "names.py")),
     # The base first: it is the longest way to the box.
-    Stage("base", debian.build_base, _sources("debian.py")),
-    Stage("payload", debian.build_payload, _sources("debian.py")),
-    Stage("seeds", rpms.build_seeds, _sources("rpms.py", "seeds.py"), ("keys",)),
-    Stage("compose", compose.build, _sources("compose.py"), ("payload",)),
+    Stage("base", base.build, _sources("debian.py", "base.py"), programs=("first",)),
+    Stage("buildroot", buildroot.build, _sources("debian.py", "buildroot.py"), programs=("first",)),
+    Stage("keys", keys.build, _sources("keys.py", "names.py"), ("buildroot",)),
+    Stage("seeds", rpms.build_seeds, _sources("rpms.py", "seeds.py"), ("buildroot", "keys")),
+    Stage("compose", compose.build, _sources("compose.py"), ("buildroot",), ("python",)),
     Stage(
         "rpms",
         rpms.build,
-        _sources("rpms.py", "programs.py", "packages.py", "el7/packages"),
-        ("keys", "payload", "compose"),
+        _sources("rpms.py", "packages.py", "el7/packages"),
+        ("buildroot", "keys", "compose"),
     ),
-    Stage("repository", repository.build, _sources("repository.py"), ("keys", "rpms", "compose")),
-    Stage("images", images.build, _sources("images.py", "programs.py", "el7/images"), ("payload",)),
+    Stage(
+        "repository",
+        repository.build,
+        _sources("repository.py"),
+        ("buildroot", "keys", "rpms", "compose"),
+    ),
+    Stage(
+        "images",
+        images.build,
+        _sources("images.py", "el7/images"),
+        ("buildroot",),
+        ("packages",),
+    ),
     Stage(
         "guest",
         guest.build,
         _sources("guest.py", "el7/customize.sh", "el7/files"),
         ("base", "keys", "seeds"),
     ),
-    Stage("box", box.build, _sources("box.py"), ("guest",)),
+    Stage("box", box.build, _sources("box.py"), ("buildroot", "guest"), ("packages",)),
 )
 
 

@@ -102,7 +102,8 @@ printf 'UseDNS no\nPasswordAuthentication yes\n' >>"$root/etc/ssh/sshd_config"
 printf 'MODULES=list\nCOMPRESS=zstd\n' >"$root/etc/initramfs-tools/conf.d/testbed"
 printf '%s\n' virtio_pci virtio_blk virtio_net ext4 crc32c_generic crc32c_intel sd_mod ahci \
   >>"$root/etc/initramfs-tools/modules"
-inside update-initramfs -u
+rm "$root/etc/initramfs-tools/update-initramfs.conf"
+inside update-initramfs -c -k "$(basename "$root"/usr/lib/modules/*)"
 mv "$root"/boot/vmlinuz-* "$root/boot/vmlinuz"
 mv "$root"/boot/initrd.img-* "$root/boot/initramfs.img"
 rm -f "$root"/boot/{config,System.map}-*

@@ -34,6 +34,15 @@ Use = Callable[[Lab, Iterable[str]], list[Result[None]]]
 FOLDERS = [{"host": ".", "guest": "/srv/labs", "type": "rsync"}]
 
 
+@pytest.fixture(autouse=True)
+def _rsync(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put an rsync on PATH: the labs have a folder that needs one, and no test here runs it."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name in ("rsync", "rsync.exe"):
+        (folder / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join((str(folder), os.environ["PATH"])))
+
+
 def sync(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
     return lifecycle.sync(lab, limit, watch=False)
 
