@@ -63,8 +63,8 @@ def main() -> int:
 
 def _outside(chosen: argparse.Namespace) -> int:
     """Prepare the host, go into a world, and throw the world away with all that runs in it."""
-    install.install()
-    cache().build(lambda line: print(line, flush=True))
+    install.everything()
+    cache().build()
     installing.install()
     if lifecycle.is_up(chosen.world):
         raise BenchError(f"the world {chosen.world} is up: let it end, or name another by --world")

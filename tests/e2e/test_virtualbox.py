@@ -52,7 +52,7 @@ def home(world: World) -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     vagrant = home.root.with_name("vagrant")
-    box.add(box.cached(print), vagrant)
+    box.add(box.cached(), vagrant)
     folder = tmp_path_factory.mktemp("virtualbox") / "lab"
     folder.mkdir()
     environment = {

@@ -36,10 +36,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _built(stage: str, seconds: float) -> None:
-    print(f"built {stage} in {seconds:.1f} s", flush=True)
-
-
 def main() -> int:
     """Do what the command line says; the exit code."""
     chosen = _parser().parse_args()
@@ -48,12 +44,11 @@ def main() -> int:
     try:
         match chosen.command:
             case "install":
-                install.preflight()
-                install.install(install.FIRST + install.DEMO + install.TESTS)
+                install.everything()
             case "demo":
                 return demo.run(chosen.folder.resolve())
             case "build":
-                cache().build(_built)
+                cache().build()
             case "up":
                 state = lifecycle.up(world)
                 seconds = time.monotonic() - start

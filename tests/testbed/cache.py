@@ -82,7 +82,7 @@ class Cache:
         """Stages that have no finished folder."""
         return [stage for stage in self.stages if not self.folder(stage.name).is_dir()]
 
-    def build(self, done: tasks.Report, others: Sequence[Task] = ()) -> None:
+    def build(self, done: tasks.Report = tasks.told, others: Sequence[Task] = ()) -> None:
         """Build what is missing, independent stages side by side, and prune what it supersedes.
 
         `others` are run along with the stages, and begin first.

@@ -1,7 +1,7 @@
 """Debian 12, whatever Debian the host is: nothing of the host's reaches a node.
 
-Programs, libraries and file systems come from two folders: `base`, which is installed and becomes
-the nodes' root (base.py), and `buildroot`, which is unpacked, to build from and with (buildroot.py).
+Programs, libraries and file systems come from two stages: `base` is installed and becomes the
+nodes' root (base.py); `buildroot` is unpacked, to build from and with (buildroot.py).
 """
 
 from __future__ import annotations

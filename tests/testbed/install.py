@@ -66,6 +66,12 @@ def missing(packages: list[str]) -> list[str]:
     return [name for name in packages if name not in installed]
 
 
+def everything() -> None:
+    """Install what is missing of all that demo and tests need."""
+    preflight()
+    install(FIRST + DEMO + TESTS)
+
+
 def install(packages: list[str]) -> None:
     """Install those that are missing; nothing if none is."""
     if lacking := missing(packages):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints in one line what `make demo` and `make test` need and this machine lacks, and fails.
+# preflight.sh: prints in one line what `make demo` and `make test` need and this machine lacks, and fails.
 # Nothing is changed: what the probes mount and make is in namespaces of their own.
 
 need() {
@@ -8,7 +8,7 @@ need() {
 }
 
 # shellcheck source=/dev/null
-kind=$( (. /etc/os-release && echo "$ID $VERSION_ID") 2>/dev/null)
+kind=$( (. "${LABCTL_TESTBED_OS_RELEASE:-/etc/os-release}" && echo "$ID ${VERSION_ID:-}") 2>/dev/null)
 case $kind in
 "debian 12" | "debian 13") ;;
 *) need "Debian 12 or 13 (a virtual machine will do); this is ${kind:-an unknown system}" ;;

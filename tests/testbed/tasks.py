@@ -49,6 +49,11 @@ def run(tasks: Iterable[Task], done: Report) -> None:
                     raise
 
 
+def told(name: str, seconds: float) -> None:
+    """A `Report` that prints."""
+    print(f"built {name} in {seconds:.1f} s", flush=True)
+
+
 def _timed(task: Task) -> float:
     start = time.monotonic()
     task.work()

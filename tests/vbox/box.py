@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.testbed import stages
@@ -77,11 +77,11 @@ def ovf_text(name: str, disk: str, capacity: int) -> str:
 STAGE = Stage("virtualbox-box", build, (Path(__file__),), ("box",))
 
 
-def cached(report: Callable[[str], None]) -> Path:
+def cached() -> Path:
     """The box's folder in the testbed's cache; built if the testbed's box is a newer one."""
     cache = Cache((*stages.STAGES, STAGE))
     if cache.missing():
-        cache.build(report)
+        cache.build()
     return cache.folder(STAGE.name)
 
 

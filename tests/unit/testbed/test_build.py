@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.testbed import tasks
 from tests.testbed.cache import Cache, Stage
 from tests.testbed.packages import PACKAGES, Package
 from tests.testbed.rpms import spec
 from tests.testbed.seeds import seeds
 from tests.testbed.sources import to_yaml
+from tests.testbed.tasks import Task
 
 
 def _stages(source: Path, built: list[str]) -> list[Stage]:
@@ -26,7 +30,7 @@ def _stages(source: Path, built: list[str]) -> list[Stage]:
     return [Stage("first", first, (source,)), Stage("second", second, (), ("first",))]
 
 
-def _silent(_line: str) -> None: ...
+def _silent(_name: str, _seconds: float) -> None: ...
 
 
 def test_cache_builds_in_order_and_only_what_changed(tmp_path: Path) -> None:
@@ -77,6 +81,51 @@ def test_interrupted_build_is_not_taken_for_a_finished_one(tmp_path: Path) -> No
     cache.build(_silent)
     assert [path.name for path in cache.folder("one").iterdir()] == ["whole"]
     assert not list(tmp_path.glob("*/*.tmp"))
+
+
+def test_other_work_is_done_along_with_the_stages(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def build(target: Path, _finished: Mapping[str, Path]) -> None:
+        order.append(target.parent.name)
+
+    stages = [Stage("one", build, (), programs=("tool",)), Stage("two", build, (), ("one",))]
+    tool = Task("tool", lambda: order.append("tool"))
+    done: list[str] = []
+    Cache(stages, tmp_path).build(lambda name, _seconds: done.append(name), [tool])
+    assert order == done == ["tool", "one", "two"]
+
+    # It is done where nothing is to be built, too.
+    order.clear()
+    Cache(stages, tmp_path).build(_silent, [tool])
+    assert order == ["tool"]
+
+
+def test_tasks_run_side_by_side() -> None:
+    both = threading.Barrier(2, timeout=10)
+    tasks.run([Task("one", both.wait), Task("two", both.wait)], _silent)
+
+
+def test_after_a_task_that_failed_nothing_begins_and_what_runs_is_waited_for() -> None:
+    failed, order = threading.Event(), list[str]()
+
+    def fail() -> None:
+        failed.set()
+        raise RuntimeError("no")
+
+    def slow() -> None:
+        failed.wait()
+        time.sleep(0.05)
+        order.append("slow")
+
+    work = [
+        Task("fails", fail),
+        Task("slow", slow),
+        Task("next", lambda: order.append("next"), ("slow",)),
+    ]
+    with pytest.raises(RuntimeError):
+        tasks.run(work, _silent)
+    assert order == ["slow"]
 
 
 def _package(name: str, version: str) -> Package:
