@@ -113,7 +113,7 @@ def double(world: World, say: Say) -> Iterator[Double]:
     """Set the double up, its box added to Vagrant; end every machine of it in the end."""
     home = Home.of({"VBOX_DOUBLE_HOME": str(labs.scratch(world, "virtualbox") / "home")})
     vagrant_home = home.root.with_name("vagrant")
-    box.add(box.cached(say), vagrant_home)
+    box.add(box.cached(), vagrant_home)
     environment = {
         "PATH": f"{_PROGRAMS}{os.pathsep}{os.environ['PATH']}",
         "VAGRANT_HOME": str(vagrant_home),
