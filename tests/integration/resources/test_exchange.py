@@ -1,0 +1,64 @@
+"""How snippets travel: one exchange with a real sh keeps them apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from labctl.errors import ProtocolError
+from labctl.remote.exchange import exchange
+from tests.integration.resources.local_shell import (
+    LocalShell,
+    names,
+)
+
+
+def test_snippets_are_kept_apart(shell: LocalShell) -> None:
+    snippets = [
+        "cd /; X=1; export X; set -eu",
+        'echo "$PWD ${X-unset}"; false; echo on',
+        "exit 3",
+        "if true; then",
+        ") ; echo out; (",
+        "printf 'no end'",
+        "printf '\\351\\000\\377'",
+        "cat",
+        "echo to stderr >&2",
+        "false",
+        "",
+        "trap 'echo trapped' EXIT",
+        "kill -KILL $(exec sh -c 'echo $PPID')",
+    ]
+    seen = exchange(shell, snippets)
+    assert [o.exit_code == 0 for o in seen] == [
+        *(True, True, False, False, False, True, True, True, True, False, True, True, False)
+    ]
+    assert seen[1].output == f"{shell.folder} unset\non\n"
+    assert seen[2].exit_code == 3
+    assert seen[5].output == "no end"
+    assert seen[6].output.encode("utf-8", "surrogateescape") == b"\xe9\0\xff"
+    assert (seen[7].output, seen[8].output) == ("", "to stderr\n")
+    assert seen[11].output == "trapped\n"
+
+
+@pytest.mark.parametrize("shut", ["false", "exit 3", "set -e; false; true", "if true; then"])
+def test_behind_a_gate_that_is_shut_nothing_runs(shell: LocalShell, shut: str) -> None:
+    (seen,) = exchange(shell, [shut, "touch canary", "touch canary"], gate=True)
+    assert not seen.ok
+    assert names(shell.folder) == []
+
+
+def test_behind_a_gate_that_is_open_all_is_run(shell: LocalShell) -> None:
+    seen = exchange(shell, ["echo open", "exit 3", "echo on"], gate=True)
+    assert [(o.exit_code, o.output) for o in seen] == [(0, "open\n"), (3, ""), (0, "on\n")]
+
+
+def test_a_large_script_goes_through(shell: LocalShell) -> None:
+    """Longer than any argument of a program may be."""
+    text = "0123456789abcde\n" * 200_000
+    (seen,) = exchange(shell, [f"printf %s '{text}' | cksum; printf %s '{text}' | wc -c"])
+    assert seen.output.split()[-1] == str(len(text))
+
+
+def test_a_shell_that_dies_is_no_result(here: LocalShell) -> None:
+    with pytest.raises(ProtocolError, match="only 1 of 3"):
+        exchange(here, ["true", "kill -KILL $$", "true"])
