@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and locks between processes.
+"""Files that are written whole or not at all, locks between processes, scripts beside modules.
 
 The operating system releases a lock when its holder ends, in whatever way that happens.
 """
@@ -63,3 +63,13 @@ def write(path: Path, text: str) -> None:
             f"{path} cannot be written: {error.strerror}",
             hint="make room on the disk or give write access, and run the same command again",
         ) from error
+
+
+def read_script(module: str, name: str) -> str:
+    """Return the shell script `name` that lies beside a Python module.
+
+    Parameters:
+        module: the module's ``__file__``.
+        name: file name of the script, such as ``receive.sh``.
+    """
+    return Path(module).with_name(name).read_text("utf-8")

@@ -74,7 +74,7 @@ class NodeSource:
             yield from self._stream(group)
 
     def _look(self, shown: str, measure: bool) -> tuple[list[_Found], int]:
-        script = scripts.from_home(scripts.LOOK, self._asked.user)
+        script = scripts.from_home(scripts.LIST, self._asked.user)
         arguments = ("-L" if self._follow else "", "yes" if measure else "", self._asked.path)
         command, opening = self._remote.script(script, *arguments, root=self._sudo)
         status, out, words = self._remote.call(command, opening)
@@ -122,7 +122,7 @@ class NodeSource:
             nameless = found.name == "."
             arguments += ["-C", found.folder, "." if nameless else f"./{found.name}"]
             expected["" if nameless else found.name] = Expected(index, found.root)
-        command, opening = self._remote.script(scripts.GIVE, *arguments, root=self._sudo)
+        command, opening = self._remote.script(scripts.SEND, *arguments, root=self._sudo)
         with self._remote.channel(command) as channel:
             channel.settimeout(STALL)
             if opening:
