@@ -134,8 +134,12 @@ def world() -> World:
 
 @pytest.fixture(scope="module")
 def nodes(world: World, request: pytest.FixtureRequest) -> Iterator[dict[str, Node]]:
-    """Machines that are there already, by name: those of the module's NAMES."""
-    nodes = {node.name: node for node in world.nspawn_many(request.module.NAMES)}
+    """Machines that are there already, by name: those of the module's NAMES.
+
+    Where the module says `ENGINE_INSTALLED`, the engine's packages are on them.
+    """
+    engine = getattr(request.module, "ENGINE_INSTALLED", False)
+    nodes = {node.name: node for node in world.nspawn_many(request.module.NAMES, engine=engine)}
     yield nodes
     for node in nodes.values():
         node.remove()

@@ -24,6 +24,7 @@ from tests.testbed import Node, World
 
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
+ENGINE_INSTALLED = True
 PLAYBOOKS = ["repos", "hosts", "engine", "mirrors", "registry"]
 SECTIONS = ("engine", "images", "containers", "dockerfile")
 IMAGES = tomllib.loads((Path(__file__).parents[2] / "course/images.toml").read_text("utf-8"))

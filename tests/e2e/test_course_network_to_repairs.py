@@ -17,6 +17,7 @@ from tests.testbed import Node, World
 
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
+ENGINE_INSTALLED = True
 SECTIONS = ("network", "volumes", "compose", "repairs")
 STATE = r"""
 docker ps --all --no-trunc --format 'container {{.ID}} {{.Names}} {{.State}}' | sort

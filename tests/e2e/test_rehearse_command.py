@@ -16,6 +16,7 @@ from tests.testbed import Node, World
 
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
+ENGINE_INSTALLED = True
 
 COURSE = '''
 import pytest

@@ -20,7 +20,7 @@ _UNUSED = (
     "/usr/bin/py3compile",
     "/usr/lib/udev/hwdb.d/*",
 )
-# The guest gets its initramfs when the list of its modules is known; Debian would make one before.
+# The guest gets an initramfs of its own; see el7/customize.sh.
 _NO_INITRAMFS = (
     'mkdir -p "$1/etc/initramfs-tools" && '
     'echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"'

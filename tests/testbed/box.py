@@ -19,10 +19,12 @@ _START = 2048 * 512
 # address, and has it again; making a docker network then takes a third of the time.
 # Auditing is not turned off: the kernel would run modprobe for each socket that sudo and sshd open
 # to it, which is half a second for every login of an emulated machine.
+# What hardens a kernel is off, because an emulated one pays for it with each page and each call.
 KERNEL_ARGUMENTS = (
-    "root=LABEL=root rw rootflags=noatime net.ifnames=0 apparmor=0 "
-    "systemd.unified_cgroup_hierarchy=0 "
-    "console=ttyS0 quiet systemd.show_status=false mitigations=off nowatchdog norandmaps"
+    "net.ifnames=0 apparmor=0 systemd.unified_cgroup_hierarchy=0 "
+    "console=ttyS0 quiet systemd.show_status=false mitigations=off nowatchdog norandmaps nokaslr "
+    "init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off tsc=reliable "
+    "cryptomgr.notests"
 )
 _EXTLINUX = f"""\
 DEFAULT linux

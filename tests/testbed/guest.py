@@ -20,6 +20,8 @@ def build(target: Path, finished: Mapping[str, Path]) -> None:
     inputs.mkdir()
     (inputs / "files").symlink_to(DATA / "files")
     (inputs / "seed").symlink_to(finished["seeds"])
+    (inputs / "initrd-init").symlink_to(DATA / "initrd-init")
+    (inputs / "busybox").symlink_to(finished["buildroot"] / "root/bin/busybox")
     for name, file in (("ca.crt", "ca.crt"), ("login.pub", "login.pub")):
         (inputs / name).symlink_to(finished["keys"] / file)
     # In a mount namespace of its own, so that an interrupted build leaves no mount behind.

@@ -11,7 +11,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -192,15 +192,21 @@ class Node:
         )
 
 
-def create(name: str, address: str, world: str, guest: Path, key: Path, nodes: Path) -> Node:
-    """Lay out a new node: folder, overlay, network. It is not booted yet."""
+def create(
+    name: str, address: str, world: str, layers: Sequence[Path], key: Path, nodes: Path
+) -> Node:
+    """Lay out a new node: folder, overlay, network. It is not booted yet.
+
+    `layers` are what its root lies over, the uppermost first.
+    """
     folder = nodes / name
     node = Node(name, address, key, folder / "root", folder / "console.log", world)
     for part in ("upper", "work", "root", "docker"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "docker").chmod(0o710)
+    lower = ":".join(map(str, layers))
     run("mount", "-t", "overlay", "overlay", "-o",
-        f"lowerdir={guest},upperdir={folder / 'upper'},workdir={folder / 'work'}",
+        f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'}",
         node.root)  # fmt: skip
     etc = node.root / "etc"
     (etc / "hostname").write_text(f"{name}\n")

@@ -43,8 +43,8 @@ STAGES = (
     Stage(
         "guest",
         guest.build,
-        _sources("guest.py", "el7/customize.sh", "el7/files"),
-        ("base", "keys", "seeds"),
+        _sources("guest.py", "el7/customize.sh", "el7/files", "el7/initrd-init"),
+        ("base", "buildroot", "keys", "seeds"),
     ),
     Stage("box", box.build, _sources("box.py"), ("buildroot", "guest"), ("packages",)),
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import fcntl
+import functools
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.testbed import access_log, dns, nspawn, state
+from tests.testbed import engine as engine_layer
 from tests.testbed.errors import TestbedError
 from tests.testbed.nspawn import Node
 
@@ -82,9 +84,12 @@ class World:
         """The certificate that the stand-ins' own are signed by; the nodes believe it anyway."""
         return self.state.keys / "ca.crt"
 
-    def nspawn(self, name: str) -> Node:
-        """Boot a fresh container node; it takes ssh when this returns."""
-        node = self._create(name)
+    def nspawn(self, name: str, *, engine: bool = False) -> Node:
+        """Boot a fresh container node; it takes ssh when this returns.
+
+        With `engine`, the packages of the engine are on it; see `engine.py`.
+        """
+        node = self._create(name, [engine_layer.layer()] if engine else [])
         try:
             node.start()
         except BaseException:
@@ -92,11 +97,12 @@ class World:
             raise
         return node
 
-    def nspawn_many(self, names: Iterable[str]) -> list[Node]:
+    def nspawn_many(self, names: Iterable[str], *, engine: bool = False) -> list[Node]:
         """Boot several side by side."""
         wanted = list(names)
+        boot = functools.partial(self.nspawn, engine=engine)
         with concurrent.futures.ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
-            return list(pool.map(self.nspawn, wanted))
+            return list(pool.map(boot, wanted))
 
     def nodes(self) -> list[Node]:
         """All container nodes, whoever created them."""
@@ -138,7 +144,7 @@ class World:
     def _nodes(self) -> Path:
         return self.folder / "nodes"
 
-    def _create(self, name: str) -> Node:
+    def _create(self, name: str, layers: Sequence[Path]) -> Node:
         self._nodes.mkdir(exist_ok=True)
         with (self.folder / "nodes.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -155,7 +161,7 @@ class World:
                 name,
                 address,
                 self.state.name,
-                self.state.guest,
+                [*layers, self.state.guest],
                 self.state.keys / "login",
                 self._nodes,
             )

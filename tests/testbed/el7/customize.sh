@@ -1,8 +1,8 @@
 #!/bin/bash
 # customize.sh ROOT INPUTS: turns a minimal Debian at ROOT into the EL7-shaped guest.
 #
-# INPUTS holds files/ (laid over ROOT), seed/*.rpm (what the rpm database shall know), ca.crt and
-# login.pub. Root only; /proc and /dev are mounted in ROOT by the caller.
+# INPUTS holds files/ (laid over ROOT), seed/*.rpm (what the rpm database shall know), ca.crt,
+# login.pub, and for the initrd a static busybox and initrd-init. Root only; /proc and /dev are mounted in ROOT by the caller.
 set -euo pipefail
 root=$1
 inputs=$2
@@ -86,7 +86,8 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
   kmod-static-nodes.service sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
   sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount systemd-random-seed.service \
   systemd-machine-id-commit.service proc-sys-fs-binfmt_misc.automount \
-  systemd-journald-audit.socket; do
+  systemd-journald-audit.socket systemd-sysusers.service systemd-modules-load.service \
+  systemd-remount-fs.service systemd-tmpfiles-setup-dev.service; do
   ln -sf /dev/null "$units/$unit"
 done
 # The journal in memory, as EL7 has it.
@@ -98,14 +99,24 @@ sed -i '/^#\?UseDNS/d; /^#\?PasswordAuthentication/d' "$root/etc/ssh/sshd_config
 printf 'UseDNS no\nPasswordAuthentication yes\n' >>"$root/etc/ssh/sshd_config"
 : >"$root/etc/machine-id"
 
-# -- kernel: a small initrd with virtio and ext4 -------------------------------------------------------
-printf 'MODULES=list\nCOMPRESS=zstd\n' >"$root/etc/initramfs-tools/conf.d/testbed"
-printf '%s\n' virtio_pci virtio_blk virtio_net ext4 crc32c_generic crc32c_intel sd_mod ahci \
-  >>"$root/etc/initramfs-tools/modules"
-rm "$root/etc/initramfs-tools/update-initramfs.conf"
-inside update-initramfs -c -k "$(basename "$root"/usr/lib/modules/*)"
+# -- kernel: an initrd of one program and a handful of modules --------------------------------------
+# The distribution's has a shell library and udev in it, which an emulated machine works through for
+# a quarter of its boot. Packed it would only have to be unpacked.
+kernel=$(basename "$root"/usr/lib/modules/*)
+initrd=$root/tmp/initrd
+mkdir -p "$initrd"/{bin,dev,modules,root}
+cp "$inputs/busybox" "$initrd/bin/"
+cp "$inputs/initrd-init" "$initrd/init"
+inside depmod -a "$kernel"
+# Each module behind those that it needs; what the kernel has built in is no file.
+inside modprobe --set-version "$kernel" --show-depends --all virtio_pci virtio_blk virtio_net ext4 |
+  awk '$1 == "insmod" && !seen[$2]++ { print 10 + n++, $2 }' |
+  while read -r number module; do
+    cp "$root$module" "$initrd/modules/$number-$(basename "$module")"
+  done
+inside sh -c 'cd /tmp/initrd && find . | cpio --quiet -o -H newc >/boot/initramfs.img'
+rm -rf "$initrd"
 mv "$root"/boot/vmlinuz-* "$root/boot/vmlinuz"
-mv "$root"/boot/initrd.img-* "$root/boot/initramfs.img"
 rm -f "$root"/boot/{config,System.map}-*
 
 # -- what a CentOS machine must not show, and what only costs space ------------------------------------
