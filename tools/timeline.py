@@ -49,7 +49,9 @@ _PYTHON = (
     ("labctl", "labctl"),
 )
 _STEP = re.compile(
-    r"tests/(unit|integration)\b|tests[.]testbed --world ([a-z0-9-]+)|tests[.]testbed (install|build)\b"
+    r"tests/(unit|integration)\b"
+    r"|tests[.]testbed --world ([a-z0-9-]+)"
+    r"|tests[.]testbed (install|build)\b"
 )
 _TEST = re.compile(r"PYTEST_CURRENT_TEST=\S*?/(\S+::.*?) \((?:setup|call|teardown)\)\x00")
 _COLOURS = tuple(
