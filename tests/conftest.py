@@ -3,7 +3,17 @@
 import os
 import signal
 
+import pytest
+
+from tests.needs import require
+
 _OF_THE_TESTS = ("LABCTL_TESTBED", "LABCTL_UPDATE_GOLDEN")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose programs are missing; fail it in CI."""
+    for mark in item.iter_markers("needs"):
+        require(*mark.args)
 
 
 def pytest_configure() -> None:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import sshd as loopback
 from tests.integration.sshd import Sshd
+from tests.needs import require
 
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """An sshd that all tests of a session share."""
-    if loopback.executable() is None:
-        pytest.skip("OpenSSH's sshd is not installed")
+    require("sshd")
     server = Sshd(tmp_path_factory.mktemp("sshd"))
     server.start()
     yield server

@@ -22,7 +22,8 @@ from pathlib import Path
 import pytest
 
 from labctl.cli.groups import PANELS
-from tests.integration.sshd import Sshd, executable
+from tests.integration.sshd import Sshd
+from tests.needs import require
 
 NODES = ("docker-node1", "docker-node2")
 
@@ -192,8 +193,7 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab of two running nodes, with one playbook that has been run."""
-    if executable() is None:
-        pytest.skip("OpenSSH's sshd is not installed")
+    require("sshd")
     stand_in = tmp_path_factory.mktemp("stand-in")
     folder = tmp_path_factory.mktemp("costs") / "lab"
     for name, text in (

@@ -10,7 +10,8 @@ import pytest
 from labctl.checks.exercises.html import page
 from labctl.checks.exercises.result import Rehearsal
 from labctl.lab.workspace import packaged
-from tests.integration.browser import Browser, programs
+from tests.integration.browser import Browser
+from tests.needs import require
 from tests.unit.rehearsals import HOSTILE, green, hostile, red
 
 PAGES: dict[str, Callable[[], Rehearsal]] = {
@@ -32,8 +33,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if programs() is None:
-        pytest.skip("chromium and chromedriver are not installed (make programs)")
+    require("chromedriver", "chromium")
     with Browser(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 

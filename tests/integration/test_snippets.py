@@ -216,7 +216,7 @@ def complaint(shell: str, text: str) -> str:
     return (done.stderr or b"").decode() or ("" if done.returncode == 0 else "no reason given")
 
 
-@pytest.mark.skipif(not SHELLS, reason="there is no sh here")
+@pytest.mark.needs("sh")
 def test_every_snippet_can_be_read_by_every_shell(snippets: list[Snippet]) -> None:
     assert len(snippets) > 50
     for shell in SHELLS:
@@ -229,14 +229,14 @@ def test_every_snippet_can_be_read_by_every_shell(snippets: list[Snippet]) -> No
             )
 
 
-@pytest.mark.skipif(not SHELLS, reason="there is no sh here")
+@pytest.mark.needs("sh")
 @pytest.mark.parametrize("text", ["if true; then", "echo 'a", "a() { }", "case x in y) ;;"])
 def test_the_shells_would_have_told(text: str) -> None:
     for shell in SHELLS:
         assert complaint(shell, text)
 
 
-@pytest.mark.skipif(not SHELLS, reason="there is no sh here")
+@pytest.mark.needs("sh")
 def test_the_whole_of_an_exchange_can_be_read(snippets: list[Snippet]) -> None:
     for shell in SHELLS:
         assert complaint(shell, compose([s.text for s in snippets], "0" * 32)) == ""
@@ -264,9 +264,8 @@ def test_no_snippet_is_for_one_shell_only(snippets: list[Snippet]) -> None:
         assert found == [], f"{snippet.source}: {found}"
 
 
+@pytest.mark.needs("shellcheck")
 def test_shellcheck_has_nothing_to_say(snippets: list[Snippet], tmp_path: Path) -> None:
-    if shutil.which("shellcheck") is None:
-        pytest.skip("there is no shellcheck here")
     files = []
     for number, snippet in enumerate(snippets):
         path = tmp_path / f"{number}.sh"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +73,7 @@ def one_node(lab: Path) -> None:
     spec.write_text(json.dumps({"machines": machines[:1]}))
 
 
-needs_client = pytest.mark.skipif(shutil.which("ssh") is None, reason="there is no ssh here")
+needs_client = pytest.mark.needs("ssh")
 
 
 @needs_client

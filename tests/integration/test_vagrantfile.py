@@ -6,7 +6,6 @@ A start of Vagrant takes a second, so they run side by side, before the first te
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,10 +13,9 @@ from pathlib import Path
 import pytest
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.Vagrantfile"))
-VAGRANT = shutil.which("vagrant")
 
 pytestmark = [
-    pytest.mark.skipif(VAGRANT is None, reason="there is no vagrant on PATH to read Vagrantfiles"),
+    pytest.mark.needs("vagrant"),
     pytest.mark.skipif(os.name != "posix", reason="VirtualBox's stand-in is a shell script"),
 ]
 
@@ -52,9 +50,8 @@ def _validate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     }
 
     def run(*options: str) -> subprocess.CompletedProcess[str]:
-        assert VAGRANT is not None
         return subprocess.run(
-            [VAGRANT, "validate", *options],
+            ["vagrant", "validate", *options],
             cwd=folder,
             env=environment,
             capture_output=True,

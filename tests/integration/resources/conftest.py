@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from tests.integration.resources.local_shell import (
     LocalShell,
 )
 from tests.integration.resources.stand_ins import RPM, SYSTEMCTL, USERS, YUM, StandIns
+from tests.needs import require
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,8 +69,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A folder, and the URL under which it is served on this machine."""
-    if shutil.which("curl") is None:
-        pytest.skip("there is no curl here")
+    require("curl")
     folder = tmp_path_factory.mktemp("served")
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

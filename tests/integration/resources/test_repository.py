@@ -22,13 +22,13 @@ from tests.integration.resources.local_shell import (
     file,
     names,
 )
+from tests.needs import require
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """Two throw-away keys as files, and their fingerprints; the second has a subkey."""
-    if shutil.which("gpg") is None:
-        pytest.skip("there is no gpg here")
+    require("gpg")
     folder = tmp_path_factory.mktemp("keys")
     home = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     base = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]

@@ -230,7 +230,7 @@ def test_vbguest_wants_its_plugin(monkeypatch: pytest.MonkeyPatch, there: bool) 
 # -- the plugin's installer
 
 
-@pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
+@pytest.mark.needs("sh")
 @pytest.mark.parametrize("release", ["CentOS Linux release 7.8.2003 (Core)", "Fedora", None])
 def test_its_installer_is_pointed_at_the_vault(tmp_path: Path, release: str | None) -> None:
     vault = VaultSource(baseurl="https://mirror.example/a&b/centos-vault/7.9.2009/")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -196,10 +195,8 @@ def _random_texts(count: int) -> list[str]:
     return ["".join(pick.choices(pieces, k=pick.randint(1, 12))) for _ in range(count)]
 
 
+@pytest.mark.needs("ruby")
 def test_ruby_reads_every_literal_back_as_its_value() -> None:
-    ruby = shutil.which("ruby")
-    if ruby is None:
-        pytest.skip("there is no ruby on PATH to read the literals")
     values: list[Any] = [
         *NASTY,
         *_random_texts(300),
@@ -211,7 +208,7 @@ def test_ruby_reads_every_literal_back_as_its_value() -> None:
     literal = vagrantfile.ruby_literal(values)
     program = f'# encoding: utf-8\nrequire "json"\nputs JSON.generate({literal})\n'
     done = subprocess.run(
-        [ruby, "--disable-gems", "-"], input=program.encode(), capture_output=True, check=False
+        ["ruby", "--disable-gems", "-"], input=program.encode(), capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout) == values

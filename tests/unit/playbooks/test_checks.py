@@ -7,7 +7,6 @@ import http.server
 import importlib.util
 import os
 import shlex
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -54,7 +53,7 @@ def checks(playbook: str) -> Any:
 # -- registry
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+@pytest.mark.needs("sh", "curl")
 @pytest.mark.parametrize("password", ["another-secret", 'ab"cdef', "back\\slash\\", "a'b$(c)%s"])
 def test_the_password_reaches_the_registry_whatever_it_holds(password: str) -> None:
     seen: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -105,17 +104,15 @@ def test_a_config_asks_for_the_recorded_key() -> None:
     ]
 
 
+@pytest.mark.needs("ssh")
 @pytest.mark.parametrize("folder", ["my 100% lab", "o'brien"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_openssh_reads_what_is_written(target: Target, folder: str, tmp_path: Path) -> None:
-    ssh = shutil.which("ssh")
-    if ssh is None:
-        pytest.skip("there is no ssh to read it")
     known = tmp_path / folder / "known_hosts"
     config = tmp_path / "config"
     config.write_text(target.config(known))
     done = subprocess.run(
-        [ssh, "-G", "-F", str(config), target.name],
+        ["ssh", "-G", "-F", str(config), target.name],
         capture_output=True,
         text=True,
         check=True,

@@ -645,18 +645,10 @@ def echoed(script: str) -> str:
     return done.stdout
 
 
+@pytest.mark.needs("sh")
 def test_hostile_texts_are_one_word() -> None:
-    if not _has_sh():
-        pytest.skip("there is no sh here")
     words = " ".join(quote(text) for text in HOSTILE)
     assert echoed(f"printf '%s\\0' {words}").split("\0")[:-1] == HOSTILE
-
-
-def _has_sh() -> bool:
-    try:
-        return subprocess.run(["sh", "-c", ":"], check=False).returncode == 0
-    except OSError:
-        return False
 
 
 def resources_with(text: str) -> Sequence[tuple[Resource, Observed]]:
