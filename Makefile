@@ -2,6 +2,7 @@
 # make shell       a shell in which `labctl` reaches the demo's lab
 # make demo-down   remove the demo
 # make test        unit, integration, and e2e on machines of the testbed
+# make e2e-NAME    the tests of tests/e2e/test_NAME.py alone
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
 # make lint        style, types, imports, shell scripts, spelling, the documentation site
 # make site        the documentation site, in build/site
@@ -47,12 +48,12 @@ demo-down:
 	$(SUDO) $(PYTHON) -m tests.testbed --world demo down
 	$(SUDO) rm -rf $(DEMO)
 
-# What e2e's machines are made of is got while the other tests run.
+# All at once, as far as there are processors: what e2e's machines are made of is built while the
+# other tests run, and e2e begins as soon as it is.
 test:
 	@$(PREFLIGHT)
 	$(MAKE) --no-print-directory programs
-	$(MAKE) --no-print-directory --jobs=2 built unit integration
-	$(MAKE) --no-print-directory e2e
+	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) unit integration $(E2E)
 
 # First of all: unit tests use ruby and ssh too, where there are any.
 programs: $(READY)
@@ -67,29 +68,23 @@ unit: $(READY)
 integration: programs
 	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/integration
 
-# A world for each file, three at a time, for all of them wait much: for machines that boot, for
-# engines that stop. The longest begin first.
-LONGEST := virtual_machines course_playbooks course_network_to_repairs virtualbox course_basics
+# A world for each file, and one file more than there are processors at a time, because all of them
+# wait now and then: for machines that boot, for engines that stop. The longest begin first; how long
+# each takes is in docs/testing-speed.md.
+JOBS    ?= $(shell echo $$(($$(nproc) + 1)))
+LONGEST := virtual_machines virtualbox course_network_to_repairs course_playbooks course_basics \
+             existing_machines
 FILES   := $(patsubst tests/e2e/test_%.py,%,$(wildcard tests/e2e/test_*.py))
 E2E     := $(addprefix e2e-,$(LONGEST) $(filter-out $(LONGEST),$(FILES)))
 
 .PHONY: $(E2E)
 
-e2e: built
-	$(MAKE) --no-print-directory --keep-going --jobs=3 $(E2E)
+e2e: programs
+	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) $(E2E)
 
-# A test that hangs shows where it does so, and the others are run still.
-# A world keeps the code that it was started with, so one of an earlier run is no use. In one shell,
-# for a sudo that asks would ask again behind a long file, and whatever ends it ends its world.
-$(E2E): e2e-%: $(READY)
-	$(SUDO) sh -c ' \
-	  exec 9>"/run/lock/labctl-$$0" && flock --nonblock 9 || \
-	    { echo "another make test has the world $$0"; exit 75; }; \
-	  world="$(BIN)/python -m tests.testbed --world $$0"; \
-	  trap "exit 130" INT TERM; trap "$$world down" EXIT; \
-	  $$world down && $$world up && $$world run -- $(BIN)/python -m pytest \
-	    -vv -p no:cacheprovider --durations=15 --timeout=1500 "$$1"' \
-	  "$$(echo $* | tr _ - | cut -c 1-16)" tests/e2e/test_$*.py
+# One file: KEEP=1 keeps its world for the next run, T='-k checkpoint -x' goes to pytest.
+$(E2E): e2e-%: built
+	$(SUDO) tests/e2e/run.sh $(BIN)/python $* $(T)
 
 # BENCH='--rows scp,status --runs 3' chooses; BENCH=--resume goes on where the last one stopped.
 bench: $(READY)

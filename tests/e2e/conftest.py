@@ -6,12 +6,13 @@ labctl is run as a user runs it, as a process; what it did is read from its JSON
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,8 +129,10 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    """The world that these tests run in."""
-    return World.current()
+    """The world that these tests run in, without what a run that kept it has left."""
+    world = World.current()
+    world.clear()
+    return world
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +144,9 @@ def nodes(world: World, request: pytest.FixtureRequest) -> Iterator[dict[str, No
     engine = getattr(request.module, "ENGINE_INSTALLED", False)
     nodes = {node.name: node for node in world.nspawn_many(request.module.NAMES, engine=engine)}
     yield nodes
-    for node in nodes.values():
-        node.remove()
+    if not os.environ.get("KEEP"):
+        for node in nodes.values():
+            node.remove()
 
 
 @pytest.fixture
@@ -174,3 +178,27 @@ def spec(world: World, **more: Any) -> dict[str, Any]:
         "sources": {**world.sources, "mirrors": ["https://docker.1ms.run", "https://dead.lab"]},
         **more,
     }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the machines said."""
+    report = yield
+    if report.failed:
+        report.sections.extend(_said())
+    return report
+
+
+def _said() -> Iterator[tuple[str, str]]:
+    """(title, text): the end of each machine's console, and of a container node's journal."""
+    world = World.current()
+    consoles = ("nodes/*/console.log", "virtualbox-*/**/console.log", "libvirt/*/qemu/*.log")
+    for console in (file for pattern in consoles for file in sorted(world.folder.glob(pattern))):
+        lines = console.read_text(errors="replace").splitlines()[-30:]
+        yield f"end of {console.relative_to(world.folder)}", "\n".join(lines)
+    for node in world.nodes():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            journal = node.sh("journalctl --no-pager --lines 40", check=False, timeout=20).stdout
+            yield f"end of the journal of {node.name}", journal

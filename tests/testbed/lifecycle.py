@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tests.testbed import box, cgroups, namespaces, state, supervisor
 from tests.testbed.errors import TestbedError
-from tests.testbed.stages import cache
+from tests.testbed.stages import cache, version
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _UP_SECONDS = 60
@@ -32,11 +33,13 @@ def is_up(name: str) -> bool:
 
 
 def up(name: str) -> state.State:
-    """Start the world, if it does not run yet; its state."""
+    """Start the world, unless it runs and is one of today's code; its state."""
     require_root()
     place = state.folder(name)
     if is_up(name):
-        return state.read(place / "state.json")
+        running = json.loads((place / "state.json").read_text())
+        if running.get("version") == version(cache()):
+            return state.read(place / "state.json")
     missing = cache().missing()
     if missing:
         names = ", ".join(stage.name for stage in missing)

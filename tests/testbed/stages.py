@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from tests.testbed import base, box, buildroot, compose, guest, images, keys, repository, rpms
@@ -53,3 +54,11 @@ STAGES = (
 def cache() -> Cache:
     """The testbed's cache, where `default_root` says."""
     return Cache(STAGES)
+
+
+def version(cache: Cache) -> str:
+    """What a world of this cache and of the testbed's code is called: changes with either."""
+    digest = hashlib.sha256("".join(cache.digests.values()).encode())
+    for file in sorted(_HERE.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -23,6 +23,8 @@ class State:
     service_address: str
     # Identity of the network namespace: tells whether a process is inside.
     network: int
+    # What it is made of, code included: another one's world is no use to newer tests.
+    version: str
     guest: Path
     keys: Path
     box: Path

@@ -20,14 +20,13 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.testbed import cgroups, libvirt, namespaces, state
+from tests.testbed import cgroups, libvirt, namespaces, stages, state
 from tests.testbed.cache import Cache
 from tests.testbed.errors import TestbedError
 from tests.testbed.names import BRIDGE, PUBLIC_RESOLVERS, SERVICE_ADDRESS
 from tests.testbed.services import Service, all_services
 from tests.testbed.shell import run
 from tests.testbed.sources import overrides
-from tests.testbed.stages import cache
 
 _READY_SECONDS = 30
 
@@ -36,7 +35,7 @@ def main() -> None:
     """Be the guardian of the world named by the first argument."""
     name = sys.argv[1]
     place = state.folder(name)
-    artefacts = cache()
+    artefacts = stages.cache()
     held = artefacts.hold()
     namespaces.unshare(namespaces.NEW_PID)
     pid = os.fork()
@@ -80,6 +79,8 @@ class First:
         self.artefacts = artefacts
         self.services: dict[str, Service] = {}
         self.pids: dict[str, int] = {}
+        # Of the code that runs here, which may be edited while the world starts.
+        self.version = stages.version(artefacts)
         self._dead: set[int] = set()
         self._buried = threading.Condition()
 
@@ -108,6 +109,7 @@ class First:
                 name=self.name,
                 service_address=SERVICE_ADDRESS,
                 network=state.network_identity(),
+                version=self.version,
                 guest=folder("guest") / "root",
                 keys=folder("keys"),
                 box=folder("box"),

@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import socket
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.testbed import access_log, dns, nspawn, state
 from tests.testbed import engine as engine_layer
 from tests.testbed.errors import TestbedError
 from tests.testbed.nspawn import Node
+from tests.testbed.shell import run
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,16 @@ class World:
     def node(self, name: str) -> Node:
         """A container node that exists already."""
         return nspawn.load(self._nodes / name)
+
+    def clear(self) -> None:
+        """Remove every machine, as those of a run before this one."""
+        for node in self.nodes():
+            node.remove()
+        virsh = ("virsh", "--connect", "qemu:///system")
+        for name in run(*virsh, "list", "--all", "--name").split():
+            subprocess.run([*virsh, "destroy", name], check=False, capture_output=True)
+            run(*virsh, "undefine", name, "--managed-save", "--snapshots-metadata",
+                "--remove-all-storage")  # fmt: skip
 
     def access_log(self) -> list[access_log.Request]:
         """All requests to the stand-in hosts since the log was cleared."""

@@ -70,7 +70,7 @@ def test_there_is_no_world_outside_of_one(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv(state.VARIABLE, raising=False)
     with pytest.raises(TestbedError, match="inside a world only"):
         World.current()
-    empty = state.State("x", SERVICE_ADDRESS, 1, tmp_path, tmp_path, tmp_path, {})
+    empty = state.State("x", SERVICE_ADDRESS, 1, "v", tmp_path, tmp_path, tmp_path, {})
     state.write(tmp_path, empty)
     assert state.read(tmp_path / "state.json") == empty
     monkeypatch.setenv(state.VARIABLE, str(tmp_path / "state.json"))
