@@ -67,23 +67,6 @@ def check(spec: LabSpec) -> list[Fault]:
     ]
 
 
-def for_provider(spec: LabSpec, provider: str) -> list[Fault]:
-    """Return the faults that `spec` has with `provider` whatever the host is like."""
-    found = []
-    taken = addresses.taken_problem(IPv4Network(spec.network), provider)
-    if taken:
-        hint = "use another private network, such as 192.168.56.0/24"
-        found.append(cross(("network",), taken, hint, needs=("network",)))
-    for index, folder in enumerate(spec.synced_folders):
-        wrong = {"virtualbox": {"9p"}, "libvirt": {"virtualbox"}}.get(provider, set())
-        if folder.type in wrong:
-            message = f"{provider} has no synced folders of type {folder.type}"
-            found.append(cross(("synced_folders", index, "type"), message, "use rsync"))
-        elif problem := synced_folders.unfit(folder, spec, provider):
-            found.append(cross(("synced_folders", index, "type"), *problem))
-    return found
-
-
 def _machines(spec: LabSpec) -> Iterator[Fault]:
     """Machines that exist: nothing about making some, no name and no address twice."""
     for key in VAGRANT_KEYS:

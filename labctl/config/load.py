@@ -59,6 +59,7 @@ def load(
     *,
     required: bool = False,
     folder: Path | None = None,
+    further: validate.Check | None = None,
 ) -> LabSpec:
     """Return the lab that a file and flags describe.
 
@@ -68,6 +69,7 @@ def load(
         required: whether a file that does not exist is an error.
         folder: the lab's folder, after which a lab without a name is named; default: the file's,
             or the current one.
+        further: a check of the whole lab that needs more than lab.yaml.
 
     Paths of the host are absolute in what is returned: relative ones begin at the lab's folder.
 
@@ -83,7 +85,7 @@ def load(
     _apply(raw, overrides or {})
     home = folder or (path.parent if path else Path())
     raw.values.setdefault("name", safe_name(home.absolute().name))
-    result, found = validate.diagnose(raw.values)
+    result, found = validate.diagnose(raw.values, *([further] if further else []))
     if found or result is None:
         unique = {_problem(fault, raw): None for fault in found}
         last = max(raw.lines.values(), default=0) + 1

@@ -9,20 +9,17 @@ does) and touches no machine.
 from __future__ import annotations
 
 import ipaddress
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from labctl.config import cross_checks, faults, patterns
+from labctl.config import cross_checks, patterns
 from labctl.config import network as addresses
 from labctl.config.faults import BRANCHES, Fault
-from labctl.config.network import virtualbox_network_problem
 from labctl.config.playbook_sections import (
     ComposeAppSpec,
     HubCacheSpec,
@@ -35,7 +32,6 @@ from labctl.config.sections import (
     DockerSpec,
     Machine,
     NodeSpec,
-    Provider,
     Sources,
     SyncedFolder,
     ToolchainSpec,
@@ -53,16 +49,13 @@ from labctl.config.values import (
     count_or_list,
     named,
 )
-from labctl.errors import Problem
 
 __all__ = [
     "LabSpec",
     "Machine",
     "Node",
-    "Provider",
     "SyncedFolder",
     "validate",
-    "virtualbox_network_problem",
 ]
 
 
@@ -106,7 +99,7 @@ class LabSpec(Part):
         description="Prefix of the names of nodes that are given as a number: docker-node1, …",
         examples=["lab"],
     )
-    provider: Provider | None = Field(
+    provider: Annotated[str, Is(patterns.PROVIDER)] | None = Field(
         default=None,
         description="What runs the virtual machines. Default: the one that is installed; if both "
         "are, virtualbox.",
@@ -255,44 +248,6 @@ class LabSpec(Part):
         """Checksum of the docker-compose v1 to download; None if none is wanted."""
         compose = self.resolved_toolchain.compose
         return None if compose is None else self.sources.compose.sha256.get(compose)
-
-    def provider_problems(
-        self,
-        provider: str,
-        *,
-        platform: str | None = None,
-        networks_conf: Path | None = None,
-    ) -> list[Problem]:
-        """Return what `provider` on this host would refuse; empty if nothing.
-
-        Parameters:
-            provider: "virtualbox" or "libvirt".
-            platform: of the host, as `sys.platform` has it; default: this host's.
-            networks_conf: where VirtualBox reads the networks it allows; default: its own place.
-        """
-        return [
-            Problem(faults.where(fault.path), fault.context["message"], hint=fault.context["hint"])
-            for fault in self.provider_faults(provider, platform, networks_conf)
-        ]
-
-    def provider_faults(
-        self,
-        provider: str,
-        platform: str | None = None,
-        networks_conf: Path | None = None,
-    ) -> list[Fault]:
-        """As `provider_problems`, with paths that a file's lines can be found by."""
-        if not self.uses_vagrant:
-            return []
-        found = cross_checks.for_provider(self, provider)
-        if provider == "virtualbox":
-            place = networks_conf or Path(addresses.NETWORKS_CONF)
-            conf = place.read_text("utf-8", "replace") if place.is_file() else None
-            network = ipaddress.IPv4Network(self.network)
-            problem = virtualbox_network_problem(network, platform or sys.platform, conf)
-            if problem:
-                found.append(faults.cross(("network",), *problem, ("network",)))
-        return found
 
     def _counted_address(self, index: int) -> str | None:
         """Return the address of node `index`, None if the network has none (or is none)."""

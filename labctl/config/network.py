@@ -1,7 +1,6 @@
 """The lab's private network: which one may be used, and which address each node gets.
 
-Pure functions over `ipaddress`. What a provider refuses is known here, because the provider says so
-only after minutes, and in words that help nobody.
+Pure functions over `ipaddress`. What a provider refuses, its module in `labctl.machines` knows.
 """
 
 from __future__ import annotations
@@ -9,18 +8,11 @@ from __future__ import annotations
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network
 
-NETWORKS_CONF = "/etc/vbox/networks.conf"
 # Node i gets network + OFFSET + i: docker-node1 ends in .11. Room below it stays for the host (.1),
 # and for DHCP ranges of providers.
 OFFSET = 10
 
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
-_VIRTUALBOX_ALLOWED = (IPv4Network("192.168.56.0/21"),)
-# Networks that exist on every node already; a lab network on top of one takes its routes away.
-_TAKEN = {
-    "virtualbox": (IPv4Network("10.0.2.0/24"), "VirtualBox's NAT network"),
-    "libvirt": (IPv4Network("192.168.121.0/24"), "vagrant-libvirt's management network"),
-}
 _DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 
 
@@ -73,50 +65,3 @@ def address_problem(address: str, network: IPv4Network) -> str | None:
     if at == network.network_address + 1:
         return f"{address} is the host's side of the network"
     return None
-
-
-def virtualbox_network_problem(
-    network: IPv4Network, platform: str, networks_conf: str | None
-) -> tuple[str, str] | None:
-    """Return (message, hint) if VirtualBox will refuse `network` as a host-only network, else None.
-
-    Parameters:
-        network: the lab's network.
-        platform: as `sys.platform` has it.
-        networks_conf: content of /etc/vbox/networks.conf, None if there is no such file.
-
-    From 6.1.28 on VirtualBox allows 192.168.56.0/21 only, unless networks.conf names other ranges
-    (VirtualBox manual, "Host-Only Networking").
-    """
-    # Windows has never had the check, and macOS lost it with VirtualBox 7; 6.1 there is history.
-    if platform in ("win32", "darwin"):
-        return None
-    allowed = _VIRTUALBOX_ALLOWED if networks_conf is None else _allowed_by(networks_conf)
-    if any(network.subnet_of(wide) for wide in allowed):
-        return None
-    ranges = ", ".join(map(str, allowed)) or "no IPv4 network"
-    return (
-        f"VirtualBox refuses the network {network}: it allows {ranges}",
-        f"use 192.168.56.0/24, or add the line '* {network}' to {NETWORKS_CONF}",
-    )
-
-
-def taken_problem(network: IPv4Network, provider: str) -> str | None:
-    """Return why `network` clashes with a network that `provider` puts on every node, or None."""
-    if provider not in _TAKEN:
-        return None
-    taken, owner = _TAKEN[provider]
-    return f"{network} overlaps {taken}, {owner}" if network.overlaps(taken) else None
-
-
-def _allowed_by(networks_conf: str) -> tuple[IPv4Network, ...]:
-    """Return the IPv4 ranges of networks.conf: lines of '* RANGE RANGE …', '#' for comments."""
-    ranges = []
-    for line in networks_conf.splitlines():
-        marker, _, rest = line.partition("#")[0].strip().partition(" ")
-        for word in rest.split() if marker == "*" else ():
-            try:
-                ranges.append(IPv4Network(word, strict=False))
-            except ValueError:
-                continue  # an IPv6 range, or nothing that VirtualBox would understand either
-    return tuple(ranges)

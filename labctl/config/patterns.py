@@ -84,6 +84,7 @@ LINUX_USER = Pattern(
     r"[a-z_][a-z0-9_-]{0,31}",
     "a Linux user name: lower-case letters, digits, '_' and '-', at most 32 characters",
 )
+PROVIDER = Pattern(r"[a-z][a-z0-9_]*", "a provider's name such as virtualbox or libvirt")
 PLAYBOOK = Pattern(
     r"[a-z][a-z0-9_-]*", "a playbook's name: lower-case letters, digits, '_' and '-'"
 )

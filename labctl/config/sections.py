@@ -32,7 +32,6 @@ from labctl.config.values import (
     own_words,
 )
 
-Provider = Literal["virtualbox", "libvirt"]
 SyncType = Literal["auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"]
 
 

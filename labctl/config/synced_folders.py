@@ -7,7 +7,7 @@ Pure. Options end in a Vagrantfile, and from there in mount's and rsync's comman
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,9 @@ class Option:
     shape: Pattern = patterns.TEXT
 
 
+OF_ONE_PROVIDER = frozenset({"virtualbox", "9p"})
+"""Types that one provider has and the others do not."""
+
 _ALL = ("auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled")
 _RSYNC, _NFS = ("auto", "rsync"), ("nfs",)
 OPTIONS: dict[str, Option] = {
@@ -83,19 +86,21 @@ OPTIONS: dict[str, Option] = {
 _KINDS = {bool: "true or false", int: "a whole number", str: "a text", list: "a list of texts"}
 
 
-def resolved(folder: SyncedFolder, spec: LabSpec, provider: str, *, additions: bool = True) -> str:
+def resolved(
+    folder: SyncedFolder, spec: LabSpec, own: Collection[str], *, additions: bool = True
+) -> str:
     """Return the type that a folder really has.
 
     Parameters:
         folder: of the lab.
         spec: the lab.
-        provider: "virtualbox" or "libvirt".
+        own: the types that the lab's provider has for itself, see `Provider.folder_types`.
         additions: vbguest can install Guest Additions here.
     """
     if folder.type != "auto":
         return folder.type
     there = bool(_WITH_ADDITIONS.fullmatch(spec.box.name)) or (spec.vbguest and additions)
-    return "virtualbox" if provider == "virtualbox" and there else "rsync"
+    return "virtualbox" if "virtualbox" in own and there else "rsync"
 
 
 def options(folder: SyncedFolder, kind: str) -> dict[str, Any]:
@@ -146,9 +151,7 @@ def _value_problem(value: object, option: Option) -> str | None:
     return None
 
 
-def unfit(
-    folder: SyncedFolder, spec: LabSpec, provider: str, *, additions: bool = True
-) -> tuple[str, str] | None:
+def unfit(folder: SyncedFolder, spec: LabSpec, *, additions: bool = True) -> tuple[str, str] | None:
     """Return (message, hint) if the box cannot mount a folder of this type, else None.
 
     Only boxes are judged that are known by name; one from a file of the user's own may bring all.
@@ -157,7 +160,7 @@ def unfit(
         return None
     if folder.type == "9p" and _ENTERPRISE.fullmatch(spec.box.name):
         return f"the kernel of {spec.box.name} has no 9p", "use type rsync or nfs"
-    if folder.type == "virtualbox" and provider == "virtualbox":
+    if folder.type == "virtualbox":
         name = spec.box.name
         if name.startswith("centos/") and not spec.vbguest:
             hint = "use type rsync, or set vbguest: true to have the plugin install them"

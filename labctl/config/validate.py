@@ -7,6 +7,7 @@ plain values in, faults out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from labctl.config import faults, model
@@ -16,9 +17,20 @@ from labctl.config.model import LabSpec
 # Each round cuts out at least one place. Two or three rounds are usual.
 _MOST_ROUNDS = 50
 
+Check = Callable[[LabSpec], list[Fault]]
+"""A check of a whole lab that needs more than lab.yaml, such as what its provider refuses."""
 
-def diagnose(values: dict[str, Any]) -> tuple[LabSpec | None, list[Fault]]:
+
+def _nothing_further(_: LabSpec) -> list[Fault]:
+    return []
+
+
+def diagnose(
+    values: dict[str, Any], further: Check = _nothing_further
+) -> tuple[LabSpec | None, list[Fault]]:
     """Return the lab, or None and every fault; the paths are those of `values` as given.
+
+    `further` runs once everything else is right.
 
     While single places are wrong, the checks between places cannot run. So the wrong ones are cut
     out, and what is left is validated again. What is only wrong because of a cut is not reported.
@@ -30,8 +42,7 @@ def diagnose(values: dict[str, Any]) -> tuple[LabSpec | None, list[Fault]]:
         rest, indexes = _without(values, cut)
         result = model.validate(rest)
         if isinstance(result, LabSpec):
-            if result.provider:
-                found += _still_true(result.provider_faults(result.provider), indexes, cut)
+            found += _still_true(further(result), indexes, cut)
             return (None if found else result), found
         now = _still_true(result, indexes, cut)
         # Once is enough for those between places: what a cut leaves behind says nothing new.

@@ -43,17 +43,11 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
         LabIndex().note(_entry(lab, ""))
         lab.write_ssh_config()
         return machines.states()
-    if lab.provider == "libvirt" and providers.emulated():
-        lab.emit(
-            Notice("", "this processor has no virtualization: libvirt emulates, which is slow")
-        )
     problems = list(missing(lab, lab.provider))
     if problems:
         raise SpecError(str(lab.workspace.spec_file or "the lab"), problems)
-    if lab.spec.vbguest and lab.provider == "virtualbox" and not plugins.additions_work():
-        lab.emit(
-            Notice("", "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone")
-        )
+    for notice in providers.get(lab.provider).notices(lab.spec):
+        lab.emit(notice)
     text = vagrantfile(lab, lab.provider)
     old = lab.workspace.vagrantfile
     states = machines.states()
@@ -132,7 +126,7 @@ def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
 
     Parameters:
         lab: the lab.
-        provider: ``virtualbox`` or ``libvirt``.
+        provider: its name.
         left: names of machines that left the lab, to be named in it still.
 
     Raises:
@@ -145,30 +139,25 @@ def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
 
     return render.vagrantfile(
         lab.spec,
-        provider,
+        providers.get(provider),
         lab.workspace.templates,
-        emulated=provider == "libvirt" and providers.emulated(),
         additions=plugins.additions_work(),
         left=left,
     )
 
 
 def missing(lab: Lab, provider: str) -> Iterator[Problem]:
-    """Yield what the lab's synced folders need and this machine does not have."""
+    """Yield what the lab needs of this computer and it does not have."""
     works = plugins.additions_work()
+    maker = providers.get(provider)
     for index, folder in enumerate(lab.spec.synced_folders):
-        kind = synced_folders.resolved(folder, lab.spec, provider, additions=works)
-        unfit = synced_folders.unfit(folder, lab.spec, provider, additions=works)
+        kind = synced_folders.resolved(folder, lab.spec, maker.folder_types, additions=works)
+        unfit = synced_folders.unfit(folder, lab.spec, additions=works)
         problem = unfit or plugins.missing(kind)
         if problem:
             message = f"a folder of type {kind}: {problem[0]}"
             yield Problem(f"synced_folders[{index}]", message, hint=problem[1])
-    if lab.spec.vbguest and provider == "virtualbox" and not plugins.find("vagrant-vbguest"):
-        yield Problem(
-            "vbguest",
-            "Vagrant has no plugin vagrant-vbguest",
-            hint="run `vagrant plugin install vagrant-vbguest`, or set vbguest: false",
-        )
+    yield from maker.problems(lab.spec)
 
 
 def _begun(lab: Lab, node: str, *, frozen: bool = False) -> None:

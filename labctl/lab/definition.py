@@ -47,6 +47,7 @@ class LabDefinition:
         """
         # Only now: with them come pydantic and YAML, which many commands can do without.
         from labctl.config import cross_checks, load
+        from labctl.machines.providers import faults_of
 
         workspace = self._workspace
         kept = {
@@ -60,11 +61,11 @@ class LabDefinition:
         # A lab that lists machines now has nothing of what was said of virtual ones.
         past = said | set(cross_checks.VAGRANT_KEYS if "machines" in said else ())
         given = {key: value for key, value in kept.items() if key not in past} | dict(self._flags)
-        spec = load.load(workspace.spec_file, given, folder=workspace.folder)
+        spec = load.load(workspace.spec_file, given, folder=workspace.folder, further=faults_of)
         chosen = self._free(spec, said | given.keys())
         if chosen:
             given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
-            spec = load.load(workspace.spec_file, given, folder=workspace.folder)
+            spec = load.load(workspace.spec_file, given, folder=workspace.folder, further=faults_of)
         return spec
 
     def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:

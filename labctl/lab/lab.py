@@ -281,7 +281,7 @@ class Lab:
         """
         if not self._provider:
             self._provider, _ = providers.choose(self.spec.provider, self.state.provider())
-            problems = self.spec.provider_problems(self._provider)
+            problems = providers.problems(self.spec, self._provider)
             if problems:
                 raise SpecError(str(self.workspace.spec_file or "the lab"), problems)
         return self._provider
@@ -292,7 +292,7 @@ class Lab:
         try:
             return self.spec.provider or self.provider
         except ProviderMissing:
-            return providers.PROVIDERS[0]
+            return providers.names()[0]
 
     def machines(self) -> Machines:
         """Return what makes the lab's machines, by the provider that they were made with if any.
@@ -310,7 +310,7 @@ class Lab:
         made_with = self.state.provider()
         return VagrantMachines(
             self.workspace.state,
-            providers.choose(None, made_with)[0] if made_with else self.provider,
+            providers.get(providers.choose(None, made_with)[0] if made_with else self.provider),
             lambda node: log(node or "lab", "vagrant"),
             self.spec.boot_timeout,
             self.stop,

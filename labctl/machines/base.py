@@ -1,13 +1,24 @@
-"""What the rest of labctl needs of machines, whoever makes them."""
+"""What the rest of labctl needs of machines and of the provider that makes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
-from labctl.events import Emit
+from labctl.errors import Problem
+from labctl.events import Emit, Notice
 from labctl.remote.target import Target
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+    from labctl.machines.finding import Finding
+    from labctl.machines.host import Host
 
 
 class MachineState(StrEnum):
@@ -100,3 +111,79 @@ class Machines(Protocol):
     def alone_first(self, nodes: Sequence[str]) -> bool:
         """Tell whether the first of `nodes` must be booting before another may be begun."""
         ...
+
+
+class Remedy(NamedTuple):
+    """What helps when Vagrant prints something that matches a regular expression."""
+
+    pattern: str
+    text: str
+
+
+class Provider(ABC):
+    """All that differs from one of Vagrant's providers to another.
+
+    Each provider is a subclass in a module of its own, made without arguments. labctl has those of
+    `labctl.machines.providers`; a package adds another by an entry point of the group
+    ``labctl.providers`` whose name is the provider's.
+    """
+
+    name: ClassVar[str]
+    """As Vagrant and lab.yaml have it."""
+
+    folder_types: ClassVar[frozenset[str]] = frozenset()
+    """Types of synced folders that only this provider has; see Vagrant's `synced_folder`."""
+
+    interfaces: ClassVar[tuple[str, ...]] = ()
+    """How the host's network interfaces begin that this provider makes."""
+
+    remedies: ClassVar[tuple[Remedy, ...]] = ()
+    """For what Vagrant prints when this provider fails."""
+
+    one_first: ClassVar[bool] = True
+    """Whether the first machine must be booting before another may be begun.
+
+    The import of a box and the creation of a network race, see `labctl.machines.vagrant`.
+    """
+
+    templates: ClassVar[Path | None] = None
+    """Folder with ``providers/NAME.j2``, its part of the Vagrantfile; None: among labctl's own."""
+
+    @abstractmethod
+    def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
+        """Return (what this computer lacks to use the provider, what to do), None if nothing."""
+
+    def network_problem(
+        self, network: IPv4Network, platform: str = sys.platform
+    ) -> tuple[str, str] | None:
+        """Return (message, hint) if the provider refuses `network`, else None.
+
+        Parameters:
+            network: the lab's.
+            platform: the host's, as `sys.platform` has it.
+        """
+        return None
+
+    def values(self, spec: LabSpec) -> dict[str, object]:
+        """Return what the provider's part of the Vagrantfile needs beside lab.yaml's keys."""
+        return {}
+
+    def notices(self, spec: LabSpec) -> Iterator[Notice]:
+        """Yield what the user should know before machines come up."""
+        yield from ()
+
+    def problems(self, spec: LabSpec) -> Iterator[Problem]:
+        """Yield what lab.yaml asks for and this computer lacks; synced folders aside."""
+        yield from ()
+
+    def examine(self, host: Host, spec: LabSpec) -> Iterator[Finding]:
+        """Yield what `labctl doctor` finds about the provider on a usable or unusable host."""
+        yield from ()
+
+    def without_virtualization(self) -> str:
+        """Return what machines do on a processor without virtualization; empty: they don't run."""
+        return ""
+
+    def firewall_problem(self, firewall: str) -> tuple[str, str] | None:
+        """Return (message, hint) if a firewall of that name keeps machines from booting."""
+        return None

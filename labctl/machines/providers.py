@@ -1,18 +1,56 @@
-"""Which provider a lab uses, and whether it can be used here."""
+"""Which providers there are, which one a lab uses, and what it refuses of lab.yaml."""
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import os
-import shutil
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
-from labctl.errors import ProviderMissing
-from labctl.machines import plugins
+from labctl.config import faults, synced_folders
+from labctl.config.faults import Fault, cross
+from labctl.errors import Problem, ProviderMissing
+from labctl.machines.base import Provider
 
-PROVIDERS = ("virtualbox", "libvirt")
-"""In the order in which they are tried."""
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+
+_OURS = {
+    "virtualbox": "labctl.machines.virtualbox:VirtualBox",
+    "libvirt": "labctl.machines.libvirt:Libvirt",
+}
+"""labctl's own providers, in the order in which they are tried."""
+
+_GROUP = "labctl.providers"
+"""Entry points by which other packages add providers."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all providers, labctl's own first."""
+    others = {found.name for found in metadata.entry_points(group=_GROUP)}
+    return (*_OURS, *sorted(others - _OURS.keys()))
+
+
+def get(name: str) -> Provider:
+    """Return the provider of that name.
+
+    Raises:
+        ProviderMissing: there is none.
+    """
+    if name in _OURS:
+        module, _, kind = _OURS[name].partition(":")
+        made: Provider = getattr(importlib.import_module(module), kind)()
+        return made
+    for found in metadata.entry_points(group=_GROUP, name=name):
+        other: Provider = found.load()()
+        return other
+    raise ProviderMissing(
+        f"there is no provider '{name}'", hint=f"labctl knows {', '.join(names())}"
+    )
 
 
 def choose(
@@ -26,7 +64,7 @@ def choose(
         environment: where VAGRANT_DEFAULT_PROVIDER is looked up.
 
     Returns:
-        The provider, and why it was chosen, for people.
+        The provider's name, and why it was chosen, for people.
 
     Raises:
         ProviderMissing: none is usable, or not the one that was asked for; or another one is asked
@@ -41,17 +79,17 @@ def choose(
     wishes = (
         (asked or "", "asked for"),
         (made_with, "the lab was made with it"),
-        (by_environment if by_environment in PROVIDERS else "", "VAGRANT_DEFAULT_PROVIDER"),
+        (by_environment if by_environment in names() else "", "VAGRANT_DEFAULT_PROVIDER"),
     )
     for provider, reason in wishes:
         if provider:
-            missing = missing_part(provider, environment)
+            missing = get(provider).missing(environment)
             if missing:
                 raise ProviderMissing(
                     f"{provider} ({reason}) cannot be used: {missing[0]}", hint=missing[1]
                 )
             return provider, reason
-    found = {provider: missing_part(provider, environment) for provider in PROVIDERS}
+    found = {provider: get(provider).missing(environment) for provider in names()}
     for provider, missing in found.items():
         if missing is None:
             return provider, "the first that is installed"
@@ -62,59 +100,41 @@ def choose(
     )
 
 
-def missing_part(
-    provider: str, environment: Mapping[str, str] = os.environ
-) -> tuple[str, str] | None:
-    """Return (what is missing, what to do), or None where nothing is."""
-    if provider == "virtualbox":
-        if find_vboxmanage(environment):
-            return None
-        return "there is no VBoxManage", "install VirtualBox, or choose --provider libvirt"
-    if not any(Path(place).exists() for place in _libvirt_sockets()):
-        return (
-            "no libvirt daemon listens on this machine",
-            "install libvirt and QEMU and start libvirtd, or choose --provider virtualbox",
-        )
-    if plugins.find("vagrant-libvirt", environment) is None:
-        return (
-            "Vagrant has no plugin vagrant-libvirt",
-            "run `vagrant plugin install vagrant-libvirt`",
-        )
-    return None
+def faults_of(spec: LabSpec) -> list[Fault]:
+    """Return the faults that a lab has with the provider that it names; none if it names none."""
+    if spec.provider is None:
+        return []
+    if spec.provider not in (known := names()):
+        near = difflib.get_close_matches(spec.provider, known, n=1)
+        message = f"must be one of {', '.join(known)}, is {spec.provider!r}"
+        return [cross(("provider",), message, f"did you mean {near[0]!r}?" if near else "")]
+    return list(_faults(spec, get(spec.provider), sys.platform))
 
 
-def find_vboxmanage(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return VBoxManage where Vagrant would find it: on PATH, or where its installer put it."""
-    for variable in ("VBOX_INSTALL_PATH", "VBOX_MSI_INSTALL_PATH"):
-        for folder in environment.get(variable, "").split(os.pathsep):
-            candidate = Path(folder) / "VBoxManage.exe"
-            if folder and candidate.is_file():
-                return str(candidate)
-    return shutil.which("VBoxManage", path=environment.get("PATH"))
+def problems(spec: LabSpec, name: str, platform: str = sys.platform) -> list[Problem]:
+    """Return what a provider on a host refuses of a lab; empty if nothing.
 
-
-def _libvirt_sockets() -> tuple[str, ...]:
-    """Where libvirt's daemon listens: the monolithic one, and the modular one for QEMU."""
-    return (
-        "/run/libvirt/libvirt-sock",
-        "/run/libvirt/virtqemud-sock",
-        "/var/run/libvirt/libvirt-sock",
-    )
-
-
-def emulated(cpuinfo: Path = Path("/proc/cpuinfo"), platform: str = sys.platform) -> bool:
-    """Tell whether virtual machines have to be emulated here, which is slow.
-
-    The processor's flags decide. That /dev/kvm exists says nothing: it does inside some virtual
-    machines in which no guest runs.
+    Parameters:
+        spec: the lab.
+        name: the provider's.
+        platform: the host's, as `sys.platform` has it.
     """
-    if not platform.startswith("linux"):
-        return False
-    try:
-        text = cpuinfo.read_text("utf-8", "replace")
-    except OSError:
-        return False
-    flags = {
-        flag for line in text.splitlines() if line.startswith("flags") for flag in line.split()
-    }
-    return bool(flags) and not flags & {"vmx", "svm"}
+    return [
+        Problem(faults.where(fault.path), fault.context["message"], hint=fault.context["hint"])
+        for fault in _faults(spec, get(name), platform)
+    ]
+
+
+def _faults(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]:
+    if not spec.uses_vagrant:
+        return
+    refused = provider.network_problem(IPv4Network(spec.network), platform)
+    if refused:
+        yield cross(("network",), *refused, ("network",))
+    for index, folder in enumerate(spec.synced_folders):
+        at = ("synced_folders", index, "type")
+        if folder.type in synced_folders.OF_ONE_PROVIDER - provider.folder_types:
+            message = f"{provider.name} has no synced folders of type {folder.type}"
+            yield cross(at, message, "use rsync")
+        elif unfit := synced_folders.unfit(folder, spec):
+            yield cross(at, *unfit)

@@ -22,7 +22,7 @@ from typing import IO, Any, TypeVar
 
 from labctl.errors import Interrupted, MachineError, VagrantMissing
 from labctl.events import Emit, Event, MachineOutput, Notice
-from labctl.machines.base import MachineState
+from labctl.machines.base import MachineState, Provider
 from labctl.machines.log_follow import follow, tail
 from labctl.machines.process import Deadline, bounded
 from labctl.machines.running import Journal, Work
@@ -80,7 +80,7 @@ class VagrantMachines:
 
     Parameters:
         root: folder that holds the Vagrantfile; Vagrant keeps its own state there.
-        provider: ``virtualbox`` or ``libvirt``.
+        provider: what makes them.
         log: returns the log file of a node.
         boot_timeout: seconds that a machine may take from its start until it answers. Vagrant's own
             limit of that name does not bound vagrant-libvirt's wait for an address.
@@ -91,7 +91,7 @@ class VagrantMachines:
     def __init__(
         self,
         root: Path,
-        provider: str,
+        provider: Provider,
         log: Callable[[str], Path],
         boot_timeout: float = 300.0,
         stop: Stop | None = None,
@@ -136,7 +136,7 @@ class VagrantMachines:
             emit(event)
 
         try:
-            arguments = ["up", node, f"--provider={self._provider}", "--no-provision"]
+            arguments = ["up", node, f"--provider={self._provider.name}", "--no-provision"]
             self._call(node, arguments, heard, clock)
         except MachineError as error:
             if clock.passed:
@@ -179,7 +179,7 @@ class VagrantMachines:
         self._call(node, ["destroy", node, "--force"], emit)
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
-        return len(nodes) > 1
+        return self._provider.one_first and len(nodes) > 1
 
     def target(self, node: str) -> Target:
         text = self._unlocked(lambda: self._output(["ssh-config", node]), node)
@@ -307,7 +307,7 @@ class VagrantMachines:
                 raise MachineError(
                     f"vagrant {title} failed with exit code {error.returncode}",
                     node=node,
-                    hint=remedy(text),
+                    hint=remedy(text, self._provider),
                     details=summary(text),
                     log=path,
                 ) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from labctl.machines.base import MachineState
+from labctl.machines.base import MachineState, Provider, Remedy
 
 _STATES = {
     "running": MachineState.RUNNING,
@@ -32,29 +32,28 @@ LOCKED = re.compile(
 )
 """What Vagrant says of a machine that another Vagrant works on. It does not wait for that one."""
 
-_CURES = (
-    (r"VT-x is (not available|disabled)", "turn on virtualization (VT-x, AMD-V) in the BIOS"),
-    (r"VERR_VMX|vmx_", "another hypervisor holds the processor's virtualization; turn it off"),
-    (r"not in the allowed ranges|outside the allowed", "choose a network inside 192.168.56.0/21"),
-    (
+_REMEDIES = (
+    Remedy(
         r"Couldn't resolve host|Could not resolve host",
         "the box cannot be downloaded: no name lookup",
     ),
-    (r"box .* could not be found|couldn't be found", "check 'box' in lab.yaml, or add it by hand"),
-    (r"[Cc]hecksum", "the downloaded box is not the expected one; check 'box: sha256'"),
-    (r"No space left on device", "make room on this machine's disk"),
-    (r"Cannot allocate memory", "give the nodes less memory, or close other programs"),
-    (
+    Remedy(
+        r"box .* could not be found|couldn't be found", "check 'box' in lab.yaml, or add it by hand"
+    ),
+    Remedy(r"[Cc]hecksum", "the downloaded box is not the expected one; check 'box: sha256'"),
+    Remedy(r"No space left on device", "make room on this machine's disk"),
+    Remedy(r"Cannot allocate memory", "give the nodes less memory, or close other programs"),
+    Remedy(
         r"[Tt]imed out while waiting for the machine",
         "raise boot_timeout in lab.yaml, or see the log",
     ),
-    (
+    Remedy(
         r"forwarded port|already in use",
         "another program holds a port; `vagrant global-status` helps",
     ),
-    (r"permission denied|Permission denied", "may this user use the provider? see the log"),
+    Remedy(r"permission denied|Permission denied", "may this user use the provider? see the log"),
 )
-"""What Vagrant's output says, and what helps. The first that matches is shown."""
+"""What Vagrant itself prints, and what helps; `Provider.remedies` has what a provider prints."""
 
 
 def parse_states(text: str) -> dict[str, MachineState]:
@@ -91,9 +90,9 @@ def summary(text: str) -> str:
     return "\n".join(lines[-12:])
 
 
-def remedy(text: str) -> str:
+def remedy(text: str, provider: Provider) -> str:
     """Return what helps against what Vagrant complains of; empty where nothing is known."""
-    for pattern, remedy in _CURES:
-        if re.search(pattern, text):
-            return remedy
+    for known in (*provider.remedies, *_REMEDIES):
+        if re.search(known.pattern, text):
+            return known.text
     return ""

@@ -1,9 +1,8 @@
-"""From a lab to the files that are written for it: Vagrantfile, daemon.json, and playbooks' own.
+"""The Vagrantfile of a lab.
 
 Pure: templates and values go in, text comes out, nothing is written. A Vagrantfile is a program, so
 the values of a lab.yaml, perhaps a stranger's, must not become code in it: every one of them goes
-through `ruby_literal`. Templates run in Jinja's sandbox, since a lab folder may bring its own.
-This is the one module that knows Jinja.
+through `ruby_literal`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from labctl.config import synced_folders
 from labctl.config.model import LabSpec, Node
-from labctl.machines import vbguest
+from labctl.machines.base import Provider
 from labctl.templating import TemplateFolders, template
 
 _RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -21,10 +20,9 @@ _RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 def vagrantfile(
     spec: LabSpec,
-    provider: str,
+    provider: Provider,
     templates: TemplateFolders,
     *,
-    emulated: bool = False,
     additions: bool = True,
     left: Sequence[str] = (),
 ) -> str:
@@ -32,9 +30,8 @@ def vagrantfile(
 
     Parameters:
         spec: the lab; one that Vagrant makes (`spec.uses_vagrant`).
-        provider: "virtualbox" or "libvirt".
+        provider: what makes the machines.
         templates: where to look for Vagrantfile.j2.
-        emulated: the host's processor cannot virtualize; libvirt emulates one then.
         additions: vagrant-vbguest can install Guest Additions here.
         left: names of machines that left the lab and are there still. Vagrant looks at and destroys
             only what its file names; what they were made with, nobody knows any more.
@@ -45,8 +42,7 @@ def vagrantfile(
     network = ipaddress.IPv4Network(spec.network)
     values = {
         "lab": spec.name,
-        "provider": provider,
-        "emulated": emulated,
+        "provider": provider.name,
         "box": {
             "name": spec.box.name,
             "version": spec.box.pinned_version,
@@ -72,7 +68,9 @@ def vagrantfile(
                 "host": folder.host,
                 "guest": folder.guest,
                 "type": (
-                    kind := synced_folders.resolved(folder, spec, provider, additions=additions)
+                    kind := synced_folders.resolved(
+                        folder, spec, provider.folder_types, additions=additions
+                    )
                 ),
                 "options": synced_folders.options(folder, kind),
             }
@@ -80,10 +78,12 @@ def vagrantfile(
         ],
         "linked_clone": spec.linked_clone,
         "vbguest": spec.vbguest,
-        "vbguest_commands": vbguest.commands(spec.sources.vault),
         "dns_host_resolver": spec.dns_host_resolver,
         "boot_timeout": spec.boot_timeout,
+        **provider.values(spec),
     }
+    if provider.templates is not None:
+        templates = (*templates, provider.templates)
     return template("Vagrantfile.j2", templates, values, filters={"ruby": ruby_literal})
 
 

@@ -12,8 +12,8 @@ import typer
 from labctl.cli.groups import PANELS
 from labctl.cli.main import build
 from labctl.events import Phase
-from labctl.lab.doctor.finding import Level
 from labctl.machines.base import MachineState
+from labctl.machines.finding import Level
 from tools.messages.sentences import Found
 
 HELP = "labctl/cli/main.py"

@@ -25,6 +25,7 @@ SPEAKERS: dict[str, tuple[int, ...]] = {
     "PhaseEntered": (2,),
     "Problem": (1, 3),
     "Pattern": (1, 2),
+    "Remedy": (1,),
     "ValueError": (0,),
     "_cut_off": (0,),
     "_denied": (0, 1, 2, 3),

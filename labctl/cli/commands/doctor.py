@@ -15,7 +15,7 @@ from labctl.cli.output.text_width import fill, ljust, width
 from labctl.cli.session import open_lab
 
 if TYPE_CHECKING:
-    from labctl.lab.doctor.finding import Finding
+    from labctl.machines.finding import Finding
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "bright_black"}
 
@@ -38,8 +38,8 @@ def doctor(
     is 1 where something will keep the lab from working.
     """
     from labctl.lab.doctor.examine import examine
-    from labctl.lab.doctor.finding import healthy
     from labctl.lab.doctor.host import ThisHost
+    from labctl.machines.finding import healthy
 
     with_json(context, as_json)
     lab = open_lab(context, lambda event: None)

@@ -11,7 +11,7 @@ from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.lab.boot import prepare, present, restore, started
 from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab, parted
-from labctl.machines import plugins
+from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
 from labctl.parallel import Result, each
 
@@ -93,8 +93,9 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
         UsageError: the lab has no folder that is synced by rsync.
     """
     works = plugins.additions_work()
+    own = providers.get(lab.provider).folder_types
     kinds = {
-        synced_folders.resolved(folder, lab.spec, lab.provider, additions=works)
+        synced_folders.resolved(folder, lab.spec, own, additions=works)
         for folder in lab.spec.synced_folders
     }
     if "rsync" not in kinds:

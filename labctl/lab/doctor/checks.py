@@ -1,36 +1,26 @@
-"""What the doctor looks at; each check is a function of a host and a lab, and touches nothing.
-What is around the lab, `surroundings` looks at.
+"""The doctor's checks of a computer; each is a function of a host and a lab, and changes nothing.
 
-Versions that do not fit each other, and what VirtualBox refuses, are as Vagrant's and VirtualBox's
-release notes have them.
+What concerns one provider alone, its module in `labctl.machines` checks; `environment` has what is
+around the lab.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from labctl.lab.doctor.finding import Finding, Level
-from labctl.lab.doctor.host import Host
+from labctl.machines import providers
+from labctl.machines.finding import Finding, Level, version
+from labctl.machines.host import Host
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
 OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
-NEEDS = {(7, 1): (2, 4, 2), (7, 2): (2, 4, 9)}
-"""The first Vagrant that knows a VirtualBox."""
-
 BOX_MIB, NODE_MIB = 3000, 3000
 """What a box takes, unpacked, and what a node writes beside it with an engine and some images."""
-
-
-def version(text: str | None) -> tuple[int, ...]:
-    """Return the first version number in a text; empty if there is none."""
-    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text or "")
-    return tuple(int(part) for part in found.groups() if part) if found else ()
 
 
 def vagrant(host: Host) -> Finding:
@@ -44,37 +34,6 @@ def vagrant(host: Host) -> Finding:
     return Finding(OK, what, (said or "").splitlines()[-1])
 
 
-def virtualbox(host: Host) -> Finding:
-    """Hold the versions of VirtualBox and Vagrant against each other."""
-    what = "VirtualBox"
-    if host.system == "darwin" and host.processor == "arm64":
-        return Finding(
-            FAIL,
-            what,
-            "on Apple silicon it runs no x86 guest such as CentOS 7",
-            "use another computer, or `machines:` in lab.yaml for hosts that are there already",
-        )
-    program = host.vboxmanage()
-    said = host.says(program, "--version") if program else None
-    box = version(said)
-    if not box:
-        return Finding(FAIL, what, "VBoxManage does not run", "install VirtualBox again")
-    line = (said or "").splitlines()[-1]
-    if "kernel module" in (said or ""):
-        return Finding(FAIL, what, "its kernel module is not loaded", "run `sudo /sbin/vboxconfig`")
-    needed = max((need for at, need in NEEDS.items() if box[:2] >= at), default=())
-    have = version(host.says("vagrant", "--version"))
-    if have and have < needed:
-        wanted = ".".join(map(str, needed))
-        return Finding(
-            FAIL,
-            what,
-            f"{line} needs Vagrant {wanted} or newer, and this is {'.'.join(map(str, have))}",
-            f"install Vagrant {wanted}, or an older VirtualBox",
-        )
-    return Finding(OK, what, line)
-
-
 def virtualization(host: Host, provider: str) -> Finding:
     """Look whether the processor runs virtual machines."""
     what = "virtualization"
@@ -84,9 +43,10 @@ def virtualization(host: Host, provider: str) -> Finding:
     if offered:
         return Finding(OK, what, "the processor offers it")
     turn_on = "turn on VT-x or AMD-V in the firmware, or nested virtualization in a virtual machine"
-    if provider == "virtualbox":
-        return Finding(FAIL, what, "the processor does not offer it", turn_on)
-    return Finding(WARN, what, "not offered: machines are emulated, some 10 times slower", turn_on)
+    without = providers.get(provider).without_virtualization()
+    if without:
+        return Finding(WARN, what, without, turn_on)
+    return Finding(FAIL, what, "the processor does not offer it", turn_on)
 
 
 def memory(host: Host, lab: LabSpec) -> Finding:

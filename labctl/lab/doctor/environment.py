@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from labctl.config import synced_folders
 from labctl.lab import index
-from labctl.lab.doctor.finding import Finding, Level
-from labctl.lab.doctor.host import Host
+from labctl.machines import providers
+from labctl.machines.finding import Finding, Level
+from labctl.machines.host import Host
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -17,15 +18,12 @@ if TYPE_CHECKING:
 
 OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
-_OWN = ("vboxnet", "virbr", "vnet", "VirtualBox")
-"""How interfaces begin that providers make for labs; the lab's own network is there while it is."""
-
 
 def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Iterator[Finding]:
     """Look whether the provider takes the network, and whether something else has it."""
     what = "network"
     # Others are of synced folders, at which `plugins` looks.
-    found_wrong = lab.provider_problems(provider, platform=host.system)
+    found_wrong = providers.problems(lab, provider, host.system)
     problems = [problem for problem in found_wrong if problem.where == what]
     yield from (Finding(FAIL, what, p.message, p.hint) for p in problems)
     wanted = ipaddress.IPv4Network(lab.network)
@@ -44,11 +42,13 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
     if found is None:
         yield Finding(SKIPPED, what, "this system's routes cannot be looked at")
         return
+    # The lab's own network is there while the lab is.
+    own = tuple(prefix for name in providers.names() for prefix in providers.get(name).interfaces)
     clashes = [
         (interface, taken)
         for interface, taken in found
         # Windows names an interface by its address; a lab's own has the network's first one.
-        if wanted.overlaps(taken) and not interface.startswith(_OWN) and interface != str(wanted[1])
+        if wanted.overlaps(taken) and not interface.startswith(own) and interface != str(wanted[1])
         # VirtualBox 7 on macOS makes a bridge for the lab's own network.
         if not (host.system == "darwin" and interface.startswith("bridge") and taken == wanted)
     ]
@@ -63,51 +63,22 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
         yield Finding(OK, what, f"{wanted} is free")
 
 
-def plugins(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
-    """Look for what the provider and the synced folders need of Vagrant and of this machine."""
-    if provider == "libvirt":
-        found = host.plugin("vagrant-libvirt")
-        if found is None:
-            yield Finding(
-                FAIL,
-                "vagrant-libvirt",
-                "Vagrant has no such plugin",
-                "run `vagrant plugin install vagrant-libvirt`",
-            )
-        else:
-            yield Finding(OK, "vagrant-libvirt", ".".join(map(str, found.version)) or "it is there")
+def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
+    """Look for what the synced folders need of Vagrant and of this computer."""
     works = host.additions_work()
-    if provider == "virtualbox":
-        yield from _vbguest(host, lab, works)
+    own = providers.get(provider).folder_types
     seen = set()
     for folder in lab.synced_folders:
-        kind = synced_folders.resolved(folder, lab, provider, additions=works)
+        kind = synced_folders.resolved(folder, lab, own, additions=works)
         if kind == "disabled" or kind in seen:
             continue
         seen.add(kind)
         what = f"{kind} folders"
-        problem = synced_folders.unfit(folder, lab, provider, additions=works) or host.missing(kind)
+        problem = synced_folders.unfit(folder, lab, additions=works) or host.missing(kind)
         if problem:
             yield Finding(FAIL, what, *problem)
         else:
             yield Finding(OK, what, "what they need is there")
-
-
-def _vbguest(host: Host, lab: LabSpec, works: bool) -> Iterator[Finding]:
-    what = "vagrant-vbguest"
-    plugin = host.plugin(what)
-    if not lab.vbguest:
-        if plugin is not None:
-            yield Finding(OK, what, "it is there; lab.yaml does not ask for it, so it is kept off")
-    elif plugin is None:
-        remedy = "run `vagrant plugin install vagrant-vbguest`, or set `vbguest: false`"
-        yield Finding(FAIL, what, "lab.yaml asks for it, and Vagrant has no such plugin", remedy)
-    elif not works:
-        ruby = ".".join(map(str, plugin.ruby))
-        remedy = "set `vbguest: false` and use folders of type rsync; or use Vagrant 2.4.1 or older"
-        yield Finding(WARN, what, f"it crashes on Vagrant's Ruby {ruby} and is kept off", remedy)
-    else:
-        yield Finding(OK, what, ".".join(map(str, plugin.version)) or "it is there")
 
 
 def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
@@ -125,11 +96,7 @@ def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
             f"{name} is on, and nodes fetch folders of type nfs from this machine",
             f"let {lab.network} in to nfs (ports 111 and 2049), or use type rsync",
         )
-    if provider == "libvirt" and name == "ufw":
-        return Finding(
-            WARN,
-            what,
-            "ufw is on, and may keep nodes from getting an address by DHCP",
-            "let libvirt's bridges in: `sudo ufw allow in on virbr0`, and the same for virbr1",
-        )
+    problem = providers.get(provider).firewall_problem(name)
+    if problem:
+        return Finding(WARN, what, *problem)
     return Finding(OK, what, f"{name} is on; nodes need nothing of this machine that it would stop")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from labctl.errors import ProviderMissing
 from labctl.lab.doctor import checks, environment
-from labctl.lab.doctor.finding import Finding, Level
-from labctl.lab.doctor.host import Host
 from labctl.lab.index import LabIndex
+from labctl.machines import providers
+from labctl.machines.finding import Finding, Level
+from labctl.machines.host import Host
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
@@ -44,11 +45,12 @@ def _vagrants(lab: Lab, host: Host, *, offline: bool) -> Iterator[Finding]:
     except ProviderMissing as error:
         found = "; ".join([error.message, *error.details.splitlines()])
         yield Finding(Level.FAIL, "provider", found, error.hint)
-    if provider == "virtualbox" or (not provider and host.system == "darwin"):
-        yield checks.virtualbox(host)
+    likely = provider or (providers.names()[0] if host.system == "darwin" else "")
+    if likely:
+        yield from providers.get(likely).examine(host, lab.spec)
     if provider:
         yield checks.virtualization(host, provider)
-        yield from environment.plugins(host, lab.spec, provider)
+        yield from environment.folders(host, lab.spec, provider)
         others = LabIndex().others(lab.workspace.state)
         yield from environment.network(host, lab.spec, provider, others)
         yield environment.firewall(host, lab.spec, provider)

@@ -1,7 +1,4 @@
-"""What the doctor asks of the machine that labctl runs on.
-
-Each answer may be None, for "cannot be known here".
-"""
+"""The computer that labctl runs on, as `labctl doctor` sees it."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Protocol
 
 from labctl.lab.doctor.systems import (
     MIB,
@@ -25,92 +22,14 @@ from labctl.lab.doctor.systems import (
     windows_routes,
 )
 from labctl.machines import plugins, providers
+from labctl.machines.host import find_program
 from labctl.machines.plugins import Plugin
+from labctl.machines.processor import emulated
 
 _ASK_WINDOWS = (
     "(Get-CimInstance Win32_Processor).VirtualizationFirmwareEnabled; "
     "(Get-CimInstance Win32_ComputerSystem).HypervisorPresent"
 )
-
-
-class Host(Protocol):
-    """A machine to be looked over."""
-
-    @property
-    def system(self) -> str:
-        """As `sys.platform` has it."""
-        ...
-
-    @property
-    def processor(self) -> str:
-        """As `platform.machine` has it."""
-        ...
-
-    def which(self, program: str) -> str | None:
-        """Return the path of a program, None if it is not installed."""
-        ...
-
-    def says(self, *command: str) -> str | None:
-        """Return what a command prints; None if it fails, or takes longer than 20 seconds."""
-        ...
-
-    def vboxmanage(self) -> str | None:
-        """Return the path of VBoxManage where Vagrant would find it."""
-        ...
-
-    def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
-        """Return the provider of a lab and why it is that one.
-
-        Raises:
-            ProviderMissing: none can be used, or not the one that was asked for.
-        """
-        ...
-
-    def virtualization(self) -> bool | None:
-        """Tell whether the processor offers to run virtual machines."""
-        ...
-
-    def memory(self) -> tuple[int, int] | None:
-        """Return (all, free) memory in MiB."""
-        ...
-
-    def disk(self) -> int | None:
-        """Return the free MiB where boxes and machines are kept: VAGRANT_HOME or the home."""
-        ...
-
-    def networks(self) -> list[tuple[str, IPv4Network]] | None:
-        """Return (interface, network) of where this machine's routes lead."""
-        ...
-
-    def firewall(self) -> str | None:
-        """Return the name of a firewall that is on; empty if none is."""
-        ...
-
-    def plugin(self, name: str) -> Plugin | None:
-        """Return a plugin of Vagrant's."""
-        ...
-
-    def additions_work(self) -> bool:
-        """Tell whether vagrant-vbguest, where it is installed, can install Guest Additions."""
-        ...
-
-    def missing(self, kind: str) -> tuple[str, str] | None:
-        """Return (what is missing, what to do) for synced folders of a type."""
-        ...
-
-    def has_box(self, name: str, version: str | None, provider: str) -> bool:
-        """Tell whether Vagrant has a box.
-
-        Parameters:
-            name: of the box.
-            version: None: any.
-            provider: empty: any.
-        """
-        ...
-
-    def reach(self, url: str) -> str:
-        """Return why a URL does not answer; empty if it does."""
-        ...
 
 
 class ThisHost:
@@ -126,8 +45,8 @@ class ThisHost:
     system = sys.platform
     processor = platform.machine()
 
-    def which(self, program: str) -> str | None:
-        return shutil.which(program)
+    def which(self, program: str, variables: Sequence[str] = ()) -> str | None:
+        return find_program(program, variables)
 
     def says(self, *command: str) -> str | None:
         try:
@@ -138,15 +57,12 @@ class ThisHost:
             return None
         return done.stdout.decode("utf-8", "replace").strip()
 
-    def vboxmanage(self) -> str | None:
-        return providers.find_vboxmanage()
-
     def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
         return providers.choose(asked, made_with)
 
     def virtualization(self) -> bool | None:
         if self.system.startswith("linux") and self.processor in ("x86_64", "AMD64"):
-            return not providers.emulated()
+            return not emulated()
         if self.system == "darwin" and self.processor == "x86_64":
             features = self.says("sysctl", "-n", "machdep.cpu.features")
             return None if features is None else "VMX" in features.split()

@@ -15,6 +15,7 @@ from labctl.config.load import load
 from labctl.config.overrides import Override
 from labctl.config.schema import json_schema
 from labctl.errors import SpecError, UsageError
+from labctl.machines.providers import faults_of
 
 
 def write(folder: Path, text: str) -> Path:
@@ -77,7 +78,7 @@ def test_a_problem_of_a_flag_names_the_flag(tmp_path: Path) -> None:
 def test_a_flag_that_only_makes_sense_with_vagrant(tmp_path: Path) -> None:
     file = write(tmp_path, "machines:\n  - {name: a, host: a.example}\n")
     with pytest.raises(SpecError) as caught:
-        load(file, {"provider": Override("libvirt", "--provider")})
+        load(file, {"provider": Override("libvirt", "--provider")}, further=faults_of)
     assert [problem.where for problem in caught.value.problems] == ["--provider"]
 
 
@@ -135,7 +136,7 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
 )
 def test_hints(tmp_path: Path, text: str, hint: str) -> None:
     with pytest.raises(SpecError) as caught:
-        load(write(tmp_path, text))
+        load(write(tmp_path, text), further=faults_of)
     assert hint in caught.value.problems[0].hint
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labctl.config import network as addresses
-from labctl.config.model import LabSpec, Node, validate, virtualbox_network_problem
+from labctl.config.model import LabSpec, Node, validate
 from labctl.config.toolchains import TOOLCHAINS
-
-CONF = "# ours\n* 10.0.0.0/8 192.168.0.0/16 2001::/64\n* 172.20.0.0/16 # late\nnonsense\n"
 
 
 def lab(**raw: Any) -> LabSpec:
@@ -144,46 +141,6 @@ def test_a_box_file_has_no_version(box: Any, version: str | None) -> None:
 )
 def test_mirrors_that_docker_takes(mirror: str) -> None:
     assert lab(docker={"mirrors": [mirror]}).docker.mirrors == (mirror.rstrip("/"),)
-
-
-@pytest.mark.parametrize(
-    ("network", "platform", "conf", "refused"),
-    [
-        ("192.168.56.0/24", "linux", None, False),
-        ("192.168.63.0/24", "linux", None, False),
-        ("192.168.48.0/20", "linux", None, True),
-        ("192.168.64.0/24", "linux", None, True),
-        ("192.168.205.0/24", "linux", None, True),
-        ("192.168.205.0/24", "linux", CONF, False),
-        ("172.20.3.0/24", "linux", CONF, False),
-        ("172.21.3.0/24", "linux", CONF, True),
-        ("192.168.56.0/24", "linux", "", True),
-        ("10.9.0.0/16", "linux", "* 0.0.0.0/0 ::/0\n", False),
-        ("192.168.205.0/24", "win32", None, False),
-        ("192.168.205.0/24", "darwin", None, False),
-    ],
-)
-def test_what_virtualbox_refuses(
-    network: str, platform: str, conf: str | None, refused: bool
-) -> None:
-    problem = virtualbox_network_problem(IPv4Network(network), platform, conf)
-    assert (problem is not None) == refused
-
-
-def test_a_provider_that_is_chosen_later_is_asked_then(tmp_path: Path) -> None:
-    spec = lab(network="192.168.205.0/24")
-    conf = tmp_path / "networks.conf"
-    refused = spec.provider_problems("virtualbox", platform="linux", networks_conf=conf)
-    assert [problem.where for problem in refused] == ["network"]
-    assert "192.168.56.0/24" in refused[0].hint
-    assert spec.provider_problems("libvirt") == []
-    conf.write_text(CONF, "utf-8")
-    assert not spec.provider_problems("virtualbox", platform="linux", networks_conf=conf)
-
-
-def test_no_provider_is_asked_about_machines_that_exist() -> None:
-    spec = lab(machines=[{"name": "a", "host": "a"}])
-    assert spec.provider_problems("virtualbox", platform="linux") == []
 
 
 def test_capacity_is_what_gets_an_address() -> None:

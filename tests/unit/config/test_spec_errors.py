@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from labctl.config import load, network
+from labctl.config import load
 from labctl.errors import SpecError
+from labctl.machines import virtualbox
+from labctl.machines.providers import faults_of
 
 CASES = sorted((Path(__file__).parents[2] / "errors").glob("*.yaml"))
 
@@ -20,14 +22,14 @@ CASES = sorted((Path(__file__).parents[2] / "errors").glob("*.yaml"))
 @pytest.fixture(autouse=True)
 def _host_without_networks_conf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What VirtualBox allows on the machine that the tests run on is none of their business."""
-    monkeypatch.setattr(network, "NETWORKS_CONF", str(tmp_path / "networks.conf"))
+    monkeypatch.setattr(virtualbox, "NETWORKS_CONF", str(tmp_path / "networks.conf"))
     monkeypatch.setattr("sys.platform", "linux")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_every_problem_is_told_with_its_line(case: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        load.load(case)
+        load.load(case, further=faults_of)
     lines = [f"line {p.line}: {p.where}: {p.message}" for p in caught.value.problems]
     text = "\n".join(lines) + "\n"
     expected = case.with_suffix(".txt")

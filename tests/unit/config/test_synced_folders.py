@@ -16,7 +16,7 @@ from labctl.config.sections import VaultSource
 from labctl.errors import SpecError
 from labctl.lab import boot
 from labctl.lab.boot import prepare
-from labctl.machines import plugins, vbguest
+from labctl.machines import plugins, providers, vbguest
 from labctl.machines.plugins import Plugin, additions_work, find, missing
 from tests.unit.fakes import FakeLab, FakeMachines, lab_spec
 
@@ -48,7 +48,12 @@ def one(type_: str = "auto", **raw: Any) -> Any:
 def test_auto(provider: str, raw: dict[str, Any], additions: bool, kind: str) -> None:
     spec = one(**raw)
     (folder,) = spec.synced_folders
-    assert synced_folders.resolved(folder, spec, provider, additions=additions) == kind
+    assert (
+        synced_folders.resolved(
+            folder, spec, providers.get(provider).folder_types, additions=additions
+        )
+        == kind
+    )
 
 
 @pytest.mark.parametrize("kind", ["rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"])
@@ -112,21 +117,21 @@ def test_rsync_never_takes_the_labs_state_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "provider", "raw", "additions", "words"),
+    ("type_", "raw", "additions", "words"),
     [
-        ("virtualbox", "virtualbox", {}, True, "no Guest Additions"),
-        ("virtualbox", "virtualbox", {"vbguest": True}, True, ""),
-        ("virtualbox", "virtualbox", {"vbguest": True}, False, "crashes"),
-        ("virtualbox", "virtualbox", {"box": "bento/centos-7"}, True, ""),
-        ("virtualbox", "virtualbox", {"box": {"name": "x", "url": "file:///x"}}, True, ""),
-        ("9p", "libvirt", {}, True, "no 9p"),
-        ("9p", "libvirt", {"box": "debian/bookworm64"}, True, ""),
-        ("rsync", "libvirt", {}, True, ""),
+        ("virtualbox", {}, True, "no Guest Additions"),
+        ("virtualbox", {"vbguest": True}, True, ""),
+        ("virtualbox", {"vbguest": True}, False, "crashes"),
+        ("virtualbox", {"box": "bento/centos-7"}, True, ""),
+        ("virtualbox", {"box": {"name": "x", "url": "file:///x"}}, True, ""),
+        ("9p", {}, True, "no 9p"),
+        ("9p", {"box": "debian/bookworm64"}, True, ""),
+        ("rsync", {}, True, ""),
     ],
 )
-def test_unfit(type_: str, provider: str, raw: dict[str, Any], additions: bool, words: str) -> None:
+def test_unfit(type_: str, raw: dict[str, Any], additions: bool, words: str) -> None:
     spec = one(type_, **raw)
-    found = synced_folders.unfit(spec.synced_folders[0], spec, provider, additions=additions)
+    found = synced_folders.unfit(spec.synced_folders[0], spec, additions=additions)
     assert bool(found) is bool(words)
     assert found is None or (words in found[0] and "rsync" in found[1])
 

@@ -20,7 +20,7 @@ import pytest
 from labctl.errors import Interrupted, MachineError
 from labctl.events import Notice
 from labctl.machines import process as bounded
-from labctl.machines import vagrant
+from labctl.machines import providers, vagrant
 from labctl.machines.base import MachineState
 from labctl.machines.process import Deadline
 from labctl.machines.running import Journal
@@ -67,7 +67,9 @@ def machines(
     (programs / "vagrant").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(vagrant, "_GRACE", 0.0)
-    return VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout, stop)
+    return VagrantMachines(
+        tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log", boot_timeout, stop
+    )
 
 
 def made(root: Path, node: str) -> None:
@@ -122,7 +124,9 @@ def test_a_machine_that_another_vagrant_works_on_is_waited_for(
     machines(tmp_path, monkeypatch, 1.0)
     (tmp_path / "bin" / "vagrant").write_text(LOCKED.replace("TRIES", str(tries)))
     heard = Heard()
-    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", 1.0, emit=heard)
+    lab = VagrantMachines(
+        tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log", 1.0, emit=heard
+    )
     if comes_up:
         assert lab.up("a", emit=heard, booting=lambda: None).host == "10.0.0.1"
     else:
@@ -167,9 +171,10 @@ esac
 KILLED = """\
 import sys
 from pathlib import Path
+from labctl.machines import providers
 from labctl.machines.vagrant import VagrantMachines
 root = Path(sys.argv[1])
-VagrantMachines(root, "libvirt", lambda _: root / "log").up(
+VagrantMachines(root, providers.get("libvirt"), lambda _: root / "log").up(
     "a", emit=lambda event: print(event, flush=True), booting=lambda: None
 )
 """
@@ -205,7 +210,9 @@ def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_ask
     tmp_path: Path, left: psutil.Process
 ) -> None:
     heard = Heard()
-    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", 300, emit=heard)
+    lab = VagrantMachines(
+        tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log", 300, emit=heard
+    )
     states: list[dict[str, MachineState]] = []
     asking = threading.Thread(target=lambda: states.append(lab.states()))
     asking.start()
@@ -224,7 +231,7 @@ def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_ask
 
 
 def test_who_does_not_wait_is_told_and_asks_nothing(tmp_path: Path, left: psutil.Process) -> None:
-    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log")
+    lab = VagrantMachines(tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log")
     with pytest.raises(MachineError) as caught:
         lab.states(wait=False)
     assert str(left.pid) in caught.value.hint
@@ -232,7 +239,9 @@ def test_who_does_not_wait_is_told_and_asks_nothing(tmp_path: Path, left: psutil
 
 
 def test_it_is_not_waited_for_without_end(tmp_path: Path, left: psutil.Process) -> None:
-    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout=0.1)
+    lab = VagrantMachines(
+        tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log", boot_timeout=0.1
+    )
     with pytest.raises(MachineError) as caught:
         lab.states()
     assert caught.value.node == "a"
@@ -240,7 +249,9 @@ def test_it_is_not_waited_for_without_end(tmp_path: Path, left: psutil.Process) 
 
 
 def test_other_machines_are_worked_on_meanwhile(tmp_path: Path, left: psutil.Process) -> None:
-    lab = VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path / "log", boot_timeout=0.1)
+    lab = VagrantMachines(
+        tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log", boot_timeout=0.1
+    )
     assert left.is_running()
     lab.halt("b", emit=lambda _: None)
 

@@ -9,17 +9,22 @@ import pytest
 from labctl.errors import ProviderMissing
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
-from labctl.machines import providers
-from labctl.machines.providers import choose, emulated, find_vboxmanage, missing_part
+from labctl.machines import libvirt
+from labctl.machines.base import Provider
+from labctl.machines.libvirt import Libvirt
+from labctl.machines.processor import emulated
+from labctl.machines.providers import choose
+from labctl.machines.virtualbox import VirtualBox
 from tests.unit.fakes import lab_spec
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    monkeypatch.setattr(
-        providers,
-        "missing_part",
-        lambda name, _: None if name in names else (f"{name} is missing", f"install {name}"),
-    )
+    def missing(provider: Provider, _: object = None) -> tuple[str, str] | None:
+        name = provider.name
+        return None if name in names else (f"{name} is missing", f"install {name}")
+
+    for kind in (VirtualBox, Libvirt):
+        monkeypatch.setattr(kind, "missing", missing)
 
 
 BOTH = ("virtualbox", "libvirt")
@@ -117,38 +122,37 @@ def program(folder: Path, name: str) -> Path:
 
 
 def test_virtualbox_is_found_on_path(tmp_path: Path) -> None:
-    assert find_vboxmanage({"PATH": str(tmp_path)}) is None
-    assert missing_part("virtualbox", {"PATH": str(tmp_path)}) is not None
+    assert VirtualBox().missing({"PATH": str(tmp_path)}) is not None
     program(tmp_path, "VBoxManage")
     program(tmp_path, "VBoxManage.exe")
-    assert find_vboxmanage({"PATH": str(tmp_path)}) is not None
-    assert missing_part("virtualbox", {"PATH": str(tmp_path)}) is None
+    assert VirtualBox().missing({"PATH": str(tmp_path)}) is None
 
 
 @pytest.mark.parametrize("variable", ["VBOX_INSTALL_PATH", "VBOX_MSI_INSTALL_PATH"])
 def test_virtualbox_is_found_where_its_installer_put_it(tmp_path: Path, variable: str) -> None:
-    path = program(tmp_path, "VBoxManage.exe")
-    assert find_vboxmanage({variable: str(tmp_path), "PATH": ""}) == str(path)
+    assert VirtualBox().missing({variable: str(tmp_path), "PATH": ""}) is not None
+    program(tmp_path, "VBoxManage.exe")
+    assert VirtualBox().missing({variable: str(tmp_path), "PATH": ""}) is None
 
 
 def test_libvirt_wants_a_daemon_and_the_plugin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket = tmp_path / "socket"
-    monkeypatch.setattr(providers, "_libvirt_sockets", lambda: (str(socket),))
+    monkeypatch.setattr(libvirt, "SOCKETS", (str(socket),))
     environment = {"VAGRANT_HOME": str(tmp_path / "vagrant")}
     plugin = tmp_path / "vagrant" / "gems" / "3.3.0" / "gems" / "vagrant-libvirt-0.12.2"
     # A plugin of the distribution may be there; then the user's own makes no difference.
-    everywhere = missing_part("libvirt", environment)
+    everywhere = Libvirt().missing(environment)
     assert everywhere is not None
     assert "no libvirt daemon" in everywhere[0]
     socket.touch()
     monkeypatch.setattr(Path, "glob", _without_system(Path.glob))
-    missing = missing_part("libvirt", environment)
+    missing = Libvirt().missing(environment)
     assert missing is not None
     assert "no plugin" in missing[0]
     plugin.mkdir(parents=True)
-    assert missing_part("libvirt", environment) is None
+    assert Libvirt().missing(environment) is None
 
 
 def _without_system(real: object) -> object:

@@ -11,6 +11,7 @@ import pytest
 
 from labctl.errors import MachineError, UsageError, VagrantMissing
 from labctl.events import Emit, MachineOutput
+from labctl.machines import providers
 from labctl.machines.base import Machines, MachineState
 from labctl.machines.log_follow import follow, tail
 from labctl.machines.static import StaticMachines
@@ -82,8 +83,8 @@ def test_parse_states(text: str, states: dict[str, MachineState]) -> None:
         ("", ""),
     ],
 )  # fmt: skip
-def test_cure(text: str, words: str) -> None:
-    found = remedy(text)
+def test_remedy(text: str, words: str) -> None:
+    found = remedy(text, providers.get("virtualbox"))
     assert words in found
     assert bool(words) == bool(found)
 
@@ -109,7 +110,7 @@ class StandIn:
         self.folder = folder
         (folder / "Vagrantfile").touch()
         self.machines = VagrantMachines(
-            folder, "libvirt", lambda node: folder / f"{node}.vagrant.log"
+            folder, providers.get("libvirt"), lambda node: folder / f"{node}.vagrant.log"
         )
 
     def says(self, out: str = "", err: str = "", code: int = 0) -> None:
@@ -301,7 +302,10 @@ def test_a_command_that_fails_shows_its_output(vagrant: StandIn) -> None:
 
 def test_without_vagrant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for call in (find_vagrant, lambda: VagrantMachines(tmp_path, "libvirt", lambda _: tmp_path)):
+    for call in (
+        find_vagrant,
+        lambda: VagrantMachines(tmp_path, providers.get("libvirt"), lambda _: tmp_path),
+    ):
         with pytest.raises(VagrantMissing) as caught:
             call()
         assert "machines:" in caught.value.hint

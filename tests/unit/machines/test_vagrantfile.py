@@ -19,12 +19,13 @@ from labctl import templating
 from labctl.config import daemon_json
 from labctl.config.model import LabSpec, validate
 from labctl.errors import UsageError
-from labctl.machines import vagrantfile
+from labctl.machines import processor, providers, vagrantfile
 from labctl.provision import daemon_file
 
 TESTS = Path(__file__).parents[2]
 GOLDEN = TESTS / "golden"
 PACKAGED = TESTS.parent / "templates"
+LIBVIRT, VIRTUALBOX = providers.get("libvirt"), providers.get("virtualbox")
 
 LABS: dict[str, tuple[str, bool, dict[str, Any]]] = {
     "course": ("virtualbox", False, {"name": "docker-lab"}),
@@ -131,9 +132,10 @@ def lab(raw: dict[str, Any]) -> LabSpec:
 
 
 @pytest.mark.parametrize("name", LABS)
-def test_golden(name: str) -> None:
+def test_golden(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     provider, emulated, raw = LABS[name]
-    text = vagrantfile.vagrantfile(lab(raw), provider, (PACKAGED,), emulated=emulated)
+    monkeypatch.setattr(processor, "emulated", lambda: emulated)
+    text = vagrantfile.vagrantfile(lab(raw), providers.get(provider), (PACKAGED,))
     file = GOLDEN / f"{name}.Vagrantfile"
     if os.environ.get("LABCTL_UPDATE_GOLDEN"):
         file.write_text(text, "utf-8", newline="\n")
@@ -157,13 +159,13 @@ def test_a_9p_folder() -> None:
     """It has no golden file: Vagrant would ask a running libvirt about it."""
     folder = {"host": "/h", "guest": "/srv/lab", "type": "9p", "options": {"accessmode": "squash"}}
     raw = {"box": {"name": "el7", "url": "file:///el7.box"}, "synced_folders": [folder]}
-    text = vagrantfile.vagrantfile(lab(raw), "libvirt", (PACKAGED,))
+    text = vagrantfile.vagrantfile(lab(raw), LIBVIRT, (PACKAGED,))
     assert 'synced_folder "/h", "/srv/lab", type: "9p", accessmode: "squash"\n' in text
 
 
 def test_two_labs_have_two_networks() -> None:
-    first = vagrantfile.vagrantfile(lab({"name": "one"}), "libvirt", (PACKAGED,))
-    second = vagrantfile.vagrantfile(lab({"name": "two"}), "libvirt", (PACKAGED,))
+    first = vagrantfile.vagrantfile(lab({"name": "one"}), LIBVIRT, (PACKAGED,))
+    second = vagrantfile.vagrantfile(lab({"name": "two"}), LIBVIRT, (PACKAGED,))
     assert '"one-192-168-56-0-24"' in first
     assert '"two-192-168-56-0-24"' in second
 
@@ -244,7 +246,7 @@ def test_the_labs_own_template_comes_first(tmp_path: Path) -> None:
     folders = template(
         tmp_path, "Vagrantfile.j2", "{% for n in nodes %}{{ n.name | ruby }} {% endfor %}"
     )
-    assert vagrantfile.vagrantfile(lab({}), "libvirt", folders) == '"docker-node1" "docker-node2" '
+    assert vagrantfile.vagrantfile(lab({}), LIBVIRT, folders) == '"docker-node1" "docker-node2" '
 
 
 @pytest.mark.parametrize(
@@ -265,7 +267,7 @@ def test_a_template_that_fails_is_named_with_its_line(
 ) -> None:
     folders = template(tmp_path, "Vagrantfile.j2", text)
     with pytest.raises(UsageError) as caught:
-        vagrantfile.vagrantfile(lab({}), "virtualbox", folders)
+        vagrantfile.vagrantfile(lab({}), VIRTUALBOX, folders)
     assert message in caught.value.message
     if line:
         assert caught.value.message.startswith(f"{tmp_path / 'Vagrantfile.j2'}:{line}: ")
@@ -273,13 +275,13 @@ def test_a_template_that_fails_is_named_with_its_line(
 
 def test_a_template_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no template Vagrantfile\.j2"):
-        vagrantfile.vagrantfile(lab({}), "virtualbox", (tmp_path,))
+        vagrantfile.vagrantfile(lab({}), VIRTUALBOX, (tmp_path,))
 
 
 def test_a_template_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "Vagrantfile.j2").write_bytes(b"caf\xe9")
     with pytest.raises(UsageError, match="not UTF-8"):
-        vagrantfile.vagrantfile(lab({}), "virtualbox", (tmp_path,))
+        vagrantfile.vagrantfile(lab({}), VIRTUALBOX, (tmp_path,))
 
 
 def test_a_template_cannot_leave_its_folders(tmp_path: Path) -> None:
@@ -288,7 +290,7 @@ def test_a_template_cannot_leave_its_folders(tmp_path: Path) -> None:
     own.mkdir()
     folders = template(own, "Vagrantfile.j2", "{% include '../secret' %}")
     with pytest.raises(UsageError, match="no template"):
-        vagrantfile.vagrantfile(lab({}), "virtualbox", folders)
+        vagrantfile.vagrantfile(lab({}), VIRTUALBOX, folders)
 
 
 def test_a_playbook_may_have_templates_of_its_own(tmp_path: Path) -> None:

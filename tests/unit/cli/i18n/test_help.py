@@ -21,6 +21,7 @@ from labctl.cli.i18n import locale
 from labctl.cli.output.text_width import width
 from labctl.config import load
 from labctl.errors import SpecError
+from labctl.machines.providers import faults_of
 from tools.messages import store
 from tools.messages.sentences import Found
 
@@ -123,7 +124,7 @@ def test_whatever_is_wrong_in_lab_yaml_is_told_in_chinese(
     chinese: pytest.MonkeyPatch, case: Path
 ) -> None:
     with pytest.raises(SpecError) as caught:
-        load.load(case)
+        load.load(case, further=faults_of)
     for problem in caught.value.problems:
         for text in (problem.message, problem.hint):
             assert not text or CHINESE.search(locale.translated(text)), text + HELP

@@ -17,6 +17,7 @@ from labctl.lab.boot import BootQueue, prepare, vagrantfile
 from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord, State
+from labctl.machines import providers
 from labctl.machines.base import MachineState
 from labctl.machines.vagrant import VagrantMachines
 from labctl.parallel import Result
@@ -195,7 +196,7 @@ class VagrantLab(FakeLab):
 
     def machines(self) -> Any:
         state = self.workspace.state
-        return VagrantMachines(state, "libvirt", lambda node: state / f"{node}.log")
+        return VagrantMachines(state, providers.get("libvirt"), lambda node: state / f"{node}.log")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -15,13 +16,15 @@ from labctl.config.model import LabSpec, validate
 from labctl.errors import ProviderMissing
 from labctl.lab.doctor import checks, environment
 from labctl.lab.doctor.examine import examine
-from labctl.lab.doctor.finding import Finding, Level, healthy
 from labctl.lab.doctor.host import ThisHost
 from labctl.lab.doctor.systems import linux_routes, macos_routes, windows_firewall, windows_routes
 from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
+from labctl.machines import providers
+from labctl.machines.finding import Finding, Level, healthy
 from labctl.machines.plugins import Plugin
+from labctl.machines.virtualbox import VirtualBox
 
 OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
@@ -48,15 +51,12 @@ class FakeHost:
     without_provider: str = ""
     asked: list[str] = field(default_factory=list)
 
-    def which(self, program: str) -> str | None:
+    def which(self, program: str, variables: Sequence[str] = ()) -> str | None:
         return f"/usr/bin/{program}" if program in self.programs else None
 
     def says(self, *command: str) -> str | None:
         self.asked.append(" ".join(command))
         return self.vagrant if command[0] == "vagrant" else self.virtualbox
-
-    def vboxmanage(self) -> str | None:
-        return self.which("VBoxManage")
 
     def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
         if self.without_provider:
@@ -160,13 +160,13 @@ def test_no_provider_is_a_failure_with_its_hint(tmp_path: Path) -> None:
 def test_virtualbox_against_vagrant(
     virtualbox: str | None, vagrant: str | None, level: Level
 ) -> None:
-    found = checks.virtualbox(FakeHost(virtualbox=virtualbox, vagrant=vagrant))
+    (found,) = VirtualBox().examine(FakeHost(virtualbox=virtualbox, vagrant=vagrant), spec())
     assert found.level is level
     assert bool(found.remedy) is (level is FAIL)
 
 
 def test_apple_silicon_runs_no_virtualbox_lab() -> None:
-    found = checks.virtualbox(FakeHost(system="darwin", processor="arm64"))
+    (found,) = VirtualBox().examine(FakeHost(system="darwin", processor="arm64"), spec())
     assert found.level is FAIL
     assert "Apple silicon" in found.found
 
@@ -340,8 +340,9 @@ VBGUEST = {"vagrant-vbguest": Plugin((0, 32, 0), (3, 3, 6))}
 def test_plugins(
     provider: str, host: dict[str, Any], raw: dict[str, Any], levels: dict[str, Level]
 ) -> None:
-    found = environment.plugins(FakeHost(**host), spec(**raw), provider)
-    assert {finding.what: finding.level for finding in found} == levels
+    found = providers.get(provider).examine(FakeHost(**host), spec(**raw))
+    seen = {finding.what: finding.level for finding in found if finding.what != "VirtualBox"}
+    assert seen == levels
 
 
 @pytest.mark.parametrize(
@@ -360,7 +361,7 @@ def test_what_synced_folders_need(
 ) -> None:
     folders = [{"host": ".", "guest": f"/srv/{name}", "type": kind} for name in "ab"]
     host = FakeHost(lacks=lacks)
-    found = list(environment.plugins(host, spec(synced_folders=folders), "virtualbox"))
+    found = list(environment.folders(host, spec(synced_folders=folders), "virtualbox"))
     assert {finding.what: finding.level for finding in found} == levels
     assert all(finding.remedy for finding in found if finding.level is FAIL)
 

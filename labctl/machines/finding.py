@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -39,3 +40,9 @@ class Finding:
 def healthy(findings: Iterable[Finding]) -> bool:
     """Tell whether nothing failed."""
     return all(finding.level is not Level.FAIL for finding in findings)
+
+
+def version(text: str | None) -> tuple[int, ...]:
+    """Return the first version number in a text; empty if there is none."""
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text or "")
+    return tuple(int(part) for part in found.groups() if part) if found else ()

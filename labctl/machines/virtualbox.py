@@ -1,0 +1,169 @@
+"""The provider virtualbox."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labctl.errors import Problem
+from labctl.events import Notice
+from labctl.machines import plugins, vbguest
+from labctl.machines.base import Provider, Remedy
+from labctl.machines.finding import Finding, Level, version
+from labctl.machines.host import Host, find_program
+
+if TYPE_CHECKING:
+    from labctl.config.model import LabSpec
+
+NETWORKS_CONF = "/etc/vbox/networks.conf"
+NEEDS = {(7, 1): (2, 4, 2), (7, 2): (2, 4, 9)}
+"""The first Vagrant that supports a VirtualBox, by Vagrant's release notes."""
+
+_INSTALLED_BY = ("VBOX_INSTALL_PATH", "VBOX_MSI_INSTALL_PATH")
+"""Variables that VirtualBox's installer sets on Windows, where Vagrant looks too."""
+
+_ALLOWED = (IPv4Network("192.168.56.0/21"),)
+_NAT = IPv4Network("10.0.2.0/24")
+
+
+class VirtualBox(Provider):
+    """Machines of VirtualBox."""
+
+    name = "virtualbox"
+    folder_types = frozenset({"virtualbox"})
+    interfaces = ("vboxnet", "VirtualBox")
+    remedies = (
+        Remedy(
+            r"VT-x is (not available|disabled)",
+            "turn on virtualization (VT-x, AMD-V) in the BIOS",
+        ),
+        Remedy(
+            r"VERR_VMX|vmx_",
+            "another hypervisor holds the processor's virtualization; turn it off",
+        ),
+        Remedy(
+            r"not in the allowed ranges|outside the allowed",
+            "choose a network inside 192.168.56.0/21",
+        ),
+    )
+
+    def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
+        if find_program("VBoxManage", _INSTALLED_BY, environment):
+            return None
+        return "there is no VBoxManage", "install VirtualBox, or choose --provider libvirt"
+
+    def network_problem(
+        self, network: IPv4Network, platform: str = sys.platform
+    ) -> tuple[str, str] | None:
+        """See `Provider.network_problem`.
+
+        Every machine has the NAT network too. From 6.1.28 on VirtualBox allows host-only networks
+        in 192.168.56.0/21 only, unless networks.conf names other ranges (VirtualBox manual,
+        "Host-Only Networking").
+        """
+        if network.overlaps(_NAT):
+            hint = "use another private network, such as 192.168.56.0/24"
+            return f"{network} overlaps {_NAT}, VirtualBox's NAT network", hint
+        # Windows never had the check, and macOS lost it with VirtualBox 7.
+        if platform in ("win32", "darwin"):
+            return None
+        conf = Path(NETWORKS_CONF)
+        allowed = allowed_by(conf.read_text("utf-8", "replace")) if conf.is_file() else _ALLOWED
+        if any(network.subnet_of(wide) for wide in allowed):
+            return None
+        ranges = ", ".join(map(str, allowed)) or "no IPv4 network"
+        return (
+            f"VirtualBox refuses the network {network}: it allows {ranges}",
+            f"use 192.168.56.0/24, or add the line '* {network}' to {NETWORKS_CONF}",
+        )
+
+    def values(self, spec: LabSpec) -> dict[str, object]:
+        return {"vbguest_commands": vbguest.commands(spec.sources.vault)}
+
+    def notices(self, spec: LabSpec) -> Iterator[Notice]:
+        if spec.vbguest and not plugins.additions_work():
+            message = "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone"
+            yield Notice("", message)
+
+    def problems(self, spec: LabSpec) -> Iterator[Problem]:
+        if spec.vbguest and not plugins.find("vagrant-vbguest"):
+            yield Problem(
+                "vbguest",
+                "Vagrant has no plugin vagrant-vbguest",
+                hint="run `vagrant plugin install vagrant-vbguest`, or set vbguest: false",
+            )
+
+    def examine(self, host: Host, spec: LabSpec) -> Iterator[Finding]:
+        yield _versions(host)
+        yield from _vbguest(host, spec)
+
+
+def allowed_by(networks_conf: str) -> tuple[IPv4Network, ...]:
+    """Return the IPv4 ranges of networks.conf: lines of '* RANGE RANGE …', '#' for comments."""
+    ranges = []
+    for line in networks_conf.splitlines():
+        marker, _, rest = line.partition("#")[0].strip().partition(" ")
+        for word in rest.split() if marker == "*" else ():
+            try:
+                ranges.append(IPv4Network(word, strict=False))
+            except ValueError:
+                continue  # an IPv6 range, or nothing that VirtualBox would understand either
+    return tuple(ranges)
+
+
+def _versions(host: Host) -> Finding:
+    """Compare the versions of VirtualBox and Vagrant."""
+    what = "VirtualBox"
+    if host.system == "darwin" and host.processor == "arm64":
+        return Finding(
+            Level.FAIL,
+            what,
+            "on Apple silicon it runs no x86 guest such as CentOS 7",
+            "use another computer, or `machines:` in lab.yaml for hosts that are there already",
+        )
+    program = host.which("VBoxManage", _INSTALLED_BY)
+    printed = host.says(program, "--version") if program else None
+    box = version(printed)
+    if not box:
+        return Finding(Level.FAIL, what, "VBoxManage does not run", "install VirtualBox again")
+    line = (printed or "").splitlines()[-1]
+    if "kernel module" in (printed or ""):
+        return Finding(
+            Level.FAIL, what, "its kernel module is not loaded", "run `sudo /sbin/vboxconfig`"
+        )
+    needed = max((need for at, need in NEEDS.items() if box[:2] >= at), default=())
+    have = version(host.says("vagrant", "--version"))
+    if have and have < needed:
+        wanted = ".".join(map(str, needed))
+        return Finding(
+            Level.FAIL,
+            what,
+            f"{line} needs Vagrant {wanted} or newer, and this is {'.'.join(map(str, have))}",
+            f"install Vagrant {wanted}, or an older VirtualBox",
+        )
+    return Finding(Level.OK, what, line)
+
+
+def _vbguest(host: Host, spec: LabSpec) -> Iterator[Finding]:
+    what = "vagrant-vbguest"
+    plugin = host.plugin(what)
+    if not spec.vbguest:
+        if plugin is not None:
+            yield Finding(
+                Level.OK, what, "it is there; lab.yaml does not ask for it, so it is kept off"
+            )
+    elif plugin is None:
+        remedy = "run `vagrant plugin install vagrant-vbguest`, or set `vbguest: false`"
+        found = "lab.yaml asks for it, and Vagrant has no such plugin"
+        yield Finding(Level.FAIL, what, found, remedy)
+    elif not host.additions_work():
+        ruby = ".".join(map(str, plugin.ruby))
+        remedy = "set `vbguest: false` and use folders of type rsync; or use Vagrant 2.4.1 or older"
+        found = f"it crashes on Vagrant's Ruby {ruby} and is kept off"
+        yield Finding(Level.WARN, what, found, remedy)
+    else:
+        yield Finding(Level.OK, what, ".".join(map(str, plugin.version)) or "it is there")
