@@ -103,7 +103,7 @@ class LabSpec(Part):
         default=None,
         description="What runs the virtual machines. Default: the one that is installed; if both "
         "are, virtualbox.",
-        examples=["libvirt"],
+        examples=["virtualbox", "libvirt"],
     )
     box: Annotated[Box, named(Box, "name")] = Field(
         default_factory=Box,
