@@ -8,7 +8,14 @@ from __future__ import annotations
 from labctl.provision.facts import Facts
 from labctl.provision.play import Play, Plays, Question
 from labctl.provision.resources.atomic_write import LoadedBy
-from labctl.provision.resources.base import Change, Observed, PeerQuery, Resource, quote
+from labctl.provision.resources.base import (
+    Change,
+    Observed,
+    PeerQuery,
+    Resource,
+    quote,
+    shell_script,
+)
 from labctl.provision.resources.block import Block
 from labctl.provision.resources.command import Command
 from labctl.provision.resources.compose_project import ComposeProject
@@ -64,4 +71,5 @@ __all__ = [
     "file_content",
     "quote",
     "repository_file",
+    "shell_script",
 ]

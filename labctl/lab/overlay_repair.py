@@ -103,7 +103,7 @@ def mend(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
         # What docker says on stderr may stand before it, as of a container that has just gone.
         said = seen.output.strip().rpartition("\n")[2]
         if said == "restarted":
-            lab.emit(Notice(node, "restarted docker: an overlay network had left it astray"))
+            lab.emit(Notice(node, "restarted docker to repair it after an overlay network"))
         elif said == "busy":
             hint = "sudo systemctl restart docker, when no container is needed"
             lab.emit(Notice(node, f"pulls may fail now and then (moby#39372): {hint}"))

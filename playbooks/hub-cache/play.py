@@ -36,7 +36,7 @@ def play(play: Play) -> Plays:
     # The image has a list of its own, which is as old as the image.
     bundle = f'for file in {BUNDLES}; do if [ -e "$file" ]; then break; fi; done'
     yield Command(
-        "let the cache believe the certificates that the node believes",
+        "give the cache the certificates that this node trusts",
         # cmp is no part of coreutils.
         check=f'{bundle}; [ "$(cksum <"$file")" = "$(cksum <{FOLDER}/ca-bundle.crt)" ]',
         apply=f'{bundle}; cp -L "$file" {FOLDER}/ca-bundle.crt',

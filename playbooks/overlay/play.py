@@ -44,7 +44,7 @@ def _neighbours(node: str, members: Mapping[str, str]) -> Command:
     # Who keeps nothing has just heard it of a member.
     healthy = lab_services.etcd_healthy(members[node]) if node in members else ":"
     return Command(
-        "let the engine find its neighbours",
+        "connect the engine to the other engines",
         check=f"systemctl is-active --quiet docker && {heard}",
         apply="\n".join(
             [

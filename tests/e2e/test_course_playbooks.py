@@ -353,7 +353,7 @@ def test_a_member_that_was_made_anew_takes_its_place_again(
     nodes[FIRST].sh("docker network create -d overlay --attachable kept")
     nodes[SECOND].sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
     run = lab.run("provision", "--only", "etcd,overlay", "--verify").expect(0)
-    assert run.changes(SECOND) == ["command:take its place in the store"]
+    assert run.changes(SECOND) == ["command:add this node to the network store"]
     assert {c["outcome"] for c in run.result(SECOND)["checks"]} <= {"passed", "skipped"}
     assert "kept" in nodes[SECOND].sh("docker network ls").stdout
     nodes[FIRST].sh("docker network rm kept")
@@ -367,7 +367,7 @@ def test_from_etcd_to_swarm(lab: Lab, nodes: dict[str, Node], all_five: dict[str
         assert run.changes(name) == [
             "file:/etc/docker/daemon.json",
             "service:docker",
-            "command:stop etcd, which networks by swarm do without",
+            "command:stop etcd, which swarm networks do not need",
             "swarm:member",
         ]
         assert {c["outcome"] for c in run.result(name)["checks"]} <= {"passed", "skipped"}
@@ -459,7 +459,7 @@ def test_who_leaves_the_lab_is_taken_out_of_the_store(
     nodes[SECOND].sh("systemctl stop etcd")
     lab.write(with_nodes(all_five, nodes[FIRST]))
     run = lab.run("provision", "--only", "etcd", "--verify").expect(0)
-    assert run.changes(FIRST) == ["command:take out of the store who has left the lab"]
+    assert run.changes(FIRST) == ["command:remove nodes that left the lab from the network store"]
     assert nodes[FIRST].sh(MEMBERS).stdout == f"{FIRST}\n"
     assert lab.run("provision", "--only", "etcd").expect(0).exchanges(FIRST) == 1
 
@@ -473,7 +473,7 @@ def test_a_store_of_one_grows_to_three_at_once(
     run = lab.run("provision", *GROWN, "--verify").expect(0)
     assert "etcd" not in " ".join(run.changes(FIRST))
     for name in (SECOND, THIRD):
-        assert "command:take its place in the store" in run.changes(name)
+        assert "command:add this node to the network store" in run.changes(name)
     for node in every:
         assert node.sh(MEMBERS).stdout.split() == [FIRST, SECOND, THIRD]
         assert '"value":"kept"' in node.sh(f"curl -sf {KEY}").stdout
@@ -496,6 +496,6 @@ def test_who_is_listed_and_was_never_started_is_started(
     nodes[FIRST].sh(f"{post} http://127.0.0.1:2379/v2/members")
     lab.write(with_nodes(all_five, *nodes.values(), third))
     run = lab.run("provision", "--limit", THIRD, "--only", "etcd").expect(0)
-    assert run.changes(THIRD) == ["command:take its place in the store"]
+    assert run.changes(THIRD) == ["command:add this node to the network store"]
     assert '"value":"kept"' in third.sh(f"curl -sf {KEY}").stdout
     lab.run("provision", "--only", "etcd", "--verify").expect(0)

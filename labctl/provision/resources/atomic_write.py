@@ -5,11 +5,10 @@ File, Block and DaemonJson all end in the script that is built here.
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 from typing import Literal
 
-from labctl.provision.resources.base import PENDING, printer, quote
+from labctl.provision.resources.base import PENDING, shell_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,14 @@ class LoadedBy:
     service: str
     how: Literal["restart", "reload"] = "restart"
 
-    def marking(self, path: str) -> list[str]:
-        """Return the lines of sh that leave the mark for `path`."""
-        kept = f"{PENDING}/{self.service}.old{path}"
-        return [
-            f"mkdir -p {quote(posixpath.dirname(kept))}",
-            f"if [ -e {quote(path)} ]; then",
-            f"  [ -e {quote(kept)} ] || cp -p {quote(path)} {quote(kept)}",
-            f"else : >{quote(kept + '.absent')}; fi",
-            f": >{quote(f'{PENDING}/{self.service}.{self.how}')}",
-        ]
+    def kept(self, path: str) -> str:
+        """Return where the old file of `path` is kept until the service has loaded the new one."""
+        return f"{PENDING}/{self.service}.old{path}"
+
+    @property
+    def pending(self) -> str:
+        """The mark: a file that exists while the restart or reload is due."""
+        return f"{PENDING}/{self.service}.{self.how}"
 
 
 def replacing(
@@ -61,42 +58,15 @@ def replacing(
         loaded_by: the service that has to take notice.
         backup: path to keep a copy of the first file found there, once; empty keeps none.
     """
-    lines = [
-        "set -eu",
-        f"mkdir -p {quote(posixpath.dirname(path))}",
-        f"target=$(readlink -m {quote(path)})",
-        'new=$(mktemp "$target.XXXXXX")',
-        "trap 'rm -f \"$new\"' EXIT",
-        f'{printer(content)} >"$new"',
-    ]
-    if owner:
-        lines.append(f'chown {quote(owner)} "$new"')
-    else:
-        lines.append('if [ -e "$target" ]; then chown --reference="$target" "$new"; fi')
-    # After the owner: chown takes set-id bits away.
-    if mode:
-        lines.append(f'chmod {quote(mode)} "$new"')
-    else:
-        lines.append('chmod 0644 "$new"')
-        lines.append('if [ -e "$target" ]; then chmod --reference="$target" "$new"; fi')
-    if check:
-        # Not `( … ) || …`, in which a shell would ignore the check's own `set -e`.
-        lines += [
-            f"set +e\n( {check}\n)\nstatus=$?\nset -e",
-            "[ $status = 0 ] || { echo 'the new file was refused by its check'; exit 1; }",
-        ]
-    if backup:
-        lines.append(
-            f'if [ -e "$target" ] && [ ! -e {quote(backup)} ]; '
-            f'then cp -p "$target" {quote(backup)}; fi'
-        )
-    if loaded_by is not None:
-        lines += loaded_by.marking(path)
-    lines += [
-        # -T: where a folder stands in the way, fail instead of moving the file into it.
-        'mv -fT "$new" "$target"',
-        "trap - EXIT",
-        # A file made by mktemp has the folder's SELinux type, which is not always the file's own.
-        'if command -v restorecon >/dev/null 2>&1; then restorecon "$target" || :; fi',
-    ]
-    return "\n".join(lines)
+    return shell_script(
+        __file__,
+        "replace_file.sh",
+        path=path,
+        content=content,
+        mode=mode,
+        owner=owner,
+        check=check,
+        backup=backup,
+        kept=loaded_by.kept(path) if loaded_by else "",
+        pending=loaded_by.pending if loaded_by else "",
+    )

@@ -7,11 +7,14 @@ a machine, so a table of cases tests a resource without one, and a dry run needs
 from __future__ import annotations
 
 import difflib
+import functools
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from labctl.remote.exchange import Observed
+from labctl.storage import read_script
 
 __all__ = [
     "PENDING",
@@ -19,8 +22,8 @@ __all__ = [
     "Observed",
     "PeerQuery",
     "Resource",
-    "printer",
     "quote",
+    "shell_script",
     "text_diff",
 ]
 
@@ -96,13 +99,26 @@ def quote(text: str) -> str:
     return shlex.quote(text)
 
 
-def printer(text: str) -> str:
-    """Return a command that writes `text`, byte for byte, to stdout.
+@functools.cache
+def _code(module: str, name: str) -> str:
+    """Return a script without its lines of comments, which no node needs."""
+    return re.sub(r"(?m)^[ \t]*#.*\n", "", read_script(module, name))
 
-    printf with a quoted argument is used rather than a here-document: it cannot be ended early by
-    a line of the text, and it needs no temporary file.
+
+def shell_script(module: str, *names: str, **values: str) -> str:
+    """Return shell scripts that lie beside a Python module, with values for their variables.
+
+    Values are quoted and never become part of a script's text. Lines of comments are left out::
+
+        shell_script(__file__, "store.sh", "join.sh", node=play.node.name, own=address)
+
+    Parameters:
+        module: the module's ``__file__``.
+        names: file names of the scripts, in the order in which they run as one.
+        values: values of shell variables. For several words without blanks, join them by blanks.
     """
-    return f"printf %s {quote(text)}"
+    lines = [f"{name}={quote(value)}" for name, value in values.items()]
+    return "\n".join([*lines, *(_code(module, name) for name in names)])
 
 
 def text_diff(old: str, new: str, name: str) -> str:

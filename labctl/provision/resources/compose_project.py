@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.provision.resources.base import Change, Observed, quote
+from labctl.provision.resources.base import Change, Observed, shell_script
 
 KEPT = "/var/lib/labctl/projects"
 """Folder on a node that remembers what each project was brought up from, and its containers."""
@@ -32,22 +32,12 @@ class ComposeProject:
     def _kept(self) -> str:
         return f"{KEPT}/{self.name}"
 
-    @property
-    def _containers(self) -> str:
-        """The ids of the services' containers; docker-compose itself takes a second to start.
-
-        What somebody started by `docker-compose run` is none of them, however it ended.
-        """
-        project = quote(f"label=com.docker.compose.project={self.name}")
-        services = f"--filter {project} --filter label=com.docker.compose.oneoff=False"
-        return f"$(docker ps --all --quiet --no-trunc {services})"
-
     def probe(self) -> str:
-        """Print the digest that was brought up, its containers, and how those there are now."""
-        state = quote("{{.Id}} {{.State.Status}} {{.State.ExitCode}}")
-        return (
-            f"cat {quote(self._kept)} 2>/dev/null; echo '='\n"
-            f'for id in {self._containers}; do docker inspect --format {state} "$id"; done'
+        return shell_script(
+            __file__,
+            *("project_containers.sh", "project_probe.sh"),
+            project=self.name,
+            kept=self._kept,
         )
 
     def plan(self, observed: Observed) -> Change | None:
@@ -61,23 +51,13 @@ class ComposeProject:
         ]
         if digest == self.digest and containers and not bad:
             return None
-        kept_file = quote(self._kept)
-        script = "\n".join(
-            [
-                "set -e",
-                f"cd {quote(self.folder)}",
-                f"docker-compose --project-name {quote(self.name)} up --detach --build"
-                " --remove-orphans 2>&1",
-                "sleep 1",
-                f"mkdir -p {KEPT}",
-                f"{{ echo {self.digest}",
-                f'  for id in {self._containers}; do echo "$id"; done; }} >{kept_file}.new',
-                f"mv -f {kept_file}.new {kept_file}",
-                f"for id in {self._containers}; do",
-                '  [ "$(docker inspect --format \'{{.State.Status}}\' "$id")" = running ]'
-                ' || docker logs --tail 10 "$id" 2>&1',
-                "done",
-            ]
+        script = shell_script(
+            __file__,
+            *("project_containers.sh", "project_up.sh"),
+            project=self.name,
+            folder=self.folder,
+            digest=self.digest,
+            kept=self._kept,
         )
         was = "as before" if digest == self.digest else digest[:12] or "not up"
         diff = f"-{was}, {len(bad)} of {len(containers)} down\n+{self.digest[:12]}, all up"

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from labctl.provision.resources.base import Change, Observed, quote
+from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 LABEL = "labctl.container"
 """Carries the digest of what the container was made from; another digest means another one."""
@@ -62,21 +62,14 @@ class Container:
             *("docker", "run", "--detach", "--name", self.name, "--restart", "always"),
             *("--label", f"{LABEL}={self.digest}", *self.options, self.image, *self.command),
         )
-        script = "\n".join(
-            [
-                "set -e",
-                f"docker container rm --force {quote(self.name)} >/dev/null 2>&1 || :",
-                " ".join(map(quote, words)),
-                "waited=0",
-                f"until ( {self.ready}\n); do",
-                f'  if [ "$waited" -ge {READY_SECONDS} ]; then',
-                f"    docker logs --tail 20 {quote(self.name)}",
-                f"    echo 'it does not answer after {READY_SECONDS} seconds'; exit 1",
-                "  fi",
-                "  sleep 1; waited=$((waited + 1))",
-                "done",
-            ]
+        functions = shell_script(
+            __file__,
+            "container_run.sh",
+            name=self.name,
+            ready=self.ready,
+            seconds=str(READY_SECONDS),
         )
+        script = f"{functions}replace {' '.join(map(quote, words))}\nwait_until_ready"
         return Change(
             f"{verb} the container {self.name}", script, f"-{state}\n+running {self.image}"
         )

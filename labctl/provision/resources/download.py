@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 
-from labctl.provision.resources.base import Change, Observed, quote
-
-FETCH = "curl --fail --silent --show-error --location --retry 3 --connect-timeout 20"
-"""curl as EL7 has it (7.29): no option newer than that."""
+from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +41,12 @@ class Download:
         diff = f"-{digest or 'absent'} {mode}".rstrip() + f"\n+{self.sha256} {self.mode}"
         if digest == self.sha256:
             return Change(f"set the mode of {self.path}", f"chmod {self.mode} {path}", diff)
-        script = "\n".join(
-            [
-                "set -eu",
-                f"mkdir -p {quote(posixpath.dirname(self.path))}",
-                f"new=$(mktemp {path}.XXXXXX)",
-                "trap 'rm -f \"$new\"' EXIT",
-                f'{FETCH} --output "$new" {quote(self.url)}',
-                'seen=$(sha256sum <"$new")',
-                f'if [ "${{seen%% *}}" != {quote(self.sha256)} ]; then',
-                f"  echo {quote(f'{self.url} has another digest than expected')}",
-                f"  echo {quote(f'expected sha256 {self.sha256}')}",
-                '  echo "received sha256 ${seen%% *}"; exit 1',
-                "fi",
-                f'chmod {quote(self.mode)} "$new"',
-                f'mv -fT "$new" {path}',
-                "trap - EXIT",
-                f"if command -v restorecon >/dev/null 2>&1; then restorecon {path} || :; fi",
-            ]
+        script = shell_script(
+            __file__,
+            "download.sh",
+            url=self.url,
+            path=self.path,
+            sha256=self.sha256,
+            mode=self.mode,
         )
         return Change(f"download {self.path}", script, diff)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import PlaybookError
-from labctl.provision.resources.base import Change, Observed, quote
+from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 MOST_BYTES = 4 * 1024 * 1024
 KEPT = "/var/lib/labctl/folders"
@@ -98,19 +98,9 @@ class Folder:
         return f"{KEPT}/{self.path.strip('/').replace('/', '-')}"
 
     def probe(self) -> str:
-        """Print "digest mode owner name" for each wanted file, then which came before."""
         names = " ".join(quote(f"./{file.path}") for file in self.files)
-        return "\n".join(
-            [
-                f"cd {quote(self.path)} 2>/dev/null || exit 1",
-                f"for file in {names}; do",
-                '  [ -f "$file" ] || continue',
-                '  digest=$(sha256sum <"$file")',
-                '  printf \'%s %s %s\\n\' "${digest%% *}" "$(stat -c \'%04a %U\' "$file")" "$file"',
-                "done",
-                f"echo '='; cat {quote(self._kept)} 2>/dev/null || :",
-            ]
-        )
+        script = shell_script(__file__, "folder_probe.sh", folder=self.path, kept=self._kept)
+        return f"set -- {names}\n{script}"
 
     def plan(self, observed: Observed) -> Change | None:
         seen: dict[str, tuple[str, ...]] = {}

@@ -10,9 +10,7 @@ import base64
 from dataclasses import dataclass, field
 
 from labctl.config.image_name import ImageName
-from labctl.provision.resources.base import Change, Observed, PeerQuery, quote
-
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+from labctl.provision.resources.base import Change, Observed, PeerQuery, shell_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +31,16 @@ class Store:
         """Return what the engine calls an image of this registry."""
         return f"{self.address}/{image.path}:{image.tag}"
 
-    def look(self, image: ImageName) -> str:
-        """Return sh that prints the id of the image that the registry has, or an empty line."""
-        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        # By stdin: everybody on the node can read a command line.
-        config = f'header = "Authorization: Basic {login}"\nheader = "Accept: {_MANIFEST}"\n'
-        url = f"https://{self.address}/v2/{image.path}/manifests/{image.tag}"
-        return (
-            f"printf %s {quote(config)} | curl --silent --fail --config - --connect-timeout 5"
-            f" --max-time 20 --cacert {quote(f'/etc/docker/certs.d/{self.address}/ca.crt')}"
-            f" {quote(url)} | tr -d ' \\t\\r\\n'"
-            # Its only "config" is an object without objects in it.
-            ' | sed -n \'s/.*"config":{[^}]*"digest":"\\(sha256:[0-9a-f]*\\)".*/\\1/p\'\n'
-            "echo"
+    def probe(self, image: ImageName) -> str:
+        """Return sh that prints what this node and the registry have of an image; see `_seen`."""
+        return shell_script(
+            __file__,
+            "image_ids.sh",
+            image=image.local,
+            manifest=f"https://{self.address}/v2/{image.path}/manifests/{image.tag}",
+            authority=f"/etc/docker/certs.d/{self.address}/ca.crt",
+            login=base64.b64encode(f"{self.user}:{self.password}".encode()).decode(),
         )
-
-
-def _here(image: ImageName) -> str:
-    """Return sh that prints the image's id on this node and the digests it was pulled by."""
-    shown = "{{.Id}} {{range .RepoDigests}}{{.}} {{end}}"
-    return (
-        f"docker image inspect --format {quote(shown)} {quote(image.local)} 2>/dev/null || echo -"
-    )
 
 
 def _seen(observed: Observed) -> tuple[str, list[str], str]:
@@ -79,7 +65,7 @@ class PublishedImage:
         return f"image:{self.image.local}"
 
     def probe(self) -> str:
-        return f"{_here(self.image)}\n{self.store.look(self.image)}"
+        return self.store.probe(self.image)
 
     def plan(self, observed: Observed) -> Change | None:
         here, digests, kept = _seen(observed)
@@ -89,21 +75,18 @@ class PublishedImage:
         )
         if right and here == kept:
             return None
-        steps = ["set -e"]
-        if not right:
-            steps.append(f"docker pull --quiet {quote(image.source)}")
-            if image.digest:
-                steps.append(f"docker tag {quote(image.source)} {quote(image.local)}")
-        steps += [
-            f"docker tag {quote(image.local)} {quote(name)}",
-            f"docker push {quote(name)} >/dev/null",
-            f"docker image rm {quote(name)} >/dev/null",
-        ]
+        script = shell_script(
+            __file__,
+            "image_publish.sh",
+            image=image.local,
+            source="" if right else image.source,
+            kept=name,
+        )
         words = "keep it" if right else "pull it, and keep it"
         wanted = image.source if not right else here
         return Change(
             f"{image.local}: {words} for the other nodes",
-            "\n".join(steps),
+            script,
             f"-here {here}, kept {kept}\n+{wanted}",
         )
 
@@ -125,25 +108,19 @@ class FetchedImage:
         return f"image:{self.image.local}"
 
     def probe(self) -> str:
-        return f"{_here(self.image)}\n{self.store.look(self.image)}"
+        return self.store.probe(self.image)
 
     def plan(self, observed: Observed) -> Change | None:
         here, _, kept = _seen(observed)
         if here != "-" and here == kept:
             return None
-        image, name = self.image, quote(self.store.name(self.image))
-        script = "\n".join(
-            [
-                "set -e",
-                f"docker pull --quiet {name}",
-                f"seen=$(docker image inspect --format '{{{{.Id}}}}' {name})",
-                'if [ "$seen" != "$answer" ]; then',
-                f"  docker image rm {name} >/dev/null",
-                f'  echo "{self.ask.node} has the image $answer, and its registry $seen"; exit 1',
-                "fi",
-                f"docker tag {name} {quote(image.local)}",
-                f"docker image rm {name} >/dev/null",
-            ]
+        image = self.image
+        script = shell_script(
+            __file__,
+            "image_fetch.sh",
+            image=image.local,
+            kept=self.store.name(image),
+            node=self.ask.node,
         )
         return Change(
             f"{image.local}: take it from {self.ask.node}", script, f"-{here}\n+{kept}", self.ask

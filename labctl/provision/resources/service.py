@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.provision.resources.base import PENDING, Change, Observed, quote
+from labctl.provision.resources.base import PENDING, Change, Observed, quote, shell_script
 
 _STARTS_AT_BOOT = {"enabled", "static", "indirect", "generated"}
 """Besides enabled ones: units that others start, and for which `enable` changes nothing."""
@@ -27,29 +27,16 @@ class Service:
     def id(self) -> str:
         return f"service:{self.name}"
 
-    def probe(self) -> str:
-        """Print the unit's state, once it has one.
+    @property
+    def _unit(self) -> str:
+        return f"{self.name}.service"
 
-        A node takes ssh before its boot is over: a service that is just being started, or whose
-        start is queued, is waited for, up to a minute, and not taken for one that is stopped.
-        """
-        unit = quote(f"{self.name}.service")
-        marks = quote(f"{PENDING}/{self.name}")
-        properties = "-p UnitFileState -p ActiveState -p NeedDaemonReload -p Job"
-        return "\n".join(
-            [
-                f"look() {{ systemctl show {properties} {unit}; }}",
-                "seen=$(look); waited=0",
-                'while [ "$waited" -lt 60 ]; do',
-                '  case "$seen" in *ActiveState=activating*|*Job=[1-9]*) ;; *) break;; esac',
-                "  sleep 1; waited=$((waited + 1)); seen=$(look)",
-                "done",
-                "printf '%s\\n' \"$seen\"",
-                "for how in restart reload; do",
-                f"  if [ -e {marks}.$how ]; then echo Pending=$how; fi",
-                "done",
-            ]
-        )
+    @property
+    def _marks(self) -> str:
+        return f"{PENDING}/{self.name}"
+
+    def probe(self) -> str:
+        return shell_script(__file__, "service_probe.sh", unit=self._unit, marks=self._marks)
 
     def plan(self, observed: Observed) -> Change | None:
         lines = [line.partition("=") for line in observed.output.splitlines()]
@@ -58,7 +45,7 @@ class Service:
         steps: list[str] = []
         words: list[str] = []
         diff: list[str] = []
-        unit = quote(f"{self.name}.service")
+        unit = quote(self._unit)
         running = seen.get("ActiveState") in {"active", "reloading"}
         if seen.get("NeedDaemonReload") == "yes":
             steps.append("systemctl daemon-reload")
@@ -69,12 +56,12 @@ class Service:
             words.append("enable")
             diff.append(f"-{seen.get('UnitFileState') or 'not enabled'}\n+enabled")
         if not running:
-            steps.append(self._loading("restart"))
+            steps.append(self._load("restart"))
             words.append("start")
             diff.append(f"-{seen.get('ActiveState') or 'unknown'}\n+active")
         elif pending:
             how = "restart" if "restart" in pending else "reload"
-            steps.append(self._loading(how))
+            steps.append(self._load(how))
             words.append(how)
             diff.append(f"-files changed since the last {how}\n+files loaded by a {how}")
         if not steps:
@@ -83,30 +70,7 @@ class Service:
             f"{' and '.join(words)} {self.name}", "\n".join(["set -e", *steps]), "\n".join(diff)
         )
 
-    def _loading(self, how: str) -> str:
-        """Return sh that starts, restarts or reloads; on failure the old files come back."""
-        unit = quote(f"{self.name}.service")
-        base = f"{PENDING}/{self.name}"
-        old = quote(f"{base}.old")
-        marks = " ".join(quote(f"{base}.{end}") for end in ("restart", "reload", "old"))
-        return "\n".join(
-            [
-                # A service that failed too often is refused a start until its counter is cleared.
-                f"systemctl reset-failed {unit} 2>/dev/null || :",
-                f"if systemctl {how} {unit}; then rm -rf {marks}",
-                "else",
-                f"  systemctl status --no-pager --full --lines=15 {unit} || :",
-                f"  if [ -d {old} ]; then",
-                f"    ( cd {old} && find . -type f ! -name '*.absent' -exec sh -c \\",
-                '      \'for f; do cp -p "$f" "/${f#./}"; done\' sh {} + )',
-                f"    ( cd {old} && find . -type f -name '*.absent' -exec sh -c \\",
-                "      'for f; do f=${f#./}; rm -f \"/${f%.absent}\"; done' sh {} + )",
-                f"    rm -rf {marks}",
-                "    echo 'its former files were put back'",
-                f"    systemctl reset-failed {unit} 2>/dev/null || :",
-                f"    systemctl restart {unit} && echo 'it runs again, with its former files'",
-                "  fi",
-                "  exit 1",
-                "fi",
-            ]
+    def _load(self, how: str) -> str:
+        return shell_script(
+            __file__, "service_load.sh", unit=self._unit, how=how, marks=self._marks
         )

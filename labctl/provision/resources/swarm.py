@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from labctl.provision.resources.base import Change, Observed, PeerQuery, quote
+from labctl.provision.resources.base import Change, Observed, PeerQuery, quote, shell_script
 
 PORT = 2377
 """Where managers take those who join."""
@@ -55,14 +55,11 @@ class SwarmManager:
         if seen[:1] == ["active"] and (managers or seen[1:2] == ["false"]):
             return self._promotion(seen, managers, diff)
         inside = seen[:1] != ["inactive"]
-        own = quote(self.address)
-        script = (
-            f"{_leave(inside)}docker swarm init --advertise-addr {own} --data-path-addr {own}"
-            # It prints the join token.
-            " >/dev/null"
+        script = shell_script(
+            __file__, "swarm_init.sh", own=self.address, inside="yes" if inside else ""
         )
         left = "leave another swarm and " if inside else ""
-        return Change(f"{left}begin a swarm at {self.address}", script, diff)
+        return Change(f"{left}create a swarm at {self.address}", script, diff)
 
     def _promotion(self, seen: list[str], managers: list[str], diff: str) -> Change:
         """Return how an active node, which others manage, comes to be a manager too.
@@ -82,16 +79,8 @@ class SwarmManager:
         for ask in reversed(asks):
             script = f"docker node promote {quote(seen[3])}"
             chain = replace(ask, script=script, instead=chain)
-        script = (
-            "waited=0\n"
-            "until docker info --format '{{.Swarm.ControlAvailable}}' | grep -q true; do\n"
-            '  [ "$waited" -lt 60 ] || exit 1\n'
-            "  sleep 1; waited=$((waited + 1))\n"
-            "done"
-        )
-        return Change(
-            "be made a manager again of the swarm that this node is in", script, diff, chain
-        )
+        script = shell_script(__file__, "swarm_promoted.sh")
+        return Change("make this node a manager of its swarm again", script, diff, chain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,31 +105,17 @@ class SwarmWorker:
     def id(self) -> str:
         return "swarm:member"
 
-    @property
-    def _acquainted(self) -> str:
-        """Return sh that fails where the manager is of another swarm than this node, or of none.
-
-        curl says 60 where the other end's certificate is not signed by the authority of this
-        node's swarm, and 7 where nobody takes the connection. That the manager wants a certificate
-        too, and ends the conversation, is no matter.
-        """
-        root = "$(docker info --format '{{.DockerRootDir}}')"
-        return (
-            f'authority="{root}/swarm/certificates/swarm-root-ca.crt"\n'
-            '[ -e "$authority" ] || exit 1\n'
-            'curl --silent --output /dev/null --max-time 10 --cacert "$authority"'
-            f" --resolve swarm-manager:{PORT}:{self.manager} https://swarm-manager:{PORT}/\n"
-            "case $? in 7|60) exit 1;; esac"
-        )
-
     def probe(self) -> str:
         wanted = (
             "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeAddr}}"
             " {{range .Swarm.RemoteManagers}}{{.Addr}} {{end}}"
         )
-        return (
-            f"docker info --format {quote(wanted)} || exit 1\n"
-            f"( {self._acquainted}\n) || echo stranger"
+        return shell_script(
+            __file__,
+            *("same_swarm.sh", "swarm_probe.sh"),
+            manager=self.manager,
+            port=str(PORT),
+            format=wanted,
         )
 
     def plan(self, observed: Observed) -> Change | None:
@@ -154,40 +129,27 @@ class SwarmWorker:
         if member and "stranger" not in seen:
             return None
         inside = seen[:1] != ["inactive"]
-        own = quote(self.address)
-        join = (
-            f'{_leave(inside)}docker swarm join --token "$answer" --advertise-addr {own}'
-            f" --data-path-addr {own} {quote(at)}"
-        )
         left = "leave another swarm and " if inside else ""
         summary = f"{left}join the swarm of {at}"
-        if seen[:1] == ["active"] and seen[2:3] == [self.address]:
-            # Which swarm it is in is seen when the manager has answered: its engine may just have
-            # been restarting, or it was no manager for a while, and has been made one again.
+        known = seen[:1] == ["active"] and seen[2:3] == [self.address]
+        if known:
+            # Which swarm it is in shows once the manager has answered: its engine may only have
+            # been restarting, or it was demoted for a while and is a manager again.
             summary = f"be in the swarm of {at}"
-            join = f"{self._stays(at)}\n{join}"
+        script = shell_script(
+            __file__,
+            *("same_swarm.sh", "swarm_join.sh"),
+            own=self.address,
+            manager=self.manager,
+            port=str(PORT),
+            inside="yes" if inside else "",
+            known="yes" if known else "",
+        )
         return Change(
             summary,
-            join,
+            script,
             f"-{' '.join(seen)}\n+{' '.join(wanted)}",
             self.ask,
-        )
-
-    def _stays(self, at: str) -> str:
-        """Return sh that ends well once the manager is one of this node's swarm.
-
-        It goes on where the manager's is another. A node hears of a new manager within seconds.
-        """
-        listed = "docker info --format '{{range .Swarm.RemoteManagers}} {{.Addr}} {{end}}'"
-        return (
-            "waited=0\n"
-            f"while ( {self._acquainted}\n); do\n"
-            f"  if {listed} | grep -qF {quote(f' {at} ')}; then exit 0; fi\n"
-            '  if [ "$waited" -ge 60 ]; then\n'
-            f"    echo {quote(f'this node does not hear of its manager {at}')}; exit 1\n"
-            "  fi\n"
-            "  sleep 1; waited=$((waited + 1))\n"
-            "done"
         )
 
 
@@ -212,7 +174,3 @@ class NoSwarm:
             "docker swarm leave --force",
             f"-{state}\n+inactive",
         )
-
-
-def _leave(inside: bool) -> str:
-    return "set -e; docker swarm leave --force >/dev/null; " if inside else ""

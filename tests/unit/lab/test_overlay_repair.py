@@ -101,7 +101,7 @@ def test_every_engine_is_looked_at_and_who_was_astray_is_named(
         pass
     assert engines.visited == [ONE, TWO]
     one, two = sorted(lab.notices())
-    assert one == f"{ONE}: restarted docker: an overlay network had left it astray"
+    assert one == f"{ONE}: restarted docker to repair it after an overlay network"
     assert two.startswith(f"{TWO}: pulls may fail now and then")
 
 

@@ -123,8 +123,8 @@ def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
         ("hub-cache", 1, ["file:/etc/docker/certs.d/docker-node1:5001/ca.crt"]),
         ("images", 0, ["image:nginx:1.22"]),
         ("images", 1, ["image:nginx:1.22"]),
-        ("etcd", 3, ["command:stop etcd, which other nodes keep now"]),
-        ("overlay", 3, ["command:let the engine find its neighbours"]),
+        ("etcd", 3, ["command:stop etcd, which other nodes run now"]),
+        ("overlay", 3, ["command:connect the engine to the other engines"]),
         ("compose-app", 1, []),
     ],
 )
@@ -158,7 +158,7 @@ def test_networks_by_swarm_only_stop_what_was_the_store(
     tmp_path: Path, raw: dict[str, Any]
 ) -> None:
     found = resources(tmp_path, "etcd", (*PLAIN, *COURSE), **raw)
-    assert [one.id for one in found] == ["command:stop etcd, which networks by swarm do without"]
+    assert [one.id for one in found] == ["command:stop etcd, which swarm networks do not need"]
 
 
 def asks(found: list[Resource]) -> list[list[tuple[str, str]]]:

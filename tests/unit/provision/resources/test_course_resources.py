@@ -109,11 +109,11 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
     ),
     # A registry that does not answer is no reason to believe that all is well.
     (FetchedImage(NGINX, STORE, ASK), Observed(0, f"{ID} \n\n"), "nginx:1.22: take it from one"),
-    (MANAGER, Observed(0, "inactive false \n"), "begin a swarm at 10.0.0.1"),
+    (MANAGER, Observed(0, "inactive false \n"), "create a swarm at 10.0.0.1"),
     (
         MANAGER,
         Observed(0, "active true 10.0.2.15\n"),
-        "leave another swarm and begin a swarm at 10.0.0.1",
+        "leave another swarm and create a swarm at 10.0.0.1",
     ),
     (WORKER, Observed(0, "inactive false\n"), "join the swarm of 10.0.0.1:2377"),
     (
@@ -176,7 +176,7 @@ def test_a_manager_that_was_demoted_is_made_one_again_by_who_manages_now() -> No
     seen = "active false 10.0.0.1 node-id 10.0.0.4:2377 10.0.0.2:2377 10.0.0.9:2377\n"
     change = AMONG_OTHERS.plan(Observed(0, seen))
     assert change is not None
-    assert change.summary == "be made a manager again of the swarm that this node is in"
+    assert change.summary == "make this node a manager of its swarm again"
     promoting = replace(AFTER[2], script="docker node promote node-id")
     assert change.ask == replace(AFTER[0], script=promoting.script, instead=promoting)
     assert "swarm leave" not in change.script
@@ -211,7 +211,7 @@ def test_what_was_run_once_is_no_part_of_a_project() -> None:
     change = PROJECT.plan(Observed(0, "=\n"))
     assert change is not None
     for script in (PROJECT.probe(), change.script):
-        lists = [line for line in script.splitlines() if "docker ps" in line]
+        lists = [part for part in script.replace("\\\n", "").splitlines() if "docker ps" in part]
         assert lists
         assert all("--filter label=com.docker.compose.oneoff=False" in line for line in lists)
 

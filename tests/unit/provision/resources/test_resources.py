@@ -33,7 +33,7 @@ from labctl.playbook import (
     SupportedDaemonKeys,
     repository_file,
 )
-from labctl.provision.resources.base import Change, Resource, printer, quote, text_diff
+from labctl.provision.resources.base import Change, Resource, quote, text_diff
 from labctl.remote.exchange import Observed
 
 NOTHING_THERE = Observed(1, "stat: cannot stat '/etc/motd': No such file or directory\n")
@@ -411,7 +411,7 @@ def test_what_runs_is_not_touched_by_what_is_only_enabled() -> None:
 def test_a_reload_is_a_restart_where_any_file_needs_one(pending: str) -> None:
     script = script_of(DOCKER, Observed(0, UP + pending))
     verb = "restart" if "restart" in pending else "reload"
-    assert f"if systemctl {verb} docker.service; then" in script
+    assert f"unit=docker.service\nhow={verb}\n" in script
 
 
 # -- the engine's configuration
@@ -486,7 +486,7 @@ def test_an_engine_is_rid_of_the_keys_of_another(
     assert change is not None
     where = "out of /etc/docker/daemon.json"
     assert change.summary == f"take {gone} {where}, unknown to engine {engine}"
-    assert printer(canonical(kept)) in change.script
+    assert f"content={quote(canonical(kept))}\n" in change.script
     assert "/pending/docker.restart" in change.script
 
 
