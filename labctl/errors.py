@@ -3,33 +3,32 @@
 ::
 
     LabctlError                     exit code 1
-    ├── UsageError              2   what was asked for makes no sense
-    │   └── SpecError           2   lab.yaml or a flag; carries every problem at once
+    ├── UsageError              2   the command line or lab.yaml makes no sense
+    │   └── SpecError           2   lab.yaml or a flag; carries every problem
     ├── StateError              1   the lab's state folder
-    │   └── LabLocked           1   another labctl works on this lab
+    │   └── LabLocked           1   another labctl process uses this lab
     ├── MachineError            1   Vagrant, its providers, its machines
     │   ├── VagrantMissing      1
     │   └── ProviderMissing     1
-    ├── RemoteError             1   reaching a node and speaking with it
+    ├── RemoteError             1   the connection to a node
     │   ├── ConnectFailed       1
     │   ├── AuthFailed          1
     │   ├── HostKeyChanged      1
     │   ├── SudoRefused         1
-    │   └── ProtocolError       1   the answer was cut off or is not ours
+    │   └── ProtocolError       1   the answer was cut off or malformed
     ├── PlaybookError           1   a playbook that cannot be loaded or planned
     ├── ConvergeError           1   a resource of a node
     │   ├── ChangeFailed        1   its change failed; carries the output
-    │   └── DidNotConverge      1   its change ran, and it still is not as wanted
-    ├── DependencyFailed            1   another node did not do what this one needs
+    │   └── DidNotConverge      1   its change ran without effect
+    ├── DependencyFailed        1   another node did not do what this one needs
     ├── TransferError           1   copying files
     ├── VerifyError             1   a check could not be run at all
-    ├── ChecksFailed            1   a node does not pass where it has to
+    ├── ChecksFailed            1   a repaired node still fails its checks
     └── Interrupted           130   the user pressed Ctrl-C
 
-They are raised where the cause is known and rendered once, by the command line. `message` says
-what failed, `hint` what to do about it; `details` holds the last lines of whatever was run, and
-`log` the file with all of it. An exception that is not in this tree is a defect of labctl and is
-shown as one.
+Code raises them where the cause is known; only the command line renders them. `message` says what
+failed and `hint` what to do about it. `details` holds the last lines of output, and `log` names the
+file with all of it. An exception outside this tree is a defect of labctl and is shown as one.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ class LabctlError(Exception):
 
     Parameters:
         message: what failed, one sentence without a full stop.
-        hint: what the user can do about it; empty where nothing is known.
+        hint: what the user can do about it; may be empty.
         details: output that explains it, shown below the message.
-        node: the node that it happened on, where it did.
-        log: file that holds the whole output.
+        node: the node that it happened on; empty: none.
+        log: file with the whole output.
     """
 
     exit_code = 1
@@ -70,17 +69,17 @@ class LabctlError(Exception):
 
 
 class UsageError(LabctlError):
-    """What was asked for makes no sense; no machine was touched."""
+    """The command line or lab.yaml makes no sense; no machine was touched."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a specification.
+    """One thing that is wrong with lab.yaml or a flag.
 
     `where` is its place in YAML terms (``nodes[1].address``) or the flag (``--nodes``); `line`
-    counts from 1 and is None for what no line of the file says.
+    counts from 1 and is None for a problem that belongs to no line.
     """
 
     where: str
@@ -104,7 +103,7 @@ class StateError(LabctlError):
 
 
 class LabLocked(StateError):
-    """Another labctl is at work on this lab."""
+    """Another labctl process uses this lab."""
 
 
 class MachineError(LabctlError):
@@ -116,15 +115,15 @@ class VagrantMissing(MachineError):
 
 
 class ProviderMissing(MachineError):
-    """No provider that the lab could use is installed, or not the one asked for."""
+    """No usable provider is installed, or not the requested one."""
 
 
 class RemoteError(LabctlError):
-    """A node could not be reached or spoken with."""
+    """The connection to a node failed."""
 
 
 class ConnectFailed(RemoteError):
-    """No ssh connection came about in time."""
+    """No ssh connection was made in time."""
 
 
 class AuthFailed(RemoteError):
@@ -132,7 +131,7 @@ class AuthFailed(RemoteError):
 
 
 class HostKeyChanged(RemoteError):
-    """The node shows another host key than the one recorded for it."""
+    """The node's host key differs from the recorded one."""
 
 
 class SudoRefused(RemoteError):
@@ -140,7 +139,7 @@ class SudoRefused(RemoteError):
 
 
 class ProtocolError(RemoteError):
-    """The node's answer was cut off, or is not in labctl's framing."""
+    """The node's answer was cut off, or lacks labctl's framing."""
 
 
 class PlaybookError(LabctlError):
@@ -148,7 +147,7 @@ class PlaybookError(LabctlError):
 
 
 class ConvergeError(LabctlError):
-    """A resource did not come into the wanted state. `resource` is its id."""
+    """A resource did not reach the wanted state. `resource` is its id."""
 
     def __init__(
         self, message: str, *, resource: str, hint: str = "", details: str = "", node: str = ""
@@ -162,15 +161,15 @@ class ChangeFailed(ConvergeError):
 
 
 class DidNotConverge(ConvergeError):
-    """The change ran without an error, and yet the resource is not as wanted."""
+    """The change ran without an error, but the resource is not in the wanted state."""
 
 
 class DependencyFailed(LabctlError):
-    """Another node of the run failed, or took too long, before this one had what it needs of it."""
+    """Another node, on which this one depends, failed or took too long."""
 
 
 class TransferError(LabctlError):
-    """A file could not be copied whole; nothing stands under its final name."""
+    """A file could not be copied completely; no partial file was left."""
 
 
 class VerifyError(LabctlError):
@@ -178,7 +177,7 @@ class VerifyError(LabctlError):
 
 
 class ChecksFailed(LabctlError):
-    """A node that was to be healed still does not pass its checks."""
+    """A repaired node still fails its checks."""
 
 
 class Interrupted(LabctlError):

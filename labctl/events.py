@@ -1,8 +1,7 @@
 """What happens during a run, as values.
 
-The core emits these and knows no screen: a terminal table, plain lines, JSON lines and the tests
-are all readers of the same stream. Each event names its node; the empty name stands for the whole
-lab.
+The core emits events and prints nothing. The live table, plain lines, JSON lines and the tests all
+read the same stream. Each event names its node; an empty name means the whole lab.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Where a node stands, in the order in which a node goes through it."""
+    """The phases of a node, in their order."""
 
     WAITING = "waiting"
     BOOTING = "booting"
@@ -36,7 +35,7 @@ class PhaseEntered:
 
 @dataclass(frozen=True, slots=True)
 class MachineOutput:
-    """Vagrant said something about a node that is worth showing: one line, without its prefix."""
+    """One line that Vagrant printed about a node, without its prefix."""
 
     node: str
     line: str
@@ -53,7 +52,7 @@ class Exchanged:
 
 @dataclass(frozen=True, slots=True)
 class ChangeStarted:
-    """A resource is not as wanted and its change begins (or, with `check`, would begin)."""
+    """A resource has drifted and its change starts (with `check`: would start)."""
 
     node: str
     playbook: str
@@ -65,7 +64,7 @@ class ChangeStarted:
 
 @dataclass(frozen=True, slots=True)
 class ChangeDone:
-    """The change ran and the resource was seen to be as wanted afterwards."""
+    """A change ran, and a probe confirmed the wanted state."""
 
     node: str
     playbook: str
@@ -76,7 +75,7 @@ class ChangeDone:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A question was measured on a node and its answer stored, such as which mirrors live."""
+    """Something was measured on a node and stored, such as which mirrors respond."""
 
     node: str
     key: str
@@ -125,7 +124,7 @@ class ExerciseEnded:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that the user should know and that stops nothing."""
+    """Something that the user should know; the run continues."""
 
     node: str
     message: str

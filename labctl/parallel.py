@@ -1,4 +1,4 @@
-"""The same work on many nodes at once, where one node's failure stops that node alone."""
+"""Run the same work on many nodes at once; one node's failure stops only that node."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """What came of one node: a value or an expected error, never both."""
+    """The result of one node: a value or an expected error, never both."""
 
     node: str
     value: T | None = None
@@ -27,7 +27,7 @@ class Result(Generic[T]):
 
 
 class Stop:
-    """Ends work that is under way when the user presses Ctrl-C."""
+    """Ends running work when the user presses Ctrl-C."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -35,9 +35,9 @@ class Stop:
         self.requested = threading.Event()
 
     def add(self, closer: Callable[[], None]) -> None:
-        """Register what ends one piece of work, such as closing its connection.
+        """Register a function that ends one piece of work, for example by closing its connection.
 
-        Where the end was requested already it is called at once.
+        If the end was already requested, the function is called at once.
         """
         with self._guard:
             self._closers.append(closer)
@@ -46,7 +46,7 @@ class Stop:
             closer()
 
     def request(self) -> None:
-        """End all work that is registered."""
+        """End all registered work."""
         self.requested.set()
         with self._guard:
             closers = list(self._closers)
@@ -60,17 +60,17 @@ def each(
     """Run `work` for every node, at most `cap` at once.
 
     Parameters:
-        nodes: node names, in the order in which they are begun.
+        nodes: node names, in starting order.
         work: does the work for one node; a `LabctlError` that it raises becomes its result.
-        cap: greatest number of nodes at work.
+        cap: maximum number of nodes at once.
         stop: ends running work on Ctrl-C.
 
     Returns:
         A result for each node, in the order of `nodes`.
 
     Raises:
-        Interrupted: the user pressed Ctrl-C; what could be ended was.
-        Exception: what else a node's work raised, after all others have finished: it is a defect.
+        Interrupted: the user pressed Ctrl-C; running work was ended.
+        Exception: any other exception of a node's work, once all others have finished.
     """
     stop = stop or Stop()
 

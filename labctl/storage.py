@@ -1,6 +1,6 @@
-"""Files that are written whole or not at all, locks between processes, scripts beside modules.
+"""Atomic writes, locks between processes, and shell scripts beside modules.
 
-The operating system releases a lock when its holder ends, in whatever way that happens.
+The operating system releases a lock when its holder ends, even when it is killed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ def exclusive(path: Path, timeout: float) -> Iterator[None]:
     """Hold the lock file `path`.
 
     Parameters:
-        path: the lock file; it is made where it is missing, readable by its owner alone.
+        path: the lock file; created if missing, readable only by its owner.
         timeout: seconds to wait for another holder.
 
     Raises:
-        TimeoutError: another process held it all the time.
-        StateError: the file system cannot lock it, or not for this user.
+        TimeoutError: another process held it the whole time.
+        StateError: the file system does not support locks, or access was denied.
     """
     from filelock import FileLock
 
@@ -44,10 +44,10 @@ def exclusive(path: Path, timeout: float) -> Iterator[None]:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file `path` with `text`, whole or not at all, readable by its owner alone.
+    """Replace the file `path` with `text` atomically, readable only by its owner.
 
     Raises:
-        StateError: it cannot be written, as on a full disk; the old file stands.
+        StateError: it cannot be written, for example on a full disk; the old file is unchanged.
     """
     new = ""
     try:

@@ -1,4 +1,5 @@
-"""From a specification to machines that answer: the Vagrantfile, and who is brought up when."""
+"""Bring machines up: write the Vagrantfile, start machines in a safe order, record their
+addresses."""
 
 from __future__ import annotations
 
@@ -25,18 +26,18 @@ def present(states: dict[str, MachineState]) -> set[str]:
 
 
 def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
-    """Write the Vagrantfile, and note the lab among those of this machine.
+    """Write the Vagrantfile and register the lab on this computer.
 
-    What the machines are made with, and what they are called, is kept as long as they are there.
-    Machines that exist already need none of that; how they are reached is written.
+    The provider and the names of existing machines are kept. For `machines:` of lab.yaml, only the
+    ssh_config is written.
 
     Returns:
-        What each machine is doing, so that nobody has to ask Vagrant again, which takes a second.
+        The state of each machine, which saves another call of Vagrant (a second).
 
     Raises:
-        SpecError: a synced folder needs what is not installed here.
-        UsageError: a machine exists that the lab no longer has, so that the new Vagrantfile would
-            lose it; or another lab has the network.
+        SpecError: a synced folder needs a program that is not installed.
+        UsageError: a machine exists that the lab no longer defines, so the new Vagrantfile would
+            lose it; or another lab uses the network.
     """
     lab.workspace.make()
     if not lab.spec.uses_vagrant:
@@ -51,7 +52,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     text = vagrantfile(lab, lab.provider)
     old = lab.workspace.vagrantfile
     states = machines.states()
-    if _made(lab) - states.keys():  # the file was lost, or was written anew without them
+    if _made(lab) - states.keys():  # the file was lost, or was rewritten without them
         restore(lab, lab.provider)
         states = machines.states()
     gone = present(states) - set(lab.spec.node_names)
@@ -65,14 +66,14 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
         write(old, text)
     lab.state.save_provider(lab.provider)
     lab.state.keep_identity(lab.spec.name, lab.spec.network)
-    return states or machines.states()  # without a Vagrantfile, nobody could say before
+    return states or machines.states()  # no Vagrantfile existed before
 
 
 def _claim(lab: Lab) -> None:
-    """Note the lab among those of this machine, with its network.
+    """Register the lab and its network on this computer.
 
     Raises:
-        UsageError: another lab has the network.
+        UsageError: another lab uses the network.
     """
     spec = lab.spec
     other = LabIndex().claim(_entry(lab, spec.network))
@@ -106,35 +107,35 @@ def _entry(lab: Lab, network: str) -> Entry:
 
 
 def restore(lab: Lab, provider: str) -> None:
-    """Write a Vagrantfile by which Vagrant finds every machine that it made, where one was lost.
+    """Write a Vagrantfile that defines every machine that Vagrant created, if one was lost.
 
-    Those that left the lab meanwhile are in it too, or they would never be seen again.
+    It includes machines that left the lab, because otherwise Vagrant could not destroy them.
     """
     left = sorted(_made(lab) - set(lab.spec.node_names))
     write(lab.workspace.vagrantfile, vagrantfile(lab, provider, left))
 
 
 def _made(lab: Lab) -> frozenset[str]:
-    """Return the names of the machines that Vagrant made, those that left the lab too."""
-    from labctl.machines.vagrant import made  # only labs that Vagrant makes need it
+    """Return the names of the machines that Vagrant created, including those that left the lab."""
+    from labctl.machines.vagrant import made  # only Vagrant labs need it
 
     return made(lab.workspace.state)
 
 
 def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
-    """Return the Vagrantfile of the lab for a provider, which need not be installed.
+    """Return the lab's Vagrantfile for a provider, which need not be installed.
 
     Parameters:
         lab: the lab.
         provider: its name.
-        left: names of machines that left the lab, to be named in it still.
+        left: names of machines that left the lab and must stay in the file.
 
     Raises:
-        UsageError: the lab's machines exist already, or a template is wrong.
+        UsageError: the lab uses existing machines, or a template is wrong.
     """
     if not lab.spec.uses_vagrant:
         raise UsageError("a lab of existing machines has no Vagrantfile")
-    # Jinja takes long to import, and most commands render nothing.
+    # Importing Jinja is slow, and most commands render nothing.
     from labctl.machines import vagrantfile as render
 
     return render.vagrantfile(
@@ -147,7 +148,7 @@ def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
 
 
 def missing(lab: Lab, provider: str) -> Iterator[Problem]:
-    """Yield what the lab needs of this computer and it does not have."""
+    """Yield what the lab needs and this computer lacks."""
     works = plugins.additions_work()
     maker = providers.get(provider)
     for index, folder in enumerate(lab.spec.synced_folders):
@@ -161,12 +162,12 @@ def missing(lab: Lab, provider: str) -> Iterator[Problem]:
 
 
 def _begun(lab: Lab, node: str, *, frozen: bool = False) -> None:
-    """Note that a node is being started, for the case that nobody sees it end.
+    """Record that a node is starting, in case labctl is killed before the end.
 
     Parameters:
         lab: the lab.
         node: the node's name.
-        frozen: it is suspended, and goes on as it was: what a boot makes is there already.
+        frozen: it is suspended and keeps what its boot set up.
     """
     record = lab.state.node(node)
     if frozen and record.settled:
@@ -177,7 +178,7 @@ def _begun(lab: Lab, node: str, *, frozen: bool = False) -> None:
 
 
 def _settled(lab: Lab, node: str, target: Target) -> None:
-    """Note that a node was started, and how it is reached."""
+    """Record that a node has started, and how to reach it."""
     record = lab.state.node(node)
     record.target, record.settled, record.resuming = target, True, False
     lab.state.save(node, record)
@@ -185,17 +186,16 @@ def _settled(lab: Lab, node: str, target: Target) -> None:
 
 @contextlib.contextmanager
 def started(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) -> Iterator[None]:
-    """Around what lets a machine run on, or starts it anew; what comes after every such start.
+    """Wrap starting or resuming a machine; record its address and set its clock afterwards.
 
-    How the node is reached is noted, for the address may be another than before. Its clock is set
-    to this machine's: it stood still while the node did, and one that is behind makes certificates
-    invalid and the engine's times wrong, and chrony corrects it slowly.
+    The address may have changed. The clock of a suspended node stood still; a clock that is behind
+    makes certificates invalid, and chrony corrects it slowly.
 
     Parameters:
         lab: the lab.
-        machines: what makes its machines.
+        machines: creates the lab's machines.
         node: the node's name.
-        frozen: it is suspended, and is only let go on.
+        frozen: it is suspended and only resumes.
     """
     _begun(lab, node, frozen=frozen)
     yield
@@ -204,22 +204,22 @@ def started(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) ->
 
 
 def set_clock(lab: Lab, node: str) -> None:
-    """Set a node's clock to this machine's."""
+    """Set a node's clock to this computer's."""
     with lab.remote(node, patience=60.0) as remote:
         remote.run(f"date -u -s @{int(time.time())} >/dev/null")
 
 
 class BootQueue:
-    """Brings machines up in an order that their provider can bear.
+    """Starts machines in an order that their provider supports.
 
-    Where the provider wants it, one machine at a time goes alone, in the order of `nodes`, until
-    one of them boots: by then the box is imported and the networks are made. The rest go together.
+    If the provider needs it, one machine at a time starts alone, in the order of `nodes`, until one
+    of them boots. By then the box is imported and the networks exist. The rest start together.
 
     Parameters:
         lab: the lab.
-        machines: what makes them.
-        nodes: all that will be asked for.
-        states: what each machine is doing, as `prepare` returned it; None: it is asked for.
+        machines: creates the machines.
+        nodes: all nodes that will be started.
+        states: the state of each machine, from `prepare`; None: read it.
     """
 
     def __init__(
@@ -237,7 +237,7 @@ class BootQueue:
         self._turn = threading.Condition()
 
     def _answers(self, node: str) -> bool:
-        """Whether the machine runs as it should, and it is known how to reach it."""
+        """Return whether the machine runs, started cleanly, and has a known address."""
         state = self._states.get(node)
         if state is MachineState.EXISTING:
             return True
@@ -246,11 +246,11 @@ class BootQueue:
         return state is MachineState.RUNNING and seen and record.target is not None
 
     def up(self, node: str) -> None:
-        """Bring one machine up and remember how it is reached.
+        """Bring one machine up and record how to reach it.
 
         Raises:
             MachineError: it did not come up.
-            Interrupted: the user interrupted the run before its turn came.
+            Interrupted: the user interrupted the run before its turn.
         """
         if self._answers(node):
             return
@@ -263,7 +263,7 @@ class BootQueue:
             self._next(node)
 
     def _start(self, node: str) -> None:
-        """Start a machine by what it takes in the state that it is in."""
+        """Start a machine from its current state."""
         lab, machines = self._lab, self._machines
         lab.emit(PhaseEntered(node, Phase.BOOTING))
         state = self._states.get(node, MachineState.ABSENT)
@@ -273,11 +273,11 @@ class BootQueue:
             lab.hostkeys.forget(node)
             lab.state.save(node, NodeRecord())
         if running and record.settled and record.resuming:
-            target = machines.target(node)  # it went on after its labctl was ended
+            target = machines.target(node)  # it resumed after its labctl was killed
         else:
             _begun(lab, node, frozen=frozen)
             if running or (frozen and not record.settled):
-                # Nobody saw it come up; `vagrant up` would leave it as it is.
+                # No run saw it come up, and `vagrant up` would not restart it.
                 machines.reload(node, emit=lab.emit)
                 target = machines.target(node)
             else:
@@ -288,20 +288,20 @@ class BootQueue:
             set_clock(lab, node)
 
     def _wait(self, node: str) -> None:
-        """Wait until the node may be begun."""
+        """Wait until the node may start."""
         with self._turn:
             if node in self._queue and self._queue[0] != node:
                 self._lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._queue[0]}"))
                 self._turn.wait_for(lambda: node not in self._queue or self._queue[0] == node)
 
     def _all_may(self) -> None:
-        """Let all go: what had to be made alone is made."""
+        """Let all nodes start: the first one has done what must not run in parallel."""
         with self._turn:
             self._queue = []
             self._turn.notify_all()
 
     def _next(self, node: str) -> None:
-        """Let the next one try: this one made nothing that the others could use."""
+        """Let the next node try; this one created nothing that the others need."""
         with self._turn:
             if node in self._queue:
                 self._queue.remove(node)

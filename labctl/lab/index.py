@@ -1,7 +1,7 @@
-"""The labs of this machine: where they are, so that two do not clash and none is forgotten.
+"""The index of the labs on this computer, which prevents clashes and finds forgotten labs.
 
-A lab is noted when it is brought up, in the user's own state folder, and struck out when its last
-machine is destroyed. The note says only what the next lab must stay clear of, and where to look.
+`up` adds a lab to the index in the user's state folder; destroying its last machine removes it. An
+entry holds only what other labs must avoid and where to find the lab.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from labctl.errors import StateError, UsageError
 from labctl.storage import exclusive, write
 
 _PATIENCE = 10.0
-"""Seconds to wait for another labctl that writes its note; it takes milliseconds."""
+"""Seconds to wait for another labctl that writes the index; a write takes milliseconds."""
 
 POOL = tuple(f"192.168.{third}.0/24" for third in range(56, 64))
-"""Networks that a lab without one may get: those that VirtualBox allows without being told."""
+"""Networks for labs that name none: VirtualBox allows these without configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A lab that was brought up on this machine.
+    """A lab that was brought up on this computer.
 
     Parameters:
         folder: its folder, absolute.
         state: its state folder, absolute.
-        name: its name, which its virtual machines carry.
-        network: its private network; empty where its machines existed before labctl.
+        name: its name, which is part of its virtual machines' names.
+        network: its private network; empty for a lab of existing machines.
         nodes: names of its nodes.
-        spec: the file that it was opened by, absolute: `-C` may name another than its lab.yaml.
-            Empty where it has none, and where an earlier labctl noted it.
+        spec: the file that it was opened with, absolute, because `-C` may name another file than
+            lab.yaml. Empty if it has none or was added by an older labctl.
     """
 
     folder: str
@@ -47,24 +47,24 @@ class Entry:
 
     @property
     def gone(self) -> bool:
-        """Whether its folder is not there any more; its machines may still run."""
+        """Whether its folder no longer exists; its machines may still run."""
         return not Path(self.state).is_dir()
 
 
 class LabIndex:
-    """The notes, in one file.
+    """The index, one file.
 
     Parameters:
-        path: the file; default: labs.json in the user's state folder, or below LABCTL_HOME.
+        path: the file; default: labs.json in the user's state folder or in LABCTL_HOME.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or _default()
 
     def entries(self) -> list[Entry]:
-        """Return all labs that were noted and not struck out, in the order of their folders.
+        """Return all labs in the index, sorted by folder.
 
-        A note that cannot be read, as one of another version of labctl, is left out alone.
+        An unreadable entry, for example of another version of labctl, is skipped.
         """
         try:
             data = json.loads(self.path.read_text("utf-8"))
@@ -74,15 +74,15 @@ class LabIndex:
         return sorted((entry for entry in entries if entry), key=lambda entry: entry.folder)
 
     def others(self, state: Path) -> list[Entry]:
-        """Return all labs but the one with this state folder."""
+        """Return all labs except the one with this state folder."""
         return [entry for entry in self.entries() if entry.state != str(state)]
 
     def claim(self, entry: Entry) -> Entry | None:
-        """Note a lab, in place of what was noted of it before, unless another has its network.
+        """Add or replace a lab, unless another lab uses its network.
 
         Returns:
-            The lab that has the network. Where that one's folder is gone, this one is noted all the
-            same; else it is not. None: nobody has it.
+            The lab that uses the network; None: no lab does. If that lab's folder is gone, this lab
+            is added anyway.
         """
         with self._exclusive():
             others = self.others(Path(entry.state))
@@ -93,18 +93,18 @@ class LabIndex:
             return other
 
     def note(self, entry: Entry) -> None:
-        """Note a lab, in place of what was noted of it before."""
+        """Add or replace a lab."""
         with self._exclusive():
             self._write([*self.others(Path(entry.state)), entry])
 
     def strike(self, state: Path) -> None:
-        """Strike a lab out, for it has no machines any more."""
+        """Remove a lab, because it has no machines any more."""
         if self.others(state) != self.entries():
             with self._exclusive():
                 self._write(self.others(state))
 
     def prune(self) -> list[Entry]:
-        """Strike out the labs whose folders are gone, and return them."""
+        """Remove the labs whose folders are gone, and return them."""
         gone = [entry for entry in self.entries() if entry.gone]
         if gone:
             with self._exclusive():
@@ -113,7 +113,7 @@ class LabIndex:
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """Keep other labctls from changing the notes meanwhile."""
+        """Lock the index against other labctl processes."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -138,7 +138,7 @@ class LabIndex:
 
 
 def _entry(item: object) -> Entry | None:
-    """Return a note as it was read, None where it is none; keys that are not known do no harm."""
+    """Return an entry from its JSON value, None if it is malformed; unknown keys are ignored."""
     if not isinstance(item, dict):
         return None
     folder, state, name, network = (item.get(k) for k in ("folder", "state", "name", "network"))
@@ -160,10 +160,10 @@ def _default() -> Path:
 
 
 def free_network(others: list[Entry]) -> str:
-    """Return a network that no other lab has; if there is none, that of a lab that is gone.
+    """Return a network that no other lab uses, or else that of a lab whose folder is gone.
 
     Raises:
-        UsageError: all that may be given out are taken.
+        UsageError: all networks of the pool are in use.
     """
     for avoided in (others, [entry for entry in others if not entry.gone]):
         for network in POOL:
@@ -176,14 +176,14 @@ def free_network(others: list[Entry]) -> str:
 
 
 def free_name(name: str, others: list[Entry]) -> str:
-    """Return `name`, or the first of name-2, name-3 … that no other lab's VMs carry."""
+    """Return `name`, or the first of name-2, name-3 … that no other lab's machines use."""
     taken = {entry.name for entry in others if entry.network}
     candidates = (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def clash(network: str, others: list[Entry]) -> Entry | None:
-    """Return the lab whose network overlaps with this one, or None."""
+    """Return the lab whose network overlaps this one, or None."""
     mine = ipaddress.ip_network(network)
     for entry in others:
         try:

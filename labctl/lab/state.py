@@ -1,6 +1,6 @@
 """What a lab remembers between runs, and the lock that keeps two runs apart.
 
-Every file is replaced whole, so that a run that is killed, or a full disk, leaves the old one.
+Every file is replaced atomically, so a killed run or a full disk leaves the old file.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from labctl.remote.target import Target
 from labctl.storage import exclusive, write
 
 IDENTITY = ("name", "network")
-"""Keys of lab.yaml that must stay as they are while there are machines."""
+"""Keys of lab.yaml that cannot change while machines exist."""
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a mapping; what is missing or damaged counts as empty, for it can be had again."""
+    """Read a mapping; a missing or damaged file counts as empty, because its content is a cache."""
     try:
         data = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, ValueError):
@@ -42,7 +42,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _user() -> str:
-    """Return who runs this; a container's user may have no name."""
+    """Return the current user's name; a container's user may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -51,16 +51,16 @@ def _user() -> str:
 
 @dataclass(slots=True)
 class NodeRecord:
-    """What is known of a node.
+    """The record of a node.
 
     Parameters:
-        target: how it is reached; None before it was first brought up.
-        facts: what it is; None before it was first spoken with.
+        target: how to reach it; None before its first start.
+        facts: None before the first connection.
         choices: answers that were measured on it.
-        settled: its last start was seen to end well. Where it was not, as when labctl was killed,
-            what Vagrant does after a boot (network, folders, key) may be missing.
-        resuming: it was let go on from a suspension, which was not seen to end. Nothing is missing
-            on it then but the time, and what it has in memory is to be kept.
+        settled: its last start ended cleanly. If not, for example because labctl was killed,
+            Vagrant's steps after a boot (network, folders, key) may be missing.
+        resuming: it was resumed and labctl did not see the end. Only its clock may be wrong, and
+            its memory must be kept.
     """
 
     target: Target | None = None
@@ -71,10 +71,10 @@ class NodeRecord:
 
 
 class State:
-    """The memory of one lab.
+    """The state of one lab.
 
     Parameters:
-        workspace: where it is kept.
+        workspace: where it is stored.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -82,7 +82,7 @@ class State:
         self._guard = threading.Lock()
 
     def node(self, name: str) -> NodeRecord:
-        """Return what is known of a node; an empty record where nothing is."""
+        """Return the record of a node; empty if there is none."""
         data = _read(self.workspace.node(name))
         try:
             return NodeRecord(
@@ -96,7 +96,7 @@ class State:
             return NodeRecord()
 
     def save(self, name: str, record: NodeRecord) -> None:
-        """Keep what is known of a node."""
+        """Save the record of a node."""
         data = {
             "target": record.target.as_json() if record.target else None,
             "facts": asdict(record.facts) if record.facts else None,
@@ -109,12 +109,12 @@ class State:
             self._write_ssh_config()
 
     def forget(self, name: str) -> None:
-        """Drop what is known of a node, because it is gone."""
+        """Delete the record of a node, because the node is gone."""
         self.workspace.node(name).unlink(missing_ok=True)
         self._write_ssh_config()
 
     def known_nodes(self) -> list[str]:
-        """Return the names of all nodes that are remembered, in the order of their names."""
+        """Return the names of all recorded nodes, sorted."""
         return sorted(path.stem for path in (self.workspace.state / "nodes").glob("*.json"))
 
     def _write_ssh_config(self) -> None:
@@ -125,18 +125,18 @@ class State:
             write(self.workspace.ssh_config, "\n".join(entries))
 
     def flags(self) -> dict[str, Any]:
-        """Return the flags of earlier runs that still stand."""
+        """Return the flags of earlier runs that still apply."""
         return _read(self.workspace.flags)
 
     def save_flags(self, flags: Mapping[str, Any]) -> None:
-        """Keep flags for the runs that follow."""
+        """Save flags for later runs."""
         write(self.workspace.flags, json.dumps(dict(flags), indent=2) + "\n")
 
     def keep_identity(self, name: str, network: str) -> None:
-        """Keep what the machines are called and where they are, as long as there are any.
+        """Save the machines' name and network for as long as machines exist.
 
-        Whether somebody said it or labctl chose it: another lab, or another name of the folder,
-        must not change it below machines that are there.
+        This covers both values from lab.yaml and values that labctl chose: another lab, or a
+        renamed folder, must not change them under existing machines.
         """
         flags = self.flags()
         kept = flags | {"name": name, "network": network}
@@ -144,7 +144,7 @@ class State:
             self.save_flags(kept)
 
     def forget_identity(self) -> None:
-        """Forget the provider, the name and the network, for there are no machines any more."""
+        """Forget the provider, the name and the network, because no machine exists any more."""
         self.save_provider("")
         flags = self.flags()
         kept = {key: value for key, value in flags.items() if key not in IDENTITY}
@@ -152,21 +152,21 @@ class State:
             self.save_flags(kept)
 
     def provider(self) -> str:
-        """Return the provider that the lab's machines were made with, or an empty text."""
+        """Return the provider that created the lab's machines, or an empty text."""
         try:
             return self.workspace.provider.read_text("utf-8").strip()
         except OSError:
             return ""
 
     def save_provider(self, provider: str) -> None:
-        """Remember the provider; an empty one forgets it."""
+        """Save the provider; an empty text deletes it."""
         if provider:
             write(self.workspace.provider, provider + "\n")
         else:
             self.workspace.provider.unlink(missing_ok=True)
 
     def busy(self) -> bool:
-        """Tell whether another labctl holds the lab's lock."""
+        """Return whether another labctl process holds the lab's lock."""
         if not self.workspace.lock.exists():
             return False
         try:
@@ -179,14 +179,13 @@ class State:
     def locked(self, what: str) -> Iterator[None]:
         """Hold the lab's lock.
 
-        The operating system lets it go when the process ends in whatever way, so a lock of a dead
-        process holds nobody up.
+        The operating system releases the lock when the process ends, so stale locks are ignored.
 
         Parameters:
-            what: the command, for the message that another one gets.
+            what: the command, for the message to another process.
 
         Raises:
-            LabLocked: another labctl holds it; the message says which and since when.
+            LabLocked: another process holds the lock; the message says which one and since when.
         """
         self.workspace.make()
         with contextlib.ExitStack() as stack:
@@ -199,7 +198,7 @@ class State:
             yield
 
     def _sign(self, what: str) -> None:
-        """Write who holds the lock, as well as it can be: `destroy` makes room on a full disk."""
+        """Record the lock's holder if possible; `destroy` must work on a full disk."""
         self.workspace.holder.unlink(missing_ok=True)
         signature = {
             "command": what,

@@ -1,8 +1,8 @@
-"""Every path that labctl knows: the lab's folder, its state, templates and playbooks.
+"""Every path that labctl uses: the lab's folder, its state, templates and playbooks.
 
-The state folder ``.labctl`` stands beside lab.yaml (or where ``LABCTL_STATE_DIR`` says) and is for
-its owner's eyes only. Of all it holds, only ``.vagrant`` cannot be made again: the truth about a
-node is on the node.
+The state folder ``.labctl`` lies beside lab.yaml (or where ``LABCTL_STATE_DIR`` points) and is
+readable only by its owner. Only ``.vagrant`` in it is irreplaceable; the truth about a node is on
+the node.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ STATE_NAME = ".labctl"
 
 
 def _home(text: str) -> Path:
-    """Return a path, with a home folder for the ~ that it may begin with.
+    """Return a path with a leading ~ expanded.
 
-    One of a user that there is not stays as it is, where pathlib would fail.
+    A ~ of an unknown user stays as it is; pathlib would fail.
     """
     return Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def _one_name(folder: Path) -> Path:
-    """Return a folder by the one absolute path that every way to it leads to.
+    """Return the absolute path of a folder without links.
 
-    The registry of this machine's labs knows a lab by its path: `-C ../course` must be the lab that
-    it is in `~/course`. The working folder has no links in its path but on Windows, where a
-    letter must stay what it is, for Vagrant takes no network path for a folder.
+    The index of labs identifies a lab by its path: `-C ../course` must be the same lab as
+    `~/course`. On Windows, links are kept, because resolving a drive letter may give a network
+    path, which Vagrant refuses as a folder.
     """
     if os.name == "nt":
         return Path(os.path.abspath(folder))  # noqa: PTH100
@@ -38,7 +38,7 @@ def _one_name(folder: Path) -> Path:
 
 
 def packaged(name: str) -> Path:
-    """Return labctl's own folder `name`: in a wheel below _data, in a checkout beside labctl."""
+    """Return labctl's own folder `name`: below _data in a wheel, beside labctl in a checkout."""
     here = Path(__file__).parents[1]
     in_wheel = here / "_data" / name
     return in_wheel if in_wheel.is_dir() else here.parent / name
@@ -46,12 +46,12 @@ def packaged(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The places of one lab.
+    """The paths of one lab.
 
     Parameters:
         folder: the lab's folder, absolute.
-        spec_file: its lab.yaml, or None where there is none.
-        state: its state folder, absolute; it need not exist yet.
+        spec_file: its lab.yaml, or None.
+        state: its state folder, absolute; it may not exist yet.
     """
 
     folder: Path
@@ -60,10 +60,10 @@ class Workspace:
 
     @classmethod
     def find(cls, lab: str | None = None) -> Workspace:
-        """Find the lab: the folder or file `lab`, else the nearest lab at or above this folder.
+        """Find the lab: the folder or file `lab`, or else the nearest lab at or above this folder.
 
         Raises:
-            UsageError: `lab` names nothing, or cannot be looked at.
+            UsageError: `lab` does not exist or is not accessible.
         """
         try:
             return cls._find(lab)
@@ -93,14 +93,13 @@ class Workspace:
 
     @classmethod
     def at(cls, folder: Path, state: Path, spec_file: Path | None = None) -> Workspace:
-        """Return the places of a lab whose folder and state folder are known.
+        """Return the paths of a lab whose folder and state folder are known.
 
         Parameters:
             folder: its folder.
             state: its state folder.
-            spec_file: the file that it was opened by; None: its lab.yaml, where there is one. One
-                of another name stays the lab's though it is gone: no other file may stand in for
-                it.
+            spec_file: the file that it was opened with; None: its lab.yaml, if there is one. A file
+                with another name is kept even if it is gone, because no other file may replace it.
         """
         spec_file = spec_file or folder / SPEC_NAME
         there = spec_file.name != SPEC_NAME or spec_file.is_file()
@@ -128,17 +127,17 @@ class Workspace:
 
     @property
     def flags(self) -> Path:
-        """Flags of earlier runs that lab.yaml does not say, such as ``--nodes``."""
+        """Flags of earlier runs that lab.yaml does not set, such as ``--nodes``."""
         return self.state / "flags.json"
 
     @property
     def provider(self) -> Path:
-        """The provider that the lab's machines were made with."""
+        """The provider that created the lab's machines."""
         return self.state / "provider"
 
     @property
     def node_list(self) -> Path:
-        """The lab's nodes as the last run read them from lab.yaml."""
+        """The lab's nodes, as the last run read them from lab.yaml."""
         return self.state / "nodes.json"
 
     @property
@@ -148,7 +147,7 @@ class Workspace:
 
     @property
     def private(self) -> Path:
-        """The lab's own certificate authority, and the passwords of what its nodes serve."""
+        """The lab's certificate authority and passwords."""
         return self.state / "private"
 
     @property
@@ -157,7 +156,7 @@ class Workspace:
 
     @property
     def holder(self) -> Path:
-        """Who holds the lock, for the message to the next one."""
+        """The lock's holder, for the message to other processes."""
         return self.state / "lock.holder"
 
     @property
@@ -165,45 +164,47 @@ class Workspace:
         return self.state / "logs"
 
     def node(self, name: str) -> Path:
-        """What is known of a node: how it is reached, its facts, its choices."""
+        """The record of a node: how to reach it, its facts, its choices."""
         return self.state / "nodes" / f"{name}.json"
 
     def log(self, node: str, what: str) -> Path:
-        """The file that takes the whole output of `what` for a node."""
+        """The file with the whole output of `what` for a node."""
         return self.logs / f"{node}.{what}.log"
 
     @property
     def templates(self) -> tuple[Path, ...]:
-        """Folders of templates; the lab's own come first."""
+        """Folders of templates, the lab's own first."""
         return self.folder / "templates", packaged("templates")
 
     @property
     def playbooks(self) -> tuple[Path, ...]:
-        """Folders of playbooks; the lab's own come first."""
+        """Folders of playbooks, the lab's own first."""
         return self.folder / "playbooks", packaged("playbooks")
 
     @property
     def course(self) -> tuple[Path, ...]:
-        """Folders of the course's exercises; the lab's own come first."""
+        """Folders of the course's exercises, the lab's own first."""
         return self.folder / "course", packaged("course")
 
     @property
     def rehearsal(self) -> Path:
-        """The page of the last rehearsal."""
+        """The report of the last rehearsal."""
         return self.state / "rehearsal.html"
 
     def make(self) -> None:
-        """Make the state folder, readable by its owner alone.
+        """Create the state folder, readable only by its owner.
 
-        A folder that was there already under another name keeps its mode; what labctl puts into it
-        is for its owner alone all the same.
+        A folder of another name that exists already keeps its mode; the files in it are still
+        readable only by their owner.
 
         Raises:
-            StateError: it cannot be made, or is no folder.
+            StateError: it cannot be created, or is not a folder.
         """
         try:
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self.state.name == STATE_NAME:  # LABCTL_STATE_DIR may name a folder of others, /tmp
+            if (
+                self.state.name == STATE_NAME
+            ):  # LABCTL_STATE_DIR may name a shared folder such as /tmp.
                 self.state.chmod(0o700)
             for folder in (self.logs, self.state / "nodes"):
                 folder.mkdir(mode=0o700, exist_ok=True)

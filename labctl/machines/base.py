@@ -1,4 +1,4 @@
-"""What the rest of labctl needs of machines and of the provider that makes them."""
+"""The interface of machines, and of the provider that creates them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class MachineState(StrEnum):
-    """The state of a machine, as far as its provider knows."""
+    """The state of a machine, as its provider reports it."""
 
     RUNNING = "running"
     STOPPED = "stopped"
     SUSPENDED = "suspended"
     ABSENT = "absent"
     EXISTING = "existing"
-    """It was there before labctl, and only itself can tell whether it runs."""
+    """labctl did not create it; only connecting to it shows whether it runs."""
     UNKNOWN = "unknown"
 
 
@@ -37,23 +37,23 @@ class Machines(Protocol):
     """The machines of a lab. Every method may be called from several threads at once."""
 
     def states(self, *, wait: bool = True) -> dict[str, MachineState]:
-        """Return the state of each machine that the lab has; one that is left out is not there.
+        """Return the state of each machine; a machine that is left out does not exist.
 
         Parameters:
-            wait: wait for another program that works on a machine, rather than fail.
+            wait: wait for another program that uses a machine, instead of failing.
         """
         ...
 
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         """Bring a machine up and return how to reach it.
 
-        It blocks until the machine answers over ssh, or its provider has given up.
+        Blocks until the machine answers over ssh or its provider gives up.
 
         Parameters:
             node: the machine's name.
-            emit: takes what the provider says.
-            booting: called once when all that had to be done alone is done, such as importing the
-                box and making networks, and the machine merely boots; it need not be called.
+            emit: receives the provider's output.
+            booting: may be called once, when the steps that must not run in parallel are done
+                (import of the box, creation of networks) and the machine only boots.
 
         Raises:
             MachineError: the machine did not come up; the error names the log.
@@ -64,36 +64,36 @@ class Machines(Protocol):
         """Return how to reach a machine that runs.
 
         Raises:
-            MachineError: its provider does not say.
+            MachineError: its provider does not report it.
         """
         ...
 
     def halt(self, node: str, *, emit: Emit) -> None:
-        """Shut a machine down in order. One that does not run is left alone."""
+        """Shut a machine down cleanly; no-op if it does not run."""
         ...
 
     def suspend(self, node: str, *, emit: Emit) -> None:
-        """Freeze a running machine and keep its memory on disk."""
+        """Suspend a running machine and save its memory to disk."""
         ...
 
     def resume(self, node: str, *, emit: Emit) -> None:
-        """Let a suspended machine run on."""
+        """Resume a suspended machine."""
         ...
 
     def reload(self, node: str, *, emit: Emit) -> None:
-        """Shut a machine down and start it with what the Vagrantfile says now."""
+        """Restart a machine with the settings of the current Vagrantfile."""
         ...
 
     def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
-        """Push the rsync folders of a running machine again; with `watch`, go on doing so."""
+        """Sync the rsync folders of a running machine; with `watch`, continuously."""
         ...
 
     def save(self, node: str, name: str, *, emit: Emit) -> None:
-        """Keep the state of a machine, disks and memory, as the checkpoint `name`."""
+        """Save disks and memory of a machine as the checkpoint `name`."""
         ...
 
     def restore(self, node: str, name: str, *, emit: Emit) -> None:
-        """Bring a machine back to a checkpoint, running."""
+        """Restore a machine to a checkpoint and start it."""
         ...
 
     def checkpoints(self, node: str) -> list[str]:
@@ -101,15 +101,15 @@ class Machines(Protocol):
         ...
 
     def drop(self, node: str, name: str, *, emit: Emit) -> None:
-        """Delete a checkpoint; the machine itself is not touched."""
+        """Delete a checkpoint; the machine is unchanged."""
         ...
 
     def destroy(self, node: str, *, emit: Emit) -> None:
-        """Remove a machine and its disks. One that does not exist is left alone."""
+        """Remove a machine and its disks; no-op if it does not exist."""
         ...
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
-        """Tell whether the first of `nodes` must be booting before another may be begun."""
+        """Return whether the first of `nodes` must be booting before the others may start."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Reading along in a log file while another process writes it."""
+"""Follow a log file while another process writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 _PAUSE = 0.25
-"""Seconds between two looks. People read along; nothing waits for it."""
+"""Seconds between two reads. Only people wait for these lines."""
 
 
 @contextlib.contextmanager
@@ -21,7 +21,7 @@ def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None
     Parameters:
         path: the file; it need not exist yet.
         start: offset in bytes to begin at.
-        said: takes a line, without its end and without blanks around it; empty lines are left out.
+        said: called with each line, stripped; empty lines are skipped.
     """
     done = threading.Event()
 
@@ -55,21 +55,18 @@ def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None
 
 
 def plain(text: str) -> str:
-    """Return a line without the sequences by which a program redraws it."""
+    """Return a line without terminal escape sequences."""
     return _STEERING.sub("", text)
 
 
 def tail(path: Path, start: int) -> str:
-    """Return what was added to a file after the offset `start`, progress bars taken out.
-
-    Nothing is returned where the file cannot be read.
-    """
+    """Return the text after the offset `start`, without progress bars; empty if unreadable."""
     try:
         with path.open("rb") as file:
             file.seek(start)
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    # What a carriage return overwrote is of no interest any more.
+    # A carriage return overwrites the line before it.
     lines = (plain(line.rstrip("\r").rpartition("\r")[2]) for line in text.split("\n"))
     return "\n".join(lines).strip()

@@ -1,6 +1,6 @@
-"""Which plugins Vagrant has, and what a synced folder needs of this machine.
+"""Installed Vagrant plugins, and what synced folders need on this computer.
 
-Asking Vagrant takes more than a second, so its folders are looked into.
+This module reads Vagrant's folders, because `vagrant plugin list` takes more than a second.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SHARED = Path("/usr/share")
-"""Where Debian and Fedora put plugins that come as packages."""
+"""Where Debian's and Fedora's packages install plugins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A plugin that Vagrant has.
+    """An installed plugin.
 
     Parameters:
-        version: numbers; empty if it is not known.
-        ruby: numbers of the Ruby that it was installed for; empty if that is not known.
+        version: empty if unknown.
+        ruby: version of the Ruby that it was installed for; empty if unknown.
     """
 
     version: tuple[int, ...] = ()
@@ -33,7 +33,7 @@ class Plugin:
 def find(
     name: str, environment: Mapping[str, str] = os.environ, shared: Path = SHARED
 ) -> Plugin | None:
-    """Return a plugin, None if Vagrant does not have it."""
+    """Return a plugin, None if it is not installed."""
     home = Path(environment.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
     for folder in sorted((home / "gems").glob(f"*/gems/{name}-[0-9]*"), reverse=True):
         # ~/.vagrant.d/gems/3.3.6/gems/NAME-0.32.0
@@ -52,10 +52,10 @@ def find(
 
 
 def additions_work(environment: Mapping[str, str] = os.environ, shared: Path = SHARED) -> bool:
-    """Tell whether vagrant-vbguest, where it is installed, can install Guest Additions.
+    """Return whether vagrant-vbguest, if installed, can install Guest Additions.
 
-    Its last version calls what Ruby 3.2 has no longer. Where the Ruby is not known, the Vagrantfile
-    finds out.
+    Its last version calls a method that Ruby 3.2 removed. If the Ruby version is unknown, the
+    Vagrantfile checks it.
     """
     plugin = find("vagrant-vbguest", environment, shared)
     return plugin is None or not plugin.ruby or plugin.ruby < (3, 2)
@@ -67,10 +67,10 @@ def missing(
     platform: str = sys.platform,
     shared: Path = SHARED,
 ) -> tuple[str, str] | None:
-    """Return (what is missing, what to do) for synced folders of a type, None if nothing is.
+    """Return (what is missing, what to do) for synced folders of a type, None if nothing.
 
     Parameters:
-        kind: the type, decided: not ``auto``.
+        kind: the resolved type, not ``auto``.
         environment: where PATH and VAGRANT_HOME are looked up.
         platform: as `sys.platform` has it.
         shared: where the system keeps plugins.
@@ -118,7 +118,7 @@ def _missing_nfs(
 def installed(
     environment: Mapping[str, str] = os.environ, shared: Path = SHARED
 ) -> Iterator[tuple[str, Plugin]]:
-    """Yield the plugins that labctl has something to say about."""
+    """Yield the installed plugins that labctl supports."""
     for name in ("vagrant-libvirt", "vagrant-vbguest", "vagrant-sshfs"):
         plugin = find(name, environment, shared)
         if plugin is not None:

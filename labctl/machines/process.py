@@ -1,7 +1,8 @@
-"""A Vagrant command that may be ended: its machine does not boot in time, or the user interrupts.
+"""Run a Vagrant command with a time limit.
 
-python-vagrant waits for its commands without a limit and keeps their processes to itself. This runs
-one as it does, in the same folder, environment and streams, and holds on to the process.
+python-vagrant waits for its commands without a limit and does not expose their processes. This
+module runs a command in the same folder, environment and streams, and keeps the process, so that a
+machine that does not boot in time, or Ctrl-C, can end it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 
 
 class Deadline:
-    """A time limit that begins to count when `start` is called.
+    """A time limit that starts counting when `start` is called.
 
     Parameters:
-        seconds: the limit; None: there is none.
+        seconds: the limit; None: no limit.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -31,7 +32,7 @@ class Deadline:
         self.passed = False
 
     def start(self) -> None:
-        """Begin to count; a second call changes nothing."""
+        """Start counting; a second call has no effect."""
         with self._guard:
             if self._seconds is None or self._timer is not None:
                 return
@@ -40,21 +41,21 @@ class Deadline:
             self._timer.start()
 
     def watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Say which process the limit is for."""
+        """Set the process that the limit applies to."""
         self._process = process
-        if self._interrupted:  # by a Ctrl-C that it is too young to have got
+        if self._interrupted:  # by a Ctrl-C before the process existed
             self._interrupt()
 
     def cancel(self) -> None:
-        """Stop counting: the process has ended by itself."""
+        """Stop counting, because the process has ended."""
         with self._guard:
             if self._timer is not None:
                 self._timer.cancel()
 
     def interrupt(self) -> None:
-        """End the process because the user interrupts labctl; a terminal's Ctrl-C did so already.
+        """End the process when the user interrupts labctl, unless the terminal's Ctrl-C reached it.
 
-        Vagrant takes a second interrupt as the wish to end without cleaning up.
+        A second interrupt would make Vagrant exit without cleaning up.
         """
         self._interrupted = True
         if not _in_foreground():
@@ -67,7 +68,7 @@ class Deadline:
         process = self._process
         if process is None or process.poll() is not None:
             return False
-        # Vagrant cleans up when it is interrupted; Windows knows only the harder way.
+        # Vagrant cleans up on SIGINT; Windows can only terminate a process.
         if sys.platform == "win32":
             process.terminate()
         else:
@@ -76,7 +77,7 @@ class Deadline:
 
 
 def _in_foreground() -> bool:
-    """Whether Ctrl-C on a terminal reaches this process and all that it started."""
+    """Whether Ctrl-C on a terminal reaches this process and its children."""
     if sys.platform == "win32":
         return True
     try:
@@ -100,7 +101,7 @@ def bounded(
         vagrant: python-vagrant's object: executable, folder, environment and streams.
         arguments: of the command.
         deadline: its limit.
-        started: takes the number of its process.
+        started: called with its process id.
 
     Raises:
         subprocess.CalledProcessError: the exit code is not 0.

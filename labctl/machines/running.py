@@ -1,10 +1,10 @@
-"""Which Vagrants are at work on a lab's machines, also those that outlived their labctl.
+"""Records which Vagrant processes work on a lab's machines, including those of a killed labctl.
 
-A labctl that is killed leaves its Vagrant at work, which is well: the machine comes up. But whoever
-asks Vagrant anything about that machine meanwhile, were it only its state, holds it locked for a
-moment, and the Vagrant at work takes that for a failure, breaks off, and shuts the machine down
-(its WaitForCommunicator asks for the state each second, and raises MachineLocked). So it is noted
-which processes are at work, and the next labctl waits for them to end before it asks anything.
+When labctl is killed, its Vagrant process continues and the machine comes up. However, every
+Vagrant command locks the machine for a moment, even one that only reads its state. The running
+process treats that as a failure, aborts and shuts the machine down (WaitForCommunicator reads the
+state every second and raises MachineLocked). Therefore labctl records the running processes, and
+the next run waits for them before it calls Vagrant.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from labctl.storage import write
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A Vagrant at work.
+    """A running Vagrant process.
 
     Parameters:
         node: the machine.
-        command: Vagrant's word for what it does, such as "up".
-        pid: of its process.
-        created: when the process began, in seconds since 1970, as the system tells; another process
-            of the same number began at another time.
+        command: what it runs, such as "up".
+        pid: its process id.
+        created: its start time in seconds since 1970, which tells it from a later process with the
+            same id.
     """
 
     node: str
@@ -36,7 +36,7 @@ class Work:
     created: float
 
     def goes_on(self) -> bool:
-        """Tell whether its process has not ended yet."""
+        """Return whether its process is still running."""
         import psutil
 
         try:
@@ -50,10 +50,10 @@ class Work:
 
 
 class Journal:
-    """Notes of the Vagrants at work, a file for each machine.
+    """The record of running Vagrant processes, one file for each machine.
 
     Parameters:
-        folder: where the notes are; it is made with the first one.
+        folder: holds the files; created with the first one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Journal:
         self._own: set[str] = set()
 
     def begun(self, node: str, command: str, pid: int) -> None:
-        """Note a process that this labctl started; as well as it can be, as on a full disk."""
+        """Record a process that this labctl started; a full disk is ignored."""
         import psutil
 
         try:
@@ -75,7 +75,7 @@ class Journal:
             write(self._note(node), text + "\n")
 
     def ended(self, node: str) -> None:
-        """Strike the note of a process that this labctl noted and saw end."""
+        """Remove the record of a process that this labctl started."""
         if node not in self._own:
             return
         self._own.discard(node)
@@ -83,7 +83,7 @@ class Journal:
             self._note(node).unlink()
 
     def left(self) -> list[Work]:
-        """Return the Vagrants that another labctl left at work; strike those that have ended."""
+        """Return processes that another labctl left running; remove the records of ended ones."""
         found = []
         for note in sorted(self._folder.glob("*.json")):
             if note.stem in self._own:

@@ -1,4 +1,4 @@
-"""Machines that exist already: nothing brings them up, and nothing takes them down."""
+"""Existing machines, which labctl neither creates nor removes."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Machines that Vagrant makes; the only module that imports python-vagrant.
+"""Machines that Vagrant creates; the only module that imports python-vagrant.
 
-python-vagrant runs the commands. What it parses is not used, for its parsers trip over warnings in
-Vagrant's output and keep only the last host of an ssh-config; and since it throws stderr away
-unless told otherwise, both streams go to a log file for each node, whose last lines an error shows.
+python-vagrant runs the commands. Its parsers are not used, because they fail on warnings in
+Vagrant's output and keep only the last host of an ssh-config. Both output streams go to a log file
+for each node, because python-vagrant discards stderr by default; errors show its last lines.
 
-What may run side by side was found out the hard way by others: the same machine twice fails at
-once; a second import of the same box, and the making of a network, race. So the first machine that
-has to be made goes alone (`alone_first`) until it boots, the rest together.
+Two commands on the same machine fail at once. Two imports of the same box race, and so do two
+creations of a network. Therefore the first new machine starts alone (`alone_first`) until it boots,
+and the rest start together.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from labctl.remote.target import Target, parse_config
 T = TypeVar("T")
 
 _LOCKED_PAUSE = 3.0
-"""Seconds until such a machine is tried again."""
+"""Seconds before retrying a locked machine."""
 
 _OTHERS_PAUSE = 0.5
-"""Seconds until it is looked again whether a Vagrant of a labctl that was ended goes on."""
+"""Seconds between two looks at a Vagrant process that a killed labctl left running."""
 
 _GRACE = 30.0
-"""Seconds beyond boot_timeout, for Vagrant to give up by itself, with a better word than ours."""
+"""Seconds beyond boot_timeout. If Vagrant gives up first, its message is better than ours."""
 
 
 def find_vagrant() -> str:
@@ -67,10 +67,10 @@ def find_vagrant() -> str:
 
 
 def made(root: Path) -> frozenset[str]:
-    """Return the names of the machines that Vagrant made in `root`, whatever its file names now.
+    """Return the names of the machines that Vagrant created in `root`.
 
-    It keeps the id that the provider gave a machine in a file (lib/vagrant/machine.rb), until it
-    finds that the machine is no more.
+    Vagrant keeps the provider's id of a machine in a file (lib/vagrant/machine.rb) until it notices
+    that the machine is gone, even if the Vagrantfile no longer defines it.
     """
     return frozenset(path.parts[-3] for path in root.glob(".vagrant/machines/*/*/id"))
 
@@ -79,13 +79,13 @@ class VagrantMachines:
     """The machines of the Vagrantfile in `root`.
 
     Parameters:
-        root: folder that holds the Vagrantfile; Vagrant keeps its own state there.
-        provider: what makes them.
+        root: folder with the Vagrantfile and Vagrant's own state.
+        provider: creates them.
         log: returns the log file of a node.
-        boot_timeout: seconds that a machine may take from its start until it answers. Vagrant's own
-            limit of that name does not bound vagrant-libvirt's wait for an address.
-        stop: ends Vagrant when the user interrupts.
-        emit: takes notices of what is waited for.
+        boot_timeout: seconds from a machine's start until it answers. Vagrant's own limit of that
+            name does not cover vagrant-libvirt's wait for an address.
+        stop: ends Vagrant on Ctrl-C.
+        emit: receives notices about waiting.
     """
 
     def __init__(
@@ -108,16 +108,16 @@ class VagrantMachines:
 
     def states(self, *, wait: bool = True) -> dict[str, MachineState]:
         if wait:
-            # Even to be looked at, a machine must not be locked by another Vagrant.
+            # Even reading the state needs a machine that no other Vagrant process has locked.
             return self._unlocked(self._look)
         for work in self._journal.left():
             raise _at_work(work)
         return self._look()
 
     def _look(self) -> dict[str, MachineState]:
-        """Return the states of the machines; ask Vagrant only if it can know of any.
+        """Return the states of the machines; skip Vagrant if it created none.
 
-        It says of a machine without an id that it is not created (`state` of each provider).
+        Every provider reports a machine without an id as not created.
         """
         if not (self._root / "Vagrantfile").is_file() or not made(self._root):
             return {}

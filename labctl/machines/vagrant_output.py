@@ -1,6 +1,6 @@
-"""What Vagrant says, read: functions of its output.
+"""Parsers of Vagrant's output.
 
-python-vagrant's own parsers trip over warnings in between.
+python-vagrant's own parsers fail on warnings between the lines.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def vagrantfile(
         provider: what makes the machines.
         templates: where to look for Vagrantfile.j2.
         additions: vagrant-vbguest can install Guest Additions here.
-        left: names of machines that left the lab and are there still. Vagrant looks at and destroys
-            only what its file names; what they were made with, nobody knows any more.
+        left: names of machines that left the lab but still exist. Vagrant can only destroy machines
+            that its file defines.
 
     Raises:
         UsageError: the template is missing or wrong, with its file and line.
@@ -88,7 +88,7 @@ def vagrantfile(
 
 
 def _left(name: str, spec: LabSpec, network: ipaddress.IPv4Network) -> Node:
-    """Return a machine that left the lab, with values that Vagrant takes; it starts none of it."""
+    """Return a machine that left the lab, with valid values; it is never started."""
     return Node(name, str(network.broadcast_address - 1), spec.memory, spec.cpus)
 
 
@@ -122,8 +122,7 @@ def _ruby_character(character: str) -> str:
     """Return a character as it stands between double quotes in Ruby."""
     if character in _RUBY_ESCAPES:
         return _RUBY_ESCAPES[character]
-    # '#' begins an interpolation before '{', '$' and '@'. Escaping it everywhere is simpler to
-    # believe than looking ahead.
+    # '#' starts an interpolation before '{', '$' and '@'. Escaping every '#' is simpler.
     if character == "#":
         return r"\#"
     if "\ud800" <= character <= "\udfff":

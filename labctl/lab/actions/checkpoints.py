@@ -1,4 +1,4 @@
-"""Checkpoints: the state of machines by name, to go back to after a chapter or an accident."""
+"""Checkpoints: saved states of machines, to restore after a chapter or an accident."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def save(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
-    """Keep the state of nodes under a name.
+    """Save the state of nodes under a name.
 
     Raises:
-        UsageError: the name cannot be one.
+        UsageError: the name is invalid.
     """
     _check(name)
 
@@ -37,7 +37,7 @@ def save(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def restore(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
-    """Bring nodes back to a checkpoint; what happened on them since is gone."""
+    """Restore nodes to a checkpoint; later changes on them are lost."""
     _check(name)
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
@@ -49,7 +49,7 @@ def restore(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def delete(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
-    """Delete a checkpoint of nodes; the nodes themselves are not touched."""
+    """Delete a checkpoint of nodes; the nodes are unchanged."""
     _check(name)
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
@@ -63,8 +63,8 @@ def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
     """Return the checkpoints of each node.
 
     Raises:
-        LabLocked: another labctl is at work on the lab; its Vagrant would break off if its machine
-            were looked at.
+        LabLocked: another labctl process uses the lab; its Vagrant process would abort if this one
+            read the machine.
     """
     nodes = lab.select(limit)
     with lab.state.locked("checkpoint list"):

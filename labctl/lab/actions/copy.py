@@ -1,4 +1,4 @@
-"""The use case behind `labctl scp`: what is copied from where to where, for all nodes at once."""
+"""Copy files between this computer and nodes: the use case behind `labctl scp`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class CopyOptions:
 
     Parameters:
         sudo: read and write as root on nodes.
-        owner: ``user:group`` to own what was copied to a node; empty: the login user.
-        follow: copy what links lead to in place of the links.
+        owner: ``user:group`` that owns copied files on a node; empty: the login user.
+        follow: copy the targets of links instead of the links.
     """
 
     sudo: bool = False
@@ -41,7 +41,7 @@ class CopyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied to or from a node. `seconds` includes connecting."""
+    """The amount copied to or from a node. `seconds` includes connecting."""
 
     files: int
     bytes: int
@@ -49,15 +49,15 @@ class Copied:
 
 
 class Meter(Protocol):
-    """Is told how a copy goes on, from several threads."""
+    """Receives the progress of a copy, from several threads."""
 
     @property
     def wants_sizes(self) -> bool:
-        """Whether it is worth a walk through a node's folder to know its size beforehand."""
+        """Whether the size of a node's folder should be read beforehand."""
         ...
 
     def expect(self, node: str, size: int) -> None:
-        """`size` more bytes of files are to be moved to or from a node."""
+        """`size` more bytes of files will be moved to or from a node."""
         ...
 
     def moved(self, node: str, size: int) -> None:
@@ -76,15 +76,16 @@ def copy(
 
     Parameters:
         lab: the lab.
-        places: sources, and last the destination, as `labctl.remote.transfer.location` reads them.
+        places: sources, and the destination last, as `labctl.remote.transfer.location` parses them.
         options: how to copy.
-        meter: is told how it goes on.
+        meter: receives the progress.
 
     Returns:
-        A result for each node that was written to, or, where this machine was, read from.
+        A result for each node that was written to; for a copy to this computer, for each source
+        node.
 
     Raises:
-        UsageError: the places make no sense; nothing was touched.
+        UsageError: the arguments make no sense; nothing was touched.
         TransferError: a local source cannot be read; nothing was touched.
     """
     nodes = lab.node_list.names
@@ -123,7 +124,7 @@ def copy(
 def _fetch(
     lab: Lab, sources: Sequence[Location], path: str, options: CopyOptions, meter: Meter
 ) -> list[Result[Copied]]:
-    """Copy from nodes to this machine; from several nodes, each into a folder of its name."""
+    """Copy from nodes to this computer; from several nodes, each into a folder with its name."""
     nodes = list(dict.fromkeys(node for source in sources for node in source.nodes))
     several_nodes = len(nodes) > 1
     folder = Path(expanded(path))
@@ -171,12 +172,12 @@ class _Run:
         self._bytes = 0
 
     def take(self, sink: _Sink, source: EntrySource, *, into: bool) -> None:
-        """Copy a source, and count it."""
+        """Copy a source and count it."""
         self._meter.expect(self._node, source.size)
         self._files += sink.take(source, self._moved, into=into)
 
     def copied(self) -> Copied:
-        """Return what was counted."""
+        """Return the counts."""
         return Copied(self._files, self._bytes, time.monotonic() - self._began)
 
     def _moved(self, size: int) -> None:

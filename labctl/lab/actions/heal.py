@@ -1,4 +1,4 @@
-"""One node beyond a student's repair: mended, put back, or made anew, the others untouched."""
+"""Repair one node: provision it, restore a checkpoint or recreate it; other nodes are untouched."""
 
 from __future__ import annotations
 
@@ -24,31 +24,30 @@ from labctl.provision.loader import Playbook
 from labctl.provision.scheduler import Scheduler
 
 SICK = (RemoteError, MachineError, ConvergeError, ChecksFailed)
-"""What may be the node's own fault. A playbook that cannot be loaded is as wrong on a new node."""
+"""Errors that a new node may not have. A playbook that cannot be loaded fails on every node."""
 
 
 def heal(
     lab: Lab, node: str, *, checkpoint: str | None = None, rebuild: bool = False
 ) -> Result[NodeRun]:
-    """Get a node back into a verified state, by the gentlest means that helps.
+    """Bring a node back to a verified state with the gentlest means that works.
 
-    First it is brought up where it is off, provisioned and verified as it is. If that does not
-    help, it goes back to `checkpoint` where one is named, or is destroyed and made anew where
-    `rebuild` allows it.
+    The node is first started if needed, provisioned and verified. If that does not help, it is
+    restored to `checkpoint`, or destroyed and created again if `rebuild` allows it.
 
     Parameters:
         lab: the lab.
         node: the node's name.
-        checkpoint: to go back to; what happened on the node since is lost.
-        rebuild: whether the node may be made anew; everything on it is lost.
+        checkpoint: to restore; later changes on the node are lost.
+        rebuild: whether the node may be created again; everything on it is lost.
 
     Returns:
-        What was done in the end, with a report in which every check passed; or the error that is
-        left when nothing that was allowed has helped.
+        The result of the last step: a report in which every check passed, or the error that remains
+        after every allowed step.
 
     Raises:
-        UsageError: what is allowed cannot be done to this node; it was not touched.
-        LabctlError: what concerns the whole lab; the node was not touched.
+        UsageError: an allowed step is impossible for this node; the node was not touched.
+        LabctlError: a problem of the whole lab; the node was not touched.
     """
     lab.node(node)
     if not lab.spec.uses_vagrant and (checkpoint is not None or rebuild):
@@ -78,7 +77,7 @@ def heal(
 
 
 class Recovery:
-    """A node, and what can be done to it."""
+    """A node and the steps that can repair it."""
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class Recovery:
         self._playbooks, self._verifier = playbooks, verifier
 
     def heal(self, checkpoint: str | None, rebuild: bool) -> NodeRun:
-        """Try one means after the other, the gentlest first."""
+        """Try one step after the other, the gentlest first."""
         try:
             return self._as_it_is()
         except SICK as error:
@@ -136,7 +135,7 @@ class Recovery:
         return self._as_it_is()
 
     def _unless_interrupted(self) -> None:
-        """Go no further after Ctrl-C: what it broke off looks like a node that is sick."""
+        """Stop after Ctrl-C, because an interrupted step looks like a broken node."""
         if self._lab.stop.requested.is_set():
             raise Interrupted("interrupted", node=self._node)
 

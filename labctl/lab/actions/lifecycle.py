@@ -1,4 +1,4 @@
-"""Machines that exist already: shut down, frozen, started anew, removed."""
+"""Shut down, suspend, resume, restart, sync and destroy machines."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RUNNING, STOPPED, SUSPENDED = MachineState.RUNNING, MachineState.STOPPED, Machin
 
 
 _FROZEN = "`labctl resume` first, or its memory would be lost"
-"""To shut a suspended machine down, Vagrant throws away what it has in memory."""
+"""To shut a suspended machine down, Vagrant discards its memory."""
 
 
 def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Shut nodes down in order; one that is off is left alone, one that is suspended refused."""
+    """Shut nodes down cleanly; nodes that are off are skipped, suspended nodes are refused."""
     return on_each(
         lab,
         "halt",
@@ -38,7 +38,7 @@ def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def suspend(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Freeze nodes and keep their memory on disk; one that is frozen is left alone."""
+    """Suspend nodes and keep their memory on disk; suspended nodes are skipped."""
     return on_each(
         lab,
         "suspend",
@@ -50,7 +50,7 @@ def suspend(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Let suspended nodes run on, with their clocks set; one that runs is left alone."""
+    """Resume suspended nodes and set their clocks; running nodes are skipped."""
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         with started(lab, machines, node, frozen=True):
@@ -67,9 +67,9 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Restart nodes with what lab.yaml says now about memory, processors and folders.
+    """Restart nodes with lab.yaml's current memory, processors and folders.
 
-    One that is suspended is refused.
+    Suspended nodes are refused.
     """
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
@@ -82,15 +82,15 @@ def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
-    """Push the rsync folders of the lab to its nodes again.
+    """Sync the lab's rsync folders to its nodes.
 
     Parameters:
         lab: the lab.
         limit: names or patterns of nodes; none: all.
-        watch: go on pushing what changes, until the user interrupts.
+        watch: continue to sync changes until the user interrupts.
 
     Raises:
-        UsageError: the lab has no folder that is synced by rsync.
+        UsageError: the lab has no rsync folder.
     """
     works = plugins.additions_work()
     own = providers.get(lab.provider).folder_types
@@ -114,19 +114,19 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
         limit,
         work,
         refused={STOPPED: ("is not running", off), SUSPENDED: ("is suspended", off)},
-        # A watch may last for hours and changes nothing of the lab's: it does not hold the lock,
-        # and as none ends by itself, none can wait for another's end.
+        # A watch may last for hours and changes nothing in the lab, so it does not hold the lock.
+        # No watch ends by itself, so none may wait for another.
         lock=not watch,
         at_once=watch,
     )
 
 
 def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
-    """Remove machines, and what the lab remembers of them.
+    """Remove machines and their records.
 
     Parameters:
         lab: the lab.
-        names: of the machines, as `doomed` returned them.
+        names: of the machines, from `doomed`.
     """
     with lab.state.locked("destroy"):
         machines = _machines(lab)
@@ -143,13 +143,13 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
 
 
 def _forget(lab: Lab) -> None:
-    """Forget what the lab's machines were, so that the next ones may be others."""
+    """Forget the lab's provider, name and network, so that later machines may differ."""
     lab.state.forget_identity()
     LabIndex().strike(lab.workspace.state)
 
 
 def _machines(lab: Lab) -> Machines:
-    """Return the lab's machines, whose Vagrantfile is made again where it was lost."""
+    """Return the lab's machines; a lost Vagrantfile is written again."""
     made_with = lab.state.provider()
     if made_with and not lab.workspace.vagrantfile.is_file():
         restore(lab, made_with)
@@ -157,13 +157,13 @@ def _machines(lab: Lab) -> Machines:
 
 
 def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
-    """Return the machines that `destroy` would remove, also those that left lab.yaml since.
+    """Return the machines that `destroy` would remove, including those that left lab.yaml.
 
-    Where there is none at all, as when the first `up` failed, the lab is forgotten.
+    If no machine exists, for example after a failed first `up`, the lab is removed from the index.
 
     Raises:
-        UsageError: a name is no machine's, or the lab's machines are not labctl's to remove.
-        LabLocked: another labctl is at work on the lab.
+        UsageError: a name is not a machine, or labctl did not create the machines.
+        LabLocked: another labctl process uses the lab.
     """
     if not lab.spec.uses_vagrant:
         raise UsageError(
@@ -171,7 +171,7 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
             hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
         )
     patterns = parted(limit)
-    # A Vagrant that another labctl has at work would break off if its machine were looked at.
+    # Reading the state of a machine would make another labctl's Vagrant process abort.
     with lab.state.locked("destroy"):
         there = present(_machines(lab).states())
         if not there:
@@ -196,24 +196,24 @@ def on_each(
     lock: bool = True,
     at_once: bool = False,
 ) -> list[Result[None]]:
-    """Do one thing to every chosen machine that exists, as a rule under the lab's lock.
+    """Do one thing to every selected machine that exists, usually under the lab's lock.
 
     Parameters:
         lab: the lab.
         what: the command, for messages.
         limit: names or patterns of nodes; none: all.
         work: does it to one machine.
-        first: does what comes before all of them, and returns what each machine is doing.
-        enough: a machine in this state is as wanted and left alone.
-        refused: for states in which it cannot be done, what to say: (message, hint).
-        lock: hold the lab's lock meanwhile.
-        at_once: to all of them, whatever `parallel` in lab.yaml says.
+        first: runs before all of them and returns the state of each machine.
+        enough: machines in this state are skipped.
+        refused: (message, hint) for states in which it is impossible.
+        lock: hold the lab's lock.
+        at_once: start all of them, regardless of `parallel` in lab.yaml.
 
     Returns:
-        A result for each machine that was there.
+        A result for each machine that exists.
 
     Raises:
-        MachineError: none of the chosen machines exists.
+        MachineError: none of the selected machines exists.
     """
     nodes = lab.select(limit)
     with lab.state.locked(what) if lock else contextlib.nullcontext():

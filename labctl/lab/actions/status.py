@@ -1,4 +1,4 @@
-"""Which nodes answer, and what runs on them: asked of the nodes themselves, all at once."""
+"""Which nodes answer and what runs on them; all nodes are probed at once."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from labctl.remote.docker_api import RawOutput, ask
 _SINCE = "uptime -s 2>/dev/null || echo -"
 
 _LIMIT = 15
-"""Seconds after which an engine that does not answer is taken for one that hangs."""
+"""Seconds after which an engine counts as hung."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node as it was seen.
+    """The status of a node.
 
     Parameters:
-        state: ``running`` if the node itself answered, else why not, or what its provider says.
-        engine: version of the running engine, or ``-`` where none answers.
+        state: ``running`` if the node itself answered, else the reason or its provider's state.
+        engine: version of the running engine, or ``-`` if none answers.
         containers: number of running containers, or ``-``.
-        since: when the node was booted, in its own clock's time, or ``-``.
+        since: boot time by the node's clock, or ``-``.
     """
 
     node: str
@@ -49,14 +49,14 @@ class NodeStatus:
 
 
 def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
-    """Look at nodes.
+    """Probe nodes.
 
     Parameters:
         lab: the lab.
         limit: names or patterns; none: all nodes.
 
     Returns:
-        A row for each node, in the lab's order. A node that does not answer is no error.
+        A row for each node, in the lab's order. A node that does not answer is not an error.
     """
     nodes = lab.select(limit)
     results = each(nodes, lambda node: _ask(lab, node), cap=32, stop=lab.stop)
@@ -82,7 +82,7 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
 
 @dataclass(frozen=True, slots=True)
 class RegistryStatus:
-    """The lab's private registry, as who teaches has to know it."""
+    """The lab's private registry, as the instructor needs it."""
 
     address: str
     user: str
@@ -94,7 +94,7 @@ class RegistryStatus:
 
 
 def registry_of(lab: Lab) -> RegistryStatus | None:
-    """Return the lab's private registry; None where the lab never had one."""
+    """Return the lab's private registry; None if the lab never had one."""
     login = lab.secret_store.known("registry")
     if login is None:
         return None
@@ -105,7 +105,7 @@ def registry_of(lab: Lab) -> RegistryStatus | None:
 
 @dataclass(frozen=True, slots=True)
 class LabStatus:
-    """A lab of this machine, and its nodes; none where its folder is gone."""
+    """A lab of this computer and its nodes; no nodes if its folder is gone."""
 
     folder: str
     name: str
@@ -119,7 +119,7 @@ class LabStatus:
 
 
 def status_of_all(emit: Emit) -> list[LabStatus]:
-    """Look at every lab that was brought up on this machine and not destroyed."""
+    """Probe every lab that was brought up on this computer and not destroyed."""
 
     def look(entry: Entry) -> LabStatus:
         nodes: tuple[NodeStatus, ...] = ()
@@ -145,7 +145,7 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
     def run(command: str, *arguments: str) -> RawOutput:
         nonlocal since
         line = command % tuple(map(shlex.quote, arguments))
-        # On the node, so that nothing is left there that waits for the engine.
+        # The limit runs on the node, so that no process is left there waiting for the engine.
         bounded = f"timeout -k 2 {_LIMIT} sh -c {shlex.quote(line)}"
         _, out, err = remote.call(f"{_SINCE}; {bounded}")
         since, _, out = out.partition(b"\n")
@@ -169,11 +169,11 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
 
 
 def _states(lab: Lab) -> dict[str, MachineState]:
-    """Ask the provider; a lab that was never brought up has no machines to ask for."""
+    """Return the provider's states; a lab that was never brought up has none."""
     if lab.node_list.existing is None and not (lab.workspace.state / ".vagrant").is_dir():
         return {}
     try:
-        # Vagrant locks a machine to read its state, and an `up` that finds it locked breaks off.
+        # Vagrant locks a machine to read its state, and an `up` that finds it locked aborts.
         if lab.state.busy():
             return dict.fromkeys(lab.node_list.names, MachineState.UNKNOWN)
         return lab.machines().states(wait=False)

@@ -1,1 +1,1 @@
-"""Looking over this machine before a lab comes up: what is missing, and what to do about it."""
+"""Check whether this computer can run a lab, and what to do if not."""

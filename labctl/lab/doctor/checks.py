@@ -1,7 +1,7 @@
-"""The doctor's checks of a computer; each is a function of a host and a lab, and changes nothing.
+"""The doctor's checks; each is a function of a host and a lab and changes nothing.
 
-What concerns one provider alone, its module in `labctl.machines` checks; `environment` has what is
-around the lab.
+A provider's own checks are in its module in `labctl.machines`; checks of the surroundings (other
+networks, labs, firewalls) are in `environment`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
 BOX_MIB, NODE_MIB = 3000, 3000
-"""What a box takes, unpacked, and what a node writes beside it with an engine and some images."""
+"""Size of an unpacked box, and of a node's disk with an engine and some images."""
 
 
 def vagrant(host: Host) -> Finding:
-    """Look for Vagrant."""
+    """Check Vagrant."""
     what = "Vagrant"
     if host.which("vagrant") is None:
         return Finding(FAIL, what, "it is not installed", "install it from vagrantup.com")
@@ -35,7 +35,7 @@ def vagrant(host: Host) -> Finding:
 
 
 def virtualization(host: Host, provider: str) -> Finding:
-    """Look whether the processor runs virtual machines."""
+    """Check whether the processor can virtualize."""
     what = "virtualization"
     offered = host.virtualization()
     if offered is None:
@@ -50,7 +50,7 @@ def virtualization(host: Host, provider: str) -> Finding:
 
 
 def memory(host: Host, lab: LabSpec) -> Finding:
-    """Hold the nodes' memory against this machine's."""
+    """Compare the nodes' memory with this computer's."""
     what = "memory"
     needed = sum(node.memory for node in lab.lab_nodes)
     found = host.memory()
@@ -67,7 +67,7 @@ def memory(host: Host, lab: LabSpec) -> Finding:
 
 
 def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
-    """Hold what boxes and disks will take against the free space in the home folder."""
+    """Compare the size of boxes and disks with the free space of the home folder."""
     what = "disk"
     free = host.disk()
     if free is None:
@@ -81,7 +81,7 @@ def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
 
 
 def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Finding:
-    """Look for the box, or for where it comes from."""
+    """Check the box, or its download address."""
     what = f"box {lab.box.name}"
     if host.has_box(lab.box.name, lab.box.pinned_version, provider):
         return Finding(OK, what, "Vagrant has it")
@@ -98,7 +98,7 @@ def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Findi
 
 
 def programs(host: Host) -> Finding:
-    """Look for the program that `labctl ssh` starts."""
+    """Check the program that `labctl ssh` starts."""
     if host.which("ssh"):
         return Finding(OK, "ssh", "it is installed")
     remedy = "install the OpenSSH client"
@@ -106,7 +106,7 @@ def programs(host: Host) -> Finding:
 
 
 def endpoints(lab: LabSpec) -> list[tuple[str, str, str, Level]]:
-    """Return (what, URL, key of lab.yaml, level if it does not answer) of what nodes download."""
+    """Return (what, URL, key of lab.yaml, level if it fails) of each download of the nodes."""
     sources, tools = lab.sources, lab.resolved_toolchain
     docker = sources.docker.baseurl.replace("$basearch", "x86_64").rstrip("/")
     found = [
@@ -118,7 +118,7 @@ def endpoints(lab: LabSpec) -> list[tuple[str, str, str, Level]]:
     if tools.compose is not None:
         url = sources.compose.url.replace("{version}", tools.compose)
         found.append(("docker-compose", url, "sources.compose.url", FAIL))
-    # Mirrors come and go; labctl measures them from a node and does without the dead ones.
+    # Mirrors come and go; labctl measures them from a node and skips dead ones.
     mirrors = sources.mirrors if lab.docker.mirrors == "auto" else lab.docker.mirrors
     key = "sources.mirrors" if lab.docker.mirrors == "auto" else "docker.mirrors"
     found += [("mirror", f"{mirror.rstrip('/')}/v2/", key, WARN) for mirror in mirrors]
@@ -126,7 +126,7 @@ def endpoints(lab: LabSpec) -> list[tuple[str, str, str, Level]]:
 
 
 def reachable(host: Host, lab: LabSpec) -> Iterator[Finding]:
-    """Ask every endpoint at once."""
+    """Probe every endpoint at once."""
     wanted = endpoints(lab)
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
         problems = list(pool.map(host.reach, [url for _, url, _, _ in wanted]))

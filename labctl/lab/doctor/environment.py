@@ -1,4 +1,4 @@
-"""What is around a lab on this machine: plugins, other networks and labs, a firewall."""
+"""The doctor's checks of a lab's surroundings: folders, other networks and labs, a firewall."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
 
 def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Iterator[Finding]:
-    """Look whether the provider takes the network, and whether something else has it."""
+    """Check whether the provider accepts the network and whether it is free."""
     what = "network"
-    # Others are of synced folders, at which `plugins` looks.
+    # Problems of synced folders are reported by `folders`.
     found_wrong = providers.problems(lab, provider, host.system)
     problems = [problem for problem in found_wrong if problem.where == what]
     yield from (Finding(FAIL, what, p.message, p.hint) for p in problems)
@@ -42,14 +42,14 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
     if found is None:
         yield Finding(SKIPPED, what, "this system's routes cannot be looked at")
         return
-    # The lab's own network is there while the lab is.
+    # The lab's own network exists while its machines do.
     own = tuple(prefix for name in providers.names() for prefix in providers.get(name).interfaces)
     clashes = [
         (interface, taken)
         for interface, taken in found
-        # Windows names an interface by its address; a lab's own has the network's first one.
+        # Windows names an interface by its address; the lab's own has the first one of the network.
         if wanted.overlaps(taken) and not interface.startswith(own) and interface != str(wanted[1])
-        # VirtualBox 7 on macOS makes a bridge for the lab's own network.
+        # VirtualBox 7 on macOS creates a bridge for the lab's own network.
         if not (host.system == "darwin" and interface.startswith("bridge") and taken == wanted)
     ]
     for interface, taken in clashes:
@@ -64,7 +64,7 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
 
 
 def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
-    """Look for what the synced folders need of Vagrant and of this computer."""
+    """Check what the synced folders need of Vagrant and of this computer."""
     works = host.additions_work()
     own = providers.get(provider).folder_types
     seen = set()
@@ -82,7 +82,7 @@ def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
 
 
 def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
-    """Look for a firewall that keeps nodes from what this machine gives them."""
+    """Check for a firewall that blocks nodes."""
     what = "firewall"
     name = host.firewall()
     if name is None:

@@ -1,4 +1,4 @@
-"""Which checks make sense for a lab, in the order in which their remedies are best taken."""
+"""Which checks apply to a lab, in the order in which their remedies are best applied."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def examine(lab: Lab, host: Host, *, offline: bool) -> list[Finding]:
-    """Look this machine over for a lab. Nothing is changed, on it or on a node.
+    """Check this computer for a lab, without changing it or a node.
 
     Parameters:
         lab: the lab.
-        host: this machine.
-        offline: leave out what asks the network.
+        host: this computer.
+        offline: skip checks that need the network.
 
     Returns:
-        What was found. Vagrant is only looked for where the lab is Vagrant's.
+        The findings. Vagrant is checked only for Vagrant labs.
     """
     found = list(_vagrants(lab, host, offline=offline)) if lab.spec.uses_vagrant else []
     found.append(checks.programs(host))

@@ -33,10 +33,10 @@ _ASK_WINDOWS = (
 
 
 class ThisHost:
-    """The machine that labctl runs on.
+    """The computer that labctl runs on.
 
     Parameters:
-        timeout: seconds that an address on the network may take to answer.
+        timeout: seconds that a network address may take to answer.
     """
 
     def __init__(self, timeout: float = 6.0) -> None:
@@ -67,7 +67,7 @@ class ThisHost:
             features = self.says("sysctl", "-n", "machdep.cpu.features")
             return None if features is None else "VMX" in features.split()
         if self.system == "win32":
-            # Where Hyper-V holds the processor, the firmware's setting is not shown any more.
+            # Under Hyper-V, Windows no longer reports the firmware's setting.
             said = self.says("powershell", "-NoProfile", "-Command", _ASK_WINDOWS)
             return None if said is None else "True" in said.split()
         return None
@@ -124,7 +124,7 @@ class ThisHost:
     def has_box(self, name: str, version: str | None, provider: str) -> bool:
         home = Path(os.environ.get("VAGRANT_HOME") or Path.home() / ".vagrant.d")
         place = home / "boxes" / name.replace("/", "-VAGRANTSLASH-")
-        # From 2.4 on, Vagrant has a folder for the processor in between.
+        # Vagrant 2.4 and later insert a folder for the architecture.
         kinds = (f"{version or '*'}/{provider or '*'}", f"{version or '*'}/*/{provider or '*'}")
         return any(found.is_dir() for kind in kinds for found in place.glob(kind))
 
@@ -134,9 +134,9 @@ class ThisHost:
             with urllib.request.urlopen(request, timeout=self._timeout):
                 return ""
         except urllib.error.HTTPError as error:
-            # A registry wants a login, and some servers know no HEAD; both are there.
+            # A registry requires a login, and some servers don't support HEAD; both exist.
             return "" if error.code in (401, 403, 405) else f"it answers {error.code}"
-        # Where something else than HTTP answers, http.client raises errors of its own.
+        # A server that does not speak HTTP makes http.client raise its own errors.
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             return str(reason)

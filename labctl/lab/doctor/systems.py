@@ -1,6 +1,6 @@
-"""What each operating system says of itself, read: routes and firewall. Functions of text.
+"""Parsers of each operating system's report of its routes and firewall.
 
-Neither the standard library nor psutil knows it, and every system tells it in a way of its own.
+Neither the standard library nor psutil offers this, and every system has its own format.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 
 MIB = 1 << 20
 _LEAST_PREFIX = 8
-"""A wider route is a VPN's way to say "everything", in two halves; it takes no network away."""
+"""A wider route is a VPN's split default route; it occupies no network."""
 
 
 def linux_routes(text: str) -> list[tuple[str, IPv4Network]]:
@@ -29,7 +29,7 @@ def linux_routes(text: str) -> list[tuple[str, IPv4Network]]:
 
 
 def macos_routes(text: str) -> list[tuple[str, IPv4Network]]:
-    """Read (interface, network) from ``netstat -rn -f inet``, which leaves out zeros in the end."""
+    """Read (interface, network) from ``netstat -rn -f inet``, which omits trailing zeros."""
     found = []
     for line in text.splitlines():
         fields = line.split()
@@ -49,8 +49,7 @@ def macos_routes(text: str) -> list[tuple[str, IPv4Network]]:
 def windows_routes(text: str) -> list[tuple[str, IPv4Network]]:
     """Read (address of the interface, network) from ``route print -4``.
 
-    Its words are in the language of the system; lines that begin with an address and a mask are in
-    none.
+    Its headings are localized, but lines that start with an address and a mask are not.
     """
     found = []
     for line in text.splitlines():
@@ -64,12 +63,12 @@ def windows_routes(text: str) -> list[tuple[str, IPv4Network]]:
 
 
 def _telling(found: list[tuple[str, IPv4Network]]) -> list[tuple[str, IPv4Network]]:
-    """Leave out default routes and those to single hosts."""
+    """Skip default routes and routes to single hosts."""
     return [(name, net) for name, net in found if _LEAST_PREFIX <= net.prefixlen < 32]
 
 
 def windows_firewall(text: str) -> str | None:
-    """Read what ``netsh advfirewall show allprofiles state`` prints; None in another language."""
+    """Read the output of ``netsh advfirewall show allprofiles state``; None if localized."""
     states = [line.split()[-1] for line in text.splitlines() if line.startswith("State")]
     if not states:
         return None
