@@ -7,6 +7,7 @@
 # make lint        style, types, imports, shell scripts, spelling, the documentation site
 # make site        the documentation site, in build/site
 # make coverage    which lines the unit tests miss
+# make recording   docs/recording.svg: the live table, recorded from a lab like the demo's
 # make messages    the translations' catalogues, brought up to date with the source
 #
 # On Debian 12 and 13 these install what they need; elsewhere they say what that is. The testbed
@@ -31,7 +32,7 @@ PREFLIGHT := sh tests/testbed/preflight.sh
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down test programs built unit integration e2e coverage bench lint site format messages clean
+.PHONY: demo shell demo-down recording test programs built unit integration e2e coverage bench lint site format messages clean
 
 # It makes the virtual environment itself, beside other work.
 demo:
@@ -47,6 +48,18 @@ demo-down:
 	-$(IN_DEMO) run -- labctl destroy --yes
 	$(SUDO) $(PYTHON) -m tests.testbed --world demo down
 	$(SUDO) rm -rf $(DEMO)
+
+# In a world and a folder of its own, so that a demo that is up stays as it is.
+RECORDING    := build/recording
+IN_RECORDING := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(RECORDING)/home" LABCTL_LAB="$(CURDIR)/$(RECORDING)" \
+                  LABCTL_LANG=en PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.testbed --world recording
+
+recording: built
+	mkdir -p $(RECORDING)
+	{ cat tests/demo.yaml; $(TESTBED) lab-yaml; } >$(RECORDING)/lab.yaml
+	$(IN_RECORDING) up
+	$(IN_RECORDING) run -- $(BIN)/python -m tools.recording docs/recording.svg -- labctl up --nodes 2; \
+	  code=$$?; $(IN_RECORDING) run -- labctl destroy --yes; $(IN_RECORDING) down; exit $$code
 
 # All at once, as far as there are processors: what e2e's machines are made of is built while the
 # other tests run, and e2e begins as soon as it is.
