@@ -1,4 +1,4 @@
-"""Asking another node of the lab for what a change of this one needs, such as a join token."""
+"""Read what a change needs from another node of the lab, such as a join token."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ import time
 from labctl.errors import DependencyFailed, Interrupted, RemoteError
 from labctl.events import Phase, PhaseEntered
 from labctl.lab.lab import Lab
-from labctl.provision.apply import AskPeer
+from labctl.provision.apply import QueryPeer
 from labctl.provision.resources.base import PeerQuery
 from labctl.provision.scheduler import Scheduler
 from labctl.remote.exchange import exchange
 
 ANSWER_SECONDS = 60.0
-"""How long the other node may take to have an answer, once it has come as far as it will."""
+"""Seconds in which the other node must have an answer, once it has finished the playbook."""
 _PAUSE = 2.0
 
 
-def peer_queries(lab: Lab, node: str, scheduler: Scheduler) -> AskPeer:
-    """Return what asks the other nodes on behalf of `node`.
+def peer_queries(lab: Lab, node: str, scheduler: Scheduler) -> QueryPeer:
+    """Return a function that reads values from other nodes for a change of `node`.
 
     Parameters:
         lab: the lab.
-        node: who needs the answers.
-        meeting: the nodes of this run, which are waited for.
+        node: name of the node that needs the values.
+        scheduler: the nodes of this run.
     """
 
-    def ask(question: PeerQuery) -> str:
-        other = question.node
-        lab.emit(PhaseEntered(node, Phase.WAITING, f"for {other}: {question.playbook}"))
+    def answer(query: PeerQuery) -> str:
+        other = query.node
+        lab.emit(PhaseEntered(node, Phase.WAITING, f"for {other}: {query.playbook}"))
         try:
-            came = scheduler.wait_for(other, question.playbook)
-            # What came through in this run was seen to be so; a node outside it has to be asked.
-            if came and not question.script:
+            finished = scheduler.wait_for(other, query.playbook)
+            # A node that is not in this run must show that it answers, even without a script.
+            if finished and not query.script:
                 return ""
-            return _told(lab, node, question)
+            return _answer(lab, node, query)
         except (RemoteError, DependencyFailed):
-            if question.instead is None:
+            if query.fallback is None:
                 raise
-            return ask(question.instead)
+            return answer(query.fallback)
         finally:
             lab.emit(PhaseEntered(node, Phase.PROVISIONING))
 
-    return ask
+    return answer
 
 
-def _told(lab: Lab, node: str, question: PeerQuery) -> str:
-    """Run the question's script on the other node until it succeeds, for a minute at most."""
-    what = f"{node} needs {question.playbook} of {question.node}"
+def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
+    """Run the query's script on the other node until it succeeds, for a minute at most."""
+    what = f"{node} needs {query.playbook} of {query.node}"
     end = time.monotonic() + ANSWER_SECONDS
     try:
-        with lab.remote(question.node) as remote:
+        with lab.remote(query.node) as remote:
             while True:
-                seen = exchange(remote, [question.script or ":"])[0]
+                seen = exchange(remote, [query.script or ":"])[0]
                 if seen.ok:
                     return seen.output.strip()
                 if time.monotonic() > end:
@@ -65,6 +65,6 @@ def _told(lab: Lab, node: str, question: PeerQuery) -> str:
         raise
     raise DependencyFailed(
         f"{what}, and has no answer",
-        hint=f"look at that node with `labctl provision --limit {question.node}`",
-        details="" if question.secret else seen.text[-2000:],
+        hint=f"look at that node with `labctl provision --limit {query.node}`",
+        details="" if query.secret else seen.text[-2000:],
     )

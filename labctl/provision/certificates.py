@@ -1,6 +1,6 @@
-"""A lab's own certificate authority, and the certificates of what its nodes serve over TLS.
+"""A lab's own certificate authority, and certificates for the TLS services of its nodes.
 
-This is the one module that knows `cryptography`, which paramiko needs anyway.
+This is the one module that imports `cryptography`, which paramiko needs too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 397
-"""As long as browsers and the Go library accept; see the CA/Browser Forum's baseline."""
+"""The longest term that browsers accept; see the CA/Browser Forum's baseline requirements."""
 RENEW_DAYS = 60
-"""A certificate that ends sooner is made anew: a term should not meet its end."""
+"""A certificate that ends sooner is renewed, so that none expires during a term."""
 _BACKDATED = datetime.timedelta(days=1)
-"""A node's clock may be behind, as after a suspend; a certificate must not be of its future."""
+"""A node's clock may be slow, as after a suspend, and then a new certificate is not valid yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +34,21 @@ class Issued:
 
     @property
     def pem(self) -> str:
-        """Both in one text, which can be kept as one file."""
+        """Both in one text, for one file."""
         return self.key + self.certificate
 
     @classmethod
     def read(cls, pem: str) -> Issued:
-        """Take apart what `pem` gave."""
+        """Return the certificate and key that `pem` joined."""
         key, mark, certificate = pem.partition("-----BEGIN CERTIFICATE-----")
         return cls(mark + certificate, key)
 
 
 def authority(name: str, now: datetime.datetime) -> Issued:
-    """Make a certificate authority.
+    """Return a new certificate authority.
 
     Parameters:
-        name: whose it is, for people.
+        name: its name, for people.
         now: time of issue, with its zone.
     """
     key = ec.generate_private_key(ec.SECP256R1())
@@ -78,12 +78,12 @@ def authority(name: str, now: datetime.datetime) -> Issued:
 def leaf(
     by: Issued, names: Sequence[str], addresses: Sequence[str], now: datetime.datetime
 ) -> Issued:
-    """Make a server's certificate.
+    """Return a new certificate for a server.
 
     Parameters:
         by: the authority that signs it.
-        names: DNS names that it is for, the first of them its subject.
-        addresses: IPv4 addresses that it is for.
+        names: DNS names of the server; the first one is the subject.
+        addresses: IPv4 addresses of the server.
         now: time of issue, with its zone.
     """
     key = ec.generate_private_key(ec.SECP256R1())
@@ -104,14 +104,14 @@ def leaf(
 
 
 def lasts(issued: Issued, now: datetime.datetime, days: int = RENEW_DAYS) -> bool:
-    """Tell whether a certificate is valid now and for so many days to come."""
+    """Return whether a certificate is valid now and for the next `days` days."""
     certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
     end = now + datetime.timedelta(days=days)
     return certificate.not_valid_before_utc <= now and end < certificate.not_valid_after_utc
 
 
 def fits(issued: Issued, by: Issued, names: Sequence[str], addresses: Sequence[str]) -> bool:
-    """Tell whether a certificate was signed by this authority for exactly these names."""
+    """Return whether this authority signed the certificate for exactly these names."""
     certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
     try:
         certificate.verify_directly_issued_by(

@@ -1,9 +1,9 @@
-"""The loop that brings a node into the wanted state: one exchange when there is nothing to do.
+"""Converge one node: one exchange if there is nothing to do.
 
-All probes go out in the first exchange. A resource that is as wanted costs nothing more; one that
-is not costs one exchange (`labctl.provision.apply`), so that a run with C changes takes 1 + C. An
-open question of a play (see `labctl.playbook`) is measured in the exchange of the last change
-before it, or in one of its own, and takes one to go on, in the run that asks it.
+The first exchange carries all probes. Each change costs one more exchange (`labctl.provision.
+apply`), so a run with C changes takes 1 + C. An open question of a play (see `labctl.playbook`) is
+measured together with the last change before it, or in an exchange of its own, and the resources
+after it take one more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from labctl.errors import PlaybookError
 from labctl.events import Decided, Emit
-from labctl.provision.apply import Applied, AskPeer, Run, apply, no_peers
+from labctl.provision.apply import Applied, QueryPeer, Run, apply, no_peers
 from labctl.provision.expand import Item, expand
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.loader import Playbook
@@ -29,11 +29,11 @@ class Outcome:
 
     Parameters:
         node: the node's name.
-        changes: the changes made; with `check`, at least these would be.
-        exchanges: round trips that it took.
-        facts: what the node is.
-        choices: every answer that is known now.
-        complete: False where `check` met a question that could not be measured before a change.
+        changes: the changes made; with `check`, the changes that would at least be made.
+        exchanges: number of round trips.
+        facts: facts of the node.
+        choices: answers to all questions so far, by key.
+        complete: False if `check` could not measure a question because a change comes before it.
     """
 
     node: str
@@ -45,11 +45,11 @@ class Outcome:
 
 
 Keeper = Callable[[Facts, dict[str, Any]], None]
-"""Takes what is known of a node: its facts, and every answer that was measured on it."""
+"""Saves the facts of a node and the answers that were measured on it."""
 
 
 class Planner(Protocol):
-    """Makes a play's argument from what is known of the node."""
+    """Builds the argument of plays from facts and answers."""
 
     def __call__(self, facts: Facts, choices: dict[str, Any]) -> Play: ...
 
@@ -65,7 +65,7 @@ def converge(
     refresh: bool = False,
     check: bool = False,
     only: Iterable[str] = (),
-    ask: AskPeer = no_peers,
+    query_peer: QueryPeer = no_peers,
     on_playbook_done: Callable[[str], None] = lambda playbook: None,
     keep: Keeper = lambda facts, choices: None,
 ) -> Outcome:
@@ -74,71 +74,70 @@ def converge(
     Parameters:
         shell: a root shell on the node.
         playbooks: in the order of work.
-        planner: makes the plays' argument of facts and choices.
+        planner: builds the argument of the plays.
         emit: takes the events of the run.
-        facts: what was known of the node; None reads it first.
-        choices: answers known from earlier runs.
-        refresh: measure again whatever is asked. Answers that are not asked for stay where `only`
-            passes playbooks over; else nothing needs them any more, and they are forgotten.
-        check: look only; report the changes that would be made.
-        only: names of playbooks to run; none: all.
+        facts: facts from an earlier run; None reads them first.
+        choices: answers from earlier runs, by key.
+        refresh: measure every question again. Answers to questions that no play has any more are
+            dropped, unless `only` leaves playbooks out.
+        check: only report the changes that would be made.
+        only: names of the playbooks to run; empty runs all.
         ask: asks other nodes what a change needs of them.
-        came_through: is told each playbook's name as soon as the node has all that it wants, for
-            those who wait for it.
-        keep: is given all that is known after each answer. What was measured is true whether or
-            not a later change fails, or the run is killed.
+        on_playbook_done: called with each playbook's name when the node has finished it.
+        keep: saves all answers after each measurement, which is true even if a later change fails
+            or the run is killed.
 
     Returns:
-        What was done and what is known now.
+        What was done, and the facts and answers now.
 
     Raises:
-        ChangeFailed: a change's script failed; the rest of the node's work was not begun.
+        ChangeFailed: a change's script failed; later resources were not changed.
         DidNotConverge: a change ran and its resource is still not as wanted.
         PlaybookError: a play failed.
-        RemoteError: the node could not be reached, or broke off.
+        RemoteError: the node could not be reached, or the connection broke.
     """
     only = tuple(only)
     old = dict(choices or {})
     new: dict[str, Any] = {}
-    run = Run(shell, emit, check, ask, on_playbook_done)
+    run = Run(shell, emit, check, query_peer, on_playbook_done)
     if facts is None:
         facts = Facts.read(run.exchange([PROBE])[0])
     complete = True
-    asked: set[str] = set()
-    settled: list[Item] | None = None
+    measured_keys: set[str] = set()
+    applied: list[Item] | None = None
     while True:
-        known = {**(_to_be_asked(old) if refresh else old), **new}
+        known = {**(_outdated(old) if refresh else old), **new}
         items, question = expand(playbooks, planner(facts, known), only)
-        # What stood before a question that was answered meanwhile has been seen to be as wanted.
-        done = settled or []
+        # Items before a question that is answered now were applied before it was measured.
+        done = applied or []
         start = len(done) if items[: len(done)] == done else 0
         measured = None
-        if len(items) > start or (question is None and settled is None):
-            met, measured = apply(run, items, start, facts, question)
-            if met is not None:  # another machine answered than the one that was known
-                facts, old, new, asked, settled = met, {}, {}, set(), None
+        if len(items) > start or (question is None and applied is None):
+            other_facts, measured = apply(run, items, start, facts, question)
+            if other_facts is not None:  # the node was recreated
+                facts, old, new, measured_keys, applied = other_facts, {}, {}, set(), None
                 continue
-            settled = items
+            applied = items
         if question is None:
             for playbook in playbooks:
                 if not check and (not only or playbook.name in only):
                     on_playbook_done(playbook.name)
             break
         if check and run.changes:
-            # The measurement may need what an earlier change brings; a guess would mislead.
+            # The measurement may depend on an earlier change, which `check` does not make.
             complete = False
             break
-        if question.key in asked:
-            # Each of the two scripts would put the other's answer out of date, without end.
+        if question.key in measured_keys:
+            # Each of the two scripts would make the other's answer stale, without end.
             raise PlaybookError(
-                f"{question.key} is asked for with two different scripts",
+                f"{question.key} is measured by two different scripts",
                 hint="give each question of the lab's playbooks a key of its own",
                 node=shell.name,
             )
-        asked.add(question.key)
+        measured_keys.add(question.key)
         seen = run.exchange([question.script])[0] if measured is None else measured
         try:
-            # Through JSON, so that this run sees what the next one will read from the state.
+            # Through JSON, so that this run sees the value that the next one reads from the state.
             answer = json.loads(json.dumps(question.decide(seen)))
         except Exception as error:
             raise PlaybookError(
@@ -153,8 +152,8 @@ def converge(
     return Outcome(shell.name, tuple(run.changes), run.exchanges, facts, known, complete)
 
 
-def _to_be_asked(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Return answers that can still be known, and are to no question's script any more."""
+def _outdated(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers without their scripts, so that `Play.choose` measures each again."""
     return {
         key: {**stored, "script": None} if isinstance(stored, dict) else stored
         for key, stored in choices.items()

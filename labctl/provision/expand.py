@@ -1,4 +1,4 @@
-"""From plays to the resources that they want, as far as the first question that is open."""
+"""Run plays to get their resources, up to the first open question."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labctl.provision.resources.base import Resource
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A resource and the playbook that asked for it."""
+    """A resource and the playbook that yielded it."""
 
     playbook: str
     resource: Resource
@@ -26,8 +26,8 @@ def expand(
 
     Parameters:
         playbooks: in the order of work.
-        play: what is known.
-        only: names of playbooks; where there are any, the others are passed over.
+        play: the argument of the plays.
+        only: names of the playbooks to run; empty runs all.
 
     Returns:
         The resources, and the question that stopped the plays, or None.
@@ -44,8 +44,8 @@ def expand(
         try:
             for resource in playbook.play(play):
                 earlier = seen.setdefault(resource.id, Item(playbook.name, resource))
-                # The same thing once more is fine: a service has to be looked at again after a
-                # later playbook wrote its files. Two wishes for one thing never end.
+                # Two equal resources are fine: a service is probed again after a later playbook has
+                # written its files. Two different ones would undo each other in every run.
                 if earlier.resource != resource:
                     raise PlaybookError(
                         f"{earlier.playbook} and {playbook.name} want {resource.id} differently",

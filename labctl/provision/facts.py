@@ -1,8 +1,8 @@
-"""What a node is: read once, kept in the lab's state, and checked again at no cost.
+"""Facts about a node: read once, kept in the lab's state, and checked in every run.
 
-Facts choose resources (a package's name, an architecture), so a plan made from facts of another
-machine would be wrong. The snippet that reads them rides along in the first exchange of every run;
-where the answer differs from what is kept, as after a rebuild, the plan is made anew.
+Plays choose resources by facts, such as an architecture, so a plan from another machine's facts
+would be wrong. The first exchange of every run reads the facts too. If they differ from those in
+the state, as after a node was recreated, the plays run again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Facts:
     """What distinguishes one machine from another.
 
     Parameters:
-        machine_id: systemd's machine id; another one means another installation.
-        architecture: as `uname -m` says it, ``x86_64``.
+        machine_id: systemd's machine id, which each installation has of its own.
+        architecture: output of `uname -m`: ``x86_64``.
         distribution: ``ID`` of /etc/os-release, ``centos``.
         version: ``VERSION_ID`` of /etc/os-release, ``7``.
     """
@@ -36,7 +36,7 @@ class Facts:
 
     @classmethod
     def read(cls, observed: Observed) -> Facts:
-        """Make facts of what `PROBE` printed."""
+        """Return the facts that `PROBE` printed."""
         lines = [*observed.output.splitlines(), "", "", "", ""]
         return cls(*(line.strip() for line in lines[:4]))
 

@@ -1,8 +1,8 @@
-"""Where the nodes of one run wait for each other, as few of them as have to.
+"""How many nodes of one run work at once, and how they wait for each other.
 
-Each node is provisioned on its own; but what one node serves (a registry, a swarm's token) another
-may need. A node that waits gives its turn to others meanwhile, so that a lab which is worked on one
-node at a time cannot wait for ever; and it is told at once when the other one has failed.
+Each node is provisioned on its own, but one node may need what another one serves: a registry, or
+the join token of a swarm. A node that waits gives its slot to another node, so that a run with one
+slot cannot deadlock. If the other node fails, the wait ends at once.
 """
 
 from __future__ import annotations
@@ -16,126 +16,129 @@ from labctl.errors import DependencyFailed, Interrupted
 from labctl.parallel import Stop
 
 DEADLINE = 3600.0
-"""Seconds to wait for another node: longer than a lab takes to come up, emulated."""
-_LOOK = 0.5
-"""Seconds between two looks at whether the user has pressed Ctrl-C."""
+"""Seconds to wait for another node. A lab with emulated processors comes up in less."""
+_POLL = 0.5
+"""Seconds after which a waiting node checks for Ctrl-C."""
 
 
 class Scheduler:
-    """The nodes of one run, what they have come through, and whose turn it is.
+    """The nodes of one run: which playbooks each has finished, and which nodes have a slot.
 
     Parameters:
-        nodes: the names of all that take part.
-        turns: greatest number of nodes at work at once.
+        nodes: names of the nodes, in the order in which they start.
+        slots: greatest number of nodes that work at once.
         stop: ends all waiting on Ctrl-C.
-        playbooks: names of those that the run works on; None: it is not known.
+        playbooks: names of the playbooks of this run; None if they are not known.
     """
 
     def __init__(
         self,
         nodes: Sequence[str],
-        turns: int,
+        slots: int,
         stop: Stop,
         playbooks: Collection[str] | None = None,
     ) -> None:
-        self._free = max(1, turns)
+        self._free = max(1, slots)
         self._stop = stop
         self._playbooks = playbooks
         guard = threading.RLock()
         self._changed = threading.Condition(guard)
-        # One for each node that has not begun, over the same lock: of three hundred that wait for
-        # their turn, the next one is woken, and not all of them each time.
-        self._next = {node: threading.Condition(guard) for node in nodes}
-        self._not_begun = list(nodes)
-        self._through: dict[str, set[str]] = {node: set() for node in nodes}
-        self._ended: dict[str, bool] = {}
+        # One condition a node, over the same lock: of three hundred nodes that wait for a slot,
+        # only the next one wakes up.
+        self._may_start = {node: threading.Condition(guard) for node in nodes}
+        self._not_started = list(nodes)
+        self._finished: dict[str, set[str]] = {node: set() for node in nodes}
+        self._succeeded: dict[str, bool] = {}
 
     @contextlib.contextmanager
-    def turn(self, node: str) -> Iterator[None]:
-        """Wait for a turn and keep it. What ends in an error counts as ended badly.
+    def slot(self, node: str) -> Iterator[None]:
+        """Wait for a slot and hold it. A node that leaves with an error counts as failed.
 
-        Nodes begin in their order: the first may have to make what the others boot from.
+        Nodes start in their order, because the first one may create what the others boot from.
 
         Raises:
-            Interrupted: the user pressed Ctrl-C before its turn came.
+            Interrupted: the user pressed Ctrl-C before the node got a slot.
         """
         with self._changed:
-            turn = self._next[node]
-            self._until(turn, lambda: self._free > 0 and self._not_begun[:1] == [node])
+            may_start = self._may_start[node]
+            self._wait(may_start, lambda: self._free > 0 and self._not_started[:1] == [node])
             if self._stop.requested.is_set():
                 raise Interrupted("not begun", node=node)
-            self._not_begun.remove(node)
+            self._not_started.remove(node)
             self._free -= 1
             self._wake_next()
-        good = False
+        succeeded = False
         try:
             yield
-            good = True
+            succeeded = True
         finally:
-            self._end(node, good)
-            self._give_back()
+            self._end(node, succeeded)
+            self._release()
 
     def on_playbook_done(self, node: str, playbook: str) -> None:
-        """Note that a node has all that a playbook wants."""
+        """Record that a node has finished a playbook, and wake the nodes that wait for it."""
         with self._changed:
-            if node in self._through and playbook not in self._through[node]:
-                self._through[node].add(playbook)
+            if node in self._finished and playbook not in self._finished[node]:
+                self._finished[node].add(playbook)
                 self._changed.notify_all()
 
-    def provisioned(self, node: str) -> None:
-        """Note that a node has come through all playbooks; what it still does is nobody's need."""
+    def on_provisioned(self, node: str) -> None:
+        """Record that a node has finished all playbooks. No other node waits for its checks."""
         self._end(node, True)
 
     def wait_for(self, other: str, playbook: str, deadline: float = DEADLINE) -> bool:
-        """Wait until another node has come through a playbook.
+        """Wait until another node has finished a playbook.
 
         Parameters:
-            other: the node to wait for.
-            playbook: what it has to come through.
+            other: name of the other node.
+            playbook: name of the playbook.
             deadline: seconds to wait at most.
 
         Returns:
-            Whether the node takes part in this run and came through; False if it does not take
-            part, or its playbooks are others.
+            True if the other node has finished the playbook in this run. False if the node is not
+            in this run, or the run does not include the playbook.
 
         Raises:
-            DependencyFailed: it failed before that, or the deadline passed.
+            DependencyFailed: the other node failed first, or the deadline passed.
             Interrupted: the user pressed Ctrl-C.
         """
-        passed_over = self._playbooks is not None and playbook not in self._playbooks
-        if other not in self._through or passed_over:
+        excluded = self._playbooks is not None and playbook not in self._playbooks
+        if other not in self._finished or excluded:
             return False
-        self._await(
-            lambda: playbook in self._through[other] or other in self._ended,
+        self._wait_without_slot(
+            lambda: playbook in self._finished[other] or other in self._succeeded,
             deadline,
-            f"{other} has not come through the playbook {playbook}",
+            f"{other} has not finished the playbook {playbook}",
         )
-        if playbook not in self._through[other] and not self._ended[other]:
+        if playbook not in self._finished[other] and not self._succeeded[other]:
             raise DependencyFailed(
-                f"{other} failed before it came through the playbook {playbook}",
-                hint=f"see what became of {other}, and run the same command again",
+                f"{other} failed before it finished the playbook {playbook}",
+                hint=f"fix {other}, then run the same command again",
             )
-        return playbook in self._through[other]
+        return playbook in self._finished[other]
 
     def wait_for_all(self, deadline: float = DEADLINE) -> None:
-        """Wait until every node of the run is provisioned, or has failed.
+        """Wait until every node of the run is provisioned or has failed.
 
         Raises:
             DependencyFailed: the deadline passed.
             Interrupted: the user pressed Ctrl-C.
         """
-        self._await(
-            lambda: self._ended.keys() >= self._through.keys(),
+        self._wait_without_slot(
+            lambda: self._succeeded.keys() >= self._finished.keys(),
             deadline,
             "not all nodes are provisioned",
         )
 
-    def _await(self, condition: Callable[[], bool], deadline: float, what: str) -> None:
+    def _wait_without_slot(
+        self, condition: Callable[[], bool], deadline: float, problem: str
+    ) -> None:
+        """Give the slot away, wait for the condition, and take a slot again."""
         with self._changed:
             if condition():
                 return
         end = time.monotonic() + deadline
-        self._give_back()
+        self._release()
         try:
             with self._changed:
                 while not condition():
@@ -143,32 +146,32 @@ class Scheduler:
                         raise Interrupted("interrupted while it waited")
                     if time.monotonic() > end:
                         raise DependencyFailed(
-                            f"{what} after {deadline:.0f} seconds",
-                            hint="see what holds it up, and run the same command again",
+                            f"{problem} after {deadline:.0f} seconds",
+                            hint="find out what blocks it, then run the same command again",
                         )
-                    self._changed.wait(_LOOK)
+                    self._changed.wait(_POLL)
         finally:
             with self._changed:
-                self._until(self._changed, lambda: self._free > 0)
+                self._wait(self._changed, lambda: self._free > 0)
                 self._free -= 1
 
-    def _until(self, news: threading.Condition, condition: Callable[[], bool]) -> None:
-        """Wait, with the guard held, for the condition or for Ctrl-C."""
+    def _wait(self, wakes: threading.Condition, condition: Callable[[], bool]) -> None:
+        """Wait for the condition or for Ctrl-C. The caller holds the lock."""
         while not condition() and not self._stop.requested.is_set():
-            news.wait(_LOOK)
+            wakes.wait(_POLL)
 
     def _wake_next(self) -> None:
-        """Tell the node that is the next to begin, with the guard held, if there is a turn."""
-        if self._free > 0 and self._not_begun:
-            self._next[self._not_begun[0]].notify_all()
+        """Wake the next node to start if there is a slot. The caller holds the lock."""
+        if self._free > 0 and self._not_started:
+            self._may_start[self._not_started[0]].notify_all()
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         with self._changed:
             self._free += 1
             self._changed.notify_all()
             self._wake_next()
 
-    def _end(self, node: str, good: bool) -> None:
+    def _end(self, node: str, succeeded: bool) -> None:
         with self._changed:
-            self._ended.setdefault(node, good)
+            self._succeeded.setdefault(node, succeeded)
             self._changed.notify_all()

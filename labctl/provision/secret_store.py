@@ -1,9 +1,9 @@
-"""What a lab keeps secret on the instructor's machine: its authority's key, and passwords.
+"""The secrets of a lab on the instructor's computer: keys of certificates, and passwords.
 
-Everything is made when it is first asked for, and then stays: a certificate or a password that
-changed with each run would change the nodes with each run. It stands in ``private`` in the lab's
-state folder, for its owner's eyes only. This is the one module that knows bcrypt. Every lab has a
-vault and few ever open it: what makes certificates is imported where one is asked for.
+Each secret is created on first use and then stays, because a new one in each run would change the
+nodes in each run. They are files in ``private`` in the lab's state folder, readable by its owner
+only. This is the one module that imports bcrypt. Most labs need no certificate, so the module that
+issues them is only imported on use.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from labctl.storage import exclusive, write
 if TYPE_CHECKING:
     from labctl.provision.certificates import Issued
 
-# No letters or digits that look like others: passwords are read off a screen in class.
+# No letters or digits that look alike, because a class reads passwords from a screen.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _LOCK_SECONDS = 30.0
 _BCRYPT_ROUNDS = 10
 _AUTHORITY_MARGIN = 400
-"""Days that an authority must last: longer than what it signs."""
+"""Days that an authority must stay valid: longer than the certificates that it signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Credential:
 
 
 class SecretStore:
-    """The secrets of one lab; may be used from several threads and processes.
+    """The secrets of one lab; safe for several threads and processes.
 
     Parameters:
-        folder: where they are kept; made when it is first needed.
+        folder: where they are; created on first use.
         lab: the lab's name, for the authority's subject.
     """
 
@@ -61,10 +61,10 @@ class SecretStore:
         self._known: dict[str, Issued | Credential] = {}
 
     def authority(self) -> Issued:
-        """Return the lab's certificate authority, a new one only where the old nears its end.
+        """Return the lab's certificate authority; it is renewed before it expires.
 
         Raises:
-            StateError: it cannot be kept.
+            StateError: it cannot be saved.
         """
         with self._making():
             return self._authority()
@@ -74,15 +74,15 @@ class SecretStore:
     ) -> Issued:
         """Return a service's certificate and key, signed by the lab's authority.
 
-        It is made anew when it nears its end, and when a name, an address or the authority changes.
+        It is renewed before it expires, and when a name, an address or the authority changes.
 
         Parameters:
-            service: what it is kept under.
-            names: DNS names that it is for.
-            addresses: IPv4 addresses that it is for.
+            service: name that it is saved under.
+            names: DNS names of the service.
+            addresses: IPv4 addresses of the service.
 
         Raises:
-            StateError: it cannot be kept.
+            StateError: it cannot be saved.
         """
         from labctl.provision.certificates import fits, lasts, leaf
 
@@ -97,12 +97,12 @@ class SecretStore:
         """Return the user and password of a service.
 
         Parameters:
-            service: what they are kept under.
+            service: name that they are saved under.
             user: the user's name.
-            password: the password; None: one that is made once.
+            password: the password; None creates one on first use.
 
         Raises:
-            StateError: they cannot be kept.
+            StateError: they cannot be saved.
         """
         with self._making():
             known = self.known(service)
@@ -119,7 +119,7 @@ class SecretStore:
             return made
 
     def known(self, service: str) -> Credential | None:
-        """Return the user and password of a service if there are any yet; makes nothing."""
+        """Return the user and password of a service; None if they have not been created."""
         name = f"{service}.json"
         if name not in self._known:
             try:
@@ -144,7 +144,7 @@ class SecretStore:
         if file not in self._known:
             try:
                 read = Issued.read(self._read(file))
-                lasts(read, _now())  # raises ValueError where it is damaged
+                lasts(read, _now())  # raises ValueError if it is damaged
                 self._known[file] = read
             except (FileNotFoundError, ValueError):
                 return None
@@ -169,7 +169,7 @@ class SecretStore:
 
     @contextlib.contextmanager
     def _making(self) -> Iterator[None]:
-        """Keep threads and other processes from making the same thing twice."""
+        """Lock the store, so that no other thread or process creates the same secret."""
         with self._guard:
             try:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -145,11 +145,11 @@ def _place(node: str, members: Mapping[str, str]) -> Plays:
     if earlier:
         # If no other node can answer, this one looks for the store in the network, and creates it
         # if there is none.
-        ask = PeerQuery(node, "mirrors")
+        query = PeerQuery(node, "mirrors")
         for other in earlier:
             script = _admission(own, members[other]) if len(others) == 1 else ""
-            ask = PeerQuery(other, "etcd", script, instead=ask)
-        yield Command(name, f"{is_placed}placed", join, ask)
+            query = PeerQuery(other, "etcd", script, fallback=query)
+        yield Command(name, f"{is_placed}placed", join, query)
         return
     if others:
         # The first node waits for no other, because the others wait for it. But it may have been

@@ -63,7 +63,7 @@ def _neighbours(node: str, members: Mapping[str, str]) -> Command:
                 f"until_true {_SERF_SECONDS} {quote(heard)}",
             ]
         ),
-        ask=_majority(node, members),
+        query=_majority(node, members),
     )
 
 
@@ -80,10 +80,12 @@ def _majority(node: str, members: Mapping[str, str]) -> PeerQuery | None:
         playbook, others = "etcd", [*names[at + 1 :], *names[:at]]
     else:
         playbook, others = "overlay", names
-    ask: PeerQuery | None = None
+    query: PeerQuery | None = None
     for other in reversed(others):
-        ask = PeerQuery(other, playbook, lab_services.etcd_healthy(members[other]), instead=ask)
-    return ask
+        query = PeerQuery(
+            other, playbook, lab_services.etcd_healthy(members[other]), fallback=query
+        )
+    return query
 
 
 def _swarm(play: Play, address: str) -> Plays:
@@ -98,5 +100,5 @@ def _swarm(play: Play, address: str) -> Plays:
     at = play.addresses.get(manager)
     if at is None:
         raise ValueError(f"{manager} has no address in the lab; give it one in lab.yaml")
-    ask = PeerQuery(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
-    yield SwarmWorker(address, at, ask)
+    query = PeerQuery(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
+    yield SwarmWorker(address, at, query)

@@ -48,9 +48,9 @@ def play(play: Play) -> Plays:
             ready=_answers(place),
         )
     # Students' shells push and pull without a word; `docker logout` is theirs to try.
-    ask = None if here else PeerQuery(place.node, "registry", _answers(place))
+    query = None if here else PeerQuery(place.node, "registry", _answers(place))
     for user in dict.fromkeys((play.user, "root")):
-        yield RegistryLogin(user, place.address, login.user, login.password, ask)
+        yield RegistryLogin(user, place.address, login.user, login.password, query)
 
 
 def _answers(place: lab_services.Endpoint) -> str:

@@ -110,10 +110,10 @@ def scripts(resource: Resource, observations: Iterable[Observed]) -> Iterator[st
             continue
         if change is None:
             continue
-        if change.ask is None:
+        if change.query is None:
             yield change.script
         else:
-            yield change.ask.script
+            yield change.query.script
             yield f'answer=told; : "$answer"\n{change.script}'
 
 

@@ -145,7 +145,7 @@ class Recovery:
     def _healthy(self) -> NodeRun:
         """Provision and verify; a failing check is an error here."""
         scheduler = Scheduler([self._node], 1, self._lab.stop)
-        with scheduler.turn(self._node):
+        with scheduler.slot(self._node):
             run = work_on(
                 self._lab,
                 self._node,

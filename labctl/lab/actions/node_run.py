@@ -92,7 +92,7 @@ def work_on(
     """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
     outcome = _converge_node(lab, node, playbooks, options, scheduler, patience)
-    scheduler.provisioned(node)
+    scheduler.on_provisioned(node)
     if not options.verify or options.check:
         lab.emit(PhaseEntered(node, Phase.DONE))
         return NodeRun(outcome)
@@ -132,7 +132,7 @@ def _converge_node(
             refresh=options.refresh,
             check=options.check,
             only=options.only,
-            ask=peer_queries(lab, node, scheduler),
+            query_peer=peer_queries(lab, node, scheduler),
             on_playbook_done=lambda playbook: scheduler.on_playbook_done(node, playbook),
             keep=keep,
         )

@@ -29,7 +29,7 @@ def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list
             lab.write_ssh_config()
 
         def work(node: str) -> NodeRun:
-            with failing(lab, node), scheduler.turn(node):
+            with failing(lab, node), scheduler.slot(node):
                 return work_on(lab, node, playbooks, options, verifier, scheduler)
 
         return each(nodes, work, cap=len(nodes), stop=lab.stop)

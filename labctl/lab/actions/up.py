@@ -48,7 +48,7 @@ def up(
         with Verifier(lab, len(nodes) if options.verify else 0) as verifier:
 
             def work(node: str) -> NodeRun:
-                with failing(lab, node), scheduler.turn(node):
+                with failing(lab, node), scheduler.slot(node):
                     bring.up(node)
                     return work_on(
                         lab, node, playbooks, options, verifier, scheduler, BOOT_PATIENCE

@@ -1,1 +1,1 @@
-"""The things that a playbook can ask for; `labctl.playbook` re-exports them for its authors."""
+"""What a playbook can yield; `labctl.playbook` re-exports it for authors."""

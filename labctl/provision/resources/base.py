@@ -1,7 +1,7 @@
-"""What a resource is: a value that knows how to look and how to mend, and that touches nothing.
+"""What a resource is: a value that returns scripts, and itself touches nothing.
 
-`probe` returns a read-only script, `plan` compares what it saw with what is wanted. Neither reaches
-a machine, so a table of cases tests a resource without one, and a dry run needs no code of its own.
+`probe` returns a read-only script, and `plan` compares its output with the wanted state. Neither
+reaches a machine, so a table of cases tests a resource, and a dry run needs no code of its own.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ PENDING = "/var/lib/labctl/pending"
 
 @dataclass(frozen=True, slots=True)
 class PeerQuery:
-    """Something that a change has to hear from another node first.
+    """A value that a change needs from another node.
 
-    If that node takes part in the run, it is waited for until it has all that `playbook` and the
-    playbooks before that want. Nothing is asked where nothing has to be changed.
+    If that node is in this run, labctl first waits until it has finished `playbook`. A resource
+    without a change queries no node.
 
     Parameters:
-        node: the node to ask.
-        playbook: what the other node must have come through.
-        script: POSIX sh, run there as root, that tells on stdout; it may make ready what is asked
-            for, and is repeated for a minute while it fails. Empty: the waiting was all.
-        secret: its answer is for the change alone, and is shown nowhere.
-        instead: what is asked where that node failed, or cannot answer.
+        node: name of the other node.
+        playbook: name of the playbook that the other node must have finished.
+        script: POSIX sh, run there as root, that prints the answer. It may prepare the answer, and
+            is repeated for a minute while it fails. Empty only waits.
+        secret: the answer appears in no message and no log.
+        fallback: the query to use if that node failed or does not answer.
     """
 
     node: str
     playbook: str
     script: str = ""
     secret: bool = False
-    instead: PeerQuery | None = None
+    fallback: PeerQuery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,18 @@ class Change:
         summary: a few words for people, in the imperative: "install docker-ce 19.03.9".
         script: POSIX sh that does it, run as root; a non-zero exit is a failure.
         diff: what will be different, as unified diff or as lines that begin with - and +.
-        ask: what another node must tell first; the script finds it in the variable ``answer``.
+        query: what the script needs of another node; the answer is in its variable ``answer``.
     """
 
     summary: str
     script: str
     diff: str = ""
-    ask: PeerQuery | None = None
+    query: PeerQuery | None = None
 
 
 @runtime_checkable
 class Resource(Protocol):
-    """One thing on a node that should be in a certain state."""
+    """One thing on a node and its wanted state."""
 
     @property
     def id(self) -> str:
@@ -81,15 +81,15 @@ class Resource(Protocol):
         ...
 
     def probe(self) -> str:
-        """Return POSIX sh that looks and changes nothing. A non-zero exit is an observation."""
+        """Return POSIX sh that changes nothing. A non-zero exit code is an observation."""
         ...
 
     def plan(self, observed: Observed) -> Change | None:
-        """Compare what `probe` saw with what is wanted; None where nothing needs doing.
+        """Return the change that leads to the wanted state; None if the node is in it.
 
         Raises:
-            ValueError: what was seen cannot be understood, or the wanted state cannot be reached
-                from there; the text says why.
+            ValueError: the output of the probe makes no sense, or the wanted state cannot be
+                reached from there; the text says why.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""A shell command with a check of its own: what no other resource fits."""
+"""A shell command with its own check, for what no other resource covers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Command:
         name: what it achieves, unique within the playbook.
         check: POSIX sh that only looks; exit code 0 means that nothing needs doing.
         apply: POSIX sh that does it; afterwards `check` must succeed.
-        ask: what another node must tell first; `apply` finds it in the variable ``answer``.
+        query: what `apply` needs of another node; the answer is in its variable ``answer``.
     """
 
     name: str
     check: str
     apply: str
-    ask: PeerQuery | None = None
+    query: PeerQuery | None = None
 
     @property
     def id(self) -> str:
@@ -34,4 +34,4 @@ class Command:
         if observed.ok:
             return None
         seen = observed.output.strip() or "not so"
-        return Change(self.name, self.apply, f"-{seen}\n+{self.name}", self.ask)
+        return Change(self.name, self.apply, f"-{seen}\n+{self.name}", self.query)

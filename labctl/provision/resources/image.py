@@ -1,4 +1,4 @@
-"""Images that one node pulls and keeps for the others, and that the others take from there.
+"""Images that one node pulls and publishes, and that the other nodes fetch from it.
 
 Both ends compare image ids: an id is the digest of an image's configuration, which names its
 layers by theirs, so that equal ids are equal images, wherever they came from.
@@ -15,7 +15,7 @@ from labctl.provision.resources.base import Change, Observed, PeerQuery, shell_s
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The registry that hands images on.
+    """The registry that offers the images.
 
     Parameters:
         address: HOST:PORT.
@@ -52,9 +52,9 @@ def _seen(observed: Observed) -> tuple[str, list[str], str]:
 
 @dataclass(frozen=True, slots=True)
 class PublishedImage:
-    """An image that this node has pulled, and that the lab's registry has for the others.
+    """An image that this node has pulled and that the lab's registry offers to the other nodes.
 
-    An image that is here is not pulled again, unless lab.yaml gives a digest and it is another.
+    An image that is here is pulled again only if lab.yaml gives another digest.
     """
 
     image: ImageName
@@ -82,7 +82,7 @@ class PublishedImage:
             source="" if right else image.source,
             kept=name,
         )
-        words = "keep it" if right else "pull it, and keep it"
+        words = "publish it" if right else "pull it, and publish it"
         wanted = image.source if not right else here
         return Change(
             f"{image.local}: {words} for the other nodes",
@@ -93,15 +93,15 @@ class PublishedImage:
 
 @dataclass(frozen=True, slots=True)
 class FetchedImage:
-    """An image that this node has from the lab's registry, the same as on the node that pulled it.
+    """The same image as on the node that pulled it, fetched from the lab's registry.
 
     Parameters:
-        ask: the node that pulled it; it tells the id.
+        query: reads the id from the node that pulled it.
     """
 
     image: ImageName
     store: Store
-    ask: PeerQuery
+    query: PeerQuery
 
     @property
     def id(self) -> str:
@@ -120,8 +120,11 @@ class FetchedImage:
             "image_fetch.sh",
             image=image.local,
             kept=self.store.name(image),
-            node=self.ask.node,
+            node=self.query.node,
         )
         return Change(
-            f"{image.local}: take it from {self.ask.node}", script, f"-{here}\n+{kept}", self.ask
+            f"{image.local}: take it from {self.query.node}",
+            script,
+            f"-{here}\n+{kept}",
+            self.query,
         )

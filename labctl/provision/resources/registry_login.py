@@ -19,21 +19,21 @@ class RegistryLogin:
         registry: HOST:PORT.
         name: the registry's user.
         password: and password; shown nowhere.
-        ask: the node that must answer first.
+        query: waits until the registry answers.
     """
 
     user: str
     registry: str
     name: str
     password: str = field(repr=False)
-    ask: PeerQuery | None = None
+    query: PeerQuery | None = None
 
     @property
     def id(self) -> str:
         return f"login:{self.registry}:{self.user}"
 
     def probe(self) -> str:
-        """Tell whether the file that docker writes has the entry; it has no blanks in this test."""
+        """Return sh that succeeds if docker's file has the login; blanks in it are ignored."""
         auth = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
         entry = f'"{self.registry}":{{"auth":"{auth}"}}'
         return (
@@ -51,4 +51,4 @@ class RegistryLogin:
             f" docker login --username {quote(self.name)} --password-stdin {quote(self.registry)}"
         )
         summary = f"log {self.user} in to {self.registry}"
-        return Change(summary, script, f"+{self.name}", self.ask)
+        return Change(summary, script, f"+{self.name}", self.query)

@@ -1,4 +1,4 @@
-"""A node's membership of a swarm, the one of its lab or none."""
+"""A node in the swarm of its lab, or in no swarm."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _STATE = "docker info --format '{{.Swarm.LocalNodeState}}'"
 
 @dataclass(frozen=True, slots=True)
 class SwarmManager:
-    """This node manages a swarm, and is reached at its private address.
+    """This node manages a swarm at its private address.
 
-    One that works in a swarm which another node of the lab manages, as after `docker node demote`,
-    is made a manager again by that node: the swarm, and what runs in it, stays. A swarm that cannot
-    be managed from here without losing it is left alone, and somebody has to see to it.
+    If another node of the lab manages the swarm of this node, as after `docker node demote`, that
+    node promotes this one again; the swarm and its services stay. If this node could only become a
+    manager by losing the swarm, that is an error and the swarm stays as it is.
 
     Parameters:
         address: the node's address in the lab. The one that docker would choose by itself is that
-            of the default route, and with VirtualBox the same on every node.
+            of the default route, which with VirtualBox is the same on every node.
         others: for each other node of the lab, its address and a `PeerQuery` without a script,
-            which waits until its engine is as wanted.
+            which waits until its engine is provisioned.
     """
 
     address: str
@@ -62,44 +62,44 @@ class SwarmManager:
         return Change(f"{left}create a swarm at {self.address}", script, diff)
 
     def _promotion(self, seen: list[str], managers: list[str], diff: str) -> Change:
-        """Return how an active node, which others manage, comes to be a manager too.
+        """Return the change by which another manager promotes this active node.
 
         Raises:
             ValueError: none of them is a node of the lab, or they know this one by an address by
                 which it cannot manage.
         """
-        asks = [ask for address, ask in self.others if f"{address}:{PORT}" in managers]
-        if not asks or seen[2] != self.address:
+        queries = [query for address, query in self.others if f"{address}:{PORT}" in managers]
+        if not queries or seen[2] != self.address:
             raise ValueError(
                 f"this node, as {seen[2]}, is in a swarm that {', '.join(managers) or 'nobody'}"
                 f" manages, and cannot manage it as {self.address}; `docker swarm leave` on this"
                 " node leaves it, if nothing in it is needed"
             )
         chain: PeerQuery | None = None
-        for ask in reversed(asks):
+        for query in reversed(queries):
             script = f"docker node promote {quote(seen[3])}"
-            chain = replace(ask, script=script, instead=chain)
+            chain = replace(query, script=script, fallback=chain)
         script = shell_script(__file__, "swarm_promoted.sh")
         return Change("make this node a manager of its swarm again", script, diff, chain)
 
 
 @dataclass(frozen=True, slots=True)
 class SwarmWorker:
-    """This node works in the swarm of a manager.
+    """This node is in the swarm of a manager.
 
-    A swarm of the same manager before it was made anew is another one: its authority is another,
-    and that can be seen from here. A node that somebody has made a manager too is left one: to take
-    it out by force would cost the others their majority.
+    A recreated manager has another swarm, which has another certificate authority. A node that
+    somebody has promoted stays a manager, because removing it by force could cost the other
+    managers their majority.
 
     Parameters:
         address: the node's address in the lab.
         manager: the manager's.
-        ask: who tells the token to join with.
+        query: reads the join token.
     """
 
     address: str
     manager: str
-    ask: PeerQuery
+    query: PeerQuery
 
     @property
     def id(self) -> str:
@@ -124,7 +124,7 @@ class SwarmWorker:
             raise ValueError(f"the engine does not answer: {observed.output.strip()}")
         at = f"{self.manager}:{PORT}"
         wanted = ["active", "false", self.address, at]
-        # What stands second tells whether it manages; there may be other managers besides.
+        # The second word says whether it is a manager, which does not matter here.
         member = seen[:1] == wanted[:1] and seen[2:3] == [self.address] and at in seen[3:]
         if member and "stranger" not in seen:
             return None
@@ -149,13 +149,13 @@ class SwarmWorker:
             summary,
             script,
             f"-{' '.join(seen)}\n+{' '.join(wanted)}",
-            self.ask,
+            self.query,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class NoSwarm:
-    """This node is in no swarm: an engine with an external store refuses to be."""
+    """This node is in no swarm, because an engine with an external store cannot be in one."""
 
     @property
     def id(self) -> str:
@@ -166,7 +166,7 @@ class NoSwarm:
 
     def plan(self, observed: Observed) -> Change | None:
         state = observed.output.strip()
-        # An engine that does not answer may be about to be repaired; the next one to ask tells.
+        # An engine that does not answer may be repaired later in this run.
         if not observed.ok or state == "inactive":
             return None
         return Change(

@@ -46,7 +46,7 @@ def ask(
     lab: FakeLab, question: PeerQuery, nodes: tuple[str, ...] = ("worker",), through: str = ""
 ) -> Any:
     scheduler = Scheduler(nodes, 2, lab.stop)
-    with scheduler.turn("worker"):
+    with scheduler.slot("worker"):
         if through:
             scheduler.on_playbook_done("manager", through)
         return peer_queries(cast(Lab, lab), "worker", scheduler)(question)
@@ -98,7 +98,7 @@ def test_but_not_for_ever_and_a_secret_is_not_told(secret: bool) -> None:
 def test_where_one_failed_another_is_asked() -> None:
     lab = FakeLab(FakeNode("manager", settings={"store": "healthy"}))
     third = PeerQuery("third", "etcd", "get store")
-    assert ask(lab, PeerQuery("manager", "etcd", "fail alone", instead=third)) == "healthy"
+    assert ask(lab, PeerQuery("manager", "etcd", "fail alone", fallback=third)) == "healthy"
     assert lab.reached == ["manager", "third"]
     assert lab.emit.of(PhaseEntered)[-1].phase == Phase.PROVISIONING
 
@@ -106,5 +106,5 @@ def test_where_one_failed_another_is_asked() -> None:
 def test_the_last_one_that_is_asked_tells_why_it_has_no_answer() -> None:
     third = PeerQuery("third", "etcd", "fail no majority")
     with pytest.raises(DependencyFailed, match="worker needs etcd of third") as caught:
-        ask(FakeLab(FakeNode()), PeerQuery("manager", "etcd", "fail alone", instead=third))
+        ask(FakeLab(FakeNode()), PeerQuery("manager", "etcd", "fail alone", fallback=third))
     assert caught.value.details == "no majority"

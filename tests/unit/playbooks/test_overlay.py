@@ -64,7 +64,7 @@ def provision(
         plans[name] = command.plan(Observed(1, ""))
 
     def one(node: str) -> bool:
-        with scheduler.turn(node):
+        with scheduler.slot(node):
             if node in failing:
                 raise LabctlError("no power")
             if node in store.members:
@@ -72,8 +72,8 @@ def provision(
             scheduler.on_playbook_done(node, "etcd")
             change = plans[node]
             assert change is not None
-            if change.ask is not None:
-                peer_queries(cast(Lab, store), node, scheduler)(change.ask)
+            if change.query is not None:
+                peer_queries(cast(Lab, store), node, scheduler)(change.query)
             healthy = store.healthy
             scheduler.on_playbook_done(node, "overlay")
             return healthy
@@ -86,7 +86,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that has come through has its answer: nobody is asked a second time."""
     monkeypatch.setattr(peers, "ANSWER_SECONDS", 0.0)
     monkeypatch.setattr(peers, "_PAUSE", 0.0)
-    monkeypatch.setattr("labctl.provision.scheduler._LOOK", 0.02)
+    monkeypatch.setattr("labctl.provision.scheduler._POLL", 0.02)
     monkeypatch.setattr("labctl.provision.scheduler.DEADLINE", 60.0)
 
 

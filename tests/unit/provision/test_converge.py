@@ -501,7 +501,7 @@ def test_two_scripts_for_one_key_end_the_run() -> None:
         playbook("one", asking("k", [], script="pass 1")),
         playbook("two", asking("k", [], script="pass 2")),
     ]
-    with pytest.raises(PlaybookError, match="k is asked for with two different scripts") as caught:
+    with pytest.raises(PlaybookError, match="k is measured by two different scripts") as caught:
         run(FakeNode(), *books)
     assert caught.value.node == "node1"
 

@@ -167,10 +167,10 @@ def asks(found: list[Resource]) -> list[list[tuple[str, str]]]:
     for one in found:
         if isinstance(one, Command):
             chains.append([])
-            ask = one.ask
-            while ask is not None:
-                chains[-1].append((ask.node, ask.playbook))
-                ask = ask.instead
+            query = one.query
+            while query is not None:
+                chains[-1].append((query.node, query.playbook))
+                query = query.fallback
     return chains
 
 
@@ -219,7 +219,7 @@ def test_without_data_a_member_does_not_begin_a_store_by_itself(tmp_path: Path) 
 def test_the_first_node_of_a_swarm_may_ask_every_other(tmp_path: Path) -> None:
     (manager,) = resources(tmp_path, "overlay", COURSE, nodes=3, overlay="swarm")
     assert isinstance(manager, SwarmManager)
-    assert [(at, ask.node, ask.playbook) for at, ask in manager.others] == [
+    assert [(at, query.node, query.playbook) for at, query in manager.others] == [
         ("192.168.56.12", "docker-node2", "etcd"),
         ("192.168.56.13", "docker-node3", "etcd"),
     ]

@@ -24,7 +24,7 @@ class Joined:
     """A setting that is changed with another node's help; `then` is the toy script."""
 
     then: str = "set swarm in"
-    ask: PeerQuery = ASK
+    query: PeerQuery = ASK
 
     @property
     def id(self) -> str:
@@ -34,18 +34,18 @@ class Joined:
         return "get swarm"
 
     def plan(self, observed: Observed) -> Change | None:
-        return None if observed.output == "in" else Change("join", self.then, "", self.ask)
+        return None if observed.output == "in" else Change("join", self.then, "", self.query)
 
 
 class Told:
-    """An `AskPeer` that knows the answer, and remembers who asked what."""
+    """A `QueryPeer` that has the answer, and records the queries."""
 
     def __init__(self, answer: str = TOKEN) -> None:
         self.answer = answer
-        self.asked: list[PeerQuery] = []
+        self.queries: list[PeerQuery] = []
 
-    def __call__(self, ask: PeerQuery) -> str:
-        self.asked.append(ask)
+    def __call__(self, query: PeerQuery) -> str:
+        self.queries.append(query)
         return self.answer
 
 
@@ -67,23 +67,25 @@ class Obeying(FakeNode):
 
 def test_nothing_is_asked_where_nothing_has_to_be_changed() -> None:
     told = Told()
-    outcome, _ = run(Obeying(settings={"swarm": "in"}), playbook("overlay", [Joined()]), ask=told)
-    assert told.asked == []
+    outcome, _ = run(
+        Obeying(settings={"swarm": "in"}), playbook("overlay", [Joined()]), query_peer=told
+    )
+    assert told.queries == []
     assert outcome.exchanges == 1
 
 
 def test_nothing_is_asked_by_check() -> None:
     told = Told()
-    outcome, _ = run(Obeying(), playbook("overlay", [Joined()]), ask=told, check=True)
-    assert told.asked == []
+    outcome, _ = run(Obeying(), playbook("overlay", [Joined()]), query_peer=told, check=True)
+    assert told.queries == []
     assert [change.summary for change in outcome.changes] == ["join"]
 
 
 def test_the_answer_comes_into_the_script_as_one_word() -> None:
     told = Told("two words; rm -rf /")
     node = Obeying()
-    outcome, _ = run(node, playbook("overlay", [Joined()]), ask=told)
-    assert told.asked == [ASK]
+    outcome, _ = run(node, playbook("overlay", [Joined()]), query_peer=told)
+    assert told.queries == [ASK]
     assert node.settings["answer"] == "'two words; rm -rf /'"
     assert outcome.exchanges == 2
 
@@ -97,7 +99,7 @@ def test_a_secret_answer_is_in_no_event_and_no_error() -> None:
             planner(),
             emit=heard,
             facts=CENTOS,
-            ask=Told(),
+            query_peer=Told(),
         )
     assert "refused" in caught.value.details
     assert TOKEN not in caught.value.details
@@ -105,14 +107,14 @@ def test_a_secret_answer_is_in_no_event_and_no_error() -> None:
 
 
 def test_what_is_no_secret_may_be_told() -> None:
-    image = Joined(then="fail not sha256:12", ask=PeerQuery("manager", "images", "look"))
+    image = Joined(then="fail not sha256:12", query=PeerQuery("manager", "images", "look"))
     with pytest.raises(ChangeFailed) as caught:
-        run(Obeying(), playbook("images", [image]), ask=Told("sha256:12"))
+        run(Obeying(), playbook("images", [image]), query_peer=Told("sha256:12"))
     assert "sha256:12" in caught.value.details
 
 
 def test_who_has_nobody_to_ask_says_so() -> None:
-    with pytest.raises(PlaybookError, match="no manager to be asked"):
+    with pytest.raises(PlaybookError, match="manager cannot be queried"):
         run(Obeying(), playbook("overlay", [Joined()]))
 
 
@@ -121,7 +123,7 @@ def test_what_the_other_node_failed_to_do_ends_this_one() -> None:
         raise DependencyFailed("manager failed")
 
     with pytest.raises(DependencyFailed):
-        run(Obeying(), playbook("overlay", [Joined()]), ask=fails)
+        run(Obeying(), playbook("overlay", [Joined()]), query_peer=fails)
 
 
 # -- who has come how far

@@ -85,22 +85,22 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
     (
         PublishedImage(NGINX, STORE),
         Observed(0, "-\n\n"),
-        "nginx:1.22: pull it, and keep it for the other nodes",
+        "nginx:1.22: pull it, and publish it for the other nodes",
     ),
     (
         PublishedImage(NGINX, STORE),
         Observed(0, f"{ID} \n\n"),
-        "nginx:1.22: keep it for the other nodes",
+        "nginx:1.22: publish it for the other nodes",
     ),
     (
         PublishedImage(NGINX, STORE),
         Observed(0, f"{ID} \n{OTHER_ID}\n"),
-        "nginx:1.22: keep it for the other nodes",
+        "nginx:1.22: publish it for the other nodes",
     ),
     (
         PublishedImage(PINNED, STORE),
         Observed(0, f"{ID} quay.io/a/b@{OTHER_ID}\n{ID}\n"),
-        "quay.io/a/b:1: pull it, and keep it for the other nodes",
+        "quay.io/a/b:1: pull it, and publish it for the other nodes",
     ),
     (
         FetchedImage(NGINX, STORE, ASK),
@@ -178,7 +178,7 @@ def test_a_manager_that_was_demoted_is_made_one_again_by_who_manages_now() -> No
     assert change is not None
     assert change.summary == "make this node a manager of its swarm again"
     promoting = replace(AFTER[2], script="docker node promote node-id")
-    assert change.ask == replace(AFTER[0], script=promoting.script, instead=promoting)
+    assert change.query == replace(AFTER[0], script=promoting.script, fallback=promoting)
     assert "swarm leave" not in change.script
     assert "swarm init" not in change.script
 
