@@ -26,7 +26,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhaseEntered:
-    """A node entered a phase. `note` adds a few words for people, such as why it failed."""
+    """A node entered a phase. `note` is a short text for people, such as why it failed."""
 
     node: str
     phase: Phase
@@ -43,7 +43,7 @@ class MachineOutput:
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """One round trip with a node: `snippets` scripts went out, their results came back."""
+    """One round trip with a node ran `snippets` scripts and returned their results."""
 
     node: str
     snippets: int
@@ -82,41 +82,76 @@ class Decided:
     answer: str
 
 
+class CheckOutcome(StrEnum):
+    """How a check, or an exercise of a rehearsal, ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+    @property
+    def words(self) -> str:
+        """The outcome in words for people."""
+        return _OUTCOME_WORDS[self]
+
+    @property
+    def bad(self) -> bool:
+        """Whether somebody has to act on it."""
+        return self in (CheckOutcome.FAILED, CheckOutcome.ERROR)
+
+
+_OUTCOME_WORDS = {
+    CheckOutcome.PASSED: "passed",
+    CheckOutcome.FAILED: "failed",
+    CheckOutcome.ERROR: "could not run",
+    CheckOutcome.SKIPPED: "not applicable",
+}
+
+
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A check of a playbook's verify.py ended. `outcome` is passed, failed, skipped or error."""
+class CheckStarted:
+    """A check, or an exercise of a rehearsal, began on a node.
 
-    node: str
-    playbook: str
-    check: str
-    outcome: str
-    message: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ExerciseStarted:
-    """An exercise of a rehearsal began on a node."""
-
-    node: str
-    section: str
-    exercise: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExerciseEnded:
-    """An exercise of a rehearsal ended, cleaned up after.
-
-    `outcome` is passed, failed, error, or skipped, which means: not applicable, for the reason that
-    `message` gives. `started` is in seconds since 1970.
+    Parameters:
+        node: the node's name.
+        phase: `Phase.VERIFYING` for a check, `Phase.REHEARSING` for an exercise.
+        section: the playbook of a check, or the section of the course.
+        name: the name of the test function.
+        title: what it proves, in words.
+        index: its number among those of the node, from 1.
+        total: how many checks the node has.
     """
 
     node: str
+    phase: Phase
     section: str
-    exercise: str
+    name: str
     title: str
-    outcome: str
+    index: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEnded:
+    """A check, or an exercise of a rehearsal, ended and has cleaned up.
+
+    Parameters:
+        node, phase, section, name, title, index, total: as in `CheckStarted`.
+        outcome: how it ended; a skipped one does not apply to this lab.
+        message: why it failed or was skipped.
+        seconds: how long it took.
+        started: when it began, in seconds since 1970.
+    """
+
+    node: str
+    phase: Phase
+    section: str
+    name: str
+    title: str
+    index: int
+    total: int
+    outcome: CheckOutcome
     message: str
     seconds: float
     started: float
@@ -137,11 +172,10 @@ Event = (
     | ChangeStarted
     | ChangeDone
     | Decided
-    | Checked
-    | ExerciseStarted
-    | ExerciseEnded
+    | CheckStarted
+    | CheckEnded
     | Notice
 )
 
 Emit = Callable[[Event], None]
-"""Takes one event; must be callable from several threads at once."""
+"""Takes one event. Several threads may call it at once."""

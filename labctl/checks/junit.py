@@ -6,8 +6,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from labctl.checks.report import Check, NodeReport
+from labctl.events import CheckOutcome
 
-_JUNIT = {"failed": "failure", "error": "error", "skipped": "skipped"}
+_JUNIT = {
+    CheckOutcome.FAILED: "failure",
+    CheckOutcome.ERROR: "error",
+    CheckOutcome.SKIPPED: "skipped",
+}
+"""The element for an outcome; a test that passed has none."""
 
 
 def junit(reports: Sequence[NodeReport], lost: Mapping[str, str] | None = None) -> str:
@@ -22,7 +28,7 @@ def junit(reports: Sequence[NodeReport], lost: Mapping[str, str] | None = None) 
     reports = [
         *reports,
         *(
-            NodeReport(node, (Check("labctl", "reached", "", "error", why, 0.0),), {})
+            NodeReport(node, (Check("labctl", "reached", "", CheckOutcome.ERROR, why, 0.0),), {})
             for node, why in (lost or {}).items()
         ),
     ]
@@ -55,9 +61,9 @@ def _counts(checks: Iterable[Check]) -> dict[str, str]:
     outcomes = [check.outcome for check in checks]
     return {
         "tests": str(len(outcomes)),
-        "failures": str(outcomes.count("failed")),
-        "errors": str(outcomes.count("error")),
-        "skipped": str(outcomes.count("skipped")),
+        "failures": str(outcomes.count(CheckOutcome.FAILED)),
+        "errors": str(outcomes.count(CheckOutcome.ERROR)),
+        "skipped": str(outcomes.count(CheckOutcome.SKIPPED)),
     }
 
 

@@ -1,6 +1,6 @@
-"""The pytest plugin of the processes that look at nodes: fixtures for tests, results for labctl.
+"""The pytest plugin of a worker process: fixtures for the tests, events and results for labctl.
 
-Its fixtures come from a plugin and not from a conftest.py so that tests of a lab's own folder have
+The fixtures come from a plugin and not from a conftest.py, so that tests in a lab's own folder have
 them too.
 """
 
@@ -10,6 +10,7 @@ import importlib.util
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,59 +20,92 @@ import pytest
 from labctl.checks.redact import Secrets
 from labctl.checks.report import Check
 from labctl.errors import VerifyError
-from labctl.events import ExerciseEnded, ExerciseStarted
+from labctl.events import CheckEnded, CheckOutcome, CheckStarted, Event, Phase
 
 if TYPE_CHECKING:
     from labctl.checks.request import Request
     from labctl.checks.testinfra_backend import Sessions
 
 NOT_LOADED = "the file can be loaded"
-"""Title of what failed where a section's file cannot be imported."""
+"""Title of the failed check that stands for a file which cannot be imported."""
+
+
+@dataclass(slots=True, eq=False)
+class _Test:
+    """A test from collection to teardown; one without an item stands for a whole file."""
+
+    section: str
+    name: str
+    title: str
+    started: float = 0.0
+    ended: bool = False
+    outcome: CheckOutcome = CheckOutcome.ERROR
+    messages: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Add pytest's report on the setup, the call or the teardown."""
+        self.seconds += report.duration
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            self.outcome = CheckOutcome(report.outcome)
+            if report.when == "setup" and report.failed:
+                self.outcome = CheckOutcome.ERROR
+        elif (
+            report.when == "teardown" and report.failed and self.outcome is not CheckOutcome.FAILED
+        ):
+            self.outcome = CheckOutcome.ERROR
+        if not report.passed:
+            message = _message(report)
+            in_teardown = report.when == "teardown"
+            self.messages.append(f"cleanup failed: {message}" if in_teardown else message)
 
 
 class Plugin:
-    """Gives the tests of one node what they may use, and turns what came of them into checks.
+    """Gives fixtures to the tests of one node and turns pytest's reports into checks.
 
     Parameters:
-        request: what is run.
+        request: what to run.
         sessions: the open shells.
-        say: takes the events of exercises.
+        emit: takes the events of the checks.
     """
 
-    def __init__(self, request: Request, sessions: Sessions, say: Callable[[Any], None]) -> None:
+    def __init__(self, request: Request, sessions: Sessions, emit: Callable[[Event], None]) -> None:
         self._request = request
         self._sessions = sessions
-        self._say = say
+        self._emit = emit
+        self._phase = Phase.REHEARSING if request.rehearsal else Phase.VERIFYING
         self._wanted: dict[str, Any] = json.loads(request.wanted.read_text("utf-8"))
         self._secrets = Secrets.within(self._wanted)
         self._sections = {path.resolve(): name for name, path in request.files}
-        # By item and not by its name, which is not unique for files outside of pytest's root.
-        self._items: dict[pytest.Item, _Exercise] = {}
-        self._running: _Exercise | None = None
-        self._empty = dict(self._sections)
         self._collected = Path()
+        # Files of which no test was collected, and why.
+        self._whole: dict[Path, _Test] = {}
+        # By item, because names are not unique for files outside pytest's root.
+        self._tests: dict[pytest.Item, _Test] = {}
+        self._order: list[_Test] = []
+        self._running: _Test | None = None
         self.checks: list[Check] = []
         self.errors: list[str] = []
         self.properties: dict[str, str] = {}
 
-    # -- what tests may use
+    # -- fixtures
 
     @pytest.fixture(scope="session")
     def wanted(self) -> dict[str, Any]:
-        """The lab's wishes for this node: name, nodes, toolchain, docker, sources, choices."""
+        """What the lab expects of this node: name, nodes, toolchain, docker, sources, choices."""
         return self._wanted
 
     @pytest.fixture(scope="session")
     def peers(self) -> Mapping[str, Any]:
-        """The lab's other nodes by name, each connected with when it is first used."""
+        """The lab's other nodes by name. The first use of a node connects to it."""
         return self._sessions.hosts(target.name for target in self._request.peers)
 
-    # -- pytest's hooks
+    # -- collection
 
     def pytest_addoption(self, pluginmanager: pytest.PytestPluginManager) -> None:
-        """Give the fixtures of shared conftest.py files to all sections, wherever those stand."""
+        """Make the fixtures of shared conftest.py files available to all sections."""
         for path in self._request.shared:
-            # pytest shows a conftest.py to the files beneath it only, and would load it once more.
+            # pytest would apply a conftest.py only to the files below it, and load it again.
             pluginmanager.set_blocked(str(path))
             pluginmanager.register(_module(path), f"labctl shared {path.parent}")
 
@@ -79,55 +113,59 @@ class Plugin:
         self._collected = collector.path
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        # Of one that failed or was skipped this comes next, for it holds nothing to be collected.
-        section = self._sections.get(self._collected.resolve())
-        if report.failed and (section is None or not self._request.rehearsal):
+        # A failed or skipped file has no tests to collect, so its report follows its start.
+        path = self._collected.resolve()
+        if report.failed and (path not in self._sections or not self._request.rehearsal):
             self.errors.append(report.longreprtext)
-        elif report.failed and section is not None:
-            self._whole(section, NOT_LOADED, "error", report.longreprtext[-4000:])
-        elif report.skipped and section is not None:
-            self._whole(section, "the section", "skipped", _message(report))
+        elif report.failed:
+            error = report.longreprtext[-4000:]
+            self._whole[path] = self._file(path, NOT_LOADED, CheckOutcome.ERROR, error)
+        elif report.skipped and path in self._sections:
+            reason = _message(report)
+            self._whole[path] = self._file(path, "the section", CheckOutcome.SKIPPED, reason)
 
-    def _whole(self, section: str, title: str, outcome: str, message: str) -> None:
-        """Note what became of a section whose tests were not collected."""
-        self._empty = {path: name for path, name in self._empty.items() if name != section}
-        said = self._secrets.hide(message)
-        check = Check(section, "", title, outcome, said, 0.0, time.time())
-        self._note(check)
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            path = item.path.resolve()
-            self._empty.pop(path, None)
-            doc = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
-            words = getattr(item, "originalname", item.name).removeprefix("test_")
-            title = doc.partition("\n")[0].strip() or words.replace("_", " ")
-            name = self._name(item)
-            self._items[item] = _Exercise(self._sections.get(path, ""), name, title)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            section = self._sections.get(item.path.resolve(), "")
+            self._tests[item] = _Test(section, self._name(item), _title(item))
         if self._request.rehearsal:
-            for section in self._empty.values():
-                said = "a rehearsal of nothing proves nothing: the file holds no test function"
-                self._whole(section, "the section holds exercises", "error", said)
+            held = {item.path.resolve() for item in session.items} | self._whole.keys()
+            for path in self._sections.keys() - held:
+                self._whole[path] = self._file(
+                    path,
+                    "the section has exercises",
+                    CheckOutcome.ERROR,
+                    "the file has no test function",
+                )
+        whole = [self._whole[path] for path in self._sections if path in self._whole]
+        self._order = [*whole, *self._tests.values()]
+        for test in whole:
+            self._end(test)
+
+    def _file(self, path: Path, title: str, outcome: CheckOutcome, message: str) -> _Test:
+        """Return what stands for a file without tests."""
+        section = self._sections[path]
+        return _Test(section, "", title, time.time(), outcome=outcome, messages=[message])
 
     def _name(self, item: pytest.Item) -> str:
-        """Return the test's name with its parameters, of which the host is none of interest."""
+        """Return the test's name with its parameters, except the host's."""
         name, bracket, parameters = item.location[2].partition("[")
         host = f"labctl://{self._request.node}"
         others = parameters.removesuffix("]").removeprefix(host).lstrip("-")
         return f"{name}[{others}]" if bracket and others else name
 
+    # -- the run of one test
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        self._running = self._items[item]
+        self._running = self._tests[item]
 
     def pytest_runtest_logstart(self) -> None:
-        exercise = self._running
-        assert exercise is not None
-        exercise.started = time.time()
+        test = self._running
+        assert test is not None
+        test.started = time.time()
         self._sessions.transcript.clear()
-        if self._request.rehearsal:
-            where = (self._request.node, exercise.section, exercise.name, exercise.title)
-            self._say(ExerciseStarted(*where))
+        self._emit(CheckStarted(*self._identity(test)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
@@ -142,83 +180,60 @@ class Plugin:
         self._sessions.transcript.phase = "teardown"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        exercise = self._running
-        assert exercise is not None
-        exercise.add(report)
+        test = self._running
+        assert test is not None
+        test.add(report)
         if report.when == "teardown":
-            exercise.ended = True
             self.properties |= {key: str(value) for key, value in report.user_properties}
-            bad = exercise.outcome in ("failed", "error") and self._request.rehearsal
-            hide = self._secrets.hide
-            ran = tuple(r.hidden(hide) for r in self._sessions.transcript.kept) if bad else ()
-            self._note(
-                Check(
-                    exercise.section,
-                    exercise.name,
-                    exercise.title,
-                    exercise.outcome,
-                    hide("\n".join(exercise.messages)),
-                    exercise.seconds,
-                    exercise.started,
-                    ran,
-                )
-            )
+            self._end(test)
 
     def note_unfinished(self) -> None:
-        """Note tests that were collected and did not end, as after `pytest.exit`: not green."""
-        for exercise in self._items.values():
-            if not exercise.ended:
-                said = "it was not run to its end: the run of its tests broke off"
-                where = (exercise.section, exercise.name, exercise.title)
-                self._note(Check(*where, "error", said, 0.0, exercise.started or time.time()))
+        """Report tests that were collected and did not end, as after `pytest.exit`, as errors."""
+        for test in self._order:
+            if not test.ended:
+                test.outcome = CheckOutcome.ERROR
+                test.messages = ["the run of the tests ended before this one did"]
+                test.started = test.started or time.time()
+                self._end(test)
 
-    def _note(self, check: Check) -> None:
+    def _identity(self, test: _Test) -> tuple[str, Phase, str, str, str, int, int]:
+        """Return the fields that both events of a test have."""
+        place = (self._order.index(test) + 1, len(self._order))
+        return self._request.node, self._phase, test.section, test.name, test.title, *place
+
+    def _end(self, test: _Test) -> None:
+        test.ended = True
+        hide = self._secrets.hide
+        # The transcript is of the running test.
+        known = test is self._running and test.outcome.bad
+        commands = self._sessions.transcript.kept if known else ()
+        check = Check(
+            test.section,
+            test.name,
+            test.title,
+            test.outcome,
+            hide("\n".join(test.messages)),
+            test.seconds,
+            test.started,
+            tuple(ran.redacted(hide) for ran in commands),
+        )
         self.checks.append(check)
-        if self._request.rehearsal:
-            self._say(
-                ExerciseEnded(
-                    self._request.node,
-                    check.section,
-                    check.name,
-                    check.title,
-                    check.outcome,
-                    check.message,
-                    check.seconds,
-                    check.started,
-                )
+        self._emit(
+            CheckEnded(
+                *self._identity(test), check.outcome, check.message, check.seconds, check.started
             )
+        )
 
 
-class _Exercise:
-    """A test on its way through setup, call and teardown."""
-
-    def __init__(self, section: str, name: str, title: str) -> None:
-        self.section = section
-        self.name = name
-        self.title = title
-        self.started = 0.0
-        self.ended = False
-        self.outcome = "error"
-        self.messages: list[str] = []
-        self.seconds = 0.0
-
-    def add(self, report: pytest.TestReport) -> None:
-        self.seconds += report.duration
-        if report.when == "call" or (report.when == "setup" and not report.passed):
-            self.outcome = report.outcome
-            if report.when == "setup" and report.failed:
-                self.outcome = "error"
-        elif report.when == "teardown" and report.failed:
-            self.outcome = self.outcome if self.outcome == "failed" else "error"
-        if not report.passed:
-            message = _message(report)
-            self.messages.append(
-                f"cleaning up: {message}" if report.when == "teardown" else message
-            )
+def _title(item: pytest.Item) -> str:
+    """Return the first line of a test's docstring, else its name in words."""
+    doc = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
+    words = getattr(item, "originalname", item.name).removeprefix("test_")
+    return doc.partition("\n")[0].strip() or words.replace("_", " ")
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return why a test failed or was skipped, without pytest's frame around it."""
+    """Return why a test failed or was skipped, without the lines that pytest adds."""
     if report.outcome == "skipped":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         return str(reason).removeprefix("Skipped: ")
@@ -237,6 +252,6 @@ def _module(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise VerifyError(
-            f"{path} cannot be loaded: {type(error).__name__}: {error}", hint="mend the file"
+            f"{path} cannot be loaded: {type(error).__name__}: {error}", hint="fix the file"
         ) from error
     return module

@@ -1,10 +1,12 @@
-"""What the tests of a node said, as values that travel between processes and into files."""
+"""What the tests of a node found, as values that travel between processes and into files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+from labctl.events import CheckOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,11 +14,11 @@ class CommandRun:
     """A command that a test ran on a node.
 
     Parameters:
-        node: where.
-        phase: of the test: ``setup``, ``call`` or ``teardown``.
+        node: the node's name.
+        phase: the phase of the test: ``setup``, ``call`` or ``teardown``.
         command: the command line.
-        root: it ran as root, not as the login user.
-        exit_code: None where it did not end.
+        root: whether it ran as root; otherwise it ran as the login user.
+        exit_code: None if the command did not end.
         out: the end of its stdout.
         err: the end of its stderr.
         seconds: how long it took.
@@ -31,54 +33,64 @@ class CommandRun:
     err: str
     seconds: float
 
-    def hidden(self, hide: Callable[[str], str]) -> CommandRun:
-        """Return it with all its texts gone through `hide`."""
+    def redacted(self, hide: Callable[[str], str]) -> CommandRun:
+        """Return a copy with `hide` applied to the command and its output."""
         command, out, err = hide(self.command), hide(self.out), hide(self.err)
         return replace(self, command=command, out=out, err=err)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check or one exercise that ran.
+    """One check of a playbook, or one exercise of a rehearsal, that ended.
 
     Parameters:
-        section: where it belongs: the playbook whose verify.py it stands in, or the section of the
-            course.
-        name: the test function's name, with its parameters if it has any; empty where it stands
-            for a whole file.
-        title: what it proves, from its docstring's first line, or its name in words.
-        outcome: ``passed``, ``failed``, ``skipped`` or ``error`` (it could not be run).
-        message: what was expected and what was seen, or why it was skipped.
-        seconds: how long it took, with making ready and cleaning up.
+        section: the playbook whose verify.py holds it, or the section of the course.
+        name: the test function's name, with its parameters if it has any. Empty if it stands for a
+            whole file.
+        title: what it proves: the first line of its docstring, or its name in words.
+        outcome: how it ended.
+        message: why it failed or was skipped.
+        seconds: how long it took, including setup and teardown.
         started: when it began, in seconds since 1970.
-        commands: what an exercise that did not pass ran.
+        commands: the commands it ran, if it failed.
     """
 
     section: str
     name: str
     title: str
-    outcome: str
+    outcome: CheckOutcome
     message: str
     seconds: float
     started: float = 0.0
     commands: tuple[CommandRun, ...] = ()
 
     @property
-    def telling(self) -> tuple[CommandRun, ...]:
-        """Of the commands, those that a reader of its failure wants to see first.
+    def relevant_commands(self) -> tuple[CommandRun, ...]:
+        """The commands that explain a failure.
 
-        Making ready and cleaning up run a lot of them; they tell something where they failed.
+        Setup and teardown run many commands, so only their failing ones are included, unless the
+        check itself could not run.
         """
-        if self.outcome == "error":
+        if self.outcome is CheckOutcome.ERROR:
             return self.commands
         return tuple(ran for ran in self.commands if ran.phase == "call" or ran.exit_code != 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the check as plain values, with the field names of `labctl.events.CheckEnded`."""
+        return asdict(self) | {
+            "seconds": round(self.seconds, 3),
+            "started": round(self.started, 3),
+            "commands": [asdict(ran) for ran in self.commands],
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """All checks of one node, and what they recorded of it.
+    """All checks of one node, and the versions they recorded.
 
     Parameters:
+        node: the node's name.
+        checks: in the order in which they ended.
         versions: what the checks recorded with pytest's `record_property`: ``engine``, ``compose``.
     """
 
@@ -88,28 +100,27 @@ class NodeReport:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that did not pass: those that failed, and those that could not be run."""
-        return tuple(check for check in self.checks if check.outcome in ("failed", "error"))
+        """The checks that failed or could not run."""
+        return tuple(check for check in self.checks if check.outcome.bad)
 
     @property
     def passed(self) -> tuple[Check, ...]:
         """The checks that passed."""
-        return tuple(check for check in self.checks if check.outcome == "passed")
+        return self.of(CheckOutcome.PASSED)
+
+    @property
+    def skipped(self) -> tuple[Check, ...]:
+        """The checks that do not apply to this lab."""
+        return self.of(CheckOutcome.SKIPPED)
+
+    def of(self, outcome: CheckOutcome) -> tuple[Check, ...]:
+        """Return the checks with this outcome."""
+        return tuple(check for check in self.checks if check.outcome is outcome)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return {
             "node": self.node,
             "versions": self.versions,
-            "checks": [
-                {
-                    "playbook": check.section,
-                    "check": check.name,
-                    "title": check.title,
-                    "outcome": check.outcome,
-                    "message": check.message,
-                    "seconds": round(check.seconds, 3),
-                }
-                for check in self.checks
-            ],
+            "checks": [check.as_json() for check in self.checks],
         }

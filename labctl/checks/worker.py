@@ -14,7 +14,7 @@ from typing import Any
 
 from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
-from labctl.errors import Interrupted, LabctlError, VerifyError
+from labctl.errors import Interrupted, VerifyError
 from labctl.remote.hostkeys import HostKeys
 
 WANTED = "LABCTL_WANTED"
@@ -39,7 +39,7 @@ class _Orders:
     """What this process was told by the one that started it."""
 
     def __init__(self) -> None:
-        self.say: Callable[[Any], None] = lambda _: None
+        self.emit: Callable[[Any], None] = lambda _: None
         self.stopped = False
         self.busy = False
         self.obeyed = False
@@ -56,7 +56,7 @@ def begin(queue: Any, life: Any) -> None:
         life: a connection on which nothing comes before its end, which is when the one who started
             this process wants it to stop, or has died. What runs then ends as by Ctrl-C, once.
     """
-    _orders.say = queue.put
+    _orders.emit = queue.put
 
     def interrupt(*_: object) -> None:
         # Ctrl-C reaches every process of the terminal, at any time and any number of times.
@@ -103,7 +103,7 @@ def run(request: Request) -> NodeReport:
     finally:
         _orders.busy = False
         with contextlib.suppress(OSError):  # nobody listens any more
-            _orders.say(Ended(request.node))
+            _orders.emit(Ended(request.node))
 
 
 def _run(request: Request) -> NodeReport:
@@ -116,7 +116,7 @@ def _run(request: Request) -> NodeReport:
     sessions = Sessions(
         (request.target, *request.peers), HostKeys(request.known_hosts), request.sudo_password
     )
-    plugin = Plugin(request, sessions, _orders.say)
+    plugin = Plugin(request, sessions, _orders.emit)
     try:
         session = sessions[request.node]
         session.run(":")  # one error now if the node does not answer, not one for each test
@@ -131,8 +131,6 @@ def _run(request: Request) -> NodeReport:
             contextlib.redirect_stderr(log),
         ):
             code = pytest.main(_arguments(request), plugins=[plugin]) if request.files else 0
-    except LabctlError:
-        raise
     finally:
         sessions.close()
     if _orders.stopped:
@@ -142,18 +140,18 @@ def _run(request: Request) -> NodeReport:
             "pytest could not run the tests",
             node=request.node,
             details=request.log.read_text("utf-8", "replace")[-4000:],
-            hint="mend the file that is named above",
+            hint="fix the file that is named above",
             log=request.log,
         )
-    plugin.note_unfinished()
     if plugin.errors:
         raise VerifyError(
             "the checks cannot be loaded",
             node=request.node,
             details="\n".join(plugin.errors)[-4000:],
-            hint="mend the file that is named above",
+            hint="fix the file that is named above",
             log=request.log,
         )
+    plugin.note_unfinished()
     return NodeReport(request.node, tuple(plugin.checks), plugin.properties)
 
 

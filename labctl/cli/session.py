@@ -12,16 +12,16 @@ from labctl.cli.i18n.locale import _
 from labctl.cli.options import Globals
 
 if TYPE_CHECKING:
-    from labctl.cli.output.lines import Sink
+    from labctl.events import Emit
     from labctl.lab.lab import Lab
 
 
-def sink(context: typer.Context) -> AbstractContextManager[Sink]:
+def sink(context: typer.Context) -> AbstractContextManager[Emit]:
     """Return what shows the events of this run."""
-    from labctl.cli.output.lines import choose
+    from labctl.cli.output import sinks
 
     options: Globals = context.obj
-    return choose(as_json=options.as_json, verbose=options.verbose)
+    return sinks.sink(as_json=options.as_json, verbose=options.verbose)
 
 
 def open_lab(

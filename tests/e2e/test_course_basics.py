@@ -118,9 +118,9 @@ def assert_unchanged(nodes: dict[str, Node], before: dict[str, set[str]]) -> Non
 def red(run: Run, node: str) -> dict[str, str]:
     """The sections of a node in which something failed, with what those exercises said."""
     said: dict[str, str] = {}
-    for exercise in run.of("ExerciseEnded", node):
+    for exercise in run.of("CheckEnded", node):
         if exercise["outcome"] in ("failed", "error"):
-            message = f"{exercise['exercise']}: {exercise['message']}\n"
+            message = f"{exercise['name']}: {exercise['message']}\n"
             said[exercise["section"]] = said.get(exercise["section"], "") + message
     return said
 
@@ -163,7 +163,7 @@ def test_every_exercise_works_and_leaves_nothing(
     assert {name: red(run, name) for name in NAMES} == {name: {} for name in NAMES}
     run.expect(0)
     for name in NAMES:
-        ended = run.of("ExerciseEnded", name)
+        ended = run.of("CheckEnded", name)
         assert [e["section"] for e in ended] == sorted(
             (e["section"] for e in ended), key=SECTIONS.index
         )

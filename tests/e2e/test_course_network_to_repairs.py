@@ -79,7 +79,7 @@ def green(run: Run, sections: Sequence[str]) -> None:
     """Hold that every exercise of these sections passed on both nodes."""
     for name in NAMES:
         assert failures(run, name) == {}
-        exercises = run.result(name)["exercises"]
+        exercises = run.result(name)["checks"]
         assert {e["section"] for e in exercises} == set(sections)
         assert {e["outcome"] for e in exercises} == {"passed"}
     run.expect(0)
@@ -101,8 +101,8 @@ def state(node: Node) -> list[str]:
 def failures(run: Run, node: str) -> dict[tuple[str, str], str]:
     """The exercises that are not as they should be, with their messages."""
     return {
-        (exercise["section"], exercise["exercise"]): exercise["message"]
-        for exercise in run.result(node)["exercises"]
+        (exercise["section"], exercise["name"]): exercise["message"]
+        for exercise in run.result(node)["checks"]
         if exercise["outcome"] in ("failed", "error")
     }
 

@@ -65,7 +65,7 @@ def test_everything_comes_up_in_one_run_and_is_verified(first_run: Run) -> None:
     for name in NAMES:
         checks = first_run.result(name)["checks"]
         assert {c["outcome"] for c in checks} <= {"passed", "skipped"}, checks
-        assert {c["playbook"] for c in checks} >= set(COURSE)
+        assert {c["section"] for c in checks} >= set(COURSE)
 
 
 def test_a_second_run_takes_one_exchange_and_changes_nothing(lab: Lab, first_run: Run) -> None:
@@ -278,7 +278,7 @@ def test_a_flag_alone_brings_a_playbook(lab: Lab, whole: dict[str, Any]) -> None
     assert [run.exchanges(name) for name in NAMES] == [1, 1]
     flags = ("--with", "registry", "--only", "registry", "--verify", "--limit", FIRST)
     run = lab.run("provision", *flags).expect(0)
-    assert {c["playbook"] for c in run.result(FIRST)["checks"]} == {"registry"}
+    assert {c["section"] for c in run.result(FIRST)["checks"]} == {"registry"}
     wanted = json.loads((lab.folder / f".labctl/wanted.{FIRST}.json").read_text())
     assert wanted["registry"]["address"] == REGISTRY
     lab.write(whole)
@@ -323,7 +323,7 @@ def all_five(lab: Lab, whole: dict[str, Any]) -> dict[str, Any]:
     everything = {**whole, "playbooks": [*whole["playbooks"], "overlay"]}
     lab.write({**everything, "parallel": 1})
     run = lab.run("provision", "--verify").expect(0)
-    assert {c["playbook"] for c in run.result(SECOND)["checks"]} >= {"etcd", "overlay"}
+    assert {c["section"] for c in run.result(SECOND)["checks"]} >= {"etcd", "overlay"}
     lab.write(everything)
     return everything
 

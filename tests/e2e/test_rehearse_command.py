@@ -97,9 +97,9 @@ def test_each_outcome_on_each_node_and_nothing_left(
     run = lab.run("rehearse", "greetings", "--junit", str(junit), "--html", str(page)).expect(1)
     for name in NAMES:
         result = run.result(name)
-        assert {e["exercise"]: e["outcome"] for e in result["exercises"]} == EXPECTED
+        assert {e["name"]: e["outcome"] for e in result["checks"]} == EXPECTED
         assert result["versions"]["engine"].startswith("20.10.24")
-        (failed,) = [e for e in result["exercises"] if e["outcome"] == "failed"]
+        (failed,) = [e for e in result["checks"] if e["outcome"] == "failed"]
         assert "/no/such/file" in failed["message"]
         seen = {c["command"]: c for c in failed["commands"]}
         (command,) = [line for line in seen if line.startswith("docker exec")]
@@ -122,7 +122,7 @@ def test_the_nodes_are_rehearsed_side_by_side(lab: Lab) -> None:
     run = lab.run("rehearse", "greetings").expect(1)
     spans = []
     for name in NAMES:
-        ended = run.of("ExerciseEnded", name)
+        ended = run.of("CheckEnded", name)
         spans.append((ended[0]["started"], ended[-1]["started"] + ended[-1]["seconds"]))
     (first_start, first_end), (second_start, second_end) = spans
     assert max(first_start, second_start) < min(first_end, second_end)
@@ -142,12 +142,12 @@ def test_a_node_without_an_engine_is_red_and_the_other_goes_on(
     run = lab.run("rehearse", "greetings").expect(1)
     # With no engine there is nothing to look for; the next rehearsal would take the folder away.
     nodes[FIRST].sh("systemctl start docker; docker start students; rm -rf /var/tmp/rehearse")
-    outcomes = {e["exercise"]: e["outcome"] for e in run.result(FIRST)["exercises"]}
+    outcomes = {e["name"]: e["outcome"] for e in run.result(FIRST)["checks"]}
     assert outcomes["test_runs"] in ("failed", "error")
     assert "passed" not in (outcomes["test_runs"], outcomes["test_fails"])
-    (first,) = [e for e in run.result(FIRST)["exercises"] if e["exercise"] == "test_runs"]
+    (first,) = [e for e in run.result(FIRST)["checks"] if e["name"] == "test_runs"]
     assert "docker.sock: connect: connection refused" in json.dumps(first)
-    second = {e["exercise"]: e["outcome"] for e in run.result(SECOND)["exercises"]}
+    second = {e["name"]: e["outcome"] for e in run.result(SECOND)["checks"]}
     assert second["test_runs"] == "passed"
 
 
@@ -157,7 +157,7 @@ def test_ended_half_way_it_leaves_nothing(
 ) -> None:
     """By Ctrl-C; and when labctl is killed, its processes clean up after themselves."""
     before = things(nodes)
-    process = lab.start_until(lambda line: "ExerciseStarted" in line, "rehearse", "slow")
+    process = lab.start_until(lambda line: "CheckStarted" in line, "rehearse", "slow")
     for node in nodes.values():
         _wait(node, "pgrep -f 'sleep 600[.]5'", 0)
     process.send_signal(ending)

@@ -82,7 +82,7 @@ class Run:
         return found
 
     def outcomes(self, node: str) -> dict[str, str]:
-        return {e["exercise"]: e["outcome"] for e in self.result(node)["exercises"]}
+        return {c["name"]: c["outcome"] for c in self.result(node)["checks"]}
 
     def of(self, event: str) -> list[dict[str, Any]]:
         return [e for e in self.events if e["event"] == event]
@@ -129,7 +129,11 @@ def test_with_a_playbook_that_the_lab_does_not_name(lab_folder: Path) -> None:
     with_it = ("--with", "motd", "--limit", FIRST)
     verified = finish(start(lab_folder, "verify", "--only", "motd", *with_it))
     assert verified.code == 0, verified.err
-    assert [c["check"] for c in verified.result(FIRST)["checks"]] == ["test_it_runs"]
+    assert [c["name"] for c in verified.result(FIRST)["checks"]] == ["test_it_runs"]
+    kinds = [e["event"] for e in verified.events]
+    assert kinds == ["PhaseEntered", "CheckStarted", "CheckEnded", "PhaseEntered", "result"]
+    (ended,) = verified.of("CheckEnded")
+    assert (ended["phase"], ended["index"], ended["total"]) == ("verifying", 1, 1)
     rehearsed = rehearse(lab_folder, "motd", *with_it)
     assert (rehearsed.code, rehearsed.outcomes(FIRST)) == (0, {"test_it_runs": "passed"})
     for command in (("rehearse", "motd"), ("verify", "--only", "motd")):
@@ -159,11 +163,12 @@ def test_outcomes_events_and_files(lab_folder: Path, course: Path) -> None:
     assert end["page"] == str(lab_folder / "page.html")
 
     kinds = [e["event"] for e in run.events if e.get("node") == SECOND]
-    assert kinds.index("ExerciseEnded") < kinds.index("ExerciseStarted", 2)  # told as each ends
-    assert kinds.count("ExerciseEnded") == kinds.count("ExerciseStarted") == 6
+    assert kinds[1:-2] == ["CheckStarted", "CheckEnded"] * 6  # as they happen
+    assert [e["index"] for e in run.of("CheckStarted") if e["node"] == SECOND] == [*range(1, 7)]
+    assert {(e["phase"], e["total"]) for e in run.of("CheckEnded")} == {("rehearsing", 6)}
     assert kinds[-2:] == ["PhaseEntered", "result"]
-    assert {e["section"] for e in run.of("ExerciseEnded")} == {"greetings"}
-    starts = [e["started"] for e in run.of("ExerciseEnded") if e["node"] == FIRST]
+    assert {e["section"] for e in run.of("CheckEnded")} == {"greetings"}
+    starts = [e["started"] for e in run.of("CheckEnded") if e["node"] == FIRST]
     assert starts == sorted(starts)
     assert abs(starts[0] - time.time()) < 600
 
@@ -184,7 +189,7 @@ def test_outcomes_events_and_files(lab_folder: Path, course: Path) -> None:
 def test_a_failure_says_what_was_run_and_seen(lab_folder: Path, course: Path) -> None:
     run = rehearse(lab_folder, "greetings", "--node", SECOND)
     assert [r["node"] for r in run.of("result")] == [SECOND]
-    by_name = {e["exercise"]: e for e in run.result(SECOND)["exercises"]}
+    by_name = {c["name"]: c for c in run.result(SECOND)["checks"]}
     failed = by_name["test_fails"]
     assert failed["title"] == "the node knows the answer"
     assert "so sorry" in failed["message"]
@@ -199,7 +204,7 @@ def test_a_failure_says_what_was_run_and_seen(lab_folder: Path, course: Path) ->
     assert (lab_folder / "cleaned").read_text("utf-8") == f"{SECOND}\n"  # though it failed
     assert by_name["test_passes"]["commands"] == []
     stuck = by_name["test_cannot_clean_up"]
-    assert stuck["message"].startswith("cleaning up: ")
+    assert stuck["message"].startswith("cleanup failed: ")
     assert "it will not go" in stuck["message"]
     assert "fixture 'missing' not found" in by_name["test_has_a_broken_precondition"]["message"]
     assert (lab_folder / ".labctl" / "rehearsal.html").is_file()
@@ -210,7 +215,7 @@ def test_a_failure_says_what_was_run_and_seen(lab_folder: Path, course: Path) ->
     [
         ("import no_such_module", "error", "no_such_module"),
         ("def test_it(:", "error", "SyntaxError"),
-        ("HELPER = 1", "error", "no test function"),
+        ("HELPER = 1", "error", "has no test function"),
         (
             "import pytest\npytest.skip('needs two nodes', allow_module_level=True)",
             "skipped",
@@ -225,7 +230,7 @@ def test_a_file_without_exercises_is_never_green(
     (course / "fine.py").write_text("def test_fine(host):\n    '''it is'''\n", "utf-8")
     run = rehearse(lab_folder, "odd", "fine", "--node", FIRST)
     assert run.code == (0 if outcome == "skipped" else 1), run.err
-    by_section = {e["section"]: e for e in run.result(FIRST)["exercises"]}
+    by_section = {c["section"]: c for c in run.result(FIRST)["checks"]}
     assert by_section["fine"]["outcome"] == "passed"  # the others go on
     assert by_section["odd"]["outcome"] == outcome
     assert words in by_section["odd"]["message"]
@@ -400,7 +405,7 @@ def test_a_password_stays_out_of_all_that_is_shown(lab_folder: Path, course: Pat
     (lab_folder / "lab.yaml").write_text(json.dumps(spec), "utf-8")
     run = rehearse(lab_folder, "login", "--node", FIRST, "--junit", "junit.xml")
     assert run.outcomes(FIRST) == {"test_login": "failed"}, run.events
-    (login,) = run.result(FIRST)["exercises"]
+    (login,) = run.result(FIRST)["checks"]
     assert login["commands"][0]["command"] == f"echo {HIDDEN}; exit 4"
     page = (lab_folder / ".labctl" / "rehearsal.html").read_text("utf-8")
     junit = (lab_folder / "junit.xml").read_text("utf-8")

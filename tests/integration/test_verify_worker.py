@@ -13,14 +13,15 @@ from tests.integration.sshd import Sshd
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from labctl import verify_worker
+from labctl.checks import worker
+from labctl.checks.request import Request
 from labctl.remote.target import Target
 
 given = json.load(sys.stdin)
-verify_worker._root = lambda files: given["root"]
+worker._root = lambda files: given["root"]
 folder = Path(given["folder"])
-report = verify_worker.run(
-    verify_worker.Request(
+report = worker.run(
+    Request(
         node="docker-node1",
         target=Target.from_json(given["target"]),
         known_hosts=folder / "known_hosts",

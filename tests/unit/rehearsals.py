@@ -5,6 +5,7 @@ from __future__ import annotations
 from labctl.checks.exercises.result import Rehearsal
 from labctl.checks.report import Check, CommandRun, NodeReport
 from labctl.errors import ConnectFailed
+from labctl.events import CheckOutcome
 from labctl.parallel import Result
 
 BEGAN = 1_795_524_553.0
@@ -28,7 +29,8 @@ def check(
 ) -> Check:
     """Return an exercise that ended."""
     words = title or name.replace("_", " ")
-    return Check(section, name, words, outcome, message, seconds, BEGAN + at, commands)
+    ended = CheckOutcome(outcome)
+    return Check(section, name, words, ended, message, seconds, BEGAN + at, commands)
 
 
 def ran(command: str, code: int | None = 0, out: str = "", phase: str = "call") -> CommandRun:

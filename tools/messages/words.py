@@ -88,7 +88,9 @@ JOINED = (
     # outcomes of checks.
     "passed",
     "failed",
-    "error",
+    "could not run",
+    "not applicable",
+    # levels of the doctor's findings.
     "skipped",
 )
 """What the core puts together of words, or keeps in tables that are no sentences."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from labctl import __version__, templating
 from labctl.checks.exercises.timeline import clock, timeline
 from labctl.checks.report import Check, CommandRun, NodeReport
+from labctl.events import CheckOutcome
 
 if TYPE_CHECKING:
     from labctl.checks.exercises.result import Rehearsal
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
 
 _COLOURS = re.compile(r"\x1b\[[0-9;:?]*[A-Za-z]")
 
-STATES = {"passed": "good", "failed": "bad", "error": "bad", "skipped": "none"}
-"""How an outcome counts: good, bad, or none of both."""
-
-WORDS = {
-    "passed": "passed",
-    "failed": "failed",
-    "error": "could not be run",
-    "skipped": "not applicable",
+_STATES = {
+    CheckOutcome.PASSED: "good",
+    CheckOutcome.FAILED: "bad",
+    CheckOutcome.ERROR: "bad",
+    CheckOutcome.SKIPPED: "none",
 }
+"""The state that an outcome is drawn as."""
 
 
 def page(rehearsal: Rehearsal, templates: tuple[Path, ...]) -> str:
@@ -117,8 +116,8 @@ def _section(name: str, results: Sequence[Result[NodeReport]]) -> dict[str, Any]
             exercise["runs"].append(
                 {
                     "node": result.node,
-                    "state": STATES[check.outcome],
-                    "word": WORDS[check.outcome],
+                    "state": _STATES[check.outcome],
+                    "word": check.outcome.words,
                     "seconds": f"{check.seconds:.1f} s",
                 }
             )
@@ -131,7 +130,7 @@ def _section(name: str, results: Sequence[Result[NodeReport]]) -> dict[str, Any]
 
 
 def _cell(checks: Sequence[Check], lost: bool) -> dict[str, Any]:
-    states = [STATES[check.outcome] for check in checks]
+    states = [_STATES[check.outcome] for check in checks]
     applied = len(states) - states.count("none")
     return {
         "state": "lost" if lost or not states else _worst(states),
@@ -159,11 +158,11 @@ def _failures(rehearsal: Rehearsal) -> list[dict[str, Any]]:
             entry["runs"].append(
                 {
                     "node": report.node,
-                    "word": WORDS[check.outcome],
+                    "word": check.outcome.words,
                     "at": clock(check.started - rehearsal.began),
                     "seconds": f"{check.seconds:.1f} s",
                     "message": check.message or "nothing was said",
-                    "commands": [_command(ran, report.node) for ran in check.telling],
+                    "commands": [_command(ran, report.node) for ran in check.relevant_commands],
                 }
             )
     order = {name: place for place, name in enumerate(rehearsal.sections)}
@@ -191,10 +190,9 @@ def _not_applicable(rehearsal: Rehearsal) -> list[dict[str, Any]]:
     """Return what was left out, by section and reason, which several exercises may share."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for report in rehearsal.reports:
-        for check in report.checks:
-            if check.outcome == "skipped":
-                titles = found.setdefault((check.section, check.message), {})
-                titles.setdefault(check.title, []).append(report.node)
+        for check in report.skipped:
+            titles = found.setdefault((check.section, check.message), {})
+            titles.setdefault(check.title, []).append(report.node)
     return [
         {
             "section": section,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labctl.checks.report import NodeReport
+from labctl.events import CheckOutcome
 from labctl.parallel import Result
 
 
@@ -39,7 +40,7 @@ class Rehearsal:
     def counts(self) -> dict[str, int]:
         """Return how many exercises came to each outcome, on all nodes together."""
         outcomes = [check.outcome for report in self.reports for check in report.checks]
-        return {name: outcomes.count(name) for name in ("passed", "failed", "error", "skipped")}
+        return {outcome.value: outcomes.count(outcome) for outcome in CheckOutcome}
 
     @property
     def verdict(self) -> str:

@@ -68,6 +68,7 @@ def _lane(report: NodeReport, began: float, length: float) -> dict[str, Any]:
             "section": check.section,
             "title": check.title,
             "outcome": check.outcome,
+            "word": check.outcome.words,
             "seconds": clock(check.seconds),
             "from": clock(max(0.0, check.started - began)),
             "left": _place(check.started - began, length),

@@ -1,28 +1,23 @@
-"""Where the events of a run go: a live table, plain lines, or JSON lines."""
+"""The events of a run as lines: plain text, or JSON."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Protocol
 
 from labctl.cli.i18n.locale import _, translated
-from labctl.cli.output.terminal import is_terminal, printable
+from labctl.cli.output.terminal import printable
 from labctl.events import (
     ChangeDone,
     ChangeStarted,
-    Checked,
+    CheckEnded,
+    CheckStarted,
     Decided,
     Event,
     Exchanged,
-    ExerciseEnded,
-    ExerciseStarted,
     MachineOutput,
     Notice,
     Phase,
@@ -30,32 +25,8 @@ from labctl.events import (
 )
 
 
-class Sink(Protocol):
-    """Takes events, from any thread."""
-
-    def __call__(self, event: Event) -> None: ...
-
-
-@contextmanager
-def choose(*, as_json: bool, verbose: bool) -> Iterator[Sink]:
-    """Yield the sink that suits the terminal and the options."""
-    if as_json:
-        yield JsonLines()
-    elif is_terminal(sys.stderr) and os.environ.get("TERM") not in _DUMB and not verbose:
-        from labctl.cli.output.live import LiveTable
-
-        with LiveTable() as table:
-            yield table
-    else:
-        yield PlainLines(verbose=verbose)
-
-
-_DUMB = ("dumb", "unknown")
-"""Terminals on which nothing can be drawn in place, such as a shell within an editor."""
-
-
 class JsonLines:
-    """A JSON object a line on stdout: ``event`` is the event's name, the rest its fields."""
+    """Writes each event to stdout as a JSON object: ``event`` is its name, the rest its fields."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -68,7 +39,7 @@ class JsonLines:
 
 
 def sentence(event: Event, *, verbose: bool) -> str:
-    """Return an event as a line for people; empty where it is not worth one."""
+    """Return an event as a line for people; empty if it needs none."""
     text = ""
     match event:
         case PhaseEntered(_, phase, note):
@@ -83,17 +54,10 @@ def sentence(event: Event, *, verbose: bool) -> str:
             text = f"{playbook}: {done}"
         case Decided(_, key, answer):
             text = _("measured {}: {}").format(key, answer)
-        case Checked(_, playbook, check, outcome, message, _):
-            if outcome in ("failed", "error"):
-                text = f"{_(outcome)}: {playbook}: {check}: {translated(message)}"
-            elif verbose:
-                text = f"{_(outcome)}: {playbook}: {check}"
-        case ExerciseEnded(_, section, _, title, outcome, message, seconds, _):
-            said = translated(message) if message else _("in {} s").format(f"{seconds:.1f}")
-            text = f"{section}: {translated(title)}: {_(_OUTCOMES[outcome])}"
-            text += f": {said}" if message else f" {said}"
-        case ExerciseStarted(_, section, _, title) if verbose:
-            text = f"{section}: {translated(title)}: {_('begins')}"
+        case CheckEnded():
+            text = _check_ended(event, verbose=verbose)
+        case CheckStarted(section=section, title=title) if verbose:
+            text = f"{section}: {translated(title)}: {_('started')}"
         case Exchanged(_, snippets, seconds) if verbose:
             text = _("exchange of {} snippets in {} s").format(snippets, f"{seconds:.3f}")
         case MachineOutput(_, line) if verbose:
@@ -105,16 +69,19 @@ def sentence(event: Event, *, verbose: bool) -> str:
     return text
 
 
-_OUTCOMES = {
-    "passed": "passed",
-    "failed": "FAILED",
-    "error": "FAILED",
-    "skipped": "not applicable",
-}
+def _check_ended(event: CheckEnded, *, verbose: bool) -> str:
+    """Return a line; empty for a check of `verify` that passed, because there are many of them."""
+    if not (verbose or event.outcome.bad or event.phase is Phase.REHEARSING):
+        return ""
+    text = f"{event.section}: {translated(event.title)}: {_(event.outcome.words)}"
+    if event.message:
+        return f"{text}: {translated(event.message)}"
+    seconds = _("in {} s").format(f"{event.seconds:.1f}")
+    return f"{text} {seconds}"
 
 
 class PlainLines:
-    """A line an event on stderr, with the seconds since the start and the node's name."""
+    """Writes each event to stderr as a line: seconds since the start, node, text."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
@@ -132,7 +99,3 @@ class PlainLines:
             for line in rest:
                 sys.stderr.write(f"           {line}\n")
             sys.stderr.flush()
-
-
-FINAL = (Phase.DONE, Phase.FAILED)
-"""Phases after which a node's clock stands still."""

@@ -1,4 +1,4 @@
-"""The live table: a row a node, with its phase, what it is at, and its clock."""
+"""The live table: a row for each node with its phase, current step and clock."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from rich.table import Table
 from rich.text import Text
 
 from labctl.cli.i18n.locale import _, translated
-from labctl.cli.output.lines import FINAL, sentence
+from labctl.cli.output.lines import sentence
 from labctl.cli.output.terminal import printable
 from labctl.events import (
     ChangeDone,
     ChangeStarted,
-    Checked,
+    CheckEnded,
+    CheckStarted,
     Decided,
     Event,
-    ExerciseEnded,
-    ExerciseStarted,
     MachineOutput,
     Notice,
     Phase,
     PhaseEntered,
 )
 
+_FINAL = (Phase.DONE, Phase.FAILED)
+"""Phases in which a node's clock stops."""
 _STYLES = {Phase.DONE: "green", Phase.FAILED: "red", Phase.WAITING: "dim"}
 
 
@@ -37,19 +38,19 @@ _STYLES = {Phase.DONE: "green", Phase.FAILED: "red", Phase.WAITING: "dim"}
 class _Row:
     phase: Phase = Phase.WAITING
     at: str = ""
-    changes: int = 0
+    progress: str = ""
     failed: int = 0
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
 
 
 def _clean(text: str) -> str:
-    """Return text of several lines without what would steer the terminal."""
+    """Return text of several lines without control characters."""
     return "\n".join(map(printable, text.splitlines()))
 
 
 class LiveTable:
-    """Shows each node's state in place while the run goes on; notices stand above the table."""
+    """Shows each node's state in place during the run, and prints notices above the table."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -61,7 +62,7 @@ class LiveTable:
             console=self._console,
             refresh_per_second=8,
             transient=True,
-            redirect_stdout=False,  # a pipe is to get what is printed, not this console
+            redirect_stdout=False,  # stdout may be a pipe
         )
 
     def __enter__(self) -> LiveTable:
@@ -88,23 +89,21 @@ class LiveTable:
             row = self._rows.setdefault(event.node, _Row())
             match event:
                 case PhaseEntered(_, phase, note):
-                    row.phase, row.at = phase, translated(note)
-                    row.ended = time.monotonic() if phase in FINAL else None
+                    row.phase, row.at, row.progress = phase, translated(note), ""
+                    row.ended = time.monotonic() if phase in _FINAL else None
                 case ChangeStarted(_, playbook, _, summary):
                     row.at = f"{playbook}: {translated(summary)}"
                 case ChangeDone():
-                    row.changes += 1
                     row.at = ""
                 case MachineOutput(_, line):
                     row.at = line
                 case Decided(_, key, _):
                     row.at = _("measured {}").format(key)
-                case Checked(_, playbook, check, _, _, _):
-                    row.at = f"{playbook}: {check}"
-                case ExerciseStarted(_, section, _, title):
+                case CheckStarted(section=section, title=title, index=index, total=total):
                     row.at = f"{section}: {translated(title)}"
-                case ExerciseEnded(outcome=outcome):
-                    row.failed += outcome in ("failed", "error")
+                    row.progress = f" {index}/{total}"
+                case CheckEnded(outcome=outcome):
+                    row.failed += outcome.bad
                 case _:
                     pass
 
@@ -119,7 +118,7 @@ class LiveTable:
             table.add_row(
                 self._spinner if busy else Text("✓" if row.phase is Phase.DONE else "•", style),
                 Text(name, "bold"),
-                Text(_(row.phase), style),
+                Text(_(row.phase) + row.progress, style),
                 Text(f"{end - row.began:5.0f} s", "dim"),
                 Text(_("{} failed").format(row.failed) if row.failed else "", "red"),
                 Text(printable(row.at)[:100], "dim", no_wrap=True, overflow="ellipsis"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from labctl.cli.output.errors import as_json
 from labctl.cli.output.grouping import Message, tell
 from labctl.cli.output.tables import failed, print_table, shortened
 from labctl.cli.output.terminal import printable
+from labctl.events import CheckOutcome
 
 if TYPE_CHECKING:
     from labctl.checks.exercises.result import Rehearsal
@@ -74,24 +75,25 @@ def _cell(section: str, result: Result[NodeReport]) -> str:
     if result.value is None:
         return _("FAILED")
     checks = [check for check in result.value.checks if check.section == section]
-    bad = [check for check in checks if check.outcome in ("failed", "error")]
-    passed = [check for check in checks if check.outcome == "passed"]
-    skipped = [check for check in checks if check.outcome == "skipped"]
-    said = f"{len(passed)}/{len(checks) - len(skipped)}" if len(checks) > len(skipped) else ""
-    parts = [said, _("{} n/a").format(len(skipped)) if skipped else "", _("FAILED") if bad else ""]
+    outcomes = Counter(check.outcome for check in checks)
+    skipped = outcomes[CheckOutcome.SKIPPED]
+    bad = any(outcome.bad for outcome in outcomes)
+    applied = len(checks) - skipped
+    passed = f"{outcomes[CheckOutcome.PASSED]}/{applied}" if applied else ""
+    parts = [passed, _("{} n/a").format(skipped) if skipped else "", _("FAILED") if bad else ""]
     seconds = f"{sum(check.seconds for check in checks):.0f} s"
     return " ".join(part for part in (*parts, seconds) if part)
 
 
 def _failure(report: NodeReport, check: Check) -> Message:
     rest = [f"  | {printable(x)}" for x in shortened(translated(check.message).splitlines())]
-    left = len(check.telling) - _LAST_COMMANDS
+    left = len(check.relevant_commands) - _LAST_COMMANDS
     if left > 0:
         before = _("… {} commands before these are in --json and on the page …").format(left)
         rest.append(f"  {before}")
-    for ran in check.telling[-_LAST_COMMANDS:]:
+    for ran in check.relevant_commands[-_LAST_COMMANDS:]:
         rest += _ran(report.node, ran)
-    head = f"{check.section}: {translated(check.title)}: {_(check.outcome)}"
+    head = f"{check.section}: {translated(check.title)}: {_(check.outcome.words)}"
     return Message(report.node, head, tuple(rest))
 
 
@@ -111,10 +113,9 @@ def _not_applicable(rehearsal: Rehearsal) -> None:
     """Print what was left out and why, once for all nodes that say the same."""
     seen: dict[tuple[str, str, str], list[str]] = {}
     for report in rehearsal.reports:
-        for check in report.checks:
-            if check.outcome == "skipped":
-                key = (check.section, check.title, check.message)
-                seen.setdefault(key, []).append(report.node)
+        for check in report.skipped:
+            key = (check.section, check.title, check.message)
+            seen.setdefault(key, []).append(report.node)
     if seen:
         typer.echo("\n" + _("not applicable:"))
     for (section, title, message), nodes in seen.items():
@@ -132,12 +133,7 @@ def _result(result: Result[NodeReport]) -> dict[str, Any]:
         "ok": report is not None and not report.failed,
     }
     if report is not None:
-        data["versions"] = report.versions
-        data["exercises"] = [
-            {"section": c.section, "exercise": c.name}
-            | {k: v for k, v in asdict(c).items() if k not in ("section", "name")}
-            for c in report.checks
-        ]
+        data |= report.as_json()
     if result.error:
         data["error"] = as_json(result.error)
     return data

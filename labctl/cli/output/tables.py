@@ -85,16 +85,15 @@ def _failures(report: NodeReport) -> Iterator[Message]:
         message = shortened(translated(check.message).splitlines())
         yield Message(
             report.node,
-            f"{check.section}: {translated(check.title)}: {_(check.outcome)}",
+            f"{check.section}: {translated(check.title)}: {_(check.outcome.words)}",
             (_("  in {}").format(check.name), *(f"  | {printable(line)}" for line in message)),
         )
 
 
 def _skipped(report: NodeReport) -> None:
-    for check in report.checks:
-        if check.outcome == "skipped":
-            what = f"{check.section}: {translated(check.title)}: {_('skipped')}"
-            typer.echo(f"{report.node}: {what}: {translated(check.message)}")
+    for check in report.skipped:
+        what = f"{check.section}: {translated(check.title)}: {_(check.outcome.words)}"
+        typer.echo(f"{report.node}: {what}: {translated(check.message)}")
 
 
 def shortened(lines: list[str]) -> list[str]:
@@ -122,7 +121,7 @@ def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
             for c in run.outcome.changes
         ]
     if run and run.report:
-        data |= {key: value for key, value in run.report.as_json().items() if key != "node"}
+        data |= run.report.as_json()
     if result.error:
         data["error"] = as_json(result.error)
     return data

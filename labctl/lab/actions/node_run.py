@@ -9,7 +9,7 @@ from typing import Any
 
 from labctl.checks.report import NodeReport
 from labctl.errors import LabctlError, UsageError
-from labctl.events import Checked, Phase, PhaseEntered
+from labctl.events import Phase, PhaseEntered
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.lab.peers import peer_queries
@@ -145,10 +145,6 @@ def verify_node(
 ) -> NodeReport:
     lab.emit(PhaseEntered(node, Phase.VERIFYING))
     report = verifier.verify(node, playbooks)
-    for check in report.checks:
-        lab.emit(
-            Checked(node, check.section, check.name, check.outcome, check.message, check.seconds)
-        )
     if report.failed:
         lab.emit(PhaseEntered(node, Phase.FAILED, f"{len(report.failed)} checks failed"))
     else:

@@ -9,10 +9,13 @@ import pytest
 
 from labctl.checks.junit import junit
 from labctl.checks.report import Check, NodeReport
+from labctl.events import CheckEnded, CheckOutcome
 
 
 def check(outcome: str, message: str = "", name: str = "test_a") -> Check:
-    return Check("engine", name, "the engine runs", outcome, message, 0.12345)
+    return Check(
+        "engine", name, "the engine runs", CheckOutcome(outcome), message, 0.12345, 1.7e9 + 0.12345
+    )
 
 
 MIXED = NodeReport(
@@ -37,13 +40,20 @@ def test_json() -> None:
     assert (data["node"], data["versions"]) == ("docker-node1", MIXED.versions)
     assert [c["outcome"] for c in data["checks"]] == ["passed", "failed", "skipped", "error"]
     assert data["checks"][0] == {
-        "playbook": "engine",
-        "check": "test_a",
+        "section": "engine",
+        "name": "test_a",
         "title": "the engine runs",
         "outcome": "passed",
         "message": "",
         "seconds": 0.123,
+        "started": 1700000000.123,
+        "commands": [],
     }
+
+
+def test_a_check_has_the_field_names_of_its_event() -> None:
+    shared = set(CheckEnded.__slots__) - {"node", "phase", "index", "total"}
+    assert set(check("passed").as_json()) == shared | {"commands"}
 
 
 def parsed(*reports: NodeReport) -> ElementTree.Element:

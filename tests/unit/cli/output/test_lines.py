@@ -12,17 +12,18 @@ import pytest
 from rich.console import Console
 
 from labctl import events
-from labctl.cli.output.lines import JsonLines, PlainLines, choose, sentence
+from labctl.cli.output.lines import JsonLines, PlainLines, sentence
 from labctl.cli.output.live import LiveTable
+from labctl.cli.output.sinks import sink
 from labctl.events import (
     ChangeDone,
     ChangeStarted,
-    Checked,
+    CheckEnded,
+    CheckOutcome,
+    CheckStarted,
     Decided,
     Event,
     Exchanged,
-    ExerciseEnded,
-    ExerciseStarted,
     MachineOutput,
     Notice,
     Phase,
@@ -30,6 +31,17 @@ from labctl.events import (
 )
 
 NASTY = 'it\'s "quoted" ü 🐳\x1b[31m'
+
+
+def check_started(phase: Phase, title: str = "it runs") -> CheckStarted:
+    return CheckStarted("a", phase, "engine", "test_x", title, 7, 19)
+
+
+def check_ended(phase: Phase, outcome: CheckOutcome, message: str = "") -> CheckEnded:
+    place = ("a", phase, "engine", "test_x", "it runs", 7, 19)
+    return CheckEnded(*place, outcome, message, 1.5, 1.7e9)
+
+
 SAMPLES: list[Event] = [
     PhaseEntered("a", Phase.BOOTING),
     PhaseEntered("a", Phase.FAILED, NASTY),
@@ -39,15 +51,10 @@ SAMPLES: list[Event] = [
     ChangeStarted("a", "engine", "file:/a", "update /a", "-x\n+y", check=True),
     ChangeDone("a", "engine", "service:docker", "start docker", 1.5),
     Decided("a", "mirrors.live", "['https://a']"),
-    Checked("a", "engine", "test_x", "passed", "", 0.1),
-    Checked("a", "engine", "test_x", "failed", "assert 1 == 2\nmore", 0.1),
-    Checked("a", "engine", "test_x", "error", "no connection", 0.1),
-    Checked("a", "engine", "test_x", "skipped", "why", 0.1),
-    ExerciseStarted("a", "engine", "test_x", NASTY),
-    ExerciseEnded("a", "engine", "test_x", "it runs", "passed", "", 1.5, 1.7e9),
-    ExerciseEnded("a", "engine", "test_x", "it runs", "failed", NASTY, 1.5, 1.7e9),
-    ExerciseEnded("a", "engine", "test_x", "it runs", "error", "no node", 1.5, 1.7e9),
-    ExerciseEnded("a", "engine", "test_x", "it runs", "skipped", "too old", 1.5, 1.7e9),
+    check_started(Phase.VERIFYING),
+    check_started(Phase.REHEARSING, title=NASTY),
+    *(check_ended(Phase.VERIFYING, outcome, NASTY) for outcome in CheckOutcome),
+    *(check_ended(Phase.REHEARSING, outcome, NASTY) for outcome in CheckOutcome),
     Notice("", NASTY),
 ]
 
@@ -86,19 +93,20 @@ PLAIN: list[tuple[Event, str | None, str | None]] = [
     (ChangeDone("a", "engine", "x", "start docker", 1.5), None,
      "engine: done in 1.5 s: start docker"),
     (Decided("a", "mirrors.live", "[]"), "measured mirrors.live: []", "measured mirrors.live: []"),
-    (Checked("a", "engine", "test_x", "passed", "", 0.1), None, "passed: engine: test_x"),
-    (Checked("a", "engine", "test_x", "skipped", "y", 0.1), None, "skipped: engine: test_x"),
-    (Checked("a", "engine", "test_x", "failed", "1 == 2", 0.1),
-     "failed: engine: test_x: 1 == 2", "failed: engine: test_x: 1 == 2"),
-    (Checked("a", "engine", "test_x", "error", "gone", 0.1),
-     "error: engine: test_x: gone", "error: engine: test_x: gone"),
-    (ExerciseStarted("a", "engine", "test_x", "it runs"), None, "engine: it runs: begins"),
-    (ExerciseEnded("a", "engine", "test_x", "it runs", "passed", "", 1.5, 0.0),
+    (check_ended(Phase.VERIFYING, CheckOutcome.PASSED), None, "engine: it runs: passed in 1.5 s"),
+    (check_ended(Phase.VERIFYING, CheckOutcome.SKIPPED, "old"),
+     None, "engine: it runs: not applicable: old"),
+    (check_started(Phase.VERIFYING), None, "engine: it runs: started"),
+    (check_started(Phase.REHEARSING), None, "engine: it runs: started"),
+    (check_ended(Phase.REHEARSING, CheckOutcome.PASSED),
      "engine: it runs: passed in 1.5 s", "engine: it runs: passed in 1.5 s"),
-    (ExerciseEnded("a", "engine", "test_x", "it runs", "failed", "1 == 2", 1.5, 0.0),
-     "engine: it runs: FAILED: 1 == 2", "engine: it runs: FAILED: 1 == 2"),
-    (ExerciseEnded("a", "engine", "test_x", "it runs", "skipped", "old", 1.5, 0.0),
+    (check_ended(Phase.REHEARSING, CheckOutcome.SKIPPED, "old"),
      "engine: it runs: not applicable: old", "engine: it runs: not applicable: old"),
+    *((check_ended(phase, CheckOutcome.FAILED, "1 == 2"),
+       "engine: it runs: failed: 1 == 2", "engine: it runs: failed: 1 == 2")
+      for phase in (Phase.VERIFYING, Phase.REHEARSING)),
+    (check_ended(Phase.VERIFYING, CheckOutcome.ERROR, "gone"),
+     "engine: it runs: could not run: gone", "engine: it runs: could not run: gone"),
     (Notice("a", "slow"), "slow", "slow"),
 ]  # fmt: skip
 
@@ -191,8 +199,8 @@ def test_which_sink(
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, terminal=terminal))
-    with choose(as_json=as_json, verbose=verbose) as sink:
-        assert isinstance(sink, kind)
+    with sink(as_json=as_json, verbose=verbose) as chosen:
+        assert isinstance(chosen, kind)
 
 
 @pytest.mark.parametrize("stderr", [True, False])
@@ -203,21 +211,30 @@ def test_where_nothing_can_be_drawn_there_are_lines(
 
     monkeypatch.setenv("TERM", "dumb" if stderr else "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, terminal=True) if stderr else None)
-    with choose(as_json=False, verbose=False) as sink:
-        assert isinstance(sink, PlainLines)
+    with sink(as_json=False, verbose=False) as chosen:
+        assert isinstance(chosen, PlainLines)
+
+
+def shown(*events: Event) -> str:
+    """Return the live table after these events."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, no_color=True)
+    with LiveTable(console) as table:
+        for event in events:
+            table(event)
+        screen.truncate(0)
+        console.print(table._table())
+    return screen.getvalue()
 
 
 def test_the_live_table_takes_every_event() -> None:
-    import io
+    text = shown(*SAMPLES)
+    assert "4 failed" in text
+    assert "engine: it" in text
 
-    from rich.console import Console
 
-    screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=100)
-    with LiveTable(console) as table:
-        for event in SAMPLES:
-            table(event)
-        console.print(table._table())
-    text = screen.getvalue()
-    for words in ("failed", "would update /a"):
-        assert words in text
+@pytest.mark.parametrize("phase", [Phase.VERIFYING, Phase.REHEARSING])
+def test_the_live_table_counts_checks(phase: Phase) -> None:
+    running = (PhaseEntered("a", phase), check_started(phase))
+    assert f"{phase} 7/19" in shown(*running)
+    assert "7/19" not in shown(*running, PhaseEntered("a", Phase.DONE))

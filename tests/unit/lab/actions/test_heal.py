@@ -18,6 +18,7 @@ from labctl.errors import (
     StateError,
     UsageError,
 )
+from labctl.events import CheckOutcome
 from labctl.lab.actions import heal as module
 from labctl.lab.actions.heal import heal
 from labctl.lab.actions.node_run import NodeRun
@@ -41,7 +42,8 @@ class Worked:
         way = self.ways.pop(0)
         if isinstance(way, LabctlError):
             raise way
-        return NodeRun(report=NodeReport(node, (Check("engine", "test_it", "runs", way, "", 0.1),)))
+        check = Check("engine", "test_it", "runs", CheckOutcome(way), "", 0.1)
+        return NodeRun(report=NodeReport(node, (check,)))
 
 
 class NoVerifier:

@@ -1,0 +1,30 @@
+"""Where the events of a run go: a live table, plain lines, or JSON lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from labctl.cli.output.lines import JsonLines, PlainLines
+from labctl.cli.output.terminal import is_terminal
+from labctl.events import Emit
+
+_DUMB = ("dumb", "unknown")
+"""Terminals that cannot redraw a line, such as a shell within an editor."""
+
+
+@contextmanager
+def sink(*, as_json: bool, verbose: bool) -> Iterator[Emit]:
+    """Yield the sink that suits the terminal and the options."""
+    if as_json:
+        yield JsonLines()
+    elif is_terminal(sys.stderr) and os.environ.get("TERM") not in _DUMB and not verbose:
+        # Rich takes time to import.
+        from labctl.cli.output.live import LiveTable
+
+        with LiveTable() as table:
+            yield table
+    else:
+        yield PlainLines(verbose=verbose)
