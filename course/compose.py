@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labctl.exercise import Sandbox
+from labctl.exercise import Sandbox, Wanted
 
 MATERIAL = Path(__file__).parent / "material"
 
@@ -68,7 +68,7 @@ class Project:
 
 
 @pytest.fixture
-def tool(wanted: dict[str, Any]) -> str:
+def tool(wanted: Wanted) -> str:
     """How compose is called on this lab."""
     return command(wanted["toolchain"])
 
@@ -90,7 +90,7 @@ def counter(sandbox: Sandbox, tool: str) -> Project:
     return project(sandbox, tool, "counter", texts)
 
 
-def test_version(sandbox: Sandbox, tool: str, wanted: dict[str, Any]) -> None:
+def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
     """compose is the toolchain's, for the lab's user and for root"""
     pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]
     seen = sandbox.out(f"{tool} version --short").removeprefix("v")

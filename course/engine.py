@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from labctl.exercise import Sandbox
+from labctl.exercise import Sandbox, Wanted
 
 SLEEP = "sleep 600"
 
 
-def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: Wanted) -> None:
     """the lab's user reaches the daemon with the client, without sudo"""
     answer = sandbox.run(
         "docker version --format '{{.Client.Version}} {{.Server.Version}}'", ok=False

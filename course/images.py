@@ -1,12 +1,10 @@
 """Images: where they come from, what they are made of, and the ways to hand them on."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from labctl.exercise import Sandbox
+from labctl.exercise import Peers, Sandbox, Wanted
 
 DOCKERFILE = """\
 FROM {image}
@@ -107,9 +105,7 @@ def test_export_and_import(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s cat /how", sandbox.label, flat) == "built"
 
 
-def test_private_registry(
-    sandbox: Sandbox, wanted: dict[str, Any], peers: Mapping[str, Any]
-) -> None:
+def test_private_registry(sandbox: Sandbox, wanted: Wanted, peers: Peers) -> None:
     """an image pushed to the private registry can be pulled on another node"""
     if "registry" not in wanted:
         pytest.skip("the lab has no private registry; add `registry` to the playbooks of lab.yaml")

@@ -5,14 +5,12 @@ the node, by a port of the node, or by an overlay that spans nodes. Each of thes
 place that it is for.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from testinfra.host import Host
 
-from labctl.exercise import Sandbox, astray
+from labctl.exercise import Peers, Sandbox, Wanted, is_namespace_leak
 
 SLEEP = "sleep 1d"
 """A container lives as long as its first process."""
@@ -80,7 +78,7 @@ def test_environment(sandbox: Sandbox) -> None:
     assert not missing, f"not among the container's variables: {', '.join(sorted(missing))}"
 
 
-def test_published_port_on_the_node(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
     """a published port answers on the node, under 127.0.0.1 and under the node's address"""
     port = web_server(sandbox)
     for address in ("127.0.0.1", wanted["address"]):
@@ -90,17 +88,17 @@ def test_published_port_on_the_node(sandbox: Sandbox, wanted: dict[str, Any]) ->
 
 
 def test_published_port_from_another_node(
-    sandbox: Sandbox, neighbour: Sandbox, wanted: dict[str, Any]
+    sandbox: Sandbox, peer_sandbox: Sandbox, wanted: Wanted
 ) -> None:
     """a published port answers to another node of the lab"""
     port = web_server(sandbox)
     sandbox.wait(page("127.0.0.1", port), until=sandbox.token)
     address = wanted["address"] or sandbox.node
     with hinting(
-        f"port {port} of {sandbox.node} answers on the node itself, but not to {neighbour.node}",
-        *(sandbox, neighbour),
+        f"port {port} of {sandbox.node} answers on the node itself, but not to {peer_sandbox.node}",
+        *(sandbox, peer_sandbox),
     ):
-        neighbour.wait(page(address, port), until=sandbox.token, seconds=20)
+        peer_sandbox.wait(page(address, port), until=sandbox.token, seconds=20)
 
 
 def test_namespaces(sandbox: Sandbox) -> None:
@@ -126,21 +124,23 @@ def test_namespaces(sandbox: Sandbox) -> None:
             sandbox.run("ip link del %s", plug, ok=False)  # where it was not yet in a namespace
 
 
-def test_overlay_by_name(sandbox: Sandbox, neighbour: Sandbox, overlay: str) -> None:
+def test_overlay_by_name(sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str) -> None:
     """containers on two nodes reach each other by name and by address over an overlay network"""
     here = joined(sandbox, "here", overlay)
-    there = joined(neighbour, "there", overlay)
+    there = joined(peer_sandbox, "there", overlay)
     for one, mine, other, its in (
-        (sandbox, here, neighbour, there),
-        (neighbour, there, sandbox, here),
+        (sandbox, here, peer_sandbox, there),
+        (peer_sandbox, there, sandbox, here),
     ):
         over(one, mine, its, other)
         over(one, mine, address_of(other, its, overlay), other)
 
 
-def test_overlay_gives_no_address_twice(sandbox: Sandbox, neighbour: Sandbox, overlay: str) -> None:
+def test_overlay_gives_no_address_twice(
+    sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str
+) -> None:
     """an overlay network gives no address twice, on whichever node its containers are"""
-    places = (("one", sandbox), ("two", neighbour), ("three", sandbox))
+    places = (("one", sandbox), ("two", peer_sandbox), ("three", sandbox))
     addresses = [address_of(at, joined(at, word, overlay), overlay) for word, at in places]
     assert len(set(addresses)) == len(addresses), f"an address was given twice: {addresses}"
 
@@ -149,26 +149,26 @@ def test_overlay_gives_no_address_twice(sandbox: Sandbox, neighbour: Sandbox, ov
 def overlay(
     request: pytest.FixtureRequest,
     sandbox: Sandbox,
-    neighbour: Sandbox,
-    wanted: dict[str, Any],
-    peers: Mapping[str, Host],
+    peer_sandbox: Sandbox,
+    wanted: Wanted,
+    peers: Peers,
 ) -> str:
     """An overlay network of this exercise, on the lab's nodes; its name."""
     mode = overlay_mode(wanted)
     if mode == "etcd":  # it puts the engines out of step, and pulls fail on them from then on
         tokens = wanted.get("rehearsal", {}).get("tokens", {})
-        if neighbour.node in tokens:
-            neighbour.pulls.await_end(tokens[neighbour.node])
+        if peer_sandbox.node in tokens:
+            peer_sandbox.lease.wait_for_pulls(tokens[peer_sandbox.node])
     # A swarm may know the name of a network for a while after it was removed.
     word = request.function.__name__.removeprefix("test_").replace("_", "-")
-    for where in (sandbox, neighbour):
+    for where in (sandbox, peer_sandbox):
         where.engine_network(GATEWAY)
     if mode == "etcd":
         net = persistently(
             lambda: sandbox.network(word, "--driver overlay"),
             lambda: sandbox.run("docker network rm %s", sandbox.name(word), ok=False),
         )
-        neighbour.wait("docker network ls --format '{{.Name}}'", until=net, seconds=20)
+        peer_sandbox.wait("docker network ls --format '{{.Name}}'", until=net, seconds=20)
         return net
     return manager(sandbox, peers).network(word, "--driver overlay --attachable")
 
@@ -177,7 +177,7 @@ GATEWAY = "docker_gwbridge"
 """The bridge that the engine makes for the first container on an overlay network, and keeps."""
 
 
-def overlay_mode(wanted: dict[str, Any]) -> str:
+def overlay_mode(wanted: Wanted) -> str:
     """Return what keeps the lab's overlay networks, etcd or swarm; not applicable without."""
     mode = str(wanted.get("overlay", {}).get("mode", ""))
     if not mode:
@@ -188,7 +188,7 @@ def overlay_mode(wanted: dict[str, Any]) -> str:
     return mode
 
 
-def manager(sandbox: Sandbox, peers: Mapping[str, Host]) -> Sandbox:
+def manager(sandbox: Sandbox, peers: Peers) -> Sandbox:
     """Return the sandbox on a node that manages the swarm: only these make overlay networks."""
     states = []
     for node in (sandbox.node, *sorted(peers)):
@@ -243,7 +243,7 @@ def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
             return make()
         except AssertionError as error:
             said = str(error)
-            if not astray(said) and not any(w in said for w in (DEADLINE, NO_ADDRESS)):
+            if not is_namespace_leak(said) and not any(w in said for w in (DEADLINE, NO_ADDRESS)):
                 raise
         undo()
     return make()
@@ -300,12 +300,12 @@ def sweep_namespaces(sandbox: Sandbox) -> None:
 
 
 @contextmanager
-def hinting(problem: str, *desks: Sandbox) -> Iterator[None]:
+def hinting(problem: str, *sandboxes: Sandbox) -> Iterator[None]:
     """Put what is wrong, and the firewall rules that may be why, before an error's own words."""
     try:
         yield
     except AssertionError as error:
-        rules = [f"{sandbox.node}: {rule}" for sandbox in desks for rule in dropping(sandbox)]
+        rules = [f"{sandbox.node}: {rule}" for sandbox in sandboxes for rule in dropping(sandbox)]
         why = f"rules that drop packets: {'; '.join(rules)}" if rules else "no rule drops packets"
         raise AssertionError(f"{problem} ({why}). {error}") from error
 

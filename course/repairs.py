@@ -5,16 +5,14 @@ of Docker Hub are dead, it takes others. Both were measured when the node was pr
 world goes on changing, so both are asked again here.
 """
 
-from typing import Any
-
 import pytest
 
-from labctl.exercise import Sandbox
+from labctl.exercise import Sandbox, Wanted
 
 REFRESH = "`labctl provision --refresh` measures again"
 
 
-def test_docker_hub_answers(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
     """the hosts of Docker Hub are found, and answer as themselves"""
     pinned, lost, silent = pins(wanted), unreachable(wanted), []
     for name in wanted["sources"]["hub_hosts"]:
@@ -43,7 +41,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
         )
 
 
-def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: dict[str, Any]) -> None:
+def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: Wanted) -> None:
     """where the node's own resolver fails, a pin in /etc/hosts stands in for it"""
     pinned = pins(wanted)
     if not pinned:
@@ -78,13 +76,13 @@ def test_pull(sandbox: Sandbox) -> None:
     assert "Hello from Docker!" in said
 
 
-def pins(wanted: dict[str, Any]) -> dict[str, str]:
+def pins(wanted: Wanted) -> dict[str, str]:
     """Return the names that labctl pinned, with their addresses."""
     choices = wanted["choices"]
     return dict(choices.get("hosts.pins", {})) if choices.get("hosts.broken") else {}
 
 
-def unreachable(wanted: dict[str, Any]) -> list[str]:
+def unreachable(wanted: Wanted) -> list[str]:
     """Return the names that did not answer, and for which no other resolver had an address."""
     return sorted(set(wanted["choices"].get("hosts.broken", ())) - pins(wanted).keys())
 

@@ -1,12 +1,34 @@
 """What the author of an exercise needs, in one place.
 
-An exercise is a pytest function in ``course/SECTION.py``. Its fixtures hand it a `Sandbox`, the
-place on one node where it works. Names outside this module may change at any time.
+An exercise is a pytest function in ``course/SECTION.py``. Its fixtures:
+
+- ``sandbox``: the `Sandbox` where it works, on one node.
+- ``peer_sandbox``: the `Sandbox` on another node; without another node the exercise is skipped.
+- ``host``: the node as testinfra's `Host`.
+- ``peers``: the lab's other nodes, as `Peers`.
+- ``wanted``: what the lab expects of the node, as `Wanted`.
+
+Names outside this module may change at any time.
 """
 
 from __future__ import annotations
 
-from labctl.checks.exercises.image_pulls import astray
-from labctl.checks.exercises.sandbox import Sandbox
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["Sandbox", "astray"]
+from labctl.checks.exercises.image_pulls import is_namespace_leak
+from labctl.checks.exercises.sandbox import Sandbox
+from labctl.checks.testinfra_backend import Host
+
+Peers = Mapping[str, Host]
+"""The lab's other nodes by name. The first use of a node connects to it."""
+
+Wanted = dict[str, Any]
+"""What lab.yaml says about the node and what labctl measured there, as plain values.
+
+Always there: name, user, address, nodes, toolchain, compose_sha256, docker, sources, choices,
+playbooks. A playbook may add a key of its own, such as ``registry``. A rehearsal adds
+``rehearsal``, with its token.
+"""
+
+__all__ = ["Host", "Peers", "Sandbox", "Wanted", "is_namespace_leak"]

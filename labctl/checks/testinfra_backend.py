@@ -14,6 +14,7 @@ from typing import Any
 import testinfra
 from testinfra import backend
 from testinfra.backend import base
+from testinfra.host import Host
 
 from labctl.checks.report import CommandRun
 from labctl.remote.connection import Connection
@@ -21,6 +22,8 @@ from labctl.remote.exchange import legible
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.shell import ShellSession
 from labctl.remote.target import Target
+
+__all__ = ["Host", "LabctlBackend", "Sessions", "Transcript"]
 
 _KEPT = 60
 """Commands of a test that are kept, the last ones; the cause is seldom further back."""

@@ -1,9 +1,9 @@
-"""What a rehearsal of overlay networks leaves in engines with an external store, and its repair.
+"""Restart engines that overlay networks have damaged, after a rehearsal.
 
-When the last container leaves a network that is kept in etcd, a thread of the engine stays behind
-in the name space of that network (moby#39372, up to 20.10, the last engines with a store). From
-then on some of the engine's own connections start from there, and pulls fail now and then. Nothing
-but a restart helps; so a rehearsal, which is for class to go well, ends with one where it has to.
+Up to 20.10 (the last engines with an external store), when the last container leaves an overlay
+network that is kept in etcd, a thread of the engine can stay in the network namespace of that
+network (moby#39372). Connections that the engine opens from this thread fail, so some pulls fail.
+Only a restart of the engine repairs it.
 """
 
 from __future__ import annotations
@@ -21,67 +21,67 @@ from labctl.remote.exchange import exchange
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
 
-# A thread may be in the name space of a network that is in use: docker mounts those.
-MEND = (
+# Docker mounts the namespaces of the networks in use, in which a thread may rightly be.
+RESTART = (
     ENDED_BY_RESTART
     + """\
 pid=$(pidof dockerd) || exit 0
 known=" $(stat -L -c %i /proc/1/ns/net /var/run/docker/netns/* 2>/dev/null | tr '\\n' ' ')"
-astray=
+stale=
 for task in /proc/"$pid"/task/*; do
   seen=$(stat -L -c %i "$task/ns/net" 2>/dev/null) || continue
-  case $known in *" $seen "*) ;; *) astray=1;; esac
+  case $known in *" $seen "*) ;; *) stale=1;; esac
 done
-[ -n "$astray" ] || exit 0
+[ -n "$stale" ] || exit 0
 [ -z "$(ended_by_restart)" ] || { echo busy; exit 0; }
 systemctl reset-failed docker
 systemctl restart docker && echo restarted
 """
 )
-"""Restart an engine whose threads are astray, unless a container would end by it; say which.
+"""Restarts an engine that has a thread in a stale network namespace, and prints ``restarted``.
 
-Its unit allows three starts a minute, of which a provision may have used two: so the counter is
-cleared.
+If a container would not survive the restart, it prints ``busy`` and leaves the engine alone. The
+unit of docker allows three starts a minute, two of which a provision may have used. So the script
+resets the counter.
 """
 
-
-_PATIENCE = 10.0
-"""Seconds for each step of an attempt to reach a node, which may be off."""
+_TIMEOUT = 10.0
+"""Seconds for each step of connecting to a node, which may be off."""
 
 
 @contextlib.contextmanager
 def restart_engines(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> Iterator[None]:
-    """Around a rehearsal: what it left in engines is mended, also after a Ctrl-C.
+    """Wrap a rehearsal, and restart damaged engines when it ends.
 
-    A second one ends it, whether what is inside still cleans up or engines are restarted already.
+    This happens after Ctrl-C too. A second Ctrl-C ends it at once.
 
     Parameters:
         lab: the lab.
         nodes: names of the nodes that are rehearsed.
-        playbooks: names of those that the lab runs.
+        playbooks: names of the playbooks that the lab runs.
 
     Raises:
-        Interrupted: the user pressed Ctrl-C, inside or while engines were restarted.
+        Interrupted: the user pressed Ctrl-C, during the rehearsal or during the restarts.
     """
     try:
         yield
-    except Exception:  # Interrupted is one; a second Ctrl-C, as KeyboardInterrupt, is none
-        mend(lab, nodes, playbooks)
+    except Exception:  # also Interrupted; a second Ctrl-C is a KeyboardInterrupt
+        restart_damaged(lab, nodes, playbooks)
         raise
-    mend(lab, nodes, playbooks)
+    restart_damaged(lab, nodes, playbooks)
 
 
-def mend(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
-    """Restart the engines of a lab with a store whose threads are astray, and tell of it.
+def restart_damaged(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
+    """Restart the engines that have a thread in a stale network namespace, with a notice for each.
 
-    All nodes that were ever provisioned are looked at: exercises work on neighbours too. An engine
-    with a container that would not come back by itself is left alone, and the notice says what to
-    do. A node that cannot be reached is passed over; the rehearsal has said so if it needed it.
+    This looks at all nodes that were ever provisioned, because exercises use other nodes too. It
+    leaves an engine alone if a container would not survive; the notice has the command for later.
+    Nodes that do not answer are ignored, because the rehearsal has reported them.
 
     Parameters:
         lab: the lab.
-        nodes: names of the nodes that were rehearsed; their exercises are over.
-        playbooks: names of those that the lab runs.
+        nodes: names of the nodes that were rehearsed.
+        playbooks: names of the playbooks that the lab runs.
 
     Raises:
         Interrupted: the user pressed Ctrl-C.
@@ -90,23 +90,28 @@ def mend(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
         return
     from labctl.remote.connection import Connection
 
-    # The lab's own may have been requested, and its connections do not open any more then.
+    # Not the lab's own: once that is requested, its connections do not open any more.
     stop = Stop()
 
     def work(node: str) -> None:
         remote = Connection(
-            lab.target(node), lab.hostkeys, sudo_password=lab.sudo_password, timeout=_PATIENCE
+            lab.target(node), lab.hostkeys, sudo_password=lab.sudo_password, timeout=_TIMEOUT
         )
         stop.add(remote.end)
         with remote:
-            (seen,) = exchange(remote, [MEND])
-        # What docker says on stderr may stand before it, as of a container that has just gone.
-        said = seen.output.strip().rpartition("\n")[2]
-        if said == "restarted":
-            lab.emit(Notice(node, "restarted docker to repair it after an overlay network"))
-        elif said == "busy":
-            hint = "sudo systemctl restart docker, when no container is needed"
-            lab.emit(Notice(node, f"pulls may fail now and then (moby#39372): {hint}"))
+            (seen,) = exchange(remote, [RESTART])
+        # Errors of docker may come before the last line, such as about a container that is gone.
+        result = seen.output.strip().rpartition("\n")[2]
+        if result == "restarted":
+            lab.emit(Notice(node, "restarted docker: an overlay network had damaged it"))
+        elif result == "busy":
+            lab.emit(
+                Notice(
+                    node,
+                    "some pulls may fail (moby#39372): run `sudo systemctl restart docker` on the"
+                    " node when its containers may stop",
+                )
+            )
 
     names = [
         name
@@ -117,7 +122,6 @@ def mend(lab: Lab, nodes: Collection[str], playbooks: Collection[str]) -> None:
         each(names, work, cap=lab.spec.parallel, stop=stop)
     except Interrupted as error:
         error.hint = (
-            "where pulls fail now and then, `sudo systemctl restart docker` on that node helps"
-            " (moby#39372)"
+            "if pulls fail on a node, run `sudo systemctl restart docker` there (moby#39372)"
         )
         raise

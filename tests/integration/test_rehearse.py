@@ -258,7 +258,7 @@ def test_a_conftest_that_cannot_be_loaded(lab_folder: Path, course: Path, source
     assert str(course / "conftest.py") in error["message"]
 
 
-def test_all_sections_have_the_desk(lab_folder: Path, course: Path) -> None:
+def test_all_sections_have_the_sandbox(lab_folder: Path, course: Path) -> None:
     """labctl's conftest.py serves the lab's own files, and the lab's own serves its."""
     (course / "conftest.py").write_text(
         "import pytest\n@pytest.fixture\ndef colour():\n    return 'red'\n", "utf-8"
@@ -413,25 +413,25 @@ def test_a_password_stays_out_of_all_that_is_shown(lab_folder: Path, course: Pat
         assert "hunter22" not in text
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it wants coreutils' timeout")
-def test_who_puts_engines_out_of_step_waits_for_the_other_rehearsal_s_pulls(
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs coreutils' timeout")
+def test_a_rehearsal_waits_for_the_pulls_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labctl.checks.exercises.sandbox.PLACE", PurePosixPath(tmp_path))
+    monkeypatch.setattr("labctl.checks.exercises.lease.LEASES", PurePosixPath(tmp_path))
     here = testinfra.get_host("local://")
     one, other = (
         Sandbox(here, FIRST, node, token * 8, {}) for node, token in ((FIRST, "a"), (SECOND, "b"))
     )
-    other.pulls.await_end(one.token)  # which has not begun
+    other.lease.wait_for_pulls(one.token)  # which has no lease
     (tmp_path / one.token).mkdir()
-    one.pulls.announce(one.token, True)
-    waiting = threading.Thread(target=other.pulls.await_end, args=(one.token,))
+    one.lease.set_pulling(True)
+    waiting = threading.Thread(target=other.lease.wait_for_pulls, args=(one.token,))
     waiting.start()
     waiting.join(1.5)
     assert waiting.is_alive()
-    one.pulls.announce(one.token, False)
+    one.lease.set_pulling(False)
     waiting.join(30)
     assert not waiting.is_alive()
-    one.pulls.announce(one.token, True)
-    monkeypatch.setattr("labctl.checks.exercises.image_pulls.LONGEST_WAIT", 1)
-    other.pulls.await_end(one.token)  # which was cut off: then it goes on
+    one.lease.set_pulling(True)
+    monkeypatch.setattr("labctl.checks.exercises.lease.LONGEST_WAIT", 1)
+    other.lease.wait_for_pulls(one.token)  # which was killed: the wait ends all the same

@@ -188,7 +188,7 @@ def every_snippet(vault: SecretStore) -> list[Snippet]:
     return [
         *found.values(),
         Snippet("facts", facts.PROBE),
-        Snippet("rehearsal.astray", overlay_repair.MEND),
+        Snippet("overlay_repair.restart", overlay_repair.RESTART),
     ]
 
 

@@ -163,6 +163,26 @@ def test_playbooks_need_nothing_but_labctl() -> None:
             assert target(found).split(".")[0] != "cli"
 
 
+def test_exercises_need_nothing_but_the_facade() -> None:
+    """An author who reads labctl/exercise.py knows all of labctl that course/ uses."""
+    files = sorted((ROOT.parent / "course").glob("*.py"))
+    assert files
+    for path in files:
+        for found in imports(path.stem, ast.parse(path.read_text("utf-8"))):
+            top = found.what.split(".")[0]
+            allowed = found.what == "labctl.exercise" or top == "pytest"
+            assert allowed or top in sys.stdlib_module_names, f"{path}: {found.what}"
+
+
+def test_the_facade_for_exercises_has_what_they_import() -> None:
+    from labctl import exercise
+
+    tree = ast.parse((ROOT / "exercise.py").read_text("utf-8"))
+    defined = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    assert defined == [], "a facade only names what others define"
+    assert all(hasattr(exercise, name) for name in exercise.__all__)
+
+
 HEAVY = {
     *("pydantic", "fabric", "paramiko", "invoke", "jinja2", "rich", "ruamel"),
     *("pytest", "testinfra", "vagrant", "filelock"),

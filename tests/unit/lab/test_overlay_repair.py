@@ -1,4 +1,4 @@
-"""Engines that a rehearsal led astray: on which nodes they are mended, and when."""
+"""Engines that overlay networks have damaged: on which nodes they are restarted, and when."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
 from labctl.errors import ConnectFailed, Interrupted
 from labctl.lab.actions.rehearse import rehearse
-from labctl.lab.overlay_repair import MEND, restart_engines
+from labctl.lab.overlay_repair import RESTART, restart_engines
 from labctl.lab.state import NodeRecord
 from labctl.remote.target import Target
 from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, framed, unframe
@@ -28,7 +28,7 @@ class Engines:
     """What `labctl.remote.connection.Connection` would reach.
 
     Parameters:
-        answers: what the repair says, by node; a node without is off.
+        answers: the output of the script by node; other nodes are off.
     """
 
     def __init__(self, answers: dict[str, str]) -> None:
@@ -69,7 +69,7 @@ class Shell:
                 os.kill(os.getpid(), signal.SIGINT)
             assert self.closed.wait(20)
         token, snippets = unframe(script)
-        assert snippets == [MEND]
+        assert snippets == [RESTART]
         if self.name not in self.engines.answers:
             raise ConnectFailed("does not answer", node=self.name)
         self.engines.log.append(self.name)
@@ -92,7 +92,7 @@ def lab() -> FakeLab:
     return lab
 
 
-def test_every_engine_is_looked_at_and_who_was_astray_is_named(
+def test_all_engines_are_probed_and_each_restart_is_reported(
     lab: FakeLab, engines: Engines
 ) -> None:
     engines.answers[ONE] = "Error: No such object: 1a2b\nrestarted\n"
@@ -101,14 +101,15 @@ def test_every_engine_is_looked_at_and_who_was_astray_is_named(
         pass
     assert engines.visited == [ONE, TWO]
     one, two = sorted(lab.notices())
-    assert one == f"{ONE}: restarted docker to repair it after an overlay network"
-    assert two.startswith(f"{TWO}: pulls may fail now and then")
+    assert one == f"{ONE}: restarted docker: an overlay network had damaged it"
+    assert two.startswith(f"{TWO}: some pulls may fail (moby#39372)")
+    assert "`sudo systemctl restart docker`" in two
 
 
 @pytest.mark.parametrize(
     ("raw", "books"), [({"overlay": "swarm"}, BOOKS), ({"overlay": "etcd"}, ("mirrors",))]
 )
-def test_a_lab_without_a_store_is_left_alone(
+def test_a_lab_without_etcd_has_no_restarts(
     engines: Engines, raw: dict[str, Any], books: tuple[str, ...]
 ) -> None:
     with restart_engines(FakeLab(FakeMachines(), nodes=2, **raw), [ONE], books):
@@ -116,8 +117,8 @@ def test_a_lab_without_a_store_is_left_alone(
     assert engines.log == []
 
 
-def test_after_ctrl_c_too(lab: FakeLab, engines: Engines) -> None:
-    """When the lab's own connections are not to be opened any more."""
+def test_engines_are_restarted_after_ctrl_c(lab: FakeLab, engines: Engines) -> None:
+    """Although the lab's own connections do not open any more."""
     lab.stop.request()
     with pytest.raises(Interrupted, match="interrupted"), restart_engines(lab, [ONE], BOOKS):
         raise Interrupted("interrupted")
@@ -125,7 +126,7 @@ def test_after_ctrl_c_too(lab: FakeLab, engines: Engines) -> None:
 
 
 @pytest.mark.usefixtures("_own_handler")
-def test_a_second_ctrl_c_waits_for_nothing(lab: FakeLab, engines: Engines) -> None:
+def test_a_second_ctrl_c_ends_at_once(lab: FakeLab, engines: Engines) -> None:
     with pytest.raises(KeyboardInterrupt), restart_engines(lab, [ONE], BOOKS):
         raise KeyboardInterrupt
     assert engines.log == []
@@ -171,7 +172,7 @@ def _own_handler() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_own_handler")
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_a_rehearsal_of_one_node_mends_its_neighbours_when_all_is_cleaned_up(
+def test_a_rehearsal_of_one_node_restarts_engines_of_all_nodes_after_cleanup(
     monkeypatch: pytest.MonkeyPatch, lab: FakeLab, engines: Engines, interrupted: bool
 ) -> None:
     monkeypatch.setattr(

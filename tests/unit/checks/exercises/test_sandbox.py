@@ -1,7 +1,7 @@
-"""The sandbox of the exercises: what it says when a command fails, what it marks, what it sweeps.
+"""The sandbox of exercises: errors of commands, labels, and what it removes.
 
-`Node` stands for a node with docker: it knows what is there by name, and answers the sandbox's
-commands about it. That the commands do on a real node what they should is shown by e2e.
+`Node` stands for a node with docker: it holds objects by name and answers the sandbox's commands.
+The e2e tests run these commands on real nodes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from course import compose, network
-from labctl.checks.exercises.sandbox import PLACE, Sandbox
+from labctl.checks.exercises.lease import LEASES
+from labctl.checks.exercises.sandbox import Sandbox
 from labctl.lab.workspace import packaged
 
 MINE, OLD, OTHERS = "aaaaaaaa", "bbbbbbbb", "cccccccc"
@@ -47,10 +48,10 @@ class Node:
         if "docker system dial-stdio" in line:
             return 0, "".join(map(self._list, re.findall(r"GET /(\w+)", line))), ""
         if "grep -H" in line:
-            return 0, "".join(f"{token}/by:{by}\n" for token, by in self.users.items()), ""
-        if match := re.fullmatch(r"\{ mkdir .* && echo (\S+) >\S+/([0-9a-f]{8})/by", line):
+            return 0, "".join(f"{token}/owner:{by}\n" for token, by in self.users.items()), ""
+        if match := re.fullmatch(r"\{ mkdir .* && echo (\S+) >\S+/([0-9a-f]{8})/owner", line):
             self.users[match[2]] = match[1]
-        elif match := re.fullmatch(rf"rm -rf {PLACE}/([0-9a-f]{{8}})", line):
+        elif match := re.fullmatch(rf"rm -rf {LEASES}/([0-9a-f]{{8}})", line):
             self.users.pop(match[1], None)
         elif match := re.match(r"docker (?:rm|network rm|volume rm|image rm) (.*)", line):
             gone = set(shlex.split(match[1]))
@@ -90,30 +91,32 @@ def sandbox(node: Node, **more: Any) -> Sandbox:
     return Sandbox(node, "n1", "n1", MINE, **given)
 
 
-def test_a_failure_names_command_code_and_what_was_said() -> None:
+def test_a_failure_names_command_code_and_output() -> None:
     node = Node(answer=(7, "", "no such thing\n"))
     with pytest.raises(AssertionError) as caught:
         sandbox(node).run("docker start %s", "a b")
-    assert str(caught.value) == "“docker start 'a b'” ended with 7 on n1 and said: no such thing"
+    assert str(caught.value) == "“docker start 'a b'” failed with 7 on n1: no such thing"
     assert sandbox(node).run("docker start %s", "a b", ok=False).rc == 7
 
 
-def test_a_command_that_hangs_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_command_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node(answer=(124, "", ""))  # as by a `timeout` of the exercise's own
     assert sandbox(node).run("sleep 5", ok=False).rc == 124
-    monkeypatch.setattr("labctl.checks.exercises.sandbox.LIMIT", 0)
+    monkeypatch.setattr("labctl.checks.exercises.node_commands.LIMIT", 0)
     with pytest.raises(AssertionError, match="“sleep 5” did not end within 0 s on n1"):
         sandbox(node).run("sleep 5", ok=False)
 
 
-def test_waiting_ends_and_tells_the_last_answer() -> None:
+def test_wait_ends_with_the_last_output() -> None:
     node = Node(answer=(0, "starting\n", ""))
-    with pytest.raises(AssertionError, match=r"did not say “healthy” within 0 s on n1; .*starting"):
+    with pytest.raises(
+        AssertionError, match=r"did not print “healthy” within 0 s on n1; .*starting"
+    ):
         sandbox(node).wait("docker inspect %s", "x", until="healthy", seconds=0)
 
 
 @pytest.mark.parametrize(
-    ("dockerfile", "marked"),
+    ("dockerfile", "labelled"),
     [
         ("FROM scratch\n", "FROM scratch\nLABEL labctl.rehearsal=aaaaaaaa\n"),
         (
@@ -123,28 +126,28 @@ def test_waiting_ends_and_tells_the_last_answer() -> None:
         ),
     ],
 )
-def test_every_layer_of_a_build_bears_the_mark(dockerfile: str, marked: str) -> None:
+def test_every_layer_of_a_build_is_labelled(dockerfile: str, labelled: str) -> None:
     node = Node()
     sandbox(node).folder({"Dockerfile": dockerfile, "FROM": "FROM x\n"})
     written = [line for line in node.ran if ">" in line]
-    assert f"printf %s {shlex.quote(marked)} >" in written[0]
+    assert f"printf %s {shlex.quote(labelled)} >" in written[0]
     assert "LABEL" not in written[1]
 
 
-def test_images_are_built_by_the_builder_whose_layers_bear_the_mark() -> None:
-    """BuildKit, which newer clients take by themselves, keeps what was built in a cache without."""
+def test_images_are_built_by_the_classic_builder() -> None:
+    """BuildKit, the default of newer clients, has a cache without labels."""
     node = Node()
     mine = sandbox(node)
     assert mine.build("x", {"Dockerfile": "FROM scratch\n"}, "--no-cache") == f"rehearse-{MINE}-x"
     built = f"DOCKER_BUILDKIT=0 docker build --force-rm --tag rehearse-{MINE}-x --no-cache "
-    assert node.ran[-1] == f"{built}{PLACE}/{MINE}/folder-1"
+    assert node.ran[-1] == f"{built}{LEASES}/{MINE}/folder-1"
     compose.Project(mine, "docker compose", "/folder", "project").run("build")
     assert node.ran[-1] == "cd /folder && DOCKER_BUILDKIT=0 docker compose build"
     for path in packaged("course").glob("*.py"):
         assert "docker build" not in path.read_text("utf-8"), path
 
 
-def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
+def test_clean_removes_only_objects_of_the_rehearsal() -> None:
     foreign = [
         ("container", "web", ""),
         ("container", f"rehearse-{OTHERS}-web", OTHERS),
@@ -167,10 +170,12 @@ def test_clean_removes_what_bears_the_mark_and_nothing_else() -> None:
     assert node.things == foreign
 
 
-def test_what_will_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_cannot_be_removed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 15))
-    monkeypatch.setattr("labctl.checks.exercises.sandbox.time.monotonic", lambda: next(clock))
-    monkeypatch.setattr("labctl.checks.exercises.sandbox.time.sleep", lambda _: None)
+    monkeypatch.setattr(
+        "labctl.checks.exercises.docker_objects.time.monotonic", lambda: next(clock)
+    )
+    monkeypatch.setattr("labctl.checks.exercises.docker_objects.time.sleep", lambda _: None)
     node = Node([("network", f"rehearse-{MINE}-net", "")])
     monkeypatch.setattr(
         node,
@@ -179,47 +184,47 @@ def test_what_will_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             (1, "", "has active endpoints") if line.startswith("docker network rm") else usual(line)
         ),
     )
-    with pytest.raises(AssertionError, match="made on n1 will not go: has active endpoints"):
+    with pytest.raises(AssertionError, match="made on n1 cannot be removed: has active endpoints"):
         sandbox(node).clean()
 
 
 @pytest.mark.parametrize(
-    ("users", "swept"),
+    ("users", "removed"),
     [
         pytest.param({OLD: "n1"}, True, id="an earlier rehearsal of this node"),
-        pytest.param({}, True, id="a rehearsal whose folder is gone"),
-        pytest.param({OLD: "gone"}, True, id="a rehearsal of a node that the lab has not"),
-        pytest.param({OLD: "n2"}, False, id="a rehearsal of another node, which may go on"),
+        pytest.param({}, True, id="a rehearsal without a lease"),
+        pytest.param({OLD: "gone"}, True, id="a rehearsal of a node that the lab does not have"),
+        pytest.param({OLD: "n2"}, False, id="a rehearsal of another node, which may be running"),
     ],
 )
-def test_leftovers_of_a_killed_rehearsal_are_swept(users: dict[str, str], swept: bool) -> None:
+def test_leftovers_of_a_killed_rehearsal_are_removed(users: dict[str, str], removed: bool) -> None:
     left = [("container", f"rehearse-{OLD}-web", ""), ("image", "1", OLD)]
     own = ("container", f"rehearse-{MINE}-web", "")
     node = Node([*left, own, ("container", "theirs", "")], dict(users))
     sandbox(node).open()
     assert f"rehearse-{MINE}-web" in node.names
     assert "theirs" in node.names
-    assert ({f"rehearse-{OLD}-web", "1"} & node.names == set()) is swept
-    assert (OLD not in node.users) is swept
+    assert ({f"rehearse-{OLD}-web", "1"} & node.names == set()) is removed
+    assert (OLD not in node.users) is removed
     assert node.users[MINE] == "n1"
 
 
-def test_a_network_across_nodes_is_not_swept_by_a_third_node() -> None:
-    """It is seen there, where its rehearsal has no folder, while it is in use elsewhere."""
+def test_an_overlay_network_is_not_removed_by_a_third_node() -> None:
+    """Every node lists it, also nodes on which its rehearsal has no lease."""
     net = ("overlay", f"rehearse-{OTHERS}-net", OTHERS)
     node = Node([net])
     sandbox(node).open()
     assert node.things == [net]
-    dead = Node([net], {OTHERS: "n1"})  # here its rehearsal has one, and was of this very node
-    sandbox(dead).open()
-    assert dead.things == []
+    stale = Node([net], {OTHERS: "n1"})  # a lease of an earlier rehearsal of this node
+    sandbox(stale).open()
+    assert stale.things == []
 
 
-def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
+def test_a_sandbox_on_another_node_belongs_to_the_same_rehearsal() -> None:
     here, there = Node(), Node()
     mine = sandbox(here, others={"n2": there})
     other = mine.on("n2")
-    assert (other.node, other.by, other.token) == ("n2", "n1", MINE)
+    assert (other.node, other.owner, other.token) == ("n2", "n1", MINE)
     assert there.users == {MINE: "n1"}
     mine.images = {"busybox": "room.example/busybox:1"}  # the next section's
     assert mine.on("n2").image("busybox") == "room.example/busybox:1"
@@ -230,7 +235,7 @@ def test_on_another_node_it_is_the_same_desk_for_the_rehearsed_node() -> None:
     assert there.users == {}
 
 
-def test_the_last_visitor_removes_the_pulled_images() -> None:
+def test_the_last_rehearsal_to_leave_removes_pulled_images() -> None:
     node = Node(users={OTHERS: "n2"}, answer=(0, "busybox:1\n", ""))
     mine = sandbox(node)
     mine.open()
@@ -243,7 +248,7 @@ def test_the_last_visitor_removes_the_pulled_images() -> None:
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_network_of_the_engine_is_noted_only_if_it_was_not_there(
+def test_a_network_of_the_engine_is_removed_later_only_if_it_is_new(
     monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     node = Node()
@@ -251,10 +256,10 @@ def test_a_network_of_the_engine_is_noted_only_if_it_was_not_there(
         node, "_answer", lambda line: (int("inspect" in line and not there), "", "")
     )
     sandbox(node).engine_network("docker_gwbridge")
-    assert (f"echo docker_gwbridge >>{PLACE}/networks" in node.ran) is not there
+    assert (f"echo docker_gwbridge >>{LEASES}/networks" in node.ran) is not there
 
 
-def test_the_last_visitor_removes_a_network_of_the_engine() -> None:
+def test_the_last_rehearsal_to_leave_removes_a_network_of_the_engine() -> None:
     node = Node(users={OTHERS: "n2"}, answer=(0, "docker_gwbridge\n", ""))
     mine = sandbox(node)
     mine.open()
@@ -269,22 +274,22 @@ def test_the_last_visitor_removes_a_network_of_the_engine() -> None:
 UNREACHABLE = 'Get "https://registry-1.docker.io/v2/": dial tcp: connect: network is unreachable'
 
 
-def test_a_pull_that_an_astray_engine_fails_is_tried_again_and_says_what_helps() -> None:
+def test_a_pull_of_a_damaged_engine_is_repeated_and_names_the_repair() -> None:
     node = Node(answer=(1, "", UNREACHABLE))
     with pytest.raises(AssertionError) as caught:
         sandbox(node).pull("busybox")
     assert len(node.ran) == 6
-    assert str(caught.value).startswith("busybox cannot be pulled on n1. ")
-    assert str(caught.value).endswith(f"said: {UNREACHABLE}")
-    assert "moby#39372" in str(caught.value)
-    assert "systemctl restart docker" in str(caught.value)
+    message = str(caught.value)
+    assert message.startswith(f"busybox cannot be pulled on n1: {UNREACHABLE}. ")
+    assert "moby#39372" in message
+    assert "systemctl restart docker" in message
 
 
-def test_a_pull_that_the_registry_refuses_blames_no_engine() -> None:
+def test_a_pull_that_the_registry_refuses_is_not_repeated() -> None:
     node = Node(answer=(1, "", "manifest unknown"))
-    with pytest.raises(AssertionError, match=r"said: manifest unknown$"):
+    with pytest.raises(AssertionError, match=r"pulled on n1: manifest unknown$"):
         sandbox(node).pull("busybox")
-    assert len(node.ran) == 2
+    assert len(node.ran) == 1
 
 
 @dataclass
@@ -311,7 +316,7 @@ class Unsteady(Node):
 
 
 @pytest.mark.parametrize("words", [UNREACHABLE, "context deadline exceeded", ""])
-def test_a_container_gets_its_overlay_network_though_the_engine_fails_now_and_then(
+def test_a_container_on_an_overlay_network_is_repeated_if_the_engine_is_damaged(
     words: str,
 ) -> None:
     node = Unsteady(refusals=9, words=words)
@@ -327,19 +332,19 @@ def test_a_container_gets_its_overlay_network_though_the_engine_fails_now_and_th
         network.joined(sandbox(Unsteady(refusals=10, words=words)), "two", "over")
 
 
-def test_a_container_that_cannot_run_is_not_tried_again() -> None:
+def test_a_container_that_cannot_run_is_not_repeated() -> None:
     node = Unsteady(refusals=1, words="no such network")
     with pytest.raises(AssertionError, match="no such network"):
         network.joined(sandbox(node), "two", "over")
     assert sum(line.startswith("docker run ") for line in node.ran) == 1
 
 
-def test_who_comes_after_pulls_asks_for_those_of_one_rehearsal() -> None:
-    """What the line does on a node is shown by the exercises themselves, see test_rehearse."""
+def test_the_pulling_file_of_a_lease() -> None:
+    """The integration tests of rehearse run these lines in a shell."""
     node = Node()
     mine = sandbox(node)
-    mine.pulls.announce(MINE, True)
-    mine.pulls.announce(MINE, False)
-    mine.pulls.await_end(OTHERS)
-    assert node.ran[:2] == [f"touch {PLACE}/{MINE}/pulling", f"rm -f {PLACE}/{MINE}/pulling"]
-    assert f"[ -e {PLACE}/{OTHERS}/pulling ] || exit 0" in node.ran[2]
+    mine.lease.set_pulling(True)
+    mine.lease.set_pulling(False)
+    mine.lease.wait_for_pulls(OTHERS)
+    assert node.ran[:2] == [f"touch {LEASES}/{MINE}/pulling", f"rm -f {LEASES}/{MINE}/pulling"]
+    assert f"[ -e {LEASES}/{OTHERS}/pulling ] || exit 0" in node.ran[2]
