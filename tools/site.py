@@ -149,8 +149,10 @@ def _one_kind(root: dict[str, Any], part: dict[str, Any]) -> str:
 
 
 def _default(place: dict[str, Any]) -> str:
+    """Return the default as code; empty if there is none, or if the description explains it."""
     default = place.get("default")
-    return "" if default is None or default == {} else f"`{_flow(default)}`"
+    explained = "Default:" in place.get("description", "")
+    return "" if explained or default is None or default == {} else f"`{_flow(default)}`"
 
 
 def _flow(value: Any) -> str:
