@@ -83,8 +83,14 @@ class FolderSink:
 
 
 def _put(received: Path, final: Path) -> None:
-    """Move a received file or folder to its final name."""
+    """Move a received file or folder to its final name; a link there is never followed."""
     if received.is_dir() and not received.is_symlink():
+        if final.is_symlink():
+            # An earlier copy may have put it there, and it may lead anywhere.
+            raise TransferError(
+                f"{final}: is a link, and a copy follows no link below its target",
+                hint="remove the link, or copy to where it leads",
+            )
         found = received.stat()
         received.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)
         if final.is_dir():
@@ -100,9 +106,9 @@ def _put(received: Path, final: Path) -> None:
             final.chmod(stat.S_IMODE(found.st_mode))
             os.utime(final, (found.st_mtime, found.st_mtime))
         return
-    if final.is_dir():
+    if final.is_dir() and not final.is_symlink():
         raise TransferError(f"{final}: Is a directory")
-    if final.exists() and not final.is_file():
+    if os.path.lexists(final) and not (final.is_symlink() or final.is_file()):
         raise TransferError(f"{final}: Not a regular file")
     try:
         received.replace(final)

@@ -92,6 +92,8 @@ class NodeSource:
                 raise self._strange(shown)
             if self._asked.slash and kind == "file":
                 raise TransferError(f"{shown}: Not a directory", node=self._remote.name)
+            if any(other.root.name == keep for other in found):
+                raise self._strange(shown)  # a folder holds each name once
             root = Root(keep, Kind.FILE if kind == "file" else Kind.FOLDER)
             found.append(_Found(root, folder, name))
             size += int(length) if length.isdecimal() else 0

@@ -13,16 +13,18 @@ LC_ALL=C; export LC_ALL; unset CDPATH
 fail() { printf '%s\n' "$1" >&2; exit 1; }
 put() { # FROM TO: move a received file or folder to its final name
   if [ -d "$1" ] && [ ! -L "$1" ]; then
+    # An earlier copy may have put the link there, and it may lead anywhere.
+    [ ! -L "$2" ] || fail "$2: is a link, and a copy follows no link below its target"
     stamp=$(stat -c '%a %Y' "$1") || exit 1
     # Without write permission a folder can neither be moved nor emptied.
     chmod u+rwx "$1" || exit 1
-    if [ ! -e "$2" ] && [ ! -L "$2" ] && mv -T "$1" "$2" 2>/dev/null; then
+    if [ ! -e "$2" ] && mv -T "$1" "$2" 2>/dev/null; then
       : # the whole tree at once
     elif [ -d "$2" ]; then # perhaps only just made by another copy
       [ -w "$2" ] || chmod u+w "$2" 2>/dev/null
       merge "$1" "$2" || exit 1
       touch -d "@${stamp#* }" "$2" 2>/dev/null
-    elif [ -e "$2" ] || [ -L "$2" ]; then
+    elif [ -e "$2" ]; then
       fail "$2: Not a directory"
     else
       mv -T "$1" "$2" || exit 1
@@ -33,7 +35,8 @@ put() { # FROM TO: move a received file or folder to its final name
     mv -f -T "$1" "$2" || exit 1
   fi
 }
-plain() { # TO: refuse to put a file over what is none
+plain() { # TO: refuse to put a file over what is none; a link is replaced, not followed
+  [ ! -L "$1" ] || return 0
   [ ! -d "$1" ] || fail "$1: Is a directory"
   [ ! -e "$1" ] || [ -f "$1" ] || fail "$1: Not a regular file"
 }
