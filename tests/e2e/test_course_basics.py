@@ -29,8 +29,9 @@ PLAYBOOKS = ["repos", "hosts", "engine", "mirrors", "registry"]
 SECTIONS = ("engine", "images", "containers", "dockerfile")
 IMAGES = tomllib.loads((Path(__file__).parents[2] / "course/images.toml").read_text("utf-8"))
 
-STUDENTS = """\
-docker run -d --name rehearse-web --label labctl.rehearsal=mine --restart always busybox sleep 9999
+STUDENTS = r"""
+docker run -d --name rehearse-web --label labctl.rehearsal=mine --restart always --stop-timeout 1 \
+  busybox sleep 9999
 docker network create rehearse-team
 docker volume create rehearse-data
 docker tag busybox students/rehearse-image

@@ -35,7 +35,8 @@ docker pull busybox
 docker network create rehearse-mine
 docker volume create rehearse-data
 docker tag busybox student/rehearse:1
-docker run --detach --restart unless-stopped --name rehearse-web --network rehearse-mine \
+docker run --detach --restart unless-stopped --stop-timeout 1 --name rehearse-web \
+  --network rehearse-mine \
   -v rehearse-data:/data student/rehearse:1 sh -c 'echo kept >/data/file; exec sleep 1d'
 docker run --name ended busybox true
 """

@@ -440,7 +440,7 @@ GROWN = ("--only", "repos,hosts,engine,mirrors,etcd,overlay")
 @pytest.fixture(scope="module")
 def third(world: World) -> Iterator[Node]:
     """A machine that comes into the lab later."""
-    (node,) = world.nspawn_many([THIRD])
+    node = world.nspawn(THIRD, engine=True)
     yield node
     node.remove()
 

@@ -79,7 +79,7 @@ def lab(world: World, nodes: dict[str, Node], tmp_path_factory: pytest.TempPathF
     lab.write(spec(world, machines=machines(list(nodes.values())), playbooks=books))
     lab.run("up").expect(0)
     for node in nodes.values():
-        node.sh("docker run -d --name students busybox sleep 1d")
+        node.sh("docker run -d --name students --stop-timeout 1 busybox sleep 1d")
     return lab
 
 

@@ -95,6 +95,10 @@ def test_status_tells_the_engine(lab: Lab) -> None:
 
 @pytest.fixture(scope="class")
 def few_playbooks(lab: Lab) -> None:
+    """The day is about machines. Their engines would idle, and start with each boot, emulated."""
+    lab.run(
+        "exec", "--sudo", "--", "systemctl disable --now docker.socket docker containerd"
+    ).expect(0)
     day.change(lab, playbooks=day.PLAYBOOKS)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,11 @@ def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder = tmp_path_factory.mktemp("virtualbox") / "lab"
     folder.mkdir()
     environment = {
-        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+        # The double is called hundreds of times, so it gets these tests' Python, and not a wrapper
+        # that first looks for one.
+        "PATH": os.pathsep.join(
+            [str(PROGRAMS), str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),
         "VAGRANT_HOME": str(vagrant),
         "VBOX_DOUBLE_HOME": str(home.root),
         "VBOX_DOUBLE_VERSION": "6.1",
