@@ -1,7 +1,7 @@
 """Compose: several containers as one project, described in a file.
 
-Each project lives in a folder of its own, whose `.env` gives it a name that no other rehearsal has
-and tells it the names of the images.
+Each project has its own folder. The file `.env` there sets a project name that no other rehearsal
+has, and the names of the images.
 """
 
 import re
@@ -48,40 +48,40 @@ class Project:
     name: str
 
     def run(self, command: str) -> str:
-        """Run compose in the folder and return what it printed, its progress on stderr too.
+        """Run compose in the folder and return its output, including progress on stderr.
 
-        It builds as the sandbox does, by the classic builder, see `Sandbox.build_in`.
+        It builds with the classic builder, as `Sandbox.build_in` does.
         """
         result = self.sandbox.run(f"cd {self.folder} && DOCKER_BUILDKIT=0 {self.tool} {command}")
         return str(result.stdout + result.stderr)
 
     def containers(self, service: str = "", options: str = "--all") -> set[str]:
-        """Return the ids of the project's containers, as the engine knows them."""
+        """Return the IDs of the project's containers from the engine."""
         labels = {"project": self.name} | ({"service": service} if service else {})
         chosen = " ".join(f"--filter label=com.docker.compose.{k}={v}" for k, v in labels.items())
         return set(self.sandbox.out(f"docker ps --quiet --no-trunc {options} {chosen}").split())
 
-    def things(self, kind: str) -> set[str]:
-        """Return the names of the project's networks or volumes, without the project's name."""
+    def named(self, kind: str) -> set[str]:
+        """Return the names of the project's networks or volumes without the prefix."""
         names = self.sandbox.out(f"docker {kind} ls --format '{{{{.Name}}}}'").split()
         return {n.removeprefix(f"{self.name}_") for n in names if n.startswith(f"{self.name}_")}
 
 
 @pytest.fixture
 def tool(wanted: Wanted) -> str:
-    """How compose is called on this lab."""
+    """The command for compose in this lab."""
     return command(wanted["toolchain"])
 
 
 @pytest.fixture
 def shop(sandbox: Sandbox, tool: str) -> Project:
-    """A project of three services, not yet up."""
+    """A project of three services that is not up yet."""
     return project(sandbox, tool, "shop", {"docker-compose.yml": SHOP})
 
 
 @pytest.fixture
 def counter(sandbox: Sandbox, tool: str) -> Project:
-    """A project whose web service has to be built."""
+    """A project with a web service that has to be built."""
     material = MATERIAL / "counter"
     files = {"docker-compose.yml": "docker-compose.yml"} | {
         f"web/{name}": name for name in ("Dockerfile", "app.py")
@@ -91,7 +91,7 @@ def counter(sandbox: Sandbox, tool: str) -> Project:
 
 
 def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
-    """compose is the toolchain's, for the lab's user and for root"""
+    """compose has the toolchain's version, for the lab's user and for root"""
     pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]
     seen = sandbox.out(f"{tool} version --short").removeprefix("v")
     assert seen == pin, f"{tool} is {seen}; `labctl provision --only compose` installs {pin}"
@@ -100,7 +100,7 @@ def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
 
 
 def test_project(shop: Project) -> None:
-    """up -d starts what the file says; ps, images, logs and exec work on it"""
+    """up -d starts the services of the file; ps, images, logs and exec work"""
     shop.run("up -d")
     assert len(shop.containers(options="--filter status=running")) == 3
     listed = shop.run("ps")
@@ -116,15 +116,15 @@ def test_project(shop: Project) -> None:
 
 
 def test_scale(shop: Project) -> None:
-    """a service is scaled to three containers, and back to one"""
+    """a service scales to three containers and back to one"""
     for number in (3, 1):
         shop.run(f"up -d --scale web={number} web")
         running = shop.containers("web", "--filter status=running")
-        assert len(running) == number, f"{len(running)} containers of web instead of {number}"
+        assert len(running) == number, f"web has {len(running)} containers instead of {number}"
 
 
 def test_stop_and_start(shop: Project) -> None:
-    """stop stops the containers of a project, and start starts the same ones again"""
+    """stop stops a project's containers, and start starts the same ones again"""
     shop.run("up -d")
     before = shop.containers()
     shop.run("stop")
@@ -135,33 +135,33 @@ def test_stop_and_start(shop: Project) -> None:
 
 
 def test_networks_and_volumes(shop: Project) -> None:
-    """networks and volumes are those of the file; down removes all but the volumes"""
+    """networks and volumes match the file; down removes all except the volumes"""
     shop.run("up -d")
-    assert shop.things("network") == {"front", "back"}
-    assert shop.things("volume") == {"data"}
+    assert shop.named("network") == {"front", "back"}
+    assert shop.named("volume") == {"data"}
     web, redis, store = (shop.containers(name).pop() for name in ("web", "redis", "store"))
     shop.sandbox.run("docker exec %s touch /data/shared", redis)
     shop.sandbox.run("docker exec %s ls /data/shared", store)
     shop.sandbox.run("docker exec %s ping -c 1 -W 10 redis", web)
     apart = shop.sandbox.run("docker exec %s ping -c 1 -W 1 store", web, ok=False)
-    assert apart.rc != 0, "web reaches store, with which it has no network in common"
+    assert apart.rc != 0, "web reaches store, although they share no network"
     shop.run("down")
     assert not shop.containers(), "down left containers"
-    assert not shop.things("network"), "down left networks"
-    assert shop.things("volume") == {"data"}, "down took the volume with it"
+    assert not shop.named("network"), "down left networks"
+    assert shop.named("volume") == {"data"}, "down removed the volume"
     shop.run("down --volumes")
-    assert not shop.things("volume"), "down --volumes left the volume"
+    assert not shop.named("volume"), "down --volumes left the volume"
 
 
 def test_changed_file(shop: Project) -> None:
-    """after a change of the file, up makes the changed service's container anew, and no other"""
+    """after a change of the file, up recreates only the changed service's container"""
     can_recreate(shop.tool, shop.sandbox.out("docker version --format '{{.Server.Version}}'"))
     shop.run("up -d web redis")
     web, redis = shop.containers("web"), shop.containers("redis")
     shop.sandbox.run("sed -i s/green/red/ %s/docker-compose.yml", shop.folder)
     shop.run("up -d web redis")
-    assert shop.containers("web") != web, "web was not made anew"
-    assert shop.containers("redis") == redis, "redis was made anew, though nothing changed for it"
+    assert shop.containers("web") != web, "web was not recreated"
+    assert shop.containers("redis") == redis, "redis was recreated, although it did not change"
     environment = shop.sandbox.out("docker exec %s env", shop.containers("web").pop())
     assert "COLOUR=red" in environment.splitlines()
 
@@ -174,13 +174,13 @@ def test_web_service_counts(counter: Project) -> None:
     page = f"curl --silent --show-error --noproxy '*' --max-time 10 http://127.0.0.1:{port}/"
     first = visits(counter.sandbox.wait(page, until="I have been seen", seconds=60))
     assert visits(counter.sandbox.out(page)) == first + 1
-    counter.run("restart redis")  # which keeps the number in its volume
+    counter.run("restart redis")  # the count is in its volume
     again = visits(counter.sandbox.wait(page, until="I have been seen", seconds=60))
-    assert again >= first + 2, "redis forgot the number when it was restarted"
+    assert again >= first + 2, "redis lost the count when it restarted"
 
 
 def command(toolchain: dict[str, Any]) -> str:
-    """Return how compose is called: docker-compose is a program of its own, release 2 a plugin."""
+    """Return the command: docker-compose is release 1, the plugin is release 2."""
     if toolchain["compose"]:
         return "docker-compose"
     if not toolchain["compose_plugin"]:
@@ -189,7 +189,7 @@ def command(toolchain: dict[str, Any]) -> str:
 
 
 def can_recreate(tool: str, engine: str) -> None:
-    """Not applicable where compose cannot make a container of this engine anew."""
+    """Skip the exercise if compose cannot recreate a container of this engine."""
     if tool == "docker-compose" and int(engine.partition(".")[0]) > 24:
         pytest.skip(
             f"docker-compose of release 1 cannot recreate a container of engine {engine}"
@@ -198,7 +198,7 @@ def can_recreate(tool: str, engine: str) -> None:
 
 
 def project(sandbox: Sandbox, tool: str, word: str, files: dict[str, str]) -> Project:
-    """Lay out a project's folder, with the images that it needs on the node."""
+    """Create a project's folder and pull its images."""
     name = sandbox.name(word)
     settings = {"COMPOSE_PROJECT_NAME": name} | {
         image: sandbox.image(image.lower())
@@ -212,5 +212,5 @@ def project(sandbox: Sandbox, tool: str, word: str, files: dict[str, str]) -> Pr
 def visits(page: str) -> int:
     """Return the number on the counter's page."""
     found = re.search(r"seen (\d+) times", page)
-    assert found, f"there is no count on the page: {page}"
+    assert found, f"the page shows no count: {page}"
     return int(found.group(1))

@@ -1,4 +1,4 @@
-"""Containers: their life, what can be seen of them, and the limits that hold them."""
+"""Containers: their life cycle, what docker shows of them, and their limits."""
 
 import time
 
@@ -11,7 +11,7 @@ BUSY = "sh -c 'while :; do :; done'"
 
 
 def test_run_exec_logs(sandbox: Sandbox) -> None:
-    """a container runs in the background, takes commands, and keeps its output"""
+    """a container runs in the background, accepts commands and keeps its output"""
     name = sandbox.container("talks", sandbox.image("busybox"), "sh -c 'echo ready; sleep 600'")
     sandbox.wait("docker logs %s", name, until="ready")
     sandbox.run("docker exec %s sh -c 'echo inside >/note'", name)
@@ -20,7 +20,7 @@ def test_run_exec_logs(sandbox: Sandbox) -> None:
 
 
 def test_inspect(sandbox: Sandbox) -> None:
-    """inspect tells a container's state, address and command"""
+    """inspect shows a container's state, address and environment"""
     options = "--hostname shown --env COURSE=docker"
     name = sandbox.container("shown", sandbox.image("busybox"), LOOP, options)
     address = show(sandbox, name, "{{.NetworkSettings.IPAddress}}")
@@ -31,7 +31,7 @@ def test_inspect(sandbox: Sandbox) -> None:
 
 
 def test_stop_and_start(sandbox: Sandbox) -> None:
-    """stop ends a container, start brings it back with its files"""
+    """stop stops a container, start starts it again with its files"""
     trap = "trap 'exit 5' TERM; echo up >>/log; while :; do sleep 0.1; done"
     name = sandbox.container("comes-back", sandbox.image("busybox"), f'sh -c "{trap}"')
     sandbox.wait("docker exec %s cat /log", name, until="up")
@@ -93,11 +93,11 @@ def test_processes(sandbox: Sandbox) -> None:
     assert "sleep 600" in sandbox.out("docker top %s", name)
     assert "PID 1" in sandbox.out("docker exec %s sh -c 'echo PID $(pidof sleep)'", name)
     stats = sandbox.out("docker stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' %s", name)
-    assert stats.startswith("1 "), f"stats shows no process, but: {stats}"
+    assert stats.startswith("1 "), f"stats shows no process: {stats}"
 
 
 def test_rename_and_pause(sandbox: Sandbox) -> None:
-    """a container is renamed, paused and taken up again"""
+    """a container can be renamed, paused and resumed"""
     old, new = sandbox.container("old", sandbox.image("busybox"), LOOP), sandbox.name("new")
     sandbox.run("docker rename %s %s", old, new)
     sandbox.run("docker pause %s", new)
@@ -107,17 +107,17 @@ def test_rename_and_pause(sandbox: Sandbox) -> None:
 
 
 def test_memory_limit(sandbox: Sandbox) -> None:
-    """a memory limit kills what exceeds it"""
+    """a memory limit kills a program that exceeds it"""
     image, name = sandbox.image("busybox"), sandbox.name("greedy")
     takes = "dd if=/dev/zero of=/dev/null bs=64M count=1"
-    # The daemon hears of a kill only if it listens already and the container lives on a moment.
+    # The daemon notices a kill only if it already listens and the container runs on for a moment.
     slowly = f"sh -c 'sleep 2; {takes}; code=$?; sleep 1; exit $code'"
     limited = "docker run --memory %s --memory-swap %s --name %s --label %s %s "
     code = sandbox.run(limited + slowly, "16m", "16m", name, sandbox.label, image, ok=False).rc
     killed = show(sandbox, name, "{{.State.OOMKilled}}")
     assert (code, killed) == (137, "true"), (
-        f"a program that takes 64 MB under a limit of 16 MB ended with {code} and not by the limit "
-        f"(OOMKilled {killed}): the memory cgroup does not hold it. The daemon's warnings: "
+        f"a program that takes 64 MB under a limit of 16 MB ended with {code} and was not killed "
+        f"(OOMKilled {killed}): the memory cgroup does not limit it. The daemon's warnings: "
         f"{sandbox.out('docker info --format %s', '{{json .Warnings}}')}"
     )
     enough = sandbox.name("modest")
@@ -128,7 +128,7 @@ def test_memory_limit(sandbox: Sandbox) -> None:
 def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
     """cpu-shares of 1 to 2 split a busy CPU about 1 to 2"""
     if shares == (5, 10) and cgroup_version(sandbox) == 2:
-        pytest.skip("cgroup v2 knows no shares so small: 5 and 10 become the same weight there")
+        pytest.skip("cgroup v2 has no shares this small: 5 and 10 become the same weight")
     image = sandbox.image("busybox")
     cpu = a_cpu(sandbox)
     processes = []
@@ -136,7 +136,7 @@ def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
         options = f"--cpu-shares {share} --cpuset-cpus {cpu}"
         name = sandbox.container(f"share-{share}", image, BUSY, options)
         processes.append(show(sandbox, name, "{{.State.Pid}}"))
-    # As long as it takes until they got enough of the CPU, on which others may be busy too.
+    # Until they had enough CPU time, because other programs may use the CPU too.
     begin, end = cpu_seconds(sandbox, processes), time.monotonic() + 60
     while (
         sum(used := gone(begin, cpu_seconds(sandbox, processes))) < 1.2 and time.monotonic() < end
@@ -151,7 +151,7 @@ def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
 
 
 def test_cpus_limit(sandbox: Sandbox) -> None:
-    """--cpus holds a busy container to its part of a CPU"""
+    """--cpus limits a busy container to its share of a CPU"""
     name = sandbox.container("throttled", sandbox.image("busybox"), BUSY, "--cpus 0.2")
     process = [show(sandbox, name, "{{.State.Pid}}")]
     before, began = cpu_seconds(sandbox, process), time.monotonic()
@@ -159,25 +159,25 @@ def test_cpus_limit(sandbox: Sandbox) -> None:
     (used,) = gone(before, cpu_seconds(sandbox, process))
     part = used / (time.monotonic() - began)
     assert part < 0.3, f"a busy container with --cpus 0.2 took {part:.0%} of a CPU"
-    # Less could also be because others are busy: so the kernel is asked whether it held it back.
+    # Busy neighbours could also be the reason, so this reads whether the kernel throttled it.
     files = "/sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat"
     stat = sandbox.run("docker exec %s cat " + files, name, ok=False).stdout  # one of them is there
     throttled = dict(line.split() for line in stat.splitlines())["nr_throttled"]
-    assert int(throttled) > 0, "the kernel never held the container back"
+    assert int(throttled) > 0, "the kernel never throttled the container"
 
 
 def show(sandbox: Sandbox, name: str, what: str) -> str:
-    """Return what ``docker inspect --format`` tells of a container."""
+    """Return what ``docker inspect --format`` prints for a container."""
     return sandbox.out("docker inspect --format %s %s", what, name)
 
 
 def cgroup_version(sandbox: Sandbox) -> int:
-    """Return the version of the node's control groups: 1 on EL7."""
+    """Return the version of the node's control groups, which is 1 on EL7."""
     return 2 if sandbox.out("stat -f -c %T /sys/fs/cgroup") == "cgroup2fs" else 1
 
 
 def a_cpu(sandbox: Sandbox) -> int:
-    """Return a CPU of the node: another for the next node, for they may share the hardware."""
+    """Return a CPU of the node. Each node uses another one, because they may share hardware."""
     return sorted(sandbox.nodes).index(sandbox.node) % int(sandbox.out("nproc"))
 
 
@@ -186,7 +186,7 @@ def cpu_seconds(sandbox: Sandbox, processes: list[str]) -> list[float]:
     ticks = int(sandbox.out("getconf CLK_TCK"))
     files = " ".join(f"/proc/{process}/stat" for process in processes)
     lines = sandbox.out(f"cat {files}").splitlines()
-    # Fields 14 and 15, counted behind the name, which may have blanks in it.
+    # Fields 14 and 15, counted from the name, because the name may contain spaces.
     fields = [line.rpartition(")")[2].split() for line in lines]
     return [(int(field[11]) + int(field[12])) / ticks for field in fields]
 

@@ -1,4 +1,4 @@
-"""Dockerfiles: what each instruction does to an image, and to a container of it."""
+"""Dockerfiles: what each instruction does to an image and its containers."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ def test_from_scratch(sandbox: Sandbox) -> None:
 
 
 def test_metadata(sandbox: Sandbox) -> None:
-    """LABEL, ENV, EXPOSE and STOPSIGNAL are kept in the image for its containers"""
+    """LABEL, ENV, EXPOSE and STOPSIGNAL are stored in the image"""
     image = sandbox.build("kept", {"Dockerfile": KEPT.format(image=sandbox.image("busybox"))})
     config = configuration(sandbox, image)
     assert (config["Labels"]["course"], config["Labels"]["chapter"]) == ("docker", "dockerfile")
@@ -62,7 +62,7 @@ def test_metadata(sandbox: Sandbox) -> None:
 
 
 def test_files(sandbox: Sandbox) -> None:
-    """WORKDIR, COPY, RUN and ADD: files where they belong, and a tar unpacked by ADD alone"""
+    """WORKDIR, COPY, RUN and ADD put files in place; only ADD unpacks a tar"""
     folder = sandbox.folder(
         {
             "Dockerfile": FILES.format(image=sandbox.image("busybox")),
@@ -83,7 +83,7 @@ def test_files(sandbox: Sandbox) -> None:
 
 
 def test_volume(sandbox: Sandbox) -> None:
-    """VOLUME: each container gets a volume there, which begins with the image's files"""
+    """VOLUME: each container gets a volume that starts with the image's files"""
     text = (
         f"FROM {sandbox.image('busybox')}\nRUN mkdir /kept && echo seed >/kept/file\nVOLUME /kept\n"
     )
@@ -95,7 +95,7 @@ def test_volume(sandbox: Sandbox) -> None:
 
 
 def test_shell_and_exec_form(sandbox: Sandbox) -> None:
-    """CMD and ENTRYPOINT: the shell form goes through a shell, the exec form does not"""
+    """CMD and ENTRYPOINT: the shell form runs in a shell, the exec form does not"""
     begin = f"FROM {sandbox.image('busybox')}\nENV NAME=docker\n"
     hello = {
         "CMD echo hello $NAME": "hello docker",
@@ -125,13 +125,13 @@ def test_cmd_and_entrypoint(sandbox: Sandbox) -> None:
 def test_command_line_tool(sandbox: Sandbox) -> None:
     """the course's command-line tool: ENTRYPOINT with an empty CMD takes arguments"""
     tool = sandbox.build("tool", {"Dockerfile": TOOL.format(image=sandbox.image("stress"))})
-    assert "Usage: stress" in run(sandbox, tool), "without arguments the tool tells its usage"
+    assert "Usage: stress" in run(sandbox, tool), "without arguments the tool prints its usage"
     assert "successful run completed" in run(sandbox, tool, "--cpu 1 --timeout 1")
     assert sandbox.run("docker run --rm %s --no-such-option", tool, ok=False).rc != 0
 
 
 def test_arguments_of_a_build(sandbox: Sandbox) -> None:
-    """ARG: known while the image is built, and not in its containers"""
+    """ARG: available during the build, but not in containers"""
     text = "\n".join(
         (f"FROM {sandbox.image('busybox')}", "ARG VERSION=1", "RUN echo $VERSION >/version")
     )
@@ -142,7 +142,7 @@ def test_arguments_of_a_build(sandbox: Sandbox) -> None:
 
 
 def test_user(sandbox: Sandbox) -> None:
-    """USER: what follows, and the container, is not root any more"""
+    """USER: later steps and the container no longer run as root"""
     lines = (
         f"FROM {sandbox.image('busybox')}",
         "RUN echo student:x:1234:1234::/tmp:/bin/sh >>/etc/passwd",
@@ -154,7 +154,7 @@ def test_user(sandbox: Sandbox) -> None:
 
 
 def test_health(sandbox: Sandbox) -> None:
-    """HEALTHCHECK: the daemon asks the container how it is"""
+    """HEALTHCHECK: the daemon probes the container's health"""
     lines = (
         f"FROM {sandbox.image('busybox')}",
         "HEALTHCHECK --interval=1s --retries=1 CMD test ! -e /ill",
@@ -168,7 +168,7 @@ def test_health(sandbox: Sandbox) -> None:
 
 
 def test_onbuild(sandbox: Sandbox) -> None:
-    """ONBUILD: done in the image that is built from this one"""
+    """ONBUILD: runs when another image is built from this one"""
     text = f"FROM {sandbox.image('busybox')}\nONBUILD RUN echo child >/by\n"
     parent = sandbox.build("parent", {"Dockerfile": text})
     assert run(sandbox, parent, "sh -c 'test -e /by || echo nobody'") == "nobody"
@@ -177,7 +177,7 @@ def test_onbuild(sandbox: Sandbox) -> None:
 
 
 def test_dockerignore(sandbox: Sandbox) -> None:
-    """.dockerignore: what it names does not reach the daemon"""
+    """.dockerignore: the files it lists do not reach the daemon"""
     files = {
         "Dockerfile": f"FROM {sandbox.image('busybox')}\nCOPY . /all\n",
         ".dockerignore": "*.secret\nlogs\n",
@@ -192,7 +192,7 @@ def test_dockerignore(sandbox: Sandbox) -> None:
 
 
 def test_stages(sandbox: Sandbox) -> None:
-    """a build of several stages keeps only what the last one copies"""
+    """a multi-stage build keeps only what the last stage copies"""
     base = sandbox.image("busybox")
     text = f"""\
 FROM {base} AS workshop
@@ -206,21 +206,21 @@ COPY --from=workshop /made/product /product
 
 
 def test_cache(sandbox: Sandbox) -> None:
-    """a second build takes from the cache what is above the change"""
+    """a second build uses the cache for the steps before the change"""
     text = f"FROM {sandbox.image('busybox')}\nRUN date +%s%N >/first\nCOPY page /page\n"
     one = sandbox.build("before", {"Dockerfile": text, "page": "1"})
     two = sandbox.build("after", {"Dockerfile": text, "page": "2"})
-    assert run(sandbox, one, "cat /first") == run(sandbox, two, "cat /first"), "RUN was done again"
+    assert run(sandbox, one, "cat /first") == run(sandbox, two, "cat /first"), "RUN ran again"
     assert run(sandbox, two, "cat /page") == "2"
 
 
 def run(sandbox: Sandbox, image: str, command: str = "", options: str = "") -> str:
-    """Run a container of an image and return what it said; it is gone then."""
+    """Run a container of an image, remove it, and return its output."""
     return sandbox.out(f"docker run --rm --label {sandbox.label} {options} {image} {command}")
 
 
 def configuration(sandbox: Sandbox, image: str) -> dict[str, Any]:
-    """Return what an image keeps for its containers."""
+    """Return the configuration in an image."""
     kept: dict[str, Any] = json.loads(
         sandbox.out("docker image inspect --format '{{json .Config}}' %s", image)
     )

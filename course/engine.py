@@ -1,4 +1,4 @@
-"""The engine: the client, the API that it speaks, the daemon, and containerd below it."""
+"""The engine: the client, its API, the daemon, and containerd below it."""
 
 import json
 from typing import Any
@@ -15,8 +15,8 @@ def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: Wanted
     )
     groups = sandbox.out("id -nG").split()
     assert "permission denied" not in answer.stderr, (
-        f"the daemon turned {wanted['user']} away, who is in the groups {', '.join(groups)}, "
-        "and would have to be in the group docker"
+        f"the daemon refused {wanted['user']}, whose groups are {', '.join(groups)}; "
+        "the group docker is needed"
     )
     assert answer.rc == 0, f"the daemon does not answer the client: {answer.stderr.strip()}"
     client, server = answer.stdout.split()
@@ -25,7 +25,7 @@ def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: Wanted
 
 
 def test_api_answers_over_the_socket(sandbox: Sandbox) -> None:
-    """the REST API answers over the socket, with what the client shows"""
+    """the REST API answers over the socket and agrees with the client"""
     name = sandbox.container("api", sandbox.image("busybox"), SLEEP)
     assert sandbox.api("GET", "/_ping").body.strip() == "OK"
     version = sandbox.api("GET", "/version").json()
@@ -35,7 +35,7 @@ def test_api_answers_over_the_socket(sandbox: Sandbox) -> None:
 
 
 def test_api_starts_a_container(sandbox: Sandbox) -> None:
-    """a container can be made and started by the API alone"""
+    """the API alone can create and start a container"""
     wish = {
         "Image": sandbox.image("busybox"),
         "Cmd": ["echo", "from the API"],
@@ -49,20 +49,20 @@ def test_api_starts_a_container(sandbox: Sandbox) -> None:
 
 
 def test_daemon_comes_back_after_a_boot(sandbox: Sandbox) -> None:
-    """the daemon runs, and is started at boot"""
+    """the daemon runs and starts at boot"""
     for unit in ("containerd", "docker"):
         service = sandbox.host.service(unit)
         assert service.is_running, f"the service {unit} does not run"
     assert sandbox.host.service("docker").is_enabled, (
-        "the service docker is disabled: the node would have no daemon after its next boot"
+        "the service docker is disabled: it will not start at the next boot"
     )
 
 
 def test_daemon_describes_itself(sandbox: Sandbox) -> None:
-    """the daemon knows how it stores images, and counts its containers"""
+    """the daemon reports its storage driver and its containers"""
     driver = info(sandbox)["Driver"]
     assert driver in ("overlay2", "overlayfs"), (
-        f"images are stored by {driver}, which is slow, or gone from newer engines"
+        f"the storage driver is {driver}, which is slow or removed from newer engines"
     )
     name = sandbox.container("counted", sandbox.image("busybox"), SLEEP)
     assert sandbox.out("docker ps --quiet --filter name=%s", name), "docker ps does not show it"
@@ -70,7 +70,7 @@ def test_daemon_describes_itself(sandbox: Sandbox) -> None:
 
 
 def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
-    """the daemon's events tell the life of a container"""
+    """the daemon's events show the life of a container"""
     image = sandbox.image("busybox")
     name = sandbox.name("told")
     since = sandbox.out("date +%s")
@@ -85,17 +85,17 @@ def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
 
 
 def test_containerd_runs_what_docker_starts(sandbox: Sandbox) -> None:
-    """containerd answers, and has the container that docker started"""
+    """containerd answers and runs the container that docker started"""
     name = sandbox.container("below", sandbox.image("busybox"), SLEEP)
     identity = sandbox.out("docker inspect --format '{{.Id}}' %s", name)
     with sandbox.host.sudo():  # its socket is root's
         answer = sandbox.run("ctr --namespace moby tasks list", ok=False)
     assert answer.rc == 0, f"containerd does not answer on its socket: {answer.stderr.strip()}"
-    assert identity in answer.stdout, f"containerd does not know docker's container {identity[:12]}"
+    assert identity in answer.stdout, f"containerd does not list docker's container {identity[:12]}"
 
 
 def test_a_shim_holds_the_container(sandbox: Sandbox) -> None:
-    """a container is a process of the node, held by containerd's shim and not by the daemon"""
+    """a container is a process of the node under containerd's shim, not under the daemon"""
     name = sandbox.container("held", sandbox.image("busybox"), SLEEP)
     process = sandbox.out("docker inspect --format '{{.State.Pid}}' %s", name)
     assert sandbox.out("tr '\\0' ' ' </proc/%s/cmdline", process) == SLEEP
@@ -104,6 +104,6 @@ def test_a_shim_holds_the_container(sandbox: Sandbox) -> None:
 
 
 def info(sandbox: Sandbox) -> dict[str, Any]:
-    """Return what ``docker info`` knows."""
+    """Return the output of ``docker info``."""
     known: dict[str, Any] = json.loads(sandbox.out("docker info --format '{{json .}}'"))
     return known

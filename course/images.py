@@ -1,4 +1,4 @@
-"""Images: where they come from, what they are made of, and the ways to hand them on."""
+"""Images: how they are pulled and built, what they consist of, and how they are passed on."""
 
 import json
 
@@ -19,13 +19,13 @@ def test_pull(sandbox: Sandbox) -> None:
     answer = sandbox.run("docker pull %s", sandbox.image("busybox"), ok=False)
     assert answer.rc == 0, (
         f"{image} cannot be pulled: {answer.stderr.strip()[-400:]} "
-        "(without the Internet: see course/images.toml)"
+        "(without Internet access, see course/images.toml)"
     )
     assert sandbox.out("docker run --rm --label %s %s echo hello", sandbox.label, image) == "hello"
 
 
 def test_build(sandbox: Sandbox) -> None:
-    """an image can be built, and a container of it does what was built"""
+    """an image can be built and run"""
     image = sandbox.build(
         "built", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
     )
@@ -33,7 +33,7 @@ def test_build(sandbox: Sandbox) -> None:
 
 
 def test_layers_are_shared(sandbox: Sandbox) -> None:
-    """two images that begin alike share the layers of that beginning"""
+    """two images with the same first steps share those layers"""
     base = sandbox.image("busybox")
     one = sandbox.build("one", {"Dockerfile": f"FROM {base}\nRUN echo 1 >/one\n"})
     two = sandbox.build("two", {"Dockerfile": f"FROM {base}\nRUN echo 2 >/two\n"})
@@ -47,7 +47,7 @@ def test_layers_are_shared(sandbox: Sandbox) -> None:
 
 
 def test_history(sandbox: Sandbox) -> None:
-    """an image's history tells how it was built"""
+    """an image's history shows how it was built"""
     image = sandbox.build("told", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
     history = sandbox.out("docker history --no-trunc --format '{{.CreatedBy}}' %s", image)
     assert "echo built >/how" in history
@@ -55,7 +55,7 @@ def test_history(sandbox: Sandbox) -> None:
 
 
 def test_commit(sandbox: Sandbox) -> None:
-    """what a container changed becomes an image by commit"""
+    """commit turns a container's changes into an image"""
     name = sandbox.name("changed")
     sandbox.run(
         "docker run --name %s --label %s %s sh -c 'echo changed >/note'",
@@ -68,7 +68,7 @@ def test_commit(sandbox: Sandbox) -> None:
 
 
 def test_tag(sandbox: Sandbox) -> None:
-    """a tag is one more name of an image, and goes without the image"""
+    """a tag is another name of an image; removing it keeps the image"""
     image = sandbox.build(
         "first", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
     )
@@ -80,7 +80,7 @@ def test_tag(sandbox: Sandbox) -> None:
 
 
 def test_save_and_load(sandbox: Sandbox) -> None:
-    """an image goes into a file, and comes back out of it as the same"""
+    """save writes an image to a file, and load restores the same image"""
     image = sandbox.build("kept", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
     before = identity(sandbox, image)
     file = f"{sandbox.folder({})}/image.tar"
@@ -92,7 +92,7 @@ def test_save_and_load(sandbox: Sandbox) -> None:
 
 
 def test_export_and_import(sandbox: Sandbox) -> None:
-    """a container's files become an image of one layer, which has lost its CMD"""
+    """export and import make an image of one layer without a CMD"""
     image = sandbox.build(
         "whole", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
     )
@@ -110,9 +110,9 @@ def test_private_registry(sandbox: Sandbox, wanted: Wanted, peers: Peers) -> Non
     if "registry" not in wanted:
         pytest.skip("the lab has no private registry; add `registry` to the playbooks of lab.yaml")
     if not peers:
-        pytest.skip("the lab has one node, so there is no other to pull on")
+        pytest.skip("the lab has only one node, so there is no other that could pull")
     image = sandbox.build("sent", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
-    # One name a node, the same in each rehearsal: so the registry does not fill up.
+    # Each node uses one name in all rehearsals, so that the registry does not fill up.
     remote = f"{wanted['registry']['address']}/rehearsal:{wanted['name']}"
     sandbox.run("docker tag %s %s", image, remote)
     sandbox.run("docker push %s", remote)
@@ -123,7 +123,7 @@ def test_private_registry(sandbox: Sandbox, wanted: Wanted, peers: Peers) -> Non
 
 
 def layers(sandbox: Sandbox, image: str) -> list[str]:
-    """Return the digests of an image's layers, the lowest first."""
+    """Return the digests of an image's layers, lowest first."""
     digests: list[str] = json.loads(
         sandbox.out("docker image inspect --format '{{json .RootFS.Layers}}' %s", image)
     )

@@ -1,8 +1,7 @@
-"""Networks: who can reach a container, under which name, and from where.
+"""Networks: from where a container is reachable, and under which name.
 
-Docker gives a container a network of its own (a namespace) and joins it to others by a bridge on
-the node, by a port of the node, or by an overlay that spans nodes. Each of these is tried from the
-place that it is for.
+Docker gives each container a network namespace and connects it by a bridge on the node, by a port
+of the node, or by an overlay network that spans nodes.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,11 +12,11 @@ import pytest
 from labctl.exercise import Peers, Sandbox, Wanted, is_namespace_leak
 
 SLEEP = "sleep 1d"
-"""A container lives as long as its first process."""
+"""A container runs as long as its first process."""
 
 
 def test_default_bridge(sandbox: Sandbox) -> None:
-    """on the default bridge containers reach each other by address, and have no names"""
+    """on the default bridge, containers reach each other by address but not by name"""
     one = sandbox.container("one", sandbox.image("busybox"), SLEEP)
     two = sandbox.container("two", sandbox.image("busybox"), SLEEP)
     address = address_of(sandbox, two, "bridge")
@@ -27,7 +26,7 @@ def test_default_bridge(sandbox: Sandbox) -> None:
 
 
 def test_own_network(sandbox: Sandbox) -> None:
-    """on a network of one's own containers find each other by name and by alias"""
+    """on a user-defined network, containers find each other by name and by alias"""
     net = sandbox.network("net")
     one = sandbox.container("one", sandbox.image("busybox"), SLEEP, f"--network {net}")
     two = sandbox.container(
@@ -36,11 +35,13 @@ def test_own_network(sandbox: Sandbox) -> None:
     ping(sandbox, one, two)
     ping(sandbox, one, "store")
     seen = sandbox.out("docker exec %s cat /etc/resolv.conf", one)
-    assert "nameserver 127.0.0.11" in seen, f"not the engine answers for names, but: {seen}"
+    assert "nameserver 127.0.0.11" in seen, (
+        f"the engine does not answer DNS queries; resolv.conf says: {seen}"
+    )
 
 
 def test_connect(sandbox: Sandbox) -> None:
-    """a running container joins a second network, and leaves it again"""
+    """a running container joins a second network and leaves it again"""
     net = sandbox.network("net")
     inside = sandbox.container("inside", sandbox.image("busybox"), SLEEP, f"--network {net}")
     guest = sandbox.container("guest", sandbox.image("busybox"), SLEEP)
@@ -55,7 +56,7 @@ def test_connect(sandbox: Sandbox) -> None:
 
 
 def test_link(sandbox: Sandbox) -> None:
-    """--link gives a container of the default bridge a name, and the other's variables"""
+    """--link gives a container the name and the variables of another one"""
     options = "--env COLOUR=green --expose 80"
     shop = sandbox.container("shop", sandbox.image("busybox"), SLEEP, options)
     guest = sandbox.container("guest", sandbox.image("busybox"), SLEEP, f"--link {shop}:web")
@@ -66,7 +67,7 @@ def test_link(sandbox: Sandbox) -> None:
 
 
 def test_environment(sandbox: Sandbox) -> None:
-    """variables reach a container from -e, from the caller's shell, and from a file"""
+    """a container gets variables from -e, from the caller's shell and from a file"""
     folder = sandbox.folder({"settings.env": "SIZE=large\n# a comment\n"})
     said = sandbox.out(
         "FROM_SHELL=passed docker run --rm --label %s -e COLOUR='two words' -e FROM_SHELL"
@@ -79,7 +80,7 @@ def test_environment(sandbox: Sandbox) -> None:
 
 
 def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
-    """a published port answers on the node, under 127.0.0.1 and under the node's address"""
+    """a published port answers on the node, at 127.0.0.1 and at the node's address"""
     port = web_server(sandbox)
     for address in ("127.0.0.1", wanted["address"]):
         if address:
@@ -90,7 +91,7 @@ def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
 def test_published_port_from_another_node(
     sandbox: Sandbox, peer_sandbox: Sandbox, wanted: Wanted
 ) -> None:
-    """a published port answers to another node of the lab"""
+    """a published port answers another node of the lab"""
     port = web_server(sandbox)
     sandbox.wait(page("127.0.0.1", port), until=sandbox.token)
     address = wanted["address"] or sandbox.node
@@ -102,12 +103,12 @@ def test_published_port_from_another_node(
 
 
 def test_namespaces(sandbox: Sandbox) -> None:
-    """two network namespaces, joined by a pair of virtual interfaces, reach each other"""
+    """two network namespaces reach each other through a veth pair"""
     left, right = sandbox.name("left"), sandbox.name("right")
-    # The name of an interface has fifteen characters at most.
+    # The name of an interface has at most fifteen characters.
     plug, socket = f"rh{sandbox.token}l", f"rh{sandbox.token}r"
     with sandbox.host.sudo():
-        sweep_namespaces(sandbox)
+        remove_namespaces(sandbox)
         try:
             for space in (left, right):
                 sandbox.run("ip netns add %s", space)
@@ -120,8 +121,8 @@ def test_namespaces(sandbox: Sandbox) -> None:
                 sandbox.run("ip -n %s link set %s up", space, device)
             sandbox.run("ip netns exec %s ping -c 1 -W 10 192.0.2.2", left)
         finally:
-            sweep_namespaces(sandbox)
-            sandbox.run("ip link del %s", plug, ok=False)  # where it was not yet in a namespace
+            remove_namespaces(sandbox)
+            sandbox.run("ip link del %s", plug, ok=False)  # if it was not in a namespace yet
 
 
 def test_overlay_by_name(sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str) -> None:
@@ -139,7 +140,7 @@ def test_overlay_by_name(sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str) 
 def test_overlay_gives_no_address_twice(
     sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str
 ) -> None:
-    """an overlay network gives no address twice, on whichever node its containers are"""
+    """an overlay network gives each container its own address, across nodes"""
     places = (("one", sandbox), ("two", peer_sandbox), ("three", sandbox))
     addresses = [address_of(at, joined(at, word, overlay), overlay) for word, at in places]
     assert len(set(addresses)) == len(addresses), f"an address was given twice: {addresses}"
@@ -153,13 +154,13 @@ def overlay(
     wanted: Wanted,
     peers: Peers,
 ) -> str:
-    """An overlay network of this exercise, on the lab's nodes; its name."""
+    """The name of an overlay network on the lab's nodes."""
     mode = overlay_mode(wanted)
-    if mode == "etcd":  # it puts the engines out of step, and pulls fail on them from then on
+    if mode == "etcd":  # afterwards, pulls may fail on both engines (moby#39372)
         tokens = wanted.get("rehearsal", {}).get("tokens", {})
         if peer_sandbox.node in tokens:
             peer_sandbox.lease.wait_for_pulls(tokens[peer_sandbox.node])
-    # A swarm may know the name of a network for a while after it was removed.
+    # A swarm keeps the name of a removed network for a while, so each exercise uses another name.
     word = request.function.__name__.removeprefix("test_").replace("_", "-")
     for where in (sandbox, peer_sandbox):
         where.engine_network(GATEWAY)
@@ -174,22 +175,22 @@ def overlay(
 
 
 GATEWAY = "docker_gwbridge"
-"""The bridge that the engine makes for the first container on an overlay network, and keeps."""
+"""The bridge that the engine creates for the first container on an overlay network, and keeps."""
 
 
 def overlay_mode(wanted: Wanted) -> str:
-    """Return what keeps the lab's overlay networks, etcd or swarm; not applicable without."""
+    """Return the store of the lab's overlay networks, etcd or swarm; skip without one."""
     mode = str(wanted.get("overlay", {}).get("mode", ""))
     if not mode:
-        pytest.skip("the lab does without the playbook overlay")
+        pytest.skip("the lab does not use the playbook overlay")
     engine = wanted["toolchain"]["docker"]
     if mode == "etcd" and int(engine.partition(".")[0]) >= 23:
-        pytest.skip(f"engine {engine} has no overlay networks by etcd: they were taken out in 23.0")
+        pytest.skip(f"engine {engine} has no overlay networks by etcd: they were removed in 23.0")
     return mode
 
 
 def manager(sandbox: Sandbox, peers: Peers) -> Sandbox:
-    """Return the sandbox on a node that manages the swarm: only these make overlay networks."""
+    """Return the sandbox on a manager of the swarm; only managers create overlay networks."""
     states = []
     for node in (sandbox.node, *sorted(peers)):
         where = sandbox if node == sandbox.node else sandbox.on(node)
@@ -200,25 +201,26 @@ def manager(sandbox: Sandbox, peers: Peers) -> Sandbox:
             return where
         states.append(f"{node} is {state.split(' ', maxsplit=1)[0]}")
     raise AssertionError(
-        f"no node manages a swarm ({', '.join(states)}); `labctl provision --only overlay` makes it"
+        f"no node manages a swarm ({', '.join(states)});"
+        " `labctl provision --only overlay` creates one"
     )
 
 
 DEADLINE = "context deadline exceeded"
-NO_ADDRESS = "and got no address on"
+NO_ADDRESS = "but got no address on"
 TRIES = 10
-"""How often something is made on an overlay network. It takes several calls of the engine to its
-store, and each of the engine's threads may be astray."""
+"""Attempts to create something on an overlay network. Each attempt makes the engine send several
+requests to its store, any of which can fail because of moby#39372."""
 
 
 def joined(sandbox: Sandbox, word: str, network: str) -> str:
-    """Start a container on an overlay network, where it has an address then; return its name."""
+    """Start a container on an overlay network, wait for its address, and return its name."""
     image, option = sandbox.image("busybox"), f"--network {network}"
 
     def start() -> str:
         name = sandbox.container(word, image, SLEEP, option)
         found = address_of(sandbox, name, network)
-        assert found, f"{name} runs on {sandbox.node}, and got no address on {network}"
+        assert found, f"{name} runs on {sandbox.node} but got no address on {network}"
         return name
 
     return persistently(
@@ -227,16 +229,15 @@ def joined(sandbox: Sandbox, word: str, network: str) -> str:
 
 
 def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
-    """Make something of an overlay network, where engines fail now and then for no fault of theirs.
+    """Create something on an overlay network, with repeats for two known defects of the engine.
 
-    The manager of a swarm has 20 s to give a worker a network, which may be too short just after
-    others were made and removed (moby#41841). And an engine that an earlier exercise left astray
-    may not find its store (moby#39372); it starts a container all the same then, now and then, but
-    on no network. Who tries again gets it.
+    A swarm's manager has 20 s to give a network to a worker, which may be too short just after
+    other networks were created and removed (moby#41841). And after an exercise on overlay networks,
+    an engine may not reach its store; then it may start a container without a network (moby#39372).
 
     Parameters:
-        make: makes it and returns its name.
-        undo: removes what an attempt that failed may have left.
+        make: creates it and returns its name.
+        undo: removes what a failed attempt left.
     """
     for _ in range(TRIES - 1):
         try:
@@ -250,13 +251,13 @@ def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
 
 
 def over(sandbox: Sandbox, container: str, target: str, other: Sandbox) -> None:
-    """Reach a container on another node, or tell what may be in the way."""
+    """Reach a container on another node, or fail with the likely reasons."""
     with hinting(
         f"{container} on {sandbox.node} does not reach {target} on {other.node}; overlay networks"
         " need udp 4789 (the containers' traffic) and 7946 (who is where) between the nodes",
         *(sandbox, other),
     ):
-        # A new container is known on the other node a moment later.
+        # The other node learns of a new container after a moment.
         command = "docker exec %s ping -c 1 -W 2 %s"
         sandbox.wait(command, container, target, until=" 0% packet loss", seconds=30)
 
@@ -268,7 +269,7 @@ def ping(sandbox: Sandbox, container: str, target: str) -> None:
 
 
 def web_server(sandbox: Sandbox) -> str:
-    """Start a web server with a page that nobody else has; return the port that it got."""
+    """Start a web server with a unique page and return its port."""
     pages = sandbox.folder({"index.html": f"{sandbox.token}\n"})
     image = sandbox.image("nginx")
     web = sandbox.container("web", image, "", f"-p 80 -v {pages}:/usr/share/nginx/html:ro")
@@ -276,12 +277,12 @@ def web_server(sandbox: Sandbox) -> str:
 
 
 def page(address: str, port: str) -> str:
-    """Return the command that asks for the page."""
+    """Return the command that requests the page."""
     return f"curl --silent --show-error --noproxy '*' --max-time 5 http://{address}:{port}/"
 
 
 def address_of(sandbox: Sandbox, container: str, network: str) -> str:
-    """Return the address that a container has on a network."""
+    """Return the address of a container on a network."""
     form = '{{(index .NetworkSettings.Networks "' + network + '").IPAddress}}'
     return sandbox.out("docker inspect --format %s %s", form, container)
 
@@ -292,8 +293,8 @@ def networks_of(sandbox: Sandbox, container: str) -> set[str]:
     return set(sandbox.out("docker inspect --format %s %s", form, container).split())
 
 
-def sweep_namespaces(sandbox: Sandbox) -> None:
-    """Remove namespaces that this or a killed rehearsal of the node made, with what is in them."""
+def remove_namespaces(sandbox: Sandbox) -> None:
+    """Remove the namespaces of this rehearsal and of killed ones."""
     for line in sandbox.out("ip netns list").splitlines():
         if line.startswith("rehearse-"):
             sandbox.run("ip netns del %s", line.split()[0])
@@ -301,7 +302,7 @@ def sweep_namespaces(sandbox: Sandbox) -> None:
 
 @contextmanager
 def hinting(problem: str, *sandboxes: Sandbox) -> Iterator[None]:
-    """Put what is wrong, and the firewall rules that may be why, before an error's own words."""
+    """Prefix an error with the problem and the firewall rules that may cause it."""
     try:
         yield
     except AssertionError as error:
@@ -311,7 +312,7 @@ def hinting(problem: str, *sandboxes: Sandbox) -> Iterator[None]:
 
 
 def dropping(sandbox: Sandbox) -> list[str]:
-    """Return a node's firewall rules that drop or refuse packets, without the engine's own."""
+    """Return a node's firewall rules that drop or reject packets, except the engine's."""
     with sandbox.host.sudo():
         rules = sandbox.run("iptables --wait -S", ok=False).stdout.splitlines()
     return [

@@ -1,8 +1,8 @@
-"""Repairs: what labctl mended so that pulls work, looked at from the node.
+"""Repairs: what labctl changed on the node so that pulls work.
 
-Where a node's resolver does not find Docker Hub, labctl pins addresses in /etc/hosts; where mirrors
-of Docker Hub are dead, it takes others. Both were measured when the node was provisioned, and the
-world goes on changing, so both are asked again here.
+If a node's resolver does not find Docker Hub, labctl pins addresses in /etc/hosts. If mirrors of
+Docker Hub do not answer, it selects others. labctl measured both while it provisioned the node.
+These exercises measure again, because the network changes.
 """
 
 import pytest
@@ -13,65 +13,65 @@ REFRESH = "`labctl provision --refresh` measures again"
 
 
 def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
-    """the hosts of Docker Hub are found, and answer as themselves"""
+    """the hosts of Docker Hub resolve, and answer with their own certificates"""
     pinned, lost, silent = pins(wanted), unreachable(wanted), []
     for name in wanted["sources"]["hub_hosts"]:
         if name in lost:
             continue
         found = addresses(sandbox, name)
         assert name not in pinned or found == {pinned[name]}, (
-            f"{name} is {words(found)} on {sandbox.node}, for its pin to {pinned[name]} is not in"
-            " /etc/hosts; `labctl provision --only hosts` writes it"
+            f"{name} resolves to {words(found)} on {sandbox.node}, because its pin to"
+            f" {pinned[name]} is not in /etc/hosts; `labctl provision --only hosts` writes it"
         )
         if answers(sandbox, f"https://{name}/"):
             continue
-        # A name that the node's resolver does not know is pinned even to what cannot be reached.
+        # A name that the node's resolver does not find is pinned even to an unreachable address.
         if name in pinned and not asked(sandbox, name):
             lost.append(name)
         else:
             silent.append(f"{name} ({words(found)})")
     assert not silent, (
-        f"{words(silent)} does not answer as itself on {sandbox.node}, whose resolver is"
-        f" {words(resolvers(sandbox))}; {REFRESH}, and pins what another resolver knows"
+        f"{words(silent)} does not answer as itself on {sandbox.node}, which uses the resolver"
+        f" {words(resolvers(sandbox))}; {REFRESH} and pins addresses from another resolver"
     )
     if lost:
         pytest.skip(
-            f"no resolver knows a way to {words(lost)} from here; pulls go through a mirror,"
-            " see the other exercises"
+            f"no resolver has a working address of {words(lost)}; pulls use a mirror, which the"
+            " other exercises test"
         )
 
 
 def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: Wanted) -> None:
-    """where the node's own resolver fails, a pin in /etc/hosts stands in for it"""
+    """if the node's own resolver fails, a pin in /etc/hosts replaces it"""
     pinned = pins(wanted)
     if not pinned:
         pytest.skip("the node's own resolver found Docker Hub; nothing had to be pinned")
     for name, address in pinned.items():
         found = addresses(sandbox, name)
-        assert found == {address}, f"{name} is {words(found)}, and its pin says {address}"
+        assert found == {address}, f"{name} resolves to {words(found)}, but its pin is {address}"
     well = [name for name in pinned if resolved(sandbox, name)]
     if len(well) == len(pinned):
         pytest.skip(f"the node's own resolver finds {words(well)} again; {REFRESH}")
 
 
 def test_mirrors_answer(sandbox: Sandbox) -> None:
-    """every mirror that the engine uses answers, the first one first of all"""
+    """every mirror that the engine uses answers"""
     mirrors = sandbox.out(
         "docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'"
     ).split()
     if not mirrors:
-        pytest.skip("the engine uses no mirror; it pulls from Docker Hub itself")
+        pytest.skip("the engine uses no mirror; it pulls directly from Docker Hub")
     dead = [mirror for mirror in mirrors if not answers(sandbox, f"{mirror}v2/", "200", "401")]
     assert not dead, (
-        f"{words(dead)} of the mirrors {words(mirrors)} on {sandbox.node} is dead, and slows each"
-        f" pull; {REFRESH}, and takes those that live"
+        f"{words(dead)} of the mirrors {words(mirrors)} on {sandbox.node} does not answer and slows"
+        f" down each pull; {REFRESH} and selects working mirrors"
     )
 
 
 def test_pull(sandbox: Sandbox) -> None:
     """an image is pulled and runs"""
     name = sandbox.image("hello")
-    sandbox.pull(name)  # where it was there already, the registry is asked at least
+    sandbox.pull(name)  # even if the node has it, this asks the registry
     said = sandbox.out("docker run --rm --label %s %s", sandbox.label, name)
     assert "Hello from Docker!" in said
 
@@ -83,12 +83,12 @@ def pins(wanted: Wanted) -> dict[str, str]:
 
 
 def unreachable(wanted: Wanted) -> list[str]:
-    """Return the names that did not answer, and for which no other resolver had an address."""
+    """Return the names that did not answer and that no other resolver found."""
     return sorted(set(wanted["choices"].get("hosts.broken", ())) - pins(wanted).keys())
 
 
 def addresses(sandbox: Sandbox, name: str) -> set[str]:
-    """Return what a name is on the node, /etc/hosts first."""
+    """Return the addresses of a name on the node, from /etc/hosts first."""
     lines = sandbox.run("getent ahostsv4 %s", name, ok=False).stdout.splitlines()
     return {line.split()[0] for line in lines}
 
@@ -99,7 +99,7 @@ def resolvers(sandbox: Sandbox) -> list[str]:
 
 
 def resolved(sandbox: Sandbox, name: str) -> bool:
-    """Tell whether the node's own resolvers, without /etc/hosts, lead to a host of this name."""
+    """Return whether the node's own resolvers find a working host, without /etc/hosts."""
     return any(
         answers(sandbox, f"https://{name}/", at=f"{name}:443:{address}")
         for address in asked(sandbox, name)
@@ -107,7 +107,7 @@ def resolved(sandbox: Sandbox, name: str) -> bool:
 
 
 def asked(sandbox: Sandbox, name: str) -> list[str]:
-    """Return the addresses that the node's own resolvers know, asked without /etc/hosts."""
+    """Return the addresses from the node's own resolvers, without /etc/hosts."""
     said = [
         sandbox.run("dig +short +time=3 +tries=1 @%s %s A", resolver, name, ok=False).stdout.split()
         for resolver in resolvers(sandbox)
@@ -116,9 +116,9 @@ def asked(sandbox: Sandbox, name: str) -> list[str]:
 
 
 def answers(sandbox: Sandbox, url: str, *codes: str, at: str = "") -> bool:
-    """Tell whether a URL answers from the node, with one of `codes` where some are named.
+    """Return whether a URL answers on the node, with one of `codes` if any are given.
 
-    `at` is a name, a port and an address for it, as in curl's --resolve.
+    `at` has the form of curl's --resolve: name, port and address.
     """
     where = f"--resolve {at}" if at else ""
     result = sandbox.run(
@@ -131,6 +131,6 @@ def answers(sandbox: Sandbox, url: str, *codes: str, at: str = "") -> bool:
 
 
 def words(things: object) -> str:
-    """Return things as words of a sentence."""
+    """Return a list as words of a sentence."""
     assert isinstance(things, list | set)
     return ", ".join(sorted(things)) or "unknown"

@@ -1,7 +1,7 @@
-"""Volumes: what stays when a container goes.
+"""Volumes: data that outlives a container.
 
-A container's own files go with it. What is to stay lies in a volume, which the engine keeps, or in
-a folder of the node that is lent to the container.
+A container's own files are removed with it. Data that should stay is in a volume, which the engine
+keeps, or in a folder of the node that is mounted in the container.
 """
 
 import re
@@ -10,7 +10,7 @@ from labctl.exercise import Sandbox
 
 
 def test_named_volume(sandbox: Sandbox) -> None:
-    """a named volume outlives its container, and the next one finds in it what was written"""
+    """a named volume outlives its container, and the next container reads its data"""
     data = sandbox.volume("data")
     mark = once(
         sandbox, f"-v {data}:/data", "sh -c 'cat /proc/sys/kernel/random/uuid | tee /data/it'"
@@ -20,7 +20,7 @@ def test_named_volume(sandbox: Sandbox) -> None:
 
 
 def test_room(sandbox: Sandbox) -> None:
-    """a volume takes 32 MB and gives them back unchanged"""
+    """a volume stores 32 MB and returns them unchanged"""
     data = sandbox.volume("data")
     mount = f"-v {data}:/data"
     write = "dd if=/dev/urandom of=/data/file bs=1M count=32 && sha256sum /data/file"
@@ -30,31 +30,31 @@ def test_room(sandbox: Sandbox) -> None:
 
 
 def test_volume_in_use(sandbox: Sandbox) -> None:
-    """a volume cannot be removed while a container has it, not even a stopped one"""
+    """a volume cannot be removed while a container uses it, even a stopped one"""
     data = sandbox.volume("data")
     user = sandbox.container("user", sandbox.image("busybox"), "true", f"-v {data}:/data")
     refused = sandbox.run("docker volume rm %s", data, ok=False)
-    assert refused.rc != 0, f"{data} could be removed though {user} had it"
+    assert refused.rc != 0, f"{data} could be removed although {user} uses it"
     assert "in use" in refused.stderr
     sandbox.run("docker rm --force %s", user)
     sandbox.run("docker volume rm %s", data)
 
 
 def test_volume_of_an_image(sandbox: Sandbox) -> None:
-    """VOLUME in an image makes a volume without a name, with the image's files; rm -v removes it"""
+    """VOLUME creates an anonymous volume with the image's files, and rm -v removes it"""
     image = sandbox.build("image", {"Dockerfile": dockerfile(sandbox)})
     first = sandbox.container("first", image, "sleep 1d")
     volume = volume_of(sandbox, first)
-    assert re.fullmatch("[0-9a-f]{64}", volume), f"no volume of its own at /data, but “{volume}”"
+    assert re.fullmatch("[0-9a-f]{64}", volume), f"no anonymous volume at /data, but “{volume}”"
     sandbox.run("docker exec %s grep seed /data/file", first)
     second = sandbox.container("second", image, "sleep 1d")
-    assert volume_of(sandbox, second) != volume, "two containers got the same nameless volume"
+    assert volume_of(sandbox, second) != volume, "two containers got the same anonymous volume"
     sandbox.run("docker rm --force --volumes %s", first)
-    assert not exists(sandbox, volume), f"{volume} outlived the rm --volumes of its container"
+    assert not exists(sandbox, volume), f"{volume} still exists after rm --volumes of its container"
 
 
 def test_volumes_from(sandbox: Sandbox) -> None:
-    """--volumes-from lends one container's volumes to another, where they stay"""
+    """--volumes-from shares a container's volumes with another, and they outlive the first"""
     image = sandbox.build("image", {"Dockerfile": dockerfile(sandbox)})
     first = sandbox.container("first", image, "sleep 1d")
     sandbox.run("docker exec %s sh -c 'echo from the first >/data/file'", first)
@@ -65,7 +65,7 @@ def test_volumes_from(sandbox: Sandbox) -> None:
 
 
 def test_bind_mount(sandbox: Sandbox) -> None:
-    """a folder of the node, lent to a container, is seen from both sides"""
+    """a folder of the node, mounted in a container, is shared in both directions"""
     folder = sandbox.folder({"from-node": "node\n"})
     lent = sandbox.container("lent", sandbox.image("busybox"), "sleep 1d", f"-v {folder}:/shared")
     sandbox.run("docker exec %s grep node /shared/from-node", lent)
@@ -76,7 +76,7 @@ def test_bind_mount(sandbox: Sandbox) -> None:
 
 
 def test_read_only(sandbox: Sandbox) -> None:
-    """what is mounted read-only can be read and not written: :ro, readonly, and --read-only"""
+    """read-only mounts can be read but not written: :ro, readonly and --read-only"""
     folder = sandbox.folder({"file": "node\n"})
     data = sandbox.volume("data")
     for options, place in (
@@ -90,29 +90,29 @@ def test_read_only(sandbox: Sandbox) -> None:
             *(sandbox.image("busybox"), script),
             ok=False,
         )
-        assert result.rc != 0, f"{place} could be written to with {options}"
+        assert result.rc != 0, f"{place} was writable with {options}"
         assert "Read-only file system" in result.stderr, f"{options}: {result.stderr}"
 
 
 def once(sandbox: Sandbox, options: str, command: str) -> str:
-    """Run a command in a container that is gone afterwards, and return what it said."""
+    """Run a command in a container, remove the container, and return the output."""
     return sandbox.out(
         f"docker run --rm --label {sandbox.label} {options} {sandbox.image('busybox')} {command}"
     )
 
 
 def dockerfile(sandbox: Sandbox) -> str:
-    """Return a Dockerfile with a file at /data, which is a volume."""
+    """Return a Dockerfile with a volume at /data that has a file."""
     steps = "RUN mkdir -p /data && echo seed >/data/file\nVOLUME /data\n"
     return f"FROM {sandbox.image('busybox')}\n{steps}"
 
 
 def volume_of(sandbox: Sandbox, container: str) -> str:
-    """Return the name of the volume that a container has at /data."""
+    """Return the name of a container's volume at /data."""
     form = '{{range .Mounts}}{{if eq .Destination "/data"}}{{.Name}}{{end}}{{end}}'
     return sandbox.out("docker inspect --format %s %s", form, container)
 
 
 def exists(sandbox: Sandbox, volume: str) -> bool:
-    """Tell whether there is such a volume."""
+    """Return whether a volume exists."""
     return volume in sandbox.out("docker volume ls --quiet").split()

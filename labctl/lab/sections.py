@@ -1,6 +1,6 @@
-"""Which sections of the course there are, and in which files their exercises stand.
+"""The sections of the course and the files of their exercises.
 
-No exercise is imported here: it is loaded where it runs.
+This module imports no exercise. Worker processes do.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ORDER = (
     "repairs",
     "network",
 )
-"""The course's own sections, in the order of the course but for networks, after which an engine may
-be out of step (see `labctl.lab.overlay_repair`); others come after them."""
+"""labctl's own sections in the order of the course, except that network comes last, because it can
+damage an engine (see `labctl.lab.overlay_repair`). Other sections follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class Section:
 
 
 def discover(lab: Lab, extra: Iterable[str] = ()) -> tuple[Section, ...]:
-    """Return the sections that can be rehearsed on a lab, in the order of the course.
+    """Return the sections of a lab, in the order of the course.
 
-    A file ``course/NAME.py`` is a section; the lab's own stands in for labctl's of the same name.
-    ``rehearse.py`` of a playbook that the lab runs is, or adds to, the section of its name.
+    A file ``course/NAME.py`` is a section. The lab's own replaces labctl's section of the same
+    name. The ``rehearse.py`` of a playbook that the lab runs belongs to the section of its name.
 
     Parameters:
         lab: the lab.
-        extra: names of playbooks that it runs besides those of lab.yaml.
+        extra: names of playbooks in addition to those of lab.yaml.
 
     Raises:
-        PlaybookError: the lab runs a playbook that there is not, or that cannot be loaded.
+        PlaybookError: a playbook does not exist or cannot be loaded.
     """
     files: dict[str, list[Path]] = {}
     for folder in reversed(lab.workspace.course):
@@ -65,10 +65,10 @@ def discover(lab: Lab, extra: Iterable[str] = ()) -> tuple[Section, ...]:
 
 
 def choose(sections: Sequence[Section], names: Iterable[str]) -> tuple[Section, ...]:
-    """Return the sections called `names`, in the order of the course; all if it names none.
+    """Return the sections named in `names`, or all if it is empty, in the order of the course.
 
     Raises:
-        UsageError: there is no such section; the hint lists those that there are.
+        UsageError: a section does not exist; the hint lists the existing ones.
     """
     wanted = tuple(names)
     known = [section.name for section in sections]
@@ -76,9 +76,9 @@ def choose(sections: Sequence[Section], names: Iterable[str]) -> tuple[Section, 
     if unknown:
         raise UsageError(
             f"there is no section {', '.join(repr(name) for name in unknown)}",
-            hint=f"there are {', '.join(known)}; your own goes to course/NAME.py beside lab.yaml"
+            hint=f"available: {', '.join(known)}; write your own as course/NAME.py beside lab.yaml"
             if known
-            else "write the first: course/NAME.py beside lab.yaml",
+            else "write the first one as course/NAME.py beside lab.yaml",
         )
     return tuple(section for section in sections if not wanted or section.name in wanted)
 
@@ -90,7 +90,7 @@ def shared(lab: Lab) -> tuple[Path, ...]:
 
 
 def _holds(path: Path) -> bool:
-    """Whether a file holds exercises; what begins with an underscore is for them to import."""
+    """Return whether a file holds exercises. Others import files that start with an underscore."""
     return path.is_file() and path.name != "conftest.py" and not path.name.startswith(("_", "."))
 
 

@@ -73,7 +73,7 @@ FAULTS = {
     ),
     "the kernel counts no memory": Fault(
         "containers",
-        "the memory cgroup does not hold it",
+        "the memory cgroup does not limit it",
         "umount /sys/fs/cgroup/memory && systemctl restart docker",
         "mount -t cgroup -o memory cgroup /sys/fs/cgroup/memory && systemctl restart docker",
     ),

@@ -128,7 +128,7 @@ def test_only_the_network_and_only_compose_turn_red(lab: Lab, nodes: dict[str, N
         run = rehearse(lab, *SECTIONS).expect(1)
     finally:
         nodes[FIRST].sh(f"iptables --delete {rule}")
-        mended = lab.run("provision", "--only", "compose")
+        repaired = lab.run("provision", "--only", "compose")
     failed = failures(run, FIRST)
     assert set(failed) == {("network", "test_published_port_from_another_node")}, failed
     (message,) = failed.values()
@@ -139,7 +139,7 @@ def test_only_the_network_and_only_compose_turn_red(lab: Lab, nodes: dict[str, N
     for message in failed.values():
         assert "docker-compose" in message
         assert "Permission denied" in message
-    assert mended.expect(0).changes(SECOND) == ["download:/usr/local/bin/docker-compose"]
+    assert repaired.expect(0).changes(SECOND) == ["download:/usr/local/bin/docker-compose"]
 
 
 def test_only_the_volumes_and_only_the_repairs_turn_red(lab: Lab, nodes: dict[str, Node]) -> None:
@@ -150,7 +150,7 @@ def test_only_the_volumes_and_only_the_repairs_turn_red(lab: Lab, nodes: dict[st
         run = rehearse(lab, "compose", "volumes", "repairs").expect(1)
     finally:
         nodes[FIRST].sh("umount /var/lib/docker/volumes")
-        mended = lab.run("provision", "--only", "hosts")
+        repaired = lab.run("provision", "--only", "hosts")
     failed = failures(run, FIRST)
     assert set(failed) == {("volumes", "test_room")}, failed
     assert "No space left on device" in failed["volumes", "test_room"]
@@ -159,7 +159,7 @@ def test_only_the_volumes_and_only_the_repairs_turn_red(lab: Lab, nodes: dict[st
     message = failed["repairs", "test_docker_hub_answers"]
     assert "its pin to" in message
     assert "is not in /etc/hosts; `labctl provision --only hosts`" in message
-    assert mended.expect(0).changes(SECOND) == ["block:/etc/hosts:pins"]
+    assert repaired.expect(0).changes(SECOND) == ["block:/etc/hosts:pins"]
 
 
 def test_a_dead_mirror_is_named(lab: Lab, nodes: dict[str, Node]) -> None:

@@ -59,7 +59,7 @@ def sentence(event: Event, *, verbose: bool) -> str:
         case CheckStarted(section=section, title=title) if verbose:
             text = f"{section}: {translated(title)}: {_('started')}"
         case Exchanged(_, snippets, seconds) if verbose:
-            text = _("exchange of {} snippets in {} s").format(snippets, f"{seconds:.3f}")
+            text = _("round trip with {} scripts in {} s").format(snippets, f"{seconds:.3f}")
         case MachineOutput(_, line) if verbose:
             text = f"vagrant: {line}"
         case Notice(_, message):

@@ -89,7 +89,7 @@ def _failure(report: NodeReport, check: Check) -> Message:
     rest = [f"  | {printable(x)}" for x in shortened(translated(check.message).splitlines())]
     left = len(check.relevant_commands) - _LAST_COMMANDS
     if left > 0:
-        before = _("… {} commands before these are in --json and on the page …").format(left)
+        before = _("… {} earlier commands in --json and on the page …").format(left)
         rest.append(f"  {before}")
     for ran in check.relevant_commands[-_LAST_COMMANDS:]:
         rest += _ran(report.node, ran)

@@ -1,4 +1,4 @@
-"""Files that the user names for a result: looked at before the work, written after it."""
+"""Files that the user names for a result: checked before the work, written after it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from labctl.storage import write
 
 
 def expect(*paths: Path | None) -> None:
-    """See that files can be made where they are wanted, before the work that fills them.
+    """Check that the folders of these files exist, before the work that fills the files.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: a folder does not exist.
     """
     for path in paths:
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(
-                f"{path} cannot be written: its folder is not there",
-                hint="make the folder, or name another file",
+                f"{path} cannot be written: its folder does not exist",
+                hint="create the folder, or name another file",
             )
 
 
 def put(path: Path, text: str) -> None:
-    """Write a file whole or not at all; what is no file, as /dev/stdout, takes the text.
+    """Write a file atomically. Anything but a file, such as /dev/stdout, is written to directly.
 
     Raises:
         StateError: it cannot be written.

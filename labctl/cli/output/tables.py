@@ -45,7 +45,7 @@ def print_summary(
         line = _("next: labctl ssh {}    labctl scp FILE {}:    labctl status").format(first, first)
         typer.echo(f"\n{line}")
     elif not check:
-        typer.echo("\n" + _("next: mend what is named above and run the same command again"))
+        typer.echo("\n" + _("next: fix the errors above, then run the same command again"))
 
 
 def _succeeded(result: Result[NodeRun]) -> bool:
@@ -101,7 +101,7 @@ def shortened(lines: list[str]) -> list[str]:
     head, end = 4, 10
     if len(lines) <= head + end + 1:
         return lines
-    left_out = _("… {} lines are in the log and in --json …").format(len(lines) - head - end)
+    left_out = _("… {} more lines in the log and in --json …").format(len(lines) - head - end)
     return [*lines[:head], left_out, *lines[-end:]]
 
 
@@ -187,7 +187,7 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
         for row in lab.nodes:
             typer.echo(f"  {row.node}  {_(row.state)}  {row.address or '-'}  {row.engine}")
     if not labs and not options.as_json:
-        typer.echo(_("no lab was brought up on this machine"))
+        typer.echo(_("no labs on this computer"))
 
 
 def _json(data: dict[str, Any]) -> None:

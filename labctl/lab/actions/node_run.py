@@ -1,4 +1,4 @@
-"""Converge one node and verify it: what `up`, `provision`, `verify` and `heal` share."""
+"""Converge and verify one node, for `up`, `provision`, `verify` and `heal`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from labctl.provision.scheduler import Scheduler
 
 @dataclass(frozen=True, slots=True)
 class NodeRun:
-    """What a run did on one node.
+    """The result of a run on one node.
 
     Parameters:
-        outcome: what was provisioned; None where it did not come to that.
-        report: what was verified; None where it did not come to that.
+        outcome: what was provisioned; None if nothing was.
+        report: what was verified; None if nothing was.
     """
 
     outcome: Outcome | None = None
@@ -37,11 +37,11 @@ class ProvisionOptions:
     """How to provision.
 
     Parameters:
-        check: look only.
-        only: names of playbooks to run; none: all.
-        extra: names of further playbooks.
-        refresh: measure again what was measured on the nodes.
-        verify: run the checks afterwards.
+        check: only report the changes.
+        only: names of playbooks to run; if empty, all.
+        extra: names of playbooks in addition to those of lab.yaml.
+        refresh: measure again instead of using stored measurements.
+        verify: run the checks after provisioning.
     """
 
     check: bool = False
@@ -52,17 +52,17 @@ class ProvisionOptions:
 
 
 def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]:
-    """Return the playbooks that `only` names, in the order of work; all if it names none.
+    """Return the playbooks named in `only`, or all if it is empty, in the order of work.
 
     Raises:
-        UsageError: it names one that the lab does not run.
+        UsageError: the lab does not run one of them.
     """
     names = [book.name for book in playbooks]
     for name in only:
         if name not in names:
             raise UsageError(
                 f"this lab does not run the playbook '{name}'",
-                hint=f"it runs {', '.join(names)}; --with adds another",
+                hint=f"its playbooks: {', '.join(names)}; --with adds another",
             )
     return [book for book in playbooks if not only or book.name in only]
 
@@ -81,14 +81,14 @@ def work_on(
     Parameters:
         lab: the lab, locked.
         node: the node's name; it must be up.
-        playbooks: all that the lab runs, in the order of work; `options` chooses among them.
+        playbooks: all playbooks of the lab in the order of work; `options` selects among them.
         options: how to provision.
         verifier: runs the checks.
-        meeting: the nodes of this run, `node` among them.
-        patience: seconds that the node's sshd may take to answer.
+        scheduler: the nodes of this run, including `node`.
+        patience: seconds to wait for the node's sshd.
 
     Raises:
-        LabctlError: a change failed, or the node cannot be reached. A failing check is a result.
+        LabctlError: a change failed, or the node is unreachable. A failing check is no error.
     """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
     outcome = _converge_node(lab, node, playbooks, options, scheduler, patience)
@@ -143,18 +143,29 @@ def _converge_node(
 def verify_node(
     lab: Lab, node: str, playbooks: Sequence[Playbook], verifier: Verifier
 ) -> NodeReport:
+    """Run the checks of `playbooks` on a node.
+
+    Raises:
+        LabctlError: the checks could not run. A failing check is no error.
+    """
     lab.emit(PhaseEntered(node, Phase.VERIFYING))
     report = verifier.verify(node, playbooks)
-    if report.failed:
-        lab.emit(PhaseEntered(node, Phase.FAILED, f"{len(report.failed)} checks failed"))
-    else:
-        lab.emit(PhaseEntered(node, Phase.DONE))
+    lab.emit(ended(report))
     return report
+
+
+def ended(report: NodeReport) -> PhaseEntered:
+    """Return the event for the end of a node's checks or exercises."""
+    failed = len(report.failed)
+    if not failed:
+        return PhaseEntered(report.node, Phase.DONE)
+    note = "1 check failed" if failed == 1 else f"{failed} checks failed"
+    return PhaseEntered(report.node, Phase.FAILED, note)
 
 
 @contextlib.contextmanager
 def failing(lab: Lab, node: str) -> Iterator[None]:
-    """Tell when the work on a node has failed."""
+    """Emit the phase `FAILED` if the work on a node raises an error."""
     try:
         yield
     except LabctlError as error:

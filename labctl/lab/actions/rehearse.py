@@ -1,7 +1,7 @@
-"""The use case: rehearse the course on the lab's nodes, all of them at once.
+"""Rehearse the course on the lab's nodes, all at once.
 
-The lab's lock is held: an exercise must not meet a node that is being changed, and two rehearsals
-would take each other's containers for leftovers.
+The lab is locked meanwhile, because an exercise must not run on a node that is being changed, and
+two rehearsals would remove each other's containers as leftovers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Phase, PhaseEntered
+from labctl.lab.actions.node_run import ended
 from labctl.lab.expectations import wanted, write_wanted
 from labctl.lab.lab import Lab
 from labctl.lab.overlay_repair import restart_engines
@@ -31,25 +32,25 @@ VERSIONS = (
     ("kernel", "uname -r"),
     ("system", "sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '\"'"),
 )
-"""What a reader of the result wants to know of a node, and what tells it there."""
+"""The versions in the result: (name, command on the node)."""
 
 
 def rehearse(
     lab: Lab, limit: Iterable[str], names: Iterable[str], extra: Sequence[str] = ()
 ) -> Rehearsal:
-    """Perform sections of the course on nodes that are up.
+    """Run the exercises of the course on nodes that are up.
 
     Parameters:
         lab: the lab.
-        limit: names or patterns of nodes; none: all.
-        names: of sections; none: all.
-        extra: names of playbooks that the lab runs besides those of lab.yaml.
+        limit: names or patterns of nodes; if empty, all.
+        names: of sections; if empty, all.
+        extra: names of playbooks in addition to those of lab.yaml.
 
     Raises:
-        PlaybookError: there is no such playbook, or it cannot be loaded.
-        UsageError: there is no such node or section; no machine was touched.
-        LabLocked: another labctl works on the lab.
-        Interrupted: the user pressed Ctrl-C; what the exercises had made was removed.
+        PlaybookError: a playbook does not exist or cannot be loaded.
+        UsageError: a node or section does not exist; no machine was touched.
+        LabLocked: another labctl is working on the lab.
+        Interrupted: the user pressed Ctrl-C; what the exercises made was removed.
     """
     nodes = lab.select(limit)
     sections = choose(discover(lab, extra), names)
@@ -74,15 +75,15 @@ def rehearse(
             except LabctlError as error:
                 lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
                 raise
-            failed = len(report.failed)
-            note = f"{failed} exercise{'s' if failed > 1 else ''} failed" if failed else ""
-            lab.emit(PhaseEntered(node, Phase.FAILED if failed else Phase.DONE, note))
+            lab.emit(ended(report))
             return report
 
         try:
             results = each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
         except Interrupted as error:
-            error.hint = "what the exercises had made was removed; the same command begins anew"
+            error.hint = (
+                "what the exercises made was removed; the same command starts from the beginning"
+            )
             raise
     names = tuple(section.name for section in sections)
     return Rehearsal(lab.spec.name, names, tuple(results), began, time.time() - began)
@@ -113,7 +114,7 @@ def _request(
 
 
 def _peers(lab: Lab, node: str) -> Iterable[Target]:
-    """Yield how the lab's other nodes are reached; those that were never made are none."""
+    """Yield how to reach the lab's other nodes, except those that were never created."""
     for name in lab.spec.node_names:
         if name != node:
             try:

@@ -13,19 +13,19 @@ from labctl.parallel import Result, each
 def verify(
     lab: Lab, limit: Iterable[str], only: Sequence[str], extra: Iterable[str] = ()
 ) -> list[Result[NodeRun]]:
-    """Run the checks of the lab's playbooks, and of `extra` ones, on nodes that are up.
+    """Run the checks of the lab's playbooks on nodes that are up.
 
     Parameters:
         lab: the lab.
-        limit: names or patterns of nodes; none: all.
-        only: names of playbooks to check; none: all.
-        extra: names of further playbooks.
+        limit: names or patterns of nodes; if empty, all.
+        only: names of playbooks to check; if empty, all.
+        extra: names of playbooks in addition to those of lab.yaml.
 
     Returns:
         A result for each node, in the lab's order.
 
     Raises:
-        LabctlError: what concerns the whole lab, such as a playbook that there is not.
+        LabctlError: an error of the whole lab, such as a playbook that does not exist.
     """
     nodes = lab.select(limit)
     playbooks = chosen(lab.playbooks(extra), only)

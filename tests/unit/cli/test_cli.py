@@ -529,12 +529,12 @@ def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeRemote]) ->
 
 
 @pytest.mark.parametrize("command", [("verify", "--junit"), ("rehearse", "--junit")])
-def test_a_report_that_cannot_be_written_is_told_before_the_work(
+def test_a_report_that_cannot_be_written_fails_before_the_work(
     run: Run, nodes: dict[str, FakeRemote], command: tuple[str, ...]
 ) -> None:
     done = run(*command, "no-such-folder/report.xml")
     assert done.code == 2
-    assert "its folder is not there" in done.err
+    assert "its folder does not exist" in done.err
     assert not Path(".labctl").exists()
 
 
@@ -636,8 +636,8 @@ def test_verbose_before_the_command_or_after(
     run: Run, nodes: dict[str, FakeRemote], place: str
 ) -> None:
     done = run("-v", "provision") if place == "before" else run("provision", "-v")
-    assert "exchange of" in done.err
-    assert "exchange of" not in run("provision").err
+    assert "round trip with" in done.err
+    assert "round trip with" not in run("provision").err
 
 
 def test_what_stands_behind_a_program_is_its_own(run: Run, nodes: dict[str, FakeRemote]) -> None:

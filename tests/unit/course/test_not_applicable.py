@@ -1,4 +1,4 @@
-"""Exercises that a lab cannot do say so, with the reason; those that it can do are not skipped."""
+"""Exercises that do not apply to a lab are skipped with a reason; the others are not."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def overlay(mode: str, engine: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("mode", "engine", "reason"),
     [
-        ("", "20.10.24-3.el7", "does without the playbook overlay"),
-        ("etcd", "23.0.0-1.el7", "taken out in 23.0"),
+        ("", "20.10.24-3.el7", "does not use the playbook overlay"),
+        ("etcd", "23.0.0-1.el7", "removed in 23.0"),
         ("etcd", "26.1.4-1.el7", "26.1.4-1.el7 has no overlay networks by etcd"),
     ],
 )
-def test_overlay_that_the_engine_has_not(mode: str, engine: str, reason: str) -> None:
+def test_overlay_networks_that_do_not_apply(mode: str, engine: str, reason: str) -> None:
     with pytest.raises(pytest.skip.Exception, match=reason):
         network.overlay_mode(overlay(mode, engine))
 
@@ -30,11 +30,11 @@ def test_overlay_that_the_engine_has_not(mode: str, engine: str, reason: str) ->
     ("mode", "engine"),
     [("etcd", "19.03.9-3.el7"), ("etcd", "20.10.24-3.el7"), ("swarm", "26.1.4-1.el7")],
 )
-def test_overlay_that_the_engine_has(mode: str, engine: str) -> None:
+def test_overlay_networks_that_apply(mode: str, engine: str) -> None:
     assert network.overlay_mode(overlay(mode, engine)) == mode
 
 
-def test_a_lab_that_knows_nothing_of_overlays() -> None:
+def test_a_lab_without_overlay_settings() -> None:
     with pytest.raises(pytest.skip.Exception):
         network.overlay_mode({"toolchain": {"docker": "20.10.24"}})
 
@@ -43,9 +43,7 @@ def test_a_lab_that_knows_nothing_of_overlays() -> None:
     ("release", "plugin", "command"),
     [("1.25.5", None, "docker-compose"), (None, "2.27.1-1.el7", "docker compose")],
 )
-def test_compose_is_called_as_the_toolchain_has_it(
-    release: str | None, plugin: str | None, command: str
-) -> None:
+def test_the_command_for_compose(release: str | None, plugin: str | None, command: str) -> None:
     assert compose.command({"compose": release, "compose_plugin": plugin}) == command
 
 

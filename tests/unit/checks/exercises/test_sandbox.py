@@ -327,7 +327,7 @@ def test_a_container_on_an_overlay_network_is_repeated_if_the_engine_is_damaged(
     # What an attempt has made keeps the name, and would be in the way of the next one.
     assert node.ran[-3:-1] == [f"docker rm --force {name}", starts[-1]]
     with pytest.raises(
-        AssertionError, match=words[-20:] or f"{name} runs on n1, and got no address on over"
+        AssertionError, match=words[-20:] or f"{name} runs on n1 but got no address on over"
     ):
         network.joined(sandbox(Unsteady(refusals=10, words=words)), "two", "over")
 

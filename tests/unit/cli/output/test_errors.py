@@ -69,7 +69,7 @@ SPEC = SpecError(
 )
 
 CASES: list[tuple[LabctlError, list[str]]] = [
-    (UsageError("makes no sense"), ["makes no sense"]),
+    (UsageError("makes no sense", hint="try this"), ["makes no sense", "  hint: try this"]),
     (
         MachineError(
             "did not come up", node="a", hint="look", details="one\n\ntwo", log=Path("a.log")
@@ -77,8 +77,18 @@ CASES: list[tuple[LabctlError, list[str]]] = [
         ["a: did not come up", "  | one", "  | two", "  hint: look", "  log:  a.log"],
     ),
     (
-        ChangeFailed("install x: failed", resource="packages:x", details="\x1b[31mred", node="a"),
-        ["a: install x: failed", "  | \N{REPLACEMENT CHARACTER}[31mred"],
+        ChangeFailed(
+            "install x: failed",
+            resource="packages:x",
+            details="\x1b[31mred",
+            node="a",
+            hint="free some space",
+        ),
+        [
+            "a: install x: failed",
+            "  | \N{REPLACEMENT CHARACTER}[31mred",
+            "  hint: free some space",
+        ],
     ),
     (
         SPEC,
@@ -120,11 +130,18 @@ def test_json(error: LabctlError, capsys: pytest.CaptureFixture[str]) -> None:
     assert (data["message"], data["exit_code"]) == (error.message, error.exit_code)
     assert data.get("node", "") == error.node
     assert data.get("hint", "") == error.hint
+    assert data.get("details", "") == error.details
+    assert data.get("log", "") == str(error.log or "")
     assert data.get("resource", "") == getattr(error, "resource", "")
-    assert len(data.get("problems", ())) == len(getattr(error, "problems", ()))
+    if isinstance(error, SpecError):
+        assert [(p["where"], p["line"], p["message"], p["hint"]) for p in data["problems"]] == [
+            (p.where, p.line, p.message, p.hint) for p in error.problems
+        ]
+    else:
+        assert "problems" not in data
 
 
-def test_an_error_is_told_once_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_printed_once_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     render_error(MachineError("did not come up", node="a", hint="look"), Globals())
     out, err = capsys.readouterr()
     assert (out, err) == ("", "error: a: did not come up\n  hint: look\n")

@@ -79,7 +79,7 @@ PLAIN: list[tuple[Event, str | None, str | None]] = [
     (PhaseEntered("a", Phase.BOOTING), "booting", "booting"),
     (PhaseEntered("a", Phase.FAILED, "why"), "failed: why", "failed: why"),
     (MachineOutput("a", "Booting VM..."), None, "vagrant: Booting VM..."),
-    (Exchanged("a", 12, 0.25), None, "exchange of 12 snippets in 0.250 s"),
+    (Exchanged("a", 12, 0.25), None, "round trip with 12 scripts in 0.250 s"),
     (
         ChangeStarted("a", "engine", "x", "start docker", "-x\n+y", check=False),
         "engine: start docker",

@@ -11,10 +11,11 @@ from labctl.cli.output.result_files import expect, put
 from labctl.errors import StateError, UsageError
 
 
-def test_a_folder_that_is_not_there_is_told_before(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error_before_the_work(tmp_path: Path) -> None:
     expect(None, tmp_path / "new", Path("new"))
-    with pytest.raises(UsageError, match="its folder is not there"):
+    with pytest.raises(UsageError, match="its folder does not exist") as caught:
         expect(tmp_path / "no" / "new")
+    assert caught.value.hint == "create the folder, or name another file"
 
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
@@ -24,10 +25,11 @@ def test_a_file_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no /dev/null there")
-def test_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     place = tmp_path / "stdout"
     place.symlink_to("/dev/null")
     put(place, "text")
     assert place.is_symlink()
-    with pytest.raises(StateError, match="cannot be written"):
+    with pytest.raises(StateError, match="cannot be written") as caught:
         put(tmp_path, "text")
+    assert caught.value.hint == "name another file"
