@@ -1,10 +1,12 @@
 """What the author of a playbook needs, in one place; see `labctl.provision.play`.
 
-A playbook imports nothing else of labctl. Names outside this module may change at any time.
+A playbook imports nothing else of labctl but, in its settings.py, `labctl.config.keys`. Names
+outside these two modules may change at any time.
 """
 
 from __future__ import annotations
 
+from labctl.config.model import LabSpec
 from labctl.provision.facts import Facts
 from labctl.provision.play import Play, Plays, Question
 from labctl.provision.resources.atomic_write import LoadedBy
@@ -31,6 +33,7 @@ from labctl.provision.resources.registry_login import RegistryLogin
 from labctl.provision.resources.repository import RepositorySection, SigningKey, repository_file
 from labctl.provision.resources.service import Service
 from labctl.provision.resources.swarm import NoSwarm, SwarmManager, SwarmWorker
+from labctl.provision.secret_store import SecretStore
 
 __all__ = [
     "Absent",
@@ -48,6 +51,7 @@ __all__ = [
     "FileContent",
     "Folder",
     "GroupMember",
+    "LabSpec",
     "Link",
     "LoadedBy",
     "NoSwarm",
@@ -62,6 +66,7 @@ __all__ = [
     "RegistryLogin",
     "RepositorySection",
     "Resource",
+    "SecretStore",
     "Service",
     "SigningKey",
     "Store",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from labctl.config import daemon_json, synced_folders
 from labctl.config import network as addresses
-from labctl.config.faults import Fault, KeyPath, cross
+from labctl.config.faults import Fault, KeyPath
 from labctl.config.image_name import ImageName
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
     for key in VAGRANT_KEYS:
         if key in spec.model_fields_set:
             message = "cannot be given together with machines"
-            yield cross((key,), message, "machines exist already; Vagrant makes none of them")
+            yield Fault((key,), message, "machines exist already; Vagrant makes none of them")
     machines = spec.machines or ()
     yield from _names((("machines", i, "name"), m.name) for i, m in enumerate(machines))
     yield from _twice(
@@ -104,12 +104,12 @@ def _bridge(spec: LabSpec) -> Iterator[Fault]:
     except ValueError:
         bridge = None
     if bridge is None:
-        yield cross(at, f"{text!r} is no address with a prefix", "such as 172.26.0.1/16")
+        yield Fault(at, f"{text!r} is no address with a prefix", "such as 172.26.0.1/16")
     elif spec.machines is None:
         problem = addresses.network_problem(spec.network, bridge_moved=True)
         if problem is None and IPv4Network(spec.network).overlaps(bridge):
             message = f"docker's own bridge, {bridge}, overlaps the lab's network {spec.network}"
-            yield cross(at, message, "move one of them", ("network",))
+            yield Fault(at, message, "move one of them", ("network",))
 
 
 def _nodes(spec: LabSpec) -> Iterator[Fault]:
@@ -118,7 +118,7 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
         spec.network, bridge_moved="bip" in spec.docker.daemon or "bridge" in spec.docker.daemon
     )
     if problem:
-        yield cross(("network",), *problem)
+        yield Fault(("network",), *problem)
         usable = False
     else:
         usable = True
@@ -126,7 +126,7 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
         if usable and spec.nodes > addresses.capacity(IPv4Network(spec.network)):
             room = addresses.capacity(IPv4Network(spec.network))
             message = f"{spec.nodes} nodes do not fit: {spec.network} has addresses for {room}"
-            yield cross(("nodes",), message, "use a shorter prefix, such as /24", ("network",))
+            yield Fault(("nodes",), message, "use a shorter prefix, such as /24", ("network",))
         return
     yield from _names((("nodes", i, "name"), node.name) for i, node in enumerate(spec.nodes))
     if usable:
@@ -153,19 +153,19 @@ def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
             given.append((("nodes", index, "address"), listed.address))
             if problem := addresses.address_problem(listed.address, network):
                 hint = f"leave it out, or take one from {network[2]} to {network[-2]}"
-                yield cross(("nodes", index, "address"), problem, hint, ("network",))
+                yield Fault(("nodes", index, "address"), problem, hint, ("network",))
         elif node.address:
             counted.append((("nodes", index), node.address))
         else:
             message = f"{network} has no address left for {listed.name}"
             hint = "give it an address, or use a shorter prefix, such as /24"
-            yield cross(("nodes", index), message, hint, ("network", "nodes"))
+            yield Fault(("nodes", index), message, hint, ("network", "nodes"))
     yield from _twice(given, "the address {} is used twice")
     taken = {address for _, address in given}
     for path, address in counted:
         if address in taken:
             message = f"its address by position, {address}, is given to another node"
-            yield cross(path, message, "give this node an address too", ("network", "nodes"))
+            yield Fault(path, message, "give this node an address too", ("network", "nodes"))
 
 
 def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
@@ -173,7 +173,7 @@ def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
     listed = list(names)
     for path, name in listed:
         if name in RESERVED:
-            yield cross(path, f"no node can be called {name!r}")
+            yield Fault(path, f"no node can be called {name!r}")
     yield from _twice(listed, "the name {} is used twice")
 
 
@@ -182,14 +182,14 @@ def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[
     seen: dict[Hashable, KeyPath] = {}
     for path, item in items:
         if item in seen:
-            yield cross(path, message.format(item), needs=())
+            yield Fault(path, message.format(item), needs=())
         seen.setdefault(item, path)
 
 
 def _box(spec: LabSpec) -> Iterator[Fault]:
     """A checksum belongs to a file; for a box by name Vagrant's catalogue has its own."""
     if spec.box.sha256 is not None and spec.box.url is None:
-        yield cross(("box", "sha256"), "says nothing without a url", "give the box file's url too")
+        yield Fault(("box", "sha256"), "says nothing without a url", "give the box file's url too")
 
 
 def _toolchain(spec: LabSpec) -> Iterator[Fault]:
@@ -199,14 +199,14 @@ def _toolchain(spec: LabSpec) -> Iterator[Fault]:
         return
     at = ("toolchain", "compose")
     if chain.engine_major >= NO_COMPOSE_V1:
-        yield cross(
+        yield Fault(
             at,
             f"docker-compose {chain.compose} does not work with engine {chain.docker}"
             " (docker/compose#11742)",
             "set compose to null and compose_plugin to a version, or use base: latest-el7",
         )
     if spec.compose_sha256 is None:
-        yield cross(
+        yield Fault(
             at,
             f"no checksum is known for docker-compose {chain.compose}",
             f'add it: sources.compose.sha256: {{"{chain.compose}": "…"}}',
@@ -222,18 +222,16 @@ def _playbooks(spec: LabSpec) -> Iterator[Fault]:
         ("registry", spec.registry.node),
         ("hub_cache", spec.hub_cache.node),
     ]
-    if spec.compose_app is not None:
-        places.append(("compose_app", spec.compose_app.node))
     for place, node in places:
         if node is not None and node not in names:
             message = f"this lab has no node '{node}'"
-            yield cross((place, "node"), message, f"it has {', '.join(names)}", nodes)
+            yield Fault((place, "node"), message, f"it has {', '.join(names)}", nodes)
     cache, registry = spec.hub_cache, spec.registry
     if cache.url is not None:
         for key in ("node", "upstream"):
             if getattr(cache, key) is not None:
                 message = "says nothing beside url, which is a cache that exists already"
-                yield cross(("hub_cache", key), message, "keep one of the two")
+                yield Fault(("hub_cache", key), message, "keep one of the two")
     elif (
         "hub-cache" in spec.playbooks
         and {"registry", "images"} & set(spec.playbooks)
@@ -241,7 +239,7 @@ def _playbooks(spec: LabSpec) -> Iterator[Fault]:
     ):
         key = "hub_cache" if "hub_cache" in spec.model_fields_set else "registry"
         message = f"registry and hub_cache both want port {cache.port} of {cache.node or names[0]}"
-        yield cross((key, "port"), message, "give one another port", (*nodes, "playbooks"))
+        yield Fault((key, "port"), message, "give one another port", (*nodes, "playbooks"))
     yield from _twice(
         ((("images", i), ImageName.parse(image).local) for i, image in enumerate(spec.images)),
         "the image {} is named twice",
@@ -249,18 +247,14 @@ def _playbooks(spec: LabSpec) -> Iterator[Fault]:
     chain = spec.resolved_toolchain
     if spec.overlay == "etcd" and chain.engine_major >= NO_CLUSTER_STORE:
         message = f"engine {chain.docker} has no overlay networks by etcd (taken out in 23.0)"
-        yield cross(("overlay",), message, "use swarm, or auto", ("toolchain",))
+        yield Fault(("overlay",), message, "use swarm, or auto", ("toolchain",))
     if "overlay" in spec.playbooks and spec.machines is not None:
         for index, machine in enumerate(spec.lab_nodes):
             if machine.address is None:
                 message = "the playbook overlay needs the machine's address in the lab"
-                yield cross(("machines", index), message, "add address: …", ("playbooks",))
+                yield Fault(("machines", index), message, "add address: …", ("playbooks",))
     owned = {"cluster-store", "cluster-advertise"} & spec.docker.daemon.keys()
     if "overlay" in spec.playbooks and owned:
         for key in sorted(owned):
             message = "is set by the playbook overlay"
-            yield cross(("docker", "daemon", key), message, "leave it out", ("playbooks",))
-    if "compose-app" in spec.playbooks and spec.compose_app is None:
-        index = spec.playbooks.index("compose-app")
-        message = "compose-app needs to know its folder"
-        yield cross(("playbooks", index), message, "compose_app: {folder: …}")
+            yield Fault(("docker", "daemon", key), message, "leave it out", ("playbooks",))

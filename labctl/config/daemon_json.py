@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labctl.config import faults
-from labctl.config.faults import OWN, Fault, KeyPath
+from labctl.config.faults import Fault, KeyPath
 from labctl.config.patterns import MIRROR, REGISTRY, TEXT, shown
 from labctl.errors import Problem
 
@@ -123,7 +123,7 @@ def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> li
         wrong = list(_check_kind("texts", values, (name,)))
         if not wrong:
             messages = [(index, shape.problem(text)) for index, text in enumerate(values)]
-            wrong = [_own((name, index), text, shape.hint) for index, text in messages if text]
+            wrong = [Fault((name, index), text, shape.hint) for index, text in messages if text]
         found += [_problem(fault, where) for fault in wrong]
     return found
 
@@ -187,23 +187,22 @@ def canonical(settings: object) -> str:
 
 def _problem(fault: Fault, where: str) -> Problem:
     """Return `fault` of a key for people; `where` is the place of the whole."""
-    message, hint = faults.sentence(fault, KEYS)
-    return Problem(f"{where}.{faults.where(fault.path)}", message, hint=hint)
+    return Problem(f"{where}.{faults.where(fault.path)}", fault.message, hint=fault.hint)
 
 
 def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) -> Iterator[Fault]:
     """Yield what is wrong with one key."""
     if name == "hosts":
         hint = "leave it out, or override the unit's command line in a playbook of your own"
-        yield _own(at, "cannot be set here: docker's unit already passes -H fd://", hint)
+        yield Fault(at, "cannot be set here: docker's unit already passes -H fd://", hint)
     elif name in _ELSEWHERE:
-        yield _own(at, "has its own place in lab.yaml", f"use {_ELSEWHERE[name][0]}")
+        yield Fault(at, "has its own place in lab.yaml", f"use {_ELSEWHERE[name][0]}")
     elif name not in KEYS:
-        yield Fault(at, "extra_forbidden")
+        yield faults.unknown_key(at, KEYS)
     else:
         key = KEYS[name]
         if engine_major and not key.known_to(engine_major):
-            yield faults.cross(
+            yield Fault(
                 at,
                 f"engine {engine_major} does not know this key"
                 f" ({f'new in {key.since}' if key.since else f'gone since {key.until + 1}'})",
@@ -213,16 +212,12 @@ def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) 
         yield from wrong or _check_texts(value, at)
 
 
-def _own(at: KeyPath, message: str, hint: str = "") -> Fault:
-    return Fault(at, OWN, None, {"message": message, "hint": hint})
-
-
 def _check_kind(kind: str, value: object, at: KeyPath) -> Iterator[Fault]:
     """Yield a fault if `value`, or an item of it, is not what dockerd reads for a key of `kind`."""
     container, item = _ITEMS.get(kind, (_TYPES.get(kind, dict), ""))
     # True is an int for Python, and none for dockerd.
     if not isinstance(value, container) or (isinstance(value, bool) and container is not bool):
-        yield _own(at, f"must be {_KINDS[kind]}, is {shown(value)}")
+        yield Fault(at, f"must be {_KINDS[kind]}, is {shown(value)}")
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _check_kind(item, entry, (*at, index))
@@ -230,7 +225,7 @@ def _check_kind(kind: str, value: object, at: KeyPath) -> Iterator[Fault]:
         for name, entry in value.items():
             for fault in _check_kind(item, entry, (*at, str(name))):
                 quoted = "dockerd wants it in quotes" if item == "text" else ""
-                yield _own(fault.path, fault.context["message"], quoted)
+                yield Fault(fault.path, fault.message, quoted)
 
 
 def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
@@ -241,15 +236,15 @@ def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
                 yield from _check_texts(name, (*at, name))
                 yield from _check_texts(item, (*at, name))
             else:
-                yield _own(at, f"a key must be a text, is {shown(name)}", "write it in quotes")
+                yield Fault(at, f"a key must be a text, is {shown(name)}", "write it in quotes")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _check_texts(item, (*at, index))
     elif isinstance(value, str):
         if value and (message := TEXT.problem(value)):
-            yield _own(at, message)
+            yield Fault(at, message)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            yield _own(at, f"must be a number, is {shown(value)}")
+            yield Fault(at, f"must be a number, is {shown(value)}")
     elif not isinstance(value, bool | int | None):
-        yield _own(at, f"has a type that JSON does not have: {shown(str(value))}")
+        yield Fault(at, f"has a type that JSON does not have: {shown(str(value))}")

@@ -1,8 +1,8 @@
-"""What validation found, and how to say it in plain sentences.
+"""What is wrong with a lab, and where: one kind of fault for every check.
 
-pydantic speaks to programmers ("Input should be a valid integer, unable to parse string"); those
-who write lab.yaml are teachers. This module turns one into the other, and it does so without
-importing pydantic: a fault is a place, a kind and a value.
+pydantic's error messages are written for programmers ("Input should be a valid integer, unable to
+parse string"), and lab.yaml is written by teachers. `from_pydantic` rewrites them once. This module
+does not import pydantic.
 """
 
 from __future__ import annotations
@@ -10,54 +10,52 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from labctl.config.patterns import shown
 
 KeyPath = tuple[str | int, ...]
+"""A place in lab.yaml: keys and indexes from the top."""
 
-# Kinds of our own. A CROSS fault concerns several places that are each right by themselves.
-OWN = "labctl"
-CROSS = "labctl_cross"
-# pydantic names the branch of a union in the path; these are the names that spec.py gives.
-BRANCHES = frozenset({"(count)", "(list)", "(auto)"})
-# With this at its end, a path means a key itself, not what stands under it.
-KEY = "[key]"
+_BRANCHES = frozenset({"(count)", "(list)", "(auto)"})
+"""The tags of unions in the model. pydantic adds the chosen branch to the path of an error."""
+_KEY = "[key]"
+"""pydantic ends a path with this if the key itself is wrong and not the value under it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong.
+    """One thing that is wrong with a lab.
 
     Parameters:
-        path: its place, as keys and indexes from the top of lab.yaml.
-        kind: pydantic's error type, or OWN or CROSS.
-        value: what stands there.
-        context: what pydantic adds for the kind; for our own kinds the `message`, `hint`, and
-            `needs`: top-level keys that must be right for the fault to mean anything. `late` marks
-            what the checks between places found, for which each place had to be right by itself.
+        path: where it is in lab.yaml.
+        message: what is wrong, a sentence without a full stop.
+        hint: what to do about it.
+        needs: other top-level keys that the check has read. If one of them is wrong too, this fault
+            may be its consequence and is not reported.
+        missing: the key at `path` is missing, so that no line of the file is its own.
     """
 
     path: KeyPath
-    kind: str
-    value: object = None
-    context: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The top-level keys that this fault was concluded from, besides its own."""
-        return tuple(self.context.get("needs", ()))
-
-    @property
-    def late(self) -> bool:
-        """Whether the checks between places found it, so that no more of them can be found."""
-        return bool(self.context.get("late"))
+    message: str
+    hint: str = ""
+    needs: tuple[str, ...] = ()
+    missing: bool = False
 
 
-def cross(path: KeyPath, message: str, hint: str = "", needs: tuple[str, ...] = ()) -> Fault:
-    """Return a fault between several places; see `Fault` for the parameters."""
-    return Fault(path, CROSS, None, {"message": message, "hint": hint, "needs": needs})
+class Refused(ValueError):
+    """Raised by a validator of the model: the value is not accepted.
+
+    Parameters:
+        message: what is wrong, a sentence without a full stop.
+        hint: what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
 
 
 def where(path: KeyPath) -> str:
@@ -73,6 +71,49 @@ def where(path: KeyPath) -> str:
     return text or "the file"
 
 
+def real_path(location: KeyPath) -> KeyPath:
+    """Return the place in lab.yaml that pydantic means by `location`."""
+    return tuple(part for part in location if part not in _BRANCHES and part != _KEY)
+
+
+def from_pydantic(
+    kind: str,
+    location: KeyPath,
+    value: object,
+    context: Mapping[str, Any],
+    known: Collection[str],
+) -> Fault | None:
+    """Return an error of pydantic's as a fault; None if it is only a consequence of another one.
+
+    Parameters:
+        kind: pydantic's name for the kind of error.
+        location: pydantic's path to the value.
+        value: the value.
+        context: what pydantic adds for that kind.
+        known: the keys that are allowed beside the value, for suggestions.
+    """
+    path = real_path(location)
+    if kind == "value_error" and isinstance(context["error"], Refused):
+        return Fault(path, context["error"].message, context["error"].hint)
+    if kind == "extra_forbidden":
+        return unknown_key(path, known)
+    if kind == "missing":
+        return Fault(path, f"the key {str(path[-1])!r} is missing", missing=True)
+    if kind == "invalid_key":
+        return Fault(path, "a key must be a text", "write it in quotes")
+    if kind == "literal_error":
+        return _choice(path, value, str(context["expected"]))
+    if kind in _LENGTHS:
+        return _length(kind, path, value, context)
+    if kind in _PLAIN:
+        wanted, hint = _PLAIN[kind], _type_hint(kind, value)
+        if location[-1:] == (_KEY,):
+            return Fault(path, f"the key must be {wanted}, is {shown(value)}", hint)
+        return Fault(path, f"must be {wanted}, is {shown(value)}", hint)
+    # No model can cause another kind today. pydantic's name of it is better than nothing.
+    return Fault(path, kind)
+
+
 _PLAIN = {
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -86,62 +127,47 @@ _PLAIN = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
-# YAML 1.1 took these for true and false.
+# YAML 1.1 read these as true and false.
 _OLD_BOOLS = {"yes", "no", "on", "off", "y", "n"}
 _LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
 
 
-def sentence(fault: Fault, known: Collection[str]) -> tuple[str, str]:
-    """Return (message, hint) for `fault`.
-
-    `known` are the keys that are allowed where the fault stands; they serve for suggestions.
-    """
-    value, context = fault.value, fault.context
-    if fault.kind in (OWN, CROSS):
-        return str(context["message"]), str(context.get("hint", ""))
-    if fault.kind == "extra_forbidden":
-        return _unknown_key(str(fault.path[-1]), known)
-    if fault.kind == "missing":
-        return f"the key {str(fault.path[-1])!r} is missing", ""
-    if fault.kind == "invalid_key":
-        return "a key must be a text", "write it in quotes"
-    if fault.kind == "literal_error":
-        return _choice(value, str(context.get("expected", "")))
-    if fault.kind in _LENGTHS:
-        if not context["actual_length"]:
-            return "must not be empty", ""
-        name, words = _LENGTHS[fault.kind]
-        return f"must have {words} {context[name]} items, has {context['actual_length']}", ""
-    if fault.kind in _PLAIN:
-        hint = ""
-        number = isinstance(value, bool | int | float)
-        if fault.kind == "string_type" and number:
-            hint = f'write it in quotes, or YAML reads a number: "{shown(value)}"'
-            if isinstance(value, bool):
-                hint = "write it in quotes, or YAML reads true or false"
-        if fault.kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
-            hint = "YAML 1.2 knows true and false only"
-        wanted = _PLAIN[fault.kind]
-        if fault.path and fault.path[-1] == KEY:
-            return f"the key must be {wanted}, is {shown(value)}", hint
-        return f"must be {wanted}, is {shown(value)}", hint
-    # A kind that no model here can cause today. Better pydantic's words than none.
-    return str(context.get("message", fault.kind)), ""
+def _type_hint(kind: str, value: object) -> str:
+    """Return what to do about a value of the wrong type."""
+    if kind == "string_type" and isinstance(value, bool):
+        return "write it in quotes, or YAML reads true or false"
+    if kind == "string_type" and isinstance(value, int | float):
+        return f'write it in quotes, or YAML reads a number: "{shown(value)}"'
+    if kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
+        return "YAML 1.2 knows true and false only"
+    return ""
 
 
-def _unknown_key(key: str, known: Collection[str]) -> tuple[str, str]:
-    """Return (message, hint) for a key that does not exist, with the nearest that does."""
+def _length(kind: str, path: KeyPath, value: object, context: Mapping[str, Any]) -> Fault | None:
+    """Return the fault of a list that is too short or too long."""
+    name, words = _LENGTHS[kind]
+    if kind == "too_short" and isinstance(value, list) and len(value) >= context[name]:
+        return None  # pydantic counts valid items only; what is wrong is an item
+    if not context["actual_length"]:
+        return Fault(path, "must not be empty")
+    return Fault(path, f"must have {words} {context[name]} items, has {context['actual_length']}")
+
+
+def unknown_key(path: KeyPath, known: Collection[str]) -> Fault:
+    """Return the fault of a key that does not exist, with the most similar one that does."""
+    key = str(path[-1])
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
-        return f"unknown key {key!r}; did you mean {near[0]!r}?", ""
-    return f"unknown key {key!r}", "known here: " + ", ".join(sorted(known)) if known else ""
+        return Fault(path, f"unknown key {key!r}; did you mean {near[0]!r}?")
+    hint = "known here: " + ", ".join(sorted(known)) if known else ""
+    return Fault(path, f"unknown key {key!r}", hint)
 
 
-def _choice(value: object, expected: str) -> tuple[str, str]:
-    """Return (message, hint) for a value outside a fixed set; `expected` is pydantic's list."""
+def _choice(path: KeyPath, value: object, expected: str) -> Fault:
+    """Return the fault of a value outside a fixed set; `expected` is pydantic's list of the set."""
     choices = re.findall(r"'([^']*)'", expected)
-    # The one set of one is `mirrors: auto`.
+    # The only set with one choice is `mirrors: auto`.
     wanted = f"one of {', '.join(choices)}" if len(choices) > 1 else f"{choices[0]} or a list"
-    message = f"must be {wanted}, is {shown(value)}"
     near = difflib.get_close_matches(str(value), choices, n=1)
-    return message, f"did you mean {near[0]!r}?" if near else ""
+    hint = f"did you mean {near[0]!r}?" if near else ""
+    return Fault(path, f"must be {wanted}, is {shown(value)}", hint)

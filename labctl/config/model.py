@@ -1,32 +1,25 @@
 """What a lab is: the model behind lab.yaml.
 
-Everything that labctl does starts from a `LabSpec`, and a LabSpec that exists is right: values are
-frozen, unknown keys are refused, strings match `labctl.config.patterns`, and the relations between
-places have passed `labctl.config.cross_checks`. It does not read lab.yaml (`labctl.config.load`
-does) and touches no machine.
+Everything that labctl does starts from a `LabSpec`. It is frozen, has no unknown keys, and its
+strings match `labctl.config.patterns`. Get one from `labctl.config.load` or
+`labctl.config.validate`, which also check how its values go together.
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import types
+from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, TypeVar, cast
 
-from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Discriminator, Field, Tag
 
-from labctl.config import cross_checks, patterns
 from labctl.config import network as addresses
-from labctl.config.faults import BRANCHES, Fault
-from labctl.config.playbook_sections import (
-    ComposeAppSpec,
-    HubCacheSpec,
-    Image,
-    OverlayMode,
-    RegistrySpec,
-)
+from labctl.config import patterns
+from labctl.config.node import Node
+from labctl.config.playbook_sections import HubCacheSpec, OverlayMode, RegistrySpec
 from labctl.config.sections import (
     Box,
     DockerSpec,
@@ -40,37 +33,19 @@ from labctl.config.toolchains import TOOLCHAINS, Toolchain
 from labctl.config.values import (
     Between,
     Cpus,
+    Image,
     Is,
     Label,
     Loose,
     MiB,
     Part,
+    PlaybookName,
     Seconds,
     count_or_list,
     named,
 )
 
-__all__ = [
-    "LabSpec",
-    "Machine",
-    "Node",
-    "SyncedFolder",
-    "validate",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node of the lab, with every default filled in. `memory` is in MiB.
-
-    `address` is the one that the other nodes use. For a machine that exists already it may be None,
-    and memory and cpus are 0: they are not ours to give.
-    """
-
-    name: str
-    address: str | None
-    memory: int
-    cpus: int
+KeysT = TypeVar("KeysT", bound=Part)
 
 
 class LabSpec(Part):
@@ -159,7 +134,7 @@ class LabSpec(Part):
         "replaced.",
         examples=[{"resolver": "10.0.0.53"}],
     )
-    playbooks: Annotated[tuple[Annotated[str, Is(patterns.PLAYBOOK)], ...], Loose] = Field(
+    playbooks: Annotated[tuple[PlaybookName, ...], Loose] = Field(
         default=("repos", "hosts", "engine", "mirrors", "compose"),
         description="Playbooks to run on each node, in this order.",
         examples=[["repos", "hosts", "engine", "mirrors", "compose", "registry"]],
@@ -185,11 +160,6 @@ class LabSpec(Part):
         description="How networks across nodes work: etcd (engines before 23.0) or swarm; auto "
         "decides by the engine. Enable them with the playbook overlay.",
         examples=["swarm"],
-    )
-    compose_app: ComposeAppSpec | None = Field(
-        default=None,
-        description="Application that runs before class. Enable it with the playbook compose-app.",
-        examples=[{"folder": "app"}],
     )
     parallel: Annotated[int, Between(1, 64)] = Field(
         default=8, description="How many nodes labctl works on at once.", examples=[4]
@@ -249,6 +219,15 @@ class LabSpec(Part):
         compose = self.resolved_toolchain.compose
         return None if compose is None else self.sources.compose.sha256.get(compose)
 
+    def settings(self, keys: type[KeysT]) -> KeysT:
+        """Return the keys of lab.yaml that a playbook brings.
+
+        Parameters:
+            keys: the class `Settings` of the playbook.
+        """
+        assert isinstance(self, keys), f"the keys of {keys.__module__} have not been read"
+        return self
+
     def _counted_address(self, index: int) -> str | None:
         """Return the address of node `index`, None if the network has none (or is none)."""
         if addresses.network_problem(self.network, bridge_moved=True):
@@ -256,45 +235,13 @@ class LabSpec(Part):
         address = addresses.node_address(ipaddress.IPv4Network(self.network), index)
         return str(address) if address else None
 
-    @model_validator(mode="after")
-    def _makes_sense(self) -> LabSpec:
-        """Run the checks between places; pydantic takes over the paths of what they find."""
-        found = cross_checks.check(self)
-        if found:
-            details: list[InitErrorDetails] = [
-                {
-                    "type": PydanticCustomError(
-                        fault.kind, "{message}", {"message": "", "late": True, **fault.context}
-                    ),
-                    "loc": fault.path,
-                    "input": fault.value,
-                }
-                for fault in found
-            ]
-            raise ValidationError.from_exception_data("LabSpec", details)
-        return self
 
-
-def validate(raw: object) -> LabSpec | list[Fault]:
-    """Return the lab that `raw` (plain dicts, lists and scalars) describes, or all of its faults.
-
-    Faults between places are only found where each place is right by itself.
-    """
-    try:
-        return LabSpec.model_validate(raw)
-    except ValidationError as error:
-        return [
-            Fault(
-                tuple(part for part in found["loc"] if part not in BRANCHES),
-                found["type"],
-                found["input"],
-                {"message": found["msg"], **found.get("ctx", {})},
-            )
-            for found in error.errors(include_url=False)
-            if not _miscounted(found["type"], found["input"], found.get("ctx", {}))
-        ]
-
-
-def _miscounted(kind: str, value: object, context: Mapping[str, Any]) -> bool:
-    """Tell whether pydantic calls a list too short only since some of its items are wrong."""
-    return kind == "too_short" and isinstance(value, list) and len(value) >= context["min_length"]
+@functools.cache
+def lab_model(parts: tuple[type[Part], ...]) -> type[LabSpec]:
+    """Return the model of a lab.yaml that has, besides labctl's own keys, those of `parts`."""
+    model = types.new_class(
+        "LabSpec",
+        (LabSpec, *parts),
+        exec_body=lambda body: body.update(__module__=__name__, __doc__=LabSpec.__doc__),
+    )
+    return cast("type[LabSpec]", model)

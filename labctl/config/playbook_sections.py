@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from labctl.config import patterns
-from labctl.config.values import Is, Label, Mirror, Part, Port, Text, Url
+from labctl.config.values import Image, Is, Label, Mirror, Part, Port, Url
 
 REGISTRY_IMAGE = "registry:2"
 
-Image = Annotated[str, Is(patterns.IMAGE)]
 OverlayMode = Literal["auto", "etcd", "swarm"]
 
 
@@ -58,17 +57,4 @@ class HubCacheSpec(Part):
     )
     image: Image = Field(
         default=REGISTRY_IMAGE, description="Image that it runs.", examples=["registry:2"]
-    )
-
-
-class ComposeAppSpec(Part):
-    """The application of the playbook `compose-app`."""
-
-    folder: Text = Field(
-        description="Folder with docker-compose.yml, relative to lab.yaml.", examples=["app"]
-    )
-    node: Label | None = Field(
-        default=None,
-        description="Node that it runs on. Default: the first one.",
-        examples=["docker-node1"],
     )

@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator
 
 from labctl.config import endpoints, patterns, toolchains
+from labctl.config.faults import Refused
 from labctl.config.toolchains import TOOLCHAINS
 from labctl.config.values import (
     Cpus,
     Fingerprint,
     Host,
+    HostPath,
     IPv4,
     Is,
     Label,
@@ -25,11 +27,9 @@ from labctl.config.values import (
     Part,
     Port,
     Sha256,
-    Text,
     Url,
     Version,
     auto_or_list,
-    own_words,
 )
 
 SyncType = Literal["auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"]
@@ -85,7 +85,7 @@ class Box(Part):
 class SyncedFolder(Part):
     """A folder of the host that a node sees."""
 
-    host: Text = Field(
+    host: HostPath = Field(
         description="Folder on this computer, relative to lab.yaml.", examples=["labs"]
     )
     guest: Annotated[str, Is(patterns.GUEST_PATH), Is(patterns.TEXT)] = Field(
@@ -145,14 +145,14 @@ class ToolchainSpec(Part):
     def _is_known(cls, value: str) -> str:
         if value not in TOOLCHAINS:
             known = " and ".join(TOOLCHAINS)
-            raise own_words(f"unknown toolchain {patterns.shown(value)}", f"known are {known}")
+            raise Refused(f"unknown toolchain {patterns.shown(value)}", f"known are {known}")
         return value
 
     @field_validator("containerd", "docker", "docker_cli")
     @classmethod
     def _is_needed(cls, value: str | None) -> str:
         if value is None:
-            raise own_words(
+            raise Refused(
                 "must be a version, is empty", "leave the key out for the toolchain's own"
             )
         return value
@@ -294,7 +294,7 @@ class Machine(Part):
     user: Annotated[str, Is(patterns.LOGIN)] | None = Field(
         default=None, description="Login user. Default: your own name.", examples=["teacher"]
     )
-    key: Text | None = Field(
+    key: HostPath | None = Field(
         default=None,
         description="Private key file, relative to lab.yaml; ~ is your home folder. Default: the "
         "agent's keys and your usual ones.",

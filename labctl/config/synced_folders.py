@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labctl.config import patterns
-from labctl.config.faults import Fault, cross
+from labctl.config.faults import Fault
 from labctl.config.patterns import Pattern
 
 if TYPE_CHECKING:
@@ -130,11 +130,11 @@ def _options(at: tuple[str | int, ...], values: Mapping[str, Any], type_: str) -
         option = OPTIONS.get(key)
         if option is None:
             known = f"of type {type_} it may have {', '.join(fitting)}"
-            yield cross((*at, key), "is no option of a synced folder", known)
+            yield Fault((*at, key), "is no option of a synced folder", known)
         elif type_ not in option.types:
-            yield cross((*at, key), f"says nothing to a folder of type {type_}", "leave it out")
+            yield Fault((*at, key), f"says nothing to a folder of type {type_}", "leave it out")
         elif problem := _value_problem(value, option):
-            yield cross((*at, key), problem)
+            yield Fault((*at, key), problem)
 
 
 def _value_problem(value: object, option: Option) -> str | None:

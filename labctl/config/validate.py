@@ -1,68 +1,121 @@
-"""Finding every fault of a lab in one go.
+"""From plain values to a lab, or to every fault at once.
 
-The checks between places of lab.yaml (an address used twice) need a model, and there is no model
-while a single place is wrong. So what is wrong is cut out, and the rest is looked at again. Pure:
-plain values in, faults out.
+The cross-checks (an address used twice) need a model, and there is no model while a single value is
+wrong. So wrong values are cut out, and the rest is validated again. Pure: plain values in, a lab or
+faults out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from labctl.config import faults, model
+from pydantic import ValidationError
+
+from labctl.config import cross_checks, faults, playbook_settings
 from labctl.config.faults import Fault
-from labctl.config.model import LabSpec
+from labctl.config.model import LabSpec, lab_model
+from labctl.config.playbook_settings import PlaybookSettings
+from labctl.config.schema import keys_at
 
 # Each round cuts out at least one place. Two or three rounds are usual.
 _MOST_ROUNDS = 50
 
-Check = Callable[[LabSpec], list[Fault]]
-"""A check of a whole lab that needs more than lab.yaml, such as what its provider refuses."""
+Check = Callable[[LabSpec], Iterable[Fault]]
+"""Finds what is wrong with a lab whose values are each right by themselves."""
 
 
-def _nothing_further(_: LabSpec) -> list[Fault]:
-    return []
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """What a lab is checked against.
 
-
-def diagnose(
-    values: dict[str, Any], further: Check = _nothing_further
-) -> tuple[LabSpec | None, list[Fault]]:
-    """Return the lab, or None and every fault; the paths are those of `values` as given.
-
-    `further` runs once everything else is right.
-
-    While single places are wrong, the checks between places cannot run. So the wrong ones are cut
-    out, and what is left is validated again. What is only wrong because of a cut is not reported.
+    Parameters:
+        settings: of the playbooks whose keys lab.yaml may have.
+        folder: the lab's folder, at which relative paths of this computer begin; None: they stay
+            relative.
+        further: a check that runs if no other one finds anything.
     """
-    found: list[Fault] = []
-    cut: set[faults.KeyPath] = set()
-    checked = False
-    for turn in range(_MOST_ROUNDS):
-        rest, indexes = _without(values, cut)
-        result = model.validate(rest)
-        if isinstance(result, LabSpec):
-            found += _still_true(further(result), indexes, cut)
-            return (None if found else result), found
-        now = _still_true(result, indexes, cut)
-        # Once is enough for those between places: what a cut leaves behind says nothing new.
-        found += [fault for fault in now if (not checked if fault.late else turn == 0)]
-        checked = checked or any(fault.late for fault in result)
-        before = len(cut)
-        cut |= {existing(values, _as_given(fault.path, indexes), fault) for fault in result}
-        if len(cut) == before:
-            break
-    return None, found
+
+    settings: tuple[PlaybookSettings, ...]
+    folder: Path | None = None
+    further: Check = lambda _: ()
+
+    @property
+    def model(self) -> type[LabSpec]:
+        """The model of lab.yaml, with the playbooks' keys."""
+        return lab_model(tuple(one.keys for one in self.settings if one.keys is not None))
+
+    def parse(self, values: object) -> LabSpec | list[Fault]:
+        """Return the lab that `values` describe, or what is wrong with single values."""
+        model = self.model
+        try:
+            return model.model_validate(values, context={"folder": self.folder})
+        except ValidationError as error:
+            found = (
+                faults.from_pydantic(
+                    one["type"],
+                    one["loc"],
+                    one["input"],
+                    one.get("ctx", {}),
+                    keys_at(faults.real_path(one["loc"])[:-1], model),
+                )
+                for one in error.errors(include_url=False)
+            )
+            return [fault for fault in found if fault is not None]
+
+    def check(self, lab: LabSpec) -> list[Fault]:
+        """Return what is wrong between the values of a lab."""
+        of_playbooks = (fault for one in self.settings for fault in one.check(lab))
+        return [*cross_checks.check(lab), *of_playbooks]
+
+    def diagnose(self, values: dict[str, Any]) -> LabSpec | list[Fault]:
+        """Return the lab, or every fault; the paths are those of `values` as given.
+
+        A fault that is only the consequence of cutting another one out is not reported.
+        """
+        found: list[Fault] = []
+        cut: set[faults.KeyPath] = set()
+        parsed = checked = False
+        for _ in range(_MOST_ROUNDS):
+            rest, indexes = _without(values, cut)
+            result = self.parse(rest)
+            if isinstance(result, list):
+                wrong, new = result, not parsed
+                parsed = True
+            else:
+                wrong, new = self.check(result), not checked
+                parsed = checked = True
+                if not wrong:
+                    found += _still_true(self.further(result), indexes, cut)
+                    return found or result
+            # What a cut leaves behind says nothing new.
+            found += _still_true(wrong, indexes, cut) if new else ()
+            before = len(cut)
+            cut |= {existing(values, _as_given(fault.path, indexes), fault) for fault in wrong}
+            if len(cut) == before:
+                break
+        return found
+
+
+def validate(raw: dict[str, Any]) -> LabSpec | list[Fault]:
+    """Return the lab that `raw` describes, with the keys of labctl's own playbooks, or all faults.
+
+    Parameters:
+        raw: plain mappings, lists and scalars.
+    """
+    return Validator(tuple(playbook_settings.of_labctl().values())).diagnose(raw)
 
 
 def _still_true(
-    result: list[Fault], indexes: dict[faults.KeyPath, list[int]], cut: set[faults.KeyPath]
+    found: Iterable[Fault], indexes: dict[faults.KeyPath, list[int]], cut: set[faults.KeyPath]
 ) -> list[Fault]:
-    """Return the faults of `result` at the places of the file, without those that a cut caused."""
+    """Return the faults of `found` at the places of the file, without those that a cut caused."""
     gone = {path[0] for path in cut if path}
     return [
-        Fault(_as_given(fault.path, indexes), fault.kind, fault.value, fault.context)
-        for fault in result
+        replace(fault, path=_as_given(fault.path, indexes))
+        for fault in found
         if not gone.intersection(fault.needs)
     ]
 
@@ -106,7 +159,7 @@ def existing(values: Any, path: faults.KeyPath, fault: Fault) -> faults.KeyPath:
     """Return the part of `path` that is there to be cut; for a missing key, what lacks it."""
     place = values
     reached: faults.KeyPath = ()
-    for part in path[:-1] if fault.kind == "missing" else path:
+    for part in path[:-1] if fault.missing else path:
         try:
             place = place[part]
         except (KeyError, IndexError, TypeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,11 +14,13 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     Strict,
+    ValidationInfo,
 )
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from labctl.config import patterns
-from labctl.config.faults import OWN
+from labctl.config.faults import Refused
+from labctl.config.playbook_modules import playbook_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Is:
     def _check(self, text: str) -> str:
         message = self.shape.problem(text)
         if message is not None:
-            raise own_words(message, self.shape.hint)
+            raise Refused(message, self.shape.hint)
         return text
 
 
@@ -71,13 +74,8 @@ class Between:
 
     def _check(self, number: int) -> int:
         if not self.low <= number <= self.high:
-            raise own_words(f"must be from {self.low} to {self.high}, is {number}", self.reason)
+            raise Refused(f"must be from {self.low} to {self.high}, is {number}", self.reason)
         return number
-
-
-def own_words(message: str, hint: str = "") -> PydanticCustomError:
-    """Return the exception by which a validator says `message` in our own words."""
-    return PydanticCustomError(OWN, "{message}", {"message": message, "hint": hint})
 
 
 def _joined(value: object) -> object:
@@ -92,6 +90,14 @@ def _slashless(text: str) -> str:
 
 def _lowered(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def _anchored(text: str, info: ValidationInfo) -> str:
+    """Return a path of this computer as an absolute one: files elsewhere will name it."""
+    folder = (info.context or {}).get("folder")
+    if folder is None:
+        return text
+    return str((folder / os.path.expanduser(text)).as_posix())  # noqa: PTH111
 
 
 def named(model: type[BaseModel], key: str) -> BeforeValidator:
@@ -117,6 +123,9 @@ Url = Annotated[str, Is(patterns.URL)]
 Mirror = Annotated[str, Is(patterns.MIRROR), AfterValidator(_slashless)]
 Host = Annotated[str, Is(patterns.HOST)]
 Text = Annotated[str, Is(patterns.TEXT)]
+HostPath = Annotated[str, Is(patterns.TEXT), AfterValidator(_anchored)]
+Image = Annotated[str, Is(patterns.IMAGE)]
+PlaybookName = Annotated[str, Is(patterns.PLAYBOOK), AfterValidator(playbook_name)]
 Sha256 = Annotated[str, BeforeValidator(_lowered), Is(patterns.SHA256)]
 Fingerprint = Annotated[
     str, BeforeValidator(_joined), Is(patterns.FINGERPRINT, schema="( *[0-9A-Fa-f]){40} *")

@@ -1,8 +1,9 @@
-"""What a lab is made of: read when it is needed, and told apart from what it was before."""
+"""What a lab is made of: loaded lazily, fingerprinted."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from labctl.config.overrides import Override
@@ -12,7 +13,9 @@ from labctl.lab.state import IDENTITY, State
 from labctl.lab.workspace import Workspace
 
 if TYPE_CHECKING:
+    from labctl.config.document import Document
     from labctl.config.model import LabSpec
+    from labctl.config.playbook_settings import PlaybookSettings
 
 
 class LabDefinition:
@@ -36,17 +39,21 @@ class LabDefinition:
             (workspace.spec_file, workspace.flags, self._others.path),
         )
 
-    def read(self) -> LabSpec:
+    def read(self, own: Mapping[str, PlaybookSettings] | None = None) -> LabSpec:
         """Return the lab that it makes.
 
         Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says. For a
         network and a name that nobody said, labctl chooses what no other lab has.
 
+        Parameters:
+            own: settings of the lab's own playbooks that were loaded, by the playbooks' names.
+
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
         # Only now: with them come pydantic and YAML, which many commands can do without.
-        from labctl.config import cross_checks, load
+        from labctl.config import cross_checks
+        from labctl.config.load import resolve
         from labctl.machines.providers import faults_of
 
         workspace = self._workspace
@@ -57,16 +64,27 @@ class LabDefinition:
             )
             for key, value in State(workspace).flags().items()
         }
-        said = frozenset(load.keys(workspace.spec_file) if workspace.spec_file else ())
+        said = self._document.keys
         # A lab that lists machines now has nothing of what was said of virtual ones.
         past = said | set(cross_checks.VAGRANT_KEYS if "machines" in said else ())
         given = {key: value for key, value in kept.items() if key not in past} | dict(self._flags)
-        spec = load.load(workspace.spec_file, given, folder=workspace.folder, further=faults_of)
+
+        def lab() -> LabSpec:
+            return resolve(self._document, given, workspace.folder, own=own, further=faults_of)
+
+        spec = lab()
         chosen = self._free(spec, said | given.keys())
         if chosen:
             given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
-            spec = load.load(workspace.spec_file, given, folder=workspace.folder, further=faults_of)
+            spec = lab()
         return spec
+
+    @cached_property
+    def _document(self) -> Document:
+        """lab.yaml, which a run reads once."""
+        from labctl.config import document
+
+        return document.read(self._workspace.spec_file, required=True)
 
     def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:
         """Return a network and a name that no other lab has, for a lab that asks for neither.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.checks.report import NodeReport
 from labctl.config.image_name import ImageName
+from labctl.config.playbook_modules import package_name
 from labctl.provision import lab_services
 from labctl.provision.loader import Playbook
 from labctl.storage import write
@@ -31,7 +32,8 @@ def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]
     """
     spec = lab.spec
     record = lab.state.node(node)
-    running = list(dict.fromkeys([*(book.name for book in lab.playbooks()), *playbooks]))
+    books = lab.playbooks(playbooks)
+    running = [book.name for book in books]
     return {
         "name": node,
         "user": lab.target(node).user,
@@ -44,6 +46,7 @@ def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]
         "choices": {key: value["answer"] for key, value in record.choices.items()},
         "playbooks": running,
         **_of_playbooks(lab, running),
+        **_expected(lab, books),
     }
 
 
@@ -81,9 +84,17 @@ def _of_playbooks(lab: Lab, running: Sequence[str]) -> dict[str, Any]:
         mode = lab_services.overlay_mode(spec)
         members = lab_services.etcd_members(spec) if mode == "etcd" else {}
         found["etcd"] = {"mode": mode, "members": members}
-    if "compose-app" in running and spec.compose_app is not None:
-        found["compose_app"] = lab_services.compose_app(spec)
     return found
+
+
+def _expected(lab: Lab, playbooks: Sequence[Playbook]) -> dict[str, Any]:
+    """Return what the functions `expected` of playbooks return, by the playbooks' names."""
+    found = {
+        package_name(book.name): book.expected(lab.spec, lab.secret_store)
+        for book in playbooks
+        if book.expected is not None
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 class Verifier:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labctl.config.overrides import Override
+from labctl.config.playbook_modules import playbook_name
 from labctl.errors import LabctlError, MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
 from labctl.lab import node_list
@@ -32,7 +33,9 @@ from labctl.storage import write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labctl.config.model import LabSpec, Node
+    from labctl.config.model import LabSpec
+    from labctl.config.node import Node
+    from labctl.config.playbook_settings import PlaybookSettings
     from labctl.provision.facts import Facts
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
@@ -99,6 +102,8 @@ class Lab:
         self.stop = Stop()
         self._provider = ""
         self._called: dict[str, Future[Connection]] = {}
+        self._playbooks: dict[tuple[str, ...], tuple[Playbook, ...]] = {}
+        self._own_settings: dict[str, PlaybookSettings] = {}
 
     @classmethod
     def open(
@@ -322,13 +327,30 @@ class Lab:
     def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
         """Load the lab's playbooks, `extra` ones after them, and before each what it needs.
 
+        Only this runs the Python files of the lab's folder. With them come the keys of lab.yaml
+        that its own playbooks bring; `spec` has those from then on.
+
         Raises:
             PlaybookError: one cannot be found or loaded.
+            SpecError: a key that a playbook brings has a value that cannot be used.
         """
         from labctl.provision.loader import load_all
 
-        names = [*self.spec.playbooks, *(n for n in extra if n not in self.spec.playbooks)]
-        return load_all(names, self.workspace.playbooks)
+        names = tuple(dict.fromkeys([*self.spec.playbooks, *map(playbook_name, extra)]))
+        if names not in self._playbooks:
+            books = load_all(names, self.workspace.playbooks)
+            own, _ = self.workspace.playbooks
+            settings = {
+                book.name: book.settings
+                for book in books
+                if book.settings is not None and book.settings.file.is_relative_to(own)
+            }
+            if not settings.keys() <= self._own_settings.keys():
+                self._own_settings |= settings
+                if isinstance(self._spec, LabDefinition):
+                    self.spec = self._spec.read(self._own_settings)
+            self._playbooks[names] = books
+        return self._playbooks[names]
 
     def play(
         self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Iterable[str] = ()

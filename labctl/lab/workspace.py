@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.config.packaged import packaged
 from labctl.errors import StateError, UsageError
 
 SPEC_NAME = "lab.yaml"
@@ -35,13 +36,6 @@ def _one_name(folder: Path) -> Path:
     if os.name == "nt":
         return Path(os.path.abspath(folder))  # noqa: PTH100
     return folder.resolve()
-
-
-def packaged(name: str) -> Path:
-    """Return labctl's own folder `name`: below _data in a wheel, beside labctl in a checkout."""
-    here = Path(__file__).parents[1]
-    in_wheel = here / "_data" / name
-    return in_wheel if in_wheel.is_dir() else here.parent / name
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from labctl.config import faults, synced_folders
-from labctl.config.faults import Fault, cross
+from labctl.config.faults import Fault
 from labctl.errors import Problem, ProviderMissing
 from labctl.machines.base import Provider
 
@@ -107,7 +107,7 @@ def faults_of(spec: LabSpec) -> list[Fault]:
     if spec.provider not in (known := names()):
         near = difflib.get_close_matches(spec.provider, known, n=1)
         message = f"must be one of {', '.join(known)}, is {spec.provider!r}"
-        return [cross(("provider",), message, f"did you mean {near[0]!r}?" if near else "")]
+        return [Fault(("provider",), message, f"did you mean {near[0]!r}?" if near else "")]
     return list(_faults(spec, get(spec.provider), sys.platform))
 
 
@@ -120,7 +120,7 @@ def problems(spec: LabSpec, name: str, platform: str = sys.platform) -> list[Pro
         platform: the host's, as `sys.platform` has it.
     """
     return [
-        Problem(faults.where(fault.path), fault.context["message"], hint=fault.context["hint"])
+        Problem(faults.where(fault.path), fault.message, hint=fault.hint)
         for fault in _faults(spec, get(name), platform)
     ]
 
@@ -130,11 +130,11 @@ def _faults(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]
         return
     refused = provider.network_problem(IPv4Network(spec.network), platform)
     if refused:
-        yield cross(("network",), *refused, ("network",))
+        yield Fault(("network",), *refused, ("network",))
     for index, folder in enumerate(spec.synced_folders):
         at = ("synced_folders", index, "type")
         if folder.type in synced_folders.OF_ONE_PROVIDER - provider.folder_types:
             message = f"{provider.name} has no synced folders of type {folder.type}"
-            yield cross(at, message, "use rsync")
+            yield Fault(at, message, "use rsync")
         elif unfit := synced_folders.unfit(folder, spec):
-            yield cross(at, *unfit)
+            yield Fault(at, *unfit)

@@ -11,7 +11,8 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from labctl.config import synced_folders
-from labctl.config.model import LabSpec, Node
+from labctl.config.model import LabSpec
+from labctl.config.node import Node
 from labctl.machines.base import Provider
 from labctl.templating import TemplateFolders, template
 

@@ -5,10 +5,8 @@ Several playbooks, the checks and `labctl status` have to agree on them, so they
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ ended_by_restart() {
 }
 """
 """A function of sh: it prints the containers that run, and would not after the engine's restart."""
-COMPOSE_FOLDER = "/srv"
 LAST_WITH_STORE = 22
 """The last major version of the engine that takes an external store for overlay networks."""
 
@@ -131,20 +128,3 @@ def mirrors(lab: LabSpec, playbooks: Collection[str], node: str, chosen: list[st
     uses = "hub-cache" in playbooks and (place is None or place.node != node)
     cache = [hub_cache_url(lab)] if uses else []
     return [*cache, *(mirror for mirror in chosen if mirror.rstrip("/") not in cache)]
-
-
-def compose_app(lab: LabSpec) -> dict[str, str]:
-    """Return the node, the folder there and the project's name of the lab's application.
-
-    Raises:
-        ValueError: lab.yaml does not say which folder it is.
-    """
-    app = lab.compose_app
-    if app is None:
-        raise ValueError("lab.yaml does not say which folder: compose_app: {folder: …}")
-    name = re.sub(r"[^a-z0-9]+", "", PurePosixPath(app.folder).name.lower()) or "app"
-    return {
-        "node": app.node or lab.node_names[0],
-        "folder": f"{COMPOSE_FOLDER}/{name}",
-        "project": name,
-    }

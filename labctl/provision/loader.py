@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from labctl.config import playbook_settings
+from labctl.config.playbook_modules import find_file, load_module, playbook_name
+from labctl.config.playbook_settings import PlaybookSettings
 from labctl.errors import PlaybookError
+from labctl.provision.play import PlayFunction
 
 if TYPE_CHECKING:
-    pass
-from labctl.provision.play import PlayFunction
+    from labctl.config.model import LabSpec
+    from labctl.provision.secret_store import SecretStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Playbook:
         needs: names of playbooks that have to run before it (``NEEDS`` of its module).
         together: its checks need the other nodes, and begin when all of the run are provisioned
             (``CHECKED_TOGETHER`` of its module).
+        settings: its part of lab.yaml, where it has one.
+        expected: returns what its checks may expect, as plain values, from the lab and its secrets
+            (``expected`` of its module); None: nothing.
     """
 
     name: str
@@ -35,6 +39,8 @@ class Playbook:
     play: PlayFunction
     needs: tuple[str, ...] = ()
     together: bool = False
+    settings: PlaybookSettings | None = None
+    expected: Callable[[LabSpec, SecretStore], Any] | None = None
 
     @property
     def verify(self) -> Path | None:
@@ -55,11 +61,13 @@ def locate(name: str, folders: Iterable[Path]) -> Path:
     Raises:
         PlaybookError: none has; the hint lists the playbooks that there are.
     """
-    known: set[str] = set()
-    for folder in folders:
-        if (folder / name / "play.py").is_file():
-            return folder / name
-        known |= {path.parent.name for path in folder.glob("*/play.py")}
+    folders = list(folders)
+    file = find_file(name, "play.py", folders)
+    if file is not None:
+        return file.parent
+    known = {
+        playbook_name(path.parent.name) for folder in folders for path in folder.glob("*/play.py")
+    }
     raise PlaybookError(
         f"there is no playbook '{name}'",
         hint=f"known are {', '.join(sorted(known))}; your own goes to playbooks/{name}/play.py",
@@ -78,15 +86,24 @@ def load(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
     """
     folders = list(folders)
     found: list[Playbook] = []
-    for name in names:
+    for name in map(playbook_name, names):
         folder = locate(name, folders)
-        module = _module(name, folder / "play.py")
+        settings = playbook_settings.load(name, folders)
+        module = load_module(name, "play", folders)
         play = getattr(module, "play", None)
         if not callable(play):
             raise PlaybookError(f"{folder / 'play.py'} has no function 'play'")
-        needs = tuple(getattr(module, "NEEDS", ()))
-        together = bool(getattr(module, "CHECKED_TOGETHER", False))
-        found.append(Playbook(name, folder, play, needs, together))
+        found.append(
+            Playbook(
+                name,
+                folder,
+                play,
+                tuple(map(playbook_name, getattr(module, "NEEDS", ()))),
+                bool(getattr(module, "CHECKED_TOGETHER", False)),
+                settings,
+                getattr(module, "expected", None),
+            )
+        )
     return tuple(found)
 
 
@@ -109,24 +126,6 @@ def load_all(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, .
             add(need, (*path, name))
         done[name] = book
 
-    for name in names:
+    for name in map(playbook_name, names):
         add(name, ())
     return tuple(done.values())
-
-
-def _module(name: str, path: Path) -> ModuleType:
-    """Import the file as a module of its own, without touching sys.path."""
-    spec = importlib.util.spec_from_file_location(f"labctl_playbook_{name}", path)
-    if spec is None or spec.loader is None:
-        raise PlaybookError(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[spec.name]
-        raise PlaybookError(
-            f"{path} cannot be loaded: {type(error).__name__}: {error}",
-            hint="mend the file; `python -m py_compile` shows a syntax error with its line",
-        ) from error
-    return module

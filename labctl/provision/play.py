@@ -28,7 +28,8 @@ from labctl.provision.facts import Facts
 from labctl.provision.resources.base import Observed, Resource
 
 if TYPE_CHECKING:
-    from labctl.config.model import LabSpec, Node
+    from labctl.config.model import LabSpec
+    from labctl.config.node import Node
     from labctl.provision.secret_store import SecretStore
 
 Plays = Iterator[Resource]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.lab.workspace import packaged
+from labctl.config.packaged import packaged
 from labctl.playbook import Block, Observed
 from labctl.provision.loader import load
 from labctl.provision.play import Play, Undecided

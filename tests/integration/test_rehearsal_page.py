@@ -9,7 +9,7 @@ import pytest
 
 from labctl.checks.exercises.html import page
 from labctl.checks.exercises.result import Rehearsal
-from labctl.lab.workspace import packaged
+from labctl.config.packaged import packaged
 from tests.integration.browser import Browser
 from tests.needs import require
 from tests.unit.rehearsals import HOSTILE, green, hostile, red

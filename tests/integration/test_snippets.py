@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from labctl.config.packaged import packaged
+from labctl.config.playbook_modules import playbook_name
 from labctl.lab import overlay_repair
-from labctl.lab.workspace import packaged
 from labctl.playbook import (
     Absent,
     Block,
@@ -122,7 +123,7 @@ def of_playbook(
 ) -> Iterator[Snippet]:
     """Yield the snippets of one playbook for a node of one lab, its questions included."""
     lab = lab_spec(**raw)
-    if name == "compose-app" and lab.compose_app is None:
+    if name == "compose-app" and "compose_app" not in raw:
         return  # lab.yaml is refused then
     if name == "overlay" and any(node.address is None for node in lab.lab_nodes):
         return
@@ -155,7 +156,8 @@ def of_playbook(
         return
 
 
-PLAYBOOKS = sorted(path.parent.name for path in packaged("playbooks").glob("*/play.py"))
+FILES = packaged("playbooks").glob("*/play.py")
+PLAYBOOKS = sorted(playbook_name(path.parent.name) for path in FILES)
 MAY_WANT_NOTHING = {"compose", "images", "compose-app", "hub-cache", "etcd", "overlay"}
 IT_S = '/srv/it\'s a "file" $(x)'
 OTHERS: list[Resource] = [

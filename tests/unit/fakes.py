@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labctl.config.model import LabSpec, validate
+from labctl.config.model import LabSpec
+from labctl.config.validate import validate
 from labctl.errors import LabctlError
 from labctl.events import Emit, Event, Exchanged, Notice
 from labctl.lab.lab import Lab

@@ -10,7 +10,8 @@ import typer.main
 from ruamel.yaml import YAML
 
 from labctl.cli.main import build
-from labctl.config.model import LabSpec, validate
+from labctl.config.model import LabSpec
+from labctl.config.validate import validate
 from tests import guide
 
 STEPS = list(guide.steps())

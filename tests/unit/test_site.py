@@ -15,8 +15,11 @@ from ruamel.yaml import YAML
 
 from labctl import playbook
 from labctl.cli.main import build
+from labctl.config.document import Document
+from labctl.config.load import resolve
 from labctl.playbook import File
 from labctl.provision.loader import load
+from labctl.provision.secret_store import SecretStore
 from tests.unit.fakes import CENTOS, lab_spec, planner
 from tools import site
 
@@ -103,8 +106,15 @@ def test_the_playbook_that_is_shown_can_be_played(tmp_path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
     (book,) = load(["greeting"], [tmp_path / "playbooks"])
-    assert [type(each) for each in book.play(planner()(CENTOS, {}))] == [File]
     assert book.verify is not None
+    assert book.settings is not None
+    lab = resolve(
+        Document(values={"greeting": "Hello"}), {}, tmp_path, own={book.name: book.settings}
+    )
+    (file,) = book.play(planner(lab)(CENTOS, {}))
+    assert file == File("/etc/motd", "Hello to docker-node1.\n")
+    assert book.expected is not None
+    assert book.expected(lab, SecretStore(tmp_path, lab.name)) == {"greeting": "Hello"}
 
 
 def test_every_decision_is_in_the_index_by_its_title() -> None:

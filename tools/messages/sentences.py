@@ -31,10 +31,9 @@ SPEAKERS: dict[str, tuple[int, ...]] = {
     "_denied": (0, 1, 2, 3),
     "_notice": (0, 1, 2),
     "_only": (2, 3),
-    "_own": (0, 1, 2),
-    "own_words": (0, 1),
+    "Fault": (1, 2),
+    "Refused": (0, 1),
     "_twice": (1,),
-    "cross": (1, 2),
     "skip": (0,),
     "super().__init__": (0,),
 }

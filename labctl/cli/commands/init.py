@@ -23,7 +23,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Write a lab.yaml to begin with: every key, with its default and what it means."""
-    from labctl.config.load import starter
+    from labctl.config import starter
     from labctl.errors import UsageError
     from labctl.lab.workspace import SPEC_NAME
 
@@ -32,7 +32,7 @@ def init(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(localized(SPEC_NAME) or starter())
+            file.write(localized(SPEC_NAME) or starter.TEXT)
     except FileExistsError:
         raise UsageError(f"{path} is there already and stays as it is") from None
     except OSError as error:

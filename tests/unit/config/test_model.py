@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from labctl.config import network as addresses
-from labctl.config.model import LabSpec, Node, validate
+from labctl.config.model import LabSpec
+from labctl.config.node import Node
 from labctl.config.toolchains import TOOLCHAINS
+from labctl.config.validate import validate
 
 
 def lab(**raw: Any) -> LabSpec:

@@ -1,7 +1,7 @@
 """Bad input as data: each tests/errors/NAME.yaml beside the messages that it must cause.
 
-A line of NAME.txt is "line N: where: message". LABCTL_UPDATE_GOLDEN=1 writes them anew; read the
-difference before it is committed, for these are the sentences that people get to see.
+A line of NAME.txt is "line N: where: message"; a hint follows, indented. LABCTL_UPDATE_GOLDEN=1
+rewrites the files. Read the difference before you commit it: users will see these sentences.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from labctl.config import load
-from labctl.errors import SpecError
+from labctl.config import document
+from labctl.config.load import resolve
+from labctl.errors import Problem, SpecError
 from labctl.machines import virtualbox
 from labctl.machines.providers import faults_of
 
@@ -20,18 +21,23 @@ CASES = sorted((Path(__file__).parents[2] / "errors").glob("*.yaml"))
 
 
 @pytest.fixture(autouse=True)
-def _host_without_networks_conf(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _host_without_networks_conf(monkeypatch: pytest.MonkeyPatch) -> None:
     """What VirtualBox allows on the machine that the tests run on is none of their business."""
-    monkeypatch.setattr(virtualbox, "NETWORKS_CONF", str(tmp_path / "networks.conf"))
+    monkeypatch.setattr(virtualbox, "NETWORKS_CONF", "/no-such-folder/networks.conf")
     monkeypatch.setattr("sys.platform", "linux")
 
 
+def written(problem: Problem) -> str:
+    """Return a problem as the files have it."""
+    hint = f"  {problem.hint}\n" if problem.hint else ""
+    return f"line {problem.line}: {problem.where}: {problem.message}\n{hint}"
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_every_problem_is_told_with_its_line(case: Path) -> None:
+def test_every_problem_has_its_line_and_hint(case: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        load.load(case, further=faults_of)
-    lines = [f"line {p.line}: {p.where}: {p.message}" for p in caught.value.problems]
-    text = "\n".join(lines) + "\n"
+        resolve(document.read(case), {}, tmp_path, further=faults_of)
+    text = "".join(map(written, caught.value.problems))
     expected = case.with_suffix(".txt")
     if os.environ.get("LABCTL_UPDATE_GOLDEN"):
         expected.write_text(text, "utf-8", newline="\n")

@@ -11,16 +11,16 @@ import pytest
 from ruamel.yaml import YAML
 
 from labctl.cli.i18n.locale import LOCALES
-from labctl.config import load
+from labctl.config import load, starter
 from labctl.config.model import LabSpec
-from labctl.config.schema import json_schema
+from labctl.config.schema import json_schema, model_of_labctl
 
 
 def _blocks() -> list[str]:
     """Return the switched-off settings, each switched on by itself."""
     blocks: list[list[str]] = []
     inside = False
-    for line in load.starter().splitlines():
+    for line in starter.TEXT.splitlines():
         if re.match(r"#[^ ]", line):
             blocks.append([line[1:]])
             inside = True
@@ -39,14 +39,14 @@ def _load(tmp_path: Path, text: str) -> LabSpec:
 
 def test_the_starter_is_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
-    file.write_text(load.starter(), "utf-8")
+    file.write_text(starter.TEXT, "utf-8")
     assert load.load(file) == load.load(None, folder=tmp_path)
 
 
 @pytest.mark.parametrize("block", _blocks(), ids=lambda block: block.split(":")[0])
 def test_every_setting_can_be_switched_on(tmp_path: Path, block: str) -> None:
     key = block.split(":", maxsplit=1)[0]
-    text = load.starter()
+    text = starter.TEXT
     if key in ("nodes", "machines"):
         text = text.replace("\nnodes: 2\n", "\n")
     spec = _load(tmp_path, text + block)
@@ -83,7 +83,7 @@ def test_every_key_is_shown() -> None:
     wanted = set(_schema_keys(schema, schema))
     assert {"nodes.memory", "box.sha256", "sources.vault.key", "registry.image"} <= wanted
     assert wanted - shown == set()
-    assert set(LabSpec.model_fields) == {key.split(".")[0] for key in shown}
+    assert set(model_of_labctl().model_fields) == {key.split(".")[0] for key in shown}
 
 
 def test_a_translated_starter_has_the_same_settings() -> None:
@@ -100,7 +100,7 @@ def test_a_translated_starter_has_the_same_settings() -> None:
                 explained.append(line)
         return settings, explained
 
-    settings, explained = parted(load.starter())
+    settings, explained = parted(starter.TEXT)
     translations = list(LOCALES.glob("*/lab.yaml"))
     assert translations
     for file in translations:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from labctl.config import synced_folders
-from labctl.config.faults import sentence
-from labctl.config.model import LabSpec, validate
+from labctl.config.model import LabSpec
 from labctl.config.sections import VaultSource
+from labctl.config.validate import validate
 from labctl.errors import SpecError
 from labctl.lab import boot
 from labctl.lab.boot import prepare
@@ -102,7 +102,7 @@ def test_options(type_: str, options: dict[str, Any], said: str) -> None:
         return
     assert not isinstance(found, LabSpec)
     (fault,) = found
-    assert said in sentence(fault, ())[0]
+    assert said in fault.message
     assert fault.path[:3] == ("synced_folders", 0, "options")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labctl.config import load as specfile
+from labctl.config import document
+from labctl.config.document import Document
 from labctl.config.overrides import Override
 from labctl.errors import SpecError, UsageError
 from labctl.lab import node_list
@@ -35,13 +36,13 @@ def folder(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
     """The files that were read since the test began."""
     found: list[Path | None] = []
-    load = specfile.load
+    read = document.read
 
-    def noted(path: Path | None, *arguments: object, **more: object) -> object:
+    def noted(path: Path | None, *, required: bool = False) -> Document:
         found.append(path)
-        return load(path, *arguments, **more)  # type: ignore[arg-type]
+        return read(path, required=required)
 
-    monkeypatch.setattr(specfile, "load", noted)
+    monkeypatch.setattr(document, "read", noted)
     return found
 
 

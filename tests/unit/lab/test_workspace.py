@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from labctl.config.packaged import packaged
 from labctl.errors import StateError, UsageError
-from labctl.lab.workspace import Workspace, packaged
+from labctl.lab.workspace import Workspace
 
 
 def lab(folder: Path) -> Path:

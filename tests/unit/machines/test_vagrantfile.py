@@ -17,7 +17,8 @@ import pytest
 
 from labctl import templating
 from labctl.config import daemon_json
-from labctl.config.model import LabSpec, validate
+from labctl.config.model import LabSpec
+from labctl.config.validate import validate
 from labctl.errors import UsageError
 from labctl.machines import processor, providers, vagrantfile
 from labctl.provision import daemon_file

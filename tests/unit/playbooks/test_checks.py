@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from labctl.lab.workspace import packaged
+from labctl.config.packaged import packaged
 
 Answer = Callable[[str], str]
 
@@ -94,7 +94,7 @@ def test_what_somebody_ran_once_is_not_the_application() -> None:
         return "/app_web_1 running 0\n" if line.endswith("web") else "/app_web_run_1 exited 1\n"
 
     app = {"node": "a", "project": "app", "folder": "/srv/app"}
-    check = checks("compose-app").test_every_container_is_up
+    check = checks("compose_app").test_every_container_is_up
     check(Host(answer), {"name": "a", "compose_app": app})
 
 

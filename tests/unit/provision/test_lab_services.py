@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labctl.lab.workspace import packaged
+from labctl.config.packaged import packaged
 from labctl.playbook import (
     Command,
     DaemonJson,
@@ -228,6 +228,8 @@ def test_the_first_node_of_a_swarm_may_ask_every_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "project"), [("/a/My App", "myapp"), ("/a/counter", "counter"), ("/a/…", "app")]
 )
-def test_a_project_is_named_after_its_folder(folder: str, project: str) -> None:
-    found = lab_services.compose_app(lab_spec(compose_app={"folder": folder}))
+def test_a_project_is_named_after_its_folder(tmp_path: Path, folder: str, project: str) -> None:
+    (book,) = load(["compose-app"], [packaged("playbooks")])
+    assert book.expected is not None
+    found = book.expected(lab_spec(compose_app={"folder": folder}), SecretStore(tmp_path, "lab"))
     assert found == {"node": "docker-node1", "folder": f"/srv/{project}", "project": project}

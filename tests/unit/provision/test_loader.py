@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from labctl.config.packaged import packaged
 from labctl.errors import PlaybookError
-from labctl.lab.workspace import packaged
 from labctl.playbook import File
 from labctl.provision.loader import load, locate
 from tests.unit.fakes import CENTOS, planner
@@ -27,7 +27,7 @@ def _modules() -> Iterator[None]:
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.startswith("labctl_playbook_"):
+        if name.startswith("labctl_playbooks.motd"):
             del sys.modules[name]
 
 
@@ -43,7 +43,7 @@ def test_a_playbook_is_loaded_with_its_name(tmp_path: Path) -> None:
     (book,) = load(["motd"], [tmp_path])
     assert (book.name, book.folder, book.verify) == ("motd", folder, None)
     resources = list(book.play(planner()(CENTOS, {})))
-    assert resources == [File("/etc/motd", "labctl_playbook_motd on docker-node1\n")]
+    assert resources == [File("/etc/motd", "labctl_playbooks.motd.play on docker-node1\n")]
 
 
 def test_the_order_is_the_one_asked_for(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_playbook_that_failed_can_be_mended_and_loaded(tmp_path: Path) -> None
     folder = put(tmp_path, "motd", "1 / 0\n")
     with pytest.raises(PlaybookError):
         load(["motd"], [tmp_path])
-    assert "labctl_playbook_motd" not in sys.modules
+    assert "labctl_playbooks.motd.play" not in sys.modules
     (folder / "play.py").write_text(PLAY)
     assert load(["motd"], [tmp_path])
 

@@ -19,7 +19,7 @@ import pytest
 from course import compose, network
 from labctl.checks.exercises.lease import LEASES
 from labctl.checks.exercises.sandbox import Sandbox
-from labctl.lab.workspace import packaged
+from labctl.config.packaged import packaged
 
 MINE, OLD, OTHERS = "aaaaaaaa", "bbbbbbbb", "cccccccc"
 

@@ -19,9 +19,9 @@ from labctl.cli.i18n import locale
 from labctl.cli.output import errors as shown
 from labctl.cli.output.lines import sentence
 from labctl.cli.output.text_width import width
+from labctl.config.packaged import packaged
 from labctl.errors import LabctlError, Problem, SpecError
 from labctl.events import ChangeStarted, Notice, Phase, PhaseEntered
-from labctl.lab.workspace import packaged
 from tests.unit.rehearsals import red
 
 CHINESE = re.compile("[\u4e00-\u9fff]")

@@ -16,10 +16,11 @@ from labctl.checks.exercises.html import page
 from labctl.checks.exercises.result import Rehearsal
 from labctl.checks.exercises.timeline import clock, timeline
 from labctl.checks.redact import HIDDEN, Secrets
+from labctl.config.packaged import packaged
 from labctl.errors import PlaybookError, UsageError
 from labctl.lab.lab import Lab
 from labctl.lab.sections import ORDER, Section, choose, discover, shared
-from labctl.lab.workspace import Workspace, packaged
+from labctl.lab.workspace import Workspace
 from tests.unit.fakes import lab_spec
 from tests.unit.rehearsals import HOSTILE, check, green, hostile, red, rehearsal, report
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from labctl.config.model import LabSpec, validate
+from labctl.config.model import LabSpec
+from labctl.config.validate import validate
 from labctl.errors import ProviderMissing
 from labctl.lab.doctor import checks, environment
 from labctl.lab.doctor.examine import examine

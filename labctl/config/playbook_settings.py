@@ -1,0 +1,129 @@
+"""The keys of lab.yaml that playbooks bring.
+
+A playbook's folder may have a ``settings.py`` beside its ``play.py``. Its class `Settings` declares
+the playbook's top-level keys of lab.yaml, and its function `check` finds what is wrong with them in
+a whole lab. See `labctl.config.keys` for what it may import.
+
+labctl's own playbooks are always loaded. Those of a lab's folder are Python of a stranger's, and
+reading lab.yaml must not run it: only their names are read from the source, until a command loads
+the playbooks anyway.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.config.faults import Fault
+from labctl.config.model import LabSpec
+from labctl.config.packaged import packaged
+from labctl.config.playbook_modules import load_module, playbook_name
+from labctl.config.values import Part
+from labctl.errors import PlaybookError
+
+FILE = "settings.py"
+_CLASS = "Settings"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookSettings:
+    """The part of lab.yaml that one playbook brings.
+
+    Parameters:
+        playbook: name of the playbook.
+        file: its settings.py.
+        keys: a field for each top-level key of lab.yaml; None: it brings none.
+        check: returns what is wrong with a lab that is right otherwise.
+    """
+
+    playbook: str
+    file: Path
+    keys: type[Part] | None
+    check: Callable[[LabSpec], Iterable[Fault]]
+
+
+def load(name: str, folders: Iterable[Path]) -> PlaybookSettings | None:
+    """Load the settings of a playbook; None if it has none.
+
+    Parameters:
+        name: of the playbook.
+        folders: where playbooks are, the lab's own folder before labctl's.
+
+    Raises:
+        PlaybookError: its settings.py cannot be loaded.
+    """
+    module = load_module(name, "settings", folders)
+    if module is None:
+        return None
+    return PlaybookSettings(
+        playbook_name(name),
+        Path(str(module.__file__)),
+        getattr(module, _CLASS, None),
+        getattr(module, "check", lambda _: ()),
+    )
+
+
+@functools.cache
+def of_labctl() -> dict[str, PlaybookSettings]:
+    """Return the settings of labctl's own playbooks, by the playbooks' names."""
+    folder = packaged("playbooks")
+    names = sorted(file.parent.name for file in folder.glob(f"*/{FILE}"))
+    found = (load(name, [folder]) for name in names)
+    return {settings.playbook: settings for settings in found if settings is not None}
+
+
+def keys_in_source(folder: Path) -> dict[str, frozenset[str]]:
+    """Return the top-level keys that a lab's own playbooks bring, without running them.
+
+    Parameters:
+        folder: the lab's folder of playbooks.
+
+    Returns:
+        By name of each playbook that has a settings.py, the names of its keys.
+
+    Raises:
+        PlaybookError: a settings.py is not valid Python.
+    """
+    return {playbook_name(file.parent.name): _keys(file) for file in folder.glob(f"*/{FILE}")}
+
+
+def _keys(file: Path) -> frozenset[str]:
+    """Return the names of the annotated fields of the class `Settings` in a file."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PlaybookError(
+            f"{file} cannot be loaded: {type(error).__name__}: {error}",
+            hint="fix the file; `python -m py_compile` shows a syntax error with its line",
+        ) from error
+    return frozenset(
+        field.target.id
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == _CLASS
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+    )
+
+
+def check_names(settings: Iterable[PlaybookSettings]) -> None:
+    """Check that no playbook brings a key that lab.yaml has already.
+
+    Raises:
+        PlaybookError: one does.
+    """
+    owners: dict[str, str] = {}
+    for one in settings:
+        for key in one.keys.model_fields if one.keys else ():
+            # A key becomes an attribute of the lab, so it must not hide one.
+            if hasattr(LabSpec, key) or key in LabSpec.model_fields:
+                owners[key] = "labctl"
+            if key in owners:
+                raise PlaybookError(
+                    f"the playbook '{one.playbook}' brings the key '{key}' of lab.yaml, which"
+                    f" {owners[key]} has already",
+                    hint=f"give it another name in playbooks/{one.playbook}/{FILE}",
+                )
+            owners[key] = one.playbook

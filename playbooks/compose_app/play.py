@@ -1,0 +1,52 @@
+"""An application that is up before class: a folder with docker-compose.yml, on one node.
+
+The folder is copied, and the project built and brought up again whenever a file in it has changed,
+here or on the node. What the containers write there stays.
+"""
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+
+from labctl.playbook import ComposeProject, Folder, LabSpec, Play, Plays, SecretStore, file_content
+
+from .settings import ComposeApp, Settings
+
+NEEDS = ("compose",)
+FILES = ("docker-compose.yml", "docker-compose.yaml")
+PARENT = "/srv"
+
+
+def play(play: Play) -> Plays:
+    app = play.lab.settings(Settings).compose_app
+    if app is None:
+        raise ValueError("lab.yaml does not say which folder: compose_app: {folder: …}")
+    if play.node.name != _node(play.lab, app):
+        return
+    files = file_content(Path(app.folder))
+    if not any(file.path in FILES for file in files):
+        raise ValueError(f"there is no {FILES[0]} in {app.folder}")
+    yield Folder(_folder(app), files, play.user)
+    parts = [f"{file.path}\0{file.mode}\0{file.digest}\n" for file in files]
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()
+    yield ComposeProject(_project(app), _folder(app), digest)
+
+
+def expected(lab: LabSpec, _: SecretStore) -> dict[str, str] | None:
+    app = lab.settings(Settings).compose_app
+    if app is None:
+        return None
+    return {"node": _node(lab, app), "folder": _folder(app), "project": _project(app)}
+
+
+def _node(lab: LabSpec, app: ComposeApp) -> str:
+    return app.node or lab.node_names[0]
+
+
+def _folder(app: ComposeApp) -> str:
+    return f"{PARENT}/{_project(app)}"
+
+
+def _project(app: ComposeApp) -> str:
+    """Return the project's name: Docker Compose accepts small letters and digits."""
+    return re.sub(r"[^a-z0-9]+", "", PurePosixPath(app.folder).name.lower()) or "app"

@@ -1,0 +1,38 @@
+"""What lab.yaml says about the application: its folder, and the node that runs it."""
+
+from collections.abc import Iterator
+
+from labctl.config.keys import Fault, Field, HostPath, LabSpec, NodeName, Part, unknown_node
+
+
+class ComposeApp(Part):
+    """The application of the playbook `compose-app`."""
+
+    folder: HostPath = Field(
+        description="Folder with docker-compose.yml, relative to lab.yaml.", examples=["app"]
+    )
+    node: NodeName | None = Field(
+        default=None,
+        description="Node that it runs on. Default: the first one.",
+        examples=["docker-node1"],
+    )
+
+
+class Settings(Part):
+    """The playbook's keys of lab.yaml."""
+
+    compose_app: ComposeApp | None = Field(
+        default=None,
+        description="Application that runs before class. Enable it with the playbook compose-app.",
+        examples=[{"folder": "app"}],
+    )
+
+
+def check(lab: LabSpec) -> Iterator[Fault]:
+    app = lab.settings(Settings).compose_app
+    if app is not None:
+        yield from unknown_node(lab, ("compose_app", "node"), app.node)
+    elif "compose-app" in lab.playbooks:
+        index = lab.playbooks.index("compose-app")
+        hint = "compose_app: {folder: …}"
+        yield Fault(("playbooks", index), "compose-app needs to know its folder", hint)
