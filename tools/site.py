@@ -79,10 +79,15 @@ class Key:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of lab.yaml."""
+    """Return the JSON Schema of lab.yaml, with the keys of playbooks behind all others."""
+    from labctl.config.model import LabSpec
     from labctl.config.schema import json_schema
 
-    return json_schema()
+    found = json_schema()
+    places = found["properties"]
+    own = [name for name in LabSpec.model_fields if name in places]
+    found["properties"] = {name: places[name] for name in (*own, *places)}
+    return found
 
 
 def keys(root: dict[str, Any]) -> Iterator[Key]:
