@@ -257,9 +257,11 @@ def over(sandbox: Sandbox, container: str, target: str, other: Sandbox) -> None:
         " need udp 4789 (the containers' traffic) and 7946 (who is where) between the nodes",
         *(sandbox, other),
     ):
-        # The other node learns of a new container after a moment.
+        # The other node learns of a new container after a moment. With a store, it learns of an
+        # engine that was restarted by that one's next message there, sent every 20 s; one may be
+        # missed.
         command = "docker exec %s ping -c 1 -W 2 %s"
-        sandbox.wait(command, container, target, until=" 0% packet loss", seconds=30)
+        sandbox.wait(command, container, target, until=" 0% packet loss", seconds=45)
 
 
 def ping(sandbox: Sandbox, container: str, target: str) -> None:
