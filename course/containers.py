@@ -159,11 +159,13 @@ def test_cpus_limit(sandbox: Sandbox) -> None:
     (used,) = gone(before, cpu_seconds(sandbox, process))
     part = used / (time.monotonic() - began)
     assert part < 0.3, f"a busy container with --cpus 0.2 took {part:.0%} of a CPU"
-    # Busy neighbours could also be the reason, so this reads whether the kernel throttled it.
-    files = "/sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat"
-    stat = sandbox.run("docker exec %s cat " + files, name, ok=False).stdout  # one of them is there
-    throttled = dict(line.split() for line in stat.splitlines())["nr_throttled"]
-    assert int(throttled) > 0, "the kernel never throttled the container"
+    # Busy neighbours could also be the reason, so this reads whether the kernel throttled it. They
+    # may leave it less than its share for a while, and then nothing has to be throttled.
+    files = "/sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat"  # one of them is there
+    seen = f"docker exec %s grep -hs 'nr_throttled [1-9]' {files}"
+    while not sandbox.run(seen, name, ok=False).stdout:
+        assert time.monotonic() < began + 30, "the kernel never throttled the container"
+        time.sleep(0.5)
 
 
 def show(sandbox: Sandbox, name: str, what: str) -> str:
