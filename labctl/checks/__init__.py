@@ -1,1 +1,1 @@
-"""Run tests on nodes and report what they found."""
+"""Run tests on nodes and report the results."""

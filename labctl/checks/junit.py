@@ -1,4 +1,4 @@
-"""A report as JUnit XML, as CI systems read it."""
+"""Reports as JUnit XML for CI systems."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _JUNIT = {
 
 
 def junit(reports: Sequence[NodeReport], lost: Mapping[str, str] | None = None) -> str:
-    """Return the reports as JUnit XML: a suite for each node, as CI systems read it.
+    """Return the reports as JUnit XML with a suite for each node.
 
     Parameters:
         reports: of the nodes that were reached.
-        lost: why the others were not, by their names; each has one test, which could not be run.
+        lost: by name, why other nodes were not reached. Each gets one test with an error.
     """
     from xml.etree import ElementTree
 
@@ -68,5 +68,5 @@ def _counts(checks: Iterable[Check]) -> dict[str, str]:
 
 
 def _printable(text: str) -> str:
-    """Take out what XML cannot hold, such as the colour codes of a program's output."""
+    """Remove characters that XML does not allow, such as those of colour codes."""
     return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)

@@ -1,11 +1,11 @@
-"""Processes in which pytest runs on the nodes, a process a node, all nodes at once.
+"""Worker processes that run pytest, one for each node.
 
-pytest keeps its state in its process, so nodes that are to be looked at side by side need a process
-each. They are forked off a server that has imported pytest and testinfra already, where the system
-can fork; so the import is paid once, and while machines still boot.
+pytest keeps its state in the process, so nodes that are checked in parallel need a process each. If
+the system can fork, the workers are forked from a server that has imported pytest and testinfra.
+So the import happens once, while machines still boot.
 
-Ctrl-C reaches every process of a terminal. These do not obey it: the one who started them tells
-them to stop, and what their tests have made on the nodes is removed first.
+Ctrl-C reaches every process of a terminal. The workers ignore it. Their parent tells them to stop,
+and they remove what their tests made on the nodes before they end.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from labctl.checks.report import NodeReport
 
 _LAST_WORDS = 10.0
-"""Seconds to wait for the last events of a process whose result is here already."""
+"""Seconds to wait for the last events of a node after its result has arrived."""
 
 
 class WorkerPool:
-    """Runs pytest on nodes; a context manager, for it holds processes.
+    """Runs pytest on nodes. A context manager, because it owns processes.
 
     Parameters:
-        processes: greatest number of nodes at once; 0 starts nothing.
-        emit: takes the events that the tests of a node send while they run.
+        processes: greatest number of nodes at once; 0 starts no process.
+        emit: takes the events of the tests while they run.
     """
 
     def __init__(self, processes: int, emit: Emit) -> None:
@@ -53,7 +53,7 @@ class WorkerPool:
             if "forkserver" in methods:
                 context.set_forkserver_preload(["labctl.checks.worker", "labctl.checks.preload"])
             self._queue = context.SimpleQueue()
-            # Its end tells them to stop; so does the death of this process, however it dies.
+            # Closing it tells the workers to stop. If this process is killed, it closes too.
             life, self._life = context.Pipe(duplex=False)
             self._listener = threading.Thread(target=self._listen, name="events", daemon=True)
             self._listener.start()
@@ -67,26 +67,26 @@ class WorkerPool:
 
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
-            # After `stop` they clean up, which the next one to work on the nodes has to wait for.
+            # After `stop` the workers clean up, which must end before others use the nodes.
             self._pool.shutdown(wait=self._stopped, cancel_futures=True)
-            if not self._broken:  # a process that was killed may hold the queue for ever
+            if not self._broken:  # a killed process may hold the queue's lock for ever
                 self._queue.put(None)
                 self._listener.join(_LAST_WORDS)
             self._life.close()
 
     def stop(self) -> None:
-        """End the tests that run, as Ctrl-C ends pytest: their fixtures are torn down."""
+        """End the running tests as Ctrl-C ends pytest, including the teardown of fixtures."""
         if self._pool is not None:
             self._stopped = True
             self._life.close()
 
     def run(self, request: Request) -> NodeReport:
-        """Run the tests of one node and return what they said.
+        """Run the tests of one node and return their results.
 
         Raises:
-            VerifyError: they could not be run at all.
+            VerifyError: the tests could not run at all.
             RemoteError: the node could not be reached.
-            Interrupted: `stop` ended them.
+            Interrupted: `stop` ended the tests.
         """
         assert self._pool is not None, "a WorkerPool works only inside its context"
         ended = self._ended.setdefault(request.node, threading.Event())
@@ -103,8 +103,8 @@ class WorkerPool:
         return report
 
     def _listen(self) -> None:
-        while (said := self._queue.get()) is not None:
-            if isinstance(said, Ended):
-                self._ended.setdefault(said.node, threading.Event()).set()
+        while (received := self._queue.get()) is not None:
+            if isinstance(received, Ended):
+                self._ended.setdefault(received.node, threading.Event()).set()
             else:
-                self._emit(said)
+                self._emit(received)

@@ -1,4 +1,4 @@
-"""What every checking process needs; imported once, by the server that they are forked off."""
+"""What every worker process needs, imported once by the server that they are forked from."""
 
 import pytest  # noqa: F401
 import testinfra.backend.base

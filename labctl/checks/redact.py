@@ -1,4 +1,4 @@
-"""Passwords that must not stand in a report, which is shown around and kept."""
+"""Keep passwords out of reports, which people share."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 
 _KEYS = ("password", "secret", "passwd")
 _SHORTEST = 4
-"""A shorter one would be found by chance all over a text, and hide all of it."""
+"""Characters. A shorter password would match all over a text by chance."""
 
 HIDDEN = "•••"
 
 
 class Secrets:
-    """Texts that are to be hidden.
+    """Texts to hide.
 
     Parameters:
-        texts: what to hide; those that are too short to be told from other text are passed over.
+        texts: what to hide; very short texts are ignored.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        # The longest first: one may stand inside another.
+        # The longest first, because one text may contain another.
         self._texts = sorted({t for t in texts if len(t) >= _SHORTEST}, key=len, reverse=True)
 
     @classmethod
     def within(cls, values: Mapping[str, Any]) -> Secrets:
-        """Return what stands under a key such as ``password`` or ``root_password``, anywhere."""
+        """Return the values of keys such as ``password`` or ``root_password``, at any depth."""
         return cls(_found(values))
 
     def hide(self, text: str) -> str:
-        """Return `text` without them."""
+        """Return `text` with the secrets replaced by `HIDDEN`."""
         for secret in self._texts:
             text = text.replace(secret, HIDDEN)
         return text

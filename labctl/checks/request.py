@@ -1,4 +1,4 @@
-"""What a worker process is asked to run."""
+"""The input of a worker process."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from labctl.remote.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to run on a node, as a value that can be sent to another process.
+    """What to run on a node, as a value for another process.
 
     Parameters:
         node: the node's name.
-        target: how it is reached.
-        known_hosts: where host keys are recorded.
-        sudo_password: where the login user needs one.
-        files: (section, file) in the order of work; for checks, the section is the playbook.
-        wanted: JSON file of what the tests may expect.
-        log: takes pytest's own output.
-        rehearsal: the tests are exercises: each is told of as it begins and ends, with what it ran,
-            and a file that cannot be loaded is one exercise that failed.
+        target: how to reach it.
+        known_hosts: the file of recorded host keys.
+        sudo_password: if the login user needs one.
+        files: (section, file) in the order of work. The section of a check is its playbook.
+        wanted: JSON file with the value of the fixture ``wanted``.
+        log: file for pytest's output.
+        rehearsal: whether the tests are exercises. Then a file that cannot be loaded is a failed
+            exercise, and not an error of the whole run.
         shared: conftest.py files whose fixtures all sections may use.
-        peers: how the lab's other nodes are reached.
-        versions: (name, command line) of what is to be known of the node besides.
+        peers: how to reach the lab's other nodes.
+        versions: (name, command line) of versions to record from the node.
     """
 
     node: str

@@ -1,7 +1,7 @@
-"""testinfra over labctl's own connection: the only module that imports testinfra.
+"""A testinfra backend over labctl's own connection. Only this module imports testinfra.
 
-testinfra's ssh backend starts an ssh process for every property that a check reads; this one asks
-over a shell that is open already. It keeps what was run for a test, so that a failure can show it.
+testinfra's ssh backend starts an ssh process for every property that a check reads. This one uses a
+shell that is already open. It also records the commands of a test for its failure message.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from labctl.remote.target import Target
 __all__ = ["Host", "LabctlBackend", "Sessions", "Transcript"]
 
 _KEPT = 60
-"""Commands of a test that are kept, the last ones; the cause is seldom further back."""
+"""How many of a test's last commands are kept. The cause is seldom further back."""
 
 _TAIL = 2000
-"""Characters of an output that are kept, its end."""
+"""How many characters are kept from the end of an output."""
 
 
 class Transcript:
-    """What was run for the test that is under way."""
+    """The commands of the running test."""
 
     def __init__(self) -> None:
         self.kept: list[CommandRun] = []
         self.phase = "setup"
 
     def clear(self) -> None:
-        """Begin with another test."""
+        """Start the next test."""
         self.kept = []
 
     def add(self, ran: CommandRun) -> None:
-        """Keep a command."""
+        """Record a command."""
         self.kept = [*self.kept, ran][-_KEPT:]
 
 
 class Sessions(Mapping[str, ShellSession]):
-    """Shells on the nodes of a lab, each opened when it is first used.
+    """Shells on the nodes of a lab. The first use of a shell opens it.
 
     Parameters:
-        targets: how the nodes are reached.
-        hostkeys: where host keys are recorded.
-        sudo_password: for login users who need one.
+        targets: how to reach the nodes.
+        hostkeys: the recorded host keys.
+        sudo_password: if the login user needs one.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class Sessions(Mapping[str, ShellSession]):
         return len(self._shells)
 
     def hosts(self, nodes: Iterable[str]) -> Mapping[str, Any]:
-        """Return testinfra's Host for each of `nodes`; none is connected with before it is used."""
+        """Return testinfra's Host for each node. The first use of a host connects to it."""
         return {node: testinfra.get_host(f"labctl://{node}") for node in nodes}
 
     def close(self) -> None:
-        """End all shells and connections."""
+        """Close all shells and connections."""
         for shell in self._shells.values():
             with contextlib.suppress(Exception):
                 shell.close()
@@ -92,7 +92,7 @@ class Sessions(Mapping[str, ShellSession]):
 
 
 class _Current:
-    """The sessions of this process, which testinfra's registry of backends cannot be handed."""
+    """The sessions of this process, because testinfra creates backends from a name only."""
 
     sessions: Sessions
 
@@ -101,7 +101,7 @@ _current = _Current()
 
 
 class _AsRoot(str):
-    """A command line that is to be run as root; testinfra hands it on as it is."""
+    """A command line to run as root. testinfra passes it on unchanged."""
 
     __slots__ = ()
 
@@ -111,7 +111,7 @@ def _end(output: bytes) -> str:
 
 
 class LabctlBackend(base.BaseBackend):  # type: ignore[misc]
-    """A node that labctl is connected with."""
+    """The backend for one node."""
 
     NAME = "labctl"
 
@@ -122,18 +122,18 @@ class LabctlBackend(base.BaseBackend):  # type: ignore[misc]
         super().__init__(name, *args, **kwargs)
 
     def __repr__(self) -> str:
-        return self._node  # as part of a CommandResult it stands in the message of a failed assert
+        return self._node  # messages of failed asserts contain it, within a CommandResult
 
     def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
-        """Mark a command for root; another user's goes through sudo as testinfra has it."""
+        """Mark a command for root. For other users, use testinfra's sudo command."""
         if sudo_user is None:
             return _AsRoot(command)
         return str(super().get_sudo_command(command, sudo_user))
 
     def run(self, command: str, *args: str, **kwargs: Any) -> base.CommandResult:
-        """Run a command; `args` are quoted into it.
+        """Run a command with quoted `args`.
 
-        Inside ``with host.sudo():`` it is run as root, with the password that labctl was given.
+        Inside ``with host.sudo():`` it runs as root, with the sudo password that labctl has.
         """
         line = self.get_command(command, *args)
         root = isinstance(line, _AsRoot)

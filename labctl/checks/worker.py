@@ -1,4 +1,4 @@
-"""The tests of one node in a process of their own: pytest, testinfra, labctl's connection."""
+"""The entry points of a worker process, which runs pytest for one node at a time."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from labctl.errors import Interrupted, VerifyError
 from labctl.remote.hostkeys import HostKeys
 
 WANTED = "LABCTL_WANTED"
-"""Environment variable with the file of what the tests expect."""
-
+"""Environment variable with the path of the file for the fixture ``wanted``."""
 
 _CLEAN_UP = 120.0
-"""Seconds that a process has for its clean-up once it was told to stop."""
+"""Seconds for cleanup after the order to stop."""
 
 _GOODBYE = 10.0
-"""Seconds that a process without work has to end by itself once it was told to stop."""
+"""Seconds for an idle process to end by itself after the order to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last word of a process about a node: no event of it follows."""
+    """Sent after the last event of a node."""
 
     node: str
 
 
 class _Orders:
-    """What this process was told by the one that started it."""
+    """The state of this process, and orders from its parent."""
 
     def __init__(self) -> None:
         self.emit: Callable[[Any], None] = lambda _: None
@@ -53,13 +52,13 @@ def begin(queue: Any, life: Any) -> None:
 
     Parameters:
         queue: takes events.
-        life: a connection on which nothing comes before its end, which is when the one who started
-            this process wants it to stop, or has died. What runs then ends as by Ctrl-C, once.
+        life: a connection that carries no data. It closes when the parent wants this process to
+            stop, or has died. Then the running tests end as after Ctrl-C, once.
     """
     _orders.emit = queue.put
 
     def interrupt(*_: object) -> None:
-        # Ctrl-C reaches every process of the terminal, at any time and any number of times.
+        # Ctrl-C reaches every process of the terminal, any number of times.
         if _orders.stopped and _orders.busy and not _orders.obeyed:
             _orders.obeyed = True
             raise KeyboardInterrupt
@@ -76,8 +75,8 @@ def begin(queue: Any, life: Any) -> None:
         end = time.monotonic() + _CLEAN_UP
         while _orders.busy and time.monotonic() < end:
             time.sleep(0.1)
-        # A process whose parent is dead would wait for work without end, as it would for a node
-        # that went away. Where the parent lives, it says goodbye in this time.
+        # Without its parent, this process would wait for work for ever; likewise for a node that
+        # is gone. A living parent shuts the process down within this time.
         time.sleep(_GOODBYE)
         os._exit(0)
 
@@ -91,7 +90,7 @@ def run(request: Request) -> NodeReport:
     Raises:
         VerifyError: a verify.py cannot be loaded.
         RemoteError: the node cannot be reached.
-        Interrupted: the process was told to stop.
+        Interrupted: the parent ordered this process to stop.
     """
     try:
         _orders.busy = True
@@ -102,7 +101,7 @@ def run(request: Request) -> NodeReport:
         raise Interrupted("interrupted", node=request.node) from None
     finally:
         _orders.busy = False
-        with contextlib.suppress(OSError):  # nobody listens any more
+        with contextlib.suppress(OSError):  # the parent is gone
             _orders.emit(Ended(request.node))
 
 
@@ -119,7 +118,7 @@ def _run(request: Request) -> NodeReport:
     plugin = Plugin(request, sessions, _orders.emit)
     try:
         session = sessions[request.node]
-        session.run(":")  # one error now if the node does not answer, not one for each test
+        session.run(":")  # one error if the node does not answer, instead of one for each test
         for name, command in request.versions:
             code, out, _ = session.run(command)
             if code == 0 and out.strip():
@@ -156,10 +155,10 @@ def _run(request: Request) -> NodeReport:
 
 
 def _root(files: Iterable[tuple[str, Path]]) -> str:
-    """Return the folder from which pytest names the tests: the lowest above all files.
+    """Return pytest's root folder: the lowest folder above all files.
 
-    On Windows they may be on several drives, as those of labctl and of a lab are. There is no such
-    folder then, and it is that of the first one's drive; the plugin needs no name to be unique.
+    On Windows the files of labctl and of a lab may be on several drives, which have no folder in
+    common. Then this considers only the drive of the first file.
     """
     folders = [path.parent.parent for _, path in files]
     drive = folders[0].drive.lower()

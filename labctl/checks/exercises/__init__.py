@@ -1,1 +1,1 @@
-"""What an exercise of the course works with, and the result of a rehearsal."""
+"""What the exercises of a rehearsal use, and the result of a rehearsal."""

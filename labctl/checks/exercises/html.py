@@ -1,7 +1,7 @@
 """The result of a rehearsal as one HTML page, which needs no network and no script.
 
-Pure: results go in, text comes out. The template escapes every value; what would steer a terminal
-or turn the direction of writing is taken out here.
+The template escapes every value. This module removes control characters, including those that
+change the direction of text.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def page(rehearsal: Rehearsal, templates: tuple[Path, ...]) -> str:
     """Return the page.
 
     Parameters:
-        rehearsal: what came of it.
-        templates: where to look for rehearsal.html.j2.
+        rehearsal: the result.
+        templates: the folders that may hold rehearsal.html.j2, in order.
 
     Raises:
-        UsageError: the template is missing or wrong.
+        UsageError: the template is missing or invalid.
     """
     began = datetime.datetime.fromtimestamp(rehearsal.began).astimezone()
     counts = rehearsal.counts()
@@ -84,8 +84,8 @@ def _verdict(rehearsal: Rehearsal) -> str:
     if parts:
         return "; ".join(parts)
     if not counts["passed"]:
-        return "Nothing was shown: no exercise applies to this lab"
-    return "Every exercise that applies to this lab works"
+        return "No exercise applies to this lab"
+    return "Every exercise that applies to this lab passed"
 
 
 def _many(count: int, word: str) -> str:
@@ -103,7 +103,7 @@ def _node(result: Result[NodeReport]) -> dict[str, Any]:
 
 
 def _section(name: str, results: Sequence[Result[NodeReport]]) -> dict[str, Any]:
-    """Return a section: a cell for each node, and its exercises with what each node said."""
+    """Return a section: a cell for each node, and its exercises with the outcome on each node."""
     cells: list[dict[str, Any]] = []
     exercises: dict[tuple[str, str], dict[str, Any]] = {}
     for result in results:
@@ -147,7 +147,7 @@ def _worst(states: Iterable[str]) -> str:
 
 
 def _failures(rehearsal: Rehearsal) -> list[dict[str, Any]]:
-    """Return what failed, by exercise: the same failure on eight nodes is one entry."""
+    """Return the failed exercises. A failure on eight nodes is one entry."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for report in rehearsal.reports:
         for check in report.failed:
@@ -161,7 +161,7 @@ def _failures(rehearsal: Rehearsal) -> list[dict[str, Any]]:
                     "word": check.outcome.words,
                     "at": clock(check.started - rehearsal.began),
                     "seconds": f"{check.seconds:.1f} s",
-                    "message": check.message or "nothing was said",
+                    "message": check.message or "no message",
                     "commands": [_command(ran, report.node) for ran in check.relevant_commands],
                 }
             )
@@ -182,12 +182,12 @@ def _command(ran: CommandRun, node: str) -> dict[str, Any]:
         "ok": ran.exit_code == 0,
         "output": "\n".join(text.strip("\n") for text in (ran.out, ran.err) if text.strip()),
         "seconds": f"{ran.seconds:.1f} s",
-        "phase": {"setup": "getting ready", "call": "", "teardown": "cleaning up"}[ran.phase],
+        "phase": {"setup": "setup", "call": "", "teardown": "cleanup"}[ran.phase],
     }
 
 
 def _not_applicable(rehearsal: Rehearsal) -> list[dict[str, Any]]:
-    """Return what was left out, by section and reason, which several exercises may share."""
+    """Return the exercises that do not apply, by section and reason."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
     for report in rehearsal.reports:
         for check in report.skipped:
@@ -207,13 +207,13 @@ def _not_applicable(rehearsal: Rehearsal) -> list[dict[str, Any]]:
 
 
 def _some(nodes: Sequence[str], rehearsal: Rehearsal) -> str:
-    """Return the names of `nodes`; an empty text where they are all that were rehearsed."""
+    """Return the names of `nodes`; an empty text if they are all rehearsed nodes."""
     names = list(dict.fromkeys(nodes))
     return "" if len(names) == len(rehearsal.reports) else ", ".join(names)
 
 
 def _versions(reports: Sequence[NodeReport]) -> list[dict[str, Any]]:
-    """Return versions with the nodes that have them: mostly one entry, for nodes are alike."""
+    """Return the versions with their nodes. Nodes with equal versions share an entry."""
     found: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for report in reports:
         found.setdefault(tuple(sorted(report.versions.items())), []).append(report.node)
@@ -221,7 +221,7 @@ def _versions(reports: Sequence[NodeReport]) -> list[dict[str, Any]]:
 
 
 def _clean(value: Any) -> Any:
-    """Return plain values whose texts hold nothing but what can be seen."""
+    """Return plain values whose texts have only printable characters."""
     if isinstance(value, str):
         text = _COLOURS.sub("", value).replace("\r\n", "\n")
         return "".join(

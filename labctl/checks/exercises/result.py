@@ -11,13 +11,13 @@ from labctl.parallel import Result
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A rehearsal that ended.
+    """The result of a rehearsal.
 
     Parameters:
         lab: the lab's name.
-        sections: names of what was rehearsed, in order.
-        results: a result for each node, in the lab's order.
-        began: when, in seconds since 1970.
+        sections: names of the rehearsed sections, in order.
+        results: one for each node, in the lab's order.
+        began: when it began, in seconds since 1970.
         seconds: how long it took.
     """
 
@@ -29,24 +29,24 @@ class Rehearsal:
 
     @property
     def ok(self) -> bool:
-        """Whether every node was reached and no exercise failed there."""
+        """Whether every node was reached and no exercise failed."""
         return all(r.ok and r.value is not None and not r.value.failed for r in self.results)
 
     @property
     def reports(self) -> tuple[NodeReport, ...]:
-        """What the nodes said that were reached."""
+        """The reports of the nodes that were reached."""
         return tuple(result.value for result in self.results if result.value is not None)
 
     def counts(self) -> dict[str, int]:
-        """Return how many exercises came to each outcome, on all nodes together."""
+        """Return the number of exercises for each outcome, on all nodes together."""
         outcomes = [check.outcome for report in self.reports for check in report.checks]
         return {outcome.value: outcomes.count(outcome) for outcome in CheckOutcome}
 
     @property
     def verdict(self) -> str:
-        """What it came to, in a sentence."""
+        """The result as a sentence."""
         counts = self.counts()
         bad = counts["failed"] + counts["error"]
-        said = f"{counts['passed']} passed, {bad} failed, {counts['skipped']} not applicable"
+        text = f"{counts['passed']} passed, {bad} failed, {counts['skipped']} not applicable"
         lost = [result.node for result in self.results if result.error]
-        return said + (f"; not rehearsed: {', '.join(lost)}" if lost else "")
+        return text + (f"; not rehearsed: {', '.join(lost)}" if lost else "")

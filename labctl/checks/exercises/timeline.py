@@ -1,6 +1,6 @@
-"""The course of a rehearsal in time: where each exercise's bar stands, to scale.
+"""The timeline of a rehearsal, with a bar for each exercise.
 
-Places are in per cent of the time axis, so that a page of any width can show them.
+Positions are percentages of the time axis, for pages of any width.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from labctl.checks.report import NodeReport
 
 _STEPS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-"""Seconds between two marks of the axis, of which the first is taken that needs few marks."""
+"""Possible seconds between two marks of the axis. The first that needs few marks is used."""
 
 _MOST_MARKS = 6
 _THINNEST = 0.15
-"""Per cent; a bar that is thinner cannot be seen."""
+"""Percent. A thinner bar is invisible."""
 
 
 def timeline(rehearsal: Rehearsal) -> dict[str, Any]:
-    """Return the marks of the axis, and for each node its sections and exercises."""
+    """Return the marks of the axis, and the sections and exercises of each node."""
     ends = [c.started + c.seconds - rehearsal.began for r in rehearsal.reports for c in r.checks]
     length = max([rehearsal.seconds, *ends, 0.1])
     return {
@@ -33,7 +33,7 @@ def timeline(rehearsal: Rehearsal) -> dict[str, Any]:
 
 
 def clock(seconds: float) -> str:
-    """Return a time for people: ``3.2 s``, ``45 s``, ``4 min 05 s``, ``1 h 02 min``."""
+    """Return a duration for people: ``3.2 s``, ``45 s``, ``4 min 05 s``, ``1 h 02 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -50,7 +50,7 @@ def _marks(length: float) -> Iterable[dict[str, Any]]:
     for number in range(count + 1):
         at = number * step
         place = 100 * at / length
-        # A label is centred on its mark, but must not stick out at the ends.
+        # A label is centred on its mark, except at the ends of the axis.
         anchor = "start" if number == 0 else "end" if place > 94 else "middle"
         yield {"at": round(place, 3), "label": _short(at), "anchor": anchor}
 

@@ -61,7 +61,7 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
     import json
 
     from labctl.cli.output.errors import as_json as as_dict
-    from labctl.cli.output.grouping import tell
+    from labctl.cli.output.grouping import print_grouped
     from labctl.cli.output.tables import failed
     from labctl.lab.actions import checkpoints
 
@@ -76,7 +76,7 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
         elif result.ok:
             typer.echo(f"{result.node}  {'  '.join(result.value or []) or '-'}")
     if not context.obj.as_json:
-        tell(failed(results), err=True)
+        print_grouped(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]
     if codes:
         raise typer.Exit(max(codes))

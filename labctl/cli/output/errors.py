@@ -1,4 +1,4 @@
-"""An error as people, or programs, read it: what failed, where, why, and what to do."""
+"""Errors for people and for programs: what failed, on which node, why, and how to fix it."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def as_json(error: LabctlError) -> dict[str, Any]:
 
 
 def lines(error: LabctlError) -> list[str]:
-    """Return an error as lines of text, the first of them without the word "error"."""
+    """Return an error as lines of text. The first line does not start with "error"."""
     first, *rest = told(error)
     return [f"{error.node}: {first}" if error.node else first, *rest]
 
 
 def told(error: LabctlError) -> list[str]:
-    """Return an error as lines of text that do not say of which node it is."""
+    """Return an error as lines of text without the node's name."""
     text = [printable(translated(error.message))]
     if isinstance(error, SpecError):
         for problem in error.problems:
             line = _("line {}: ").format(problem.line) if problem.line else ""
-            # One word is a key of lab.yaml, which no language changes.
+            # A single word is a key of lab.yaml, which is not translated.
             where = translated(problem.where) if " " in problem.where else problem.where
             message = translated(problem.message)
             text.append(f"  {line}{where}{_(': ')}{message}")
@@ -83,11 +83,11 @@ def render_error(error: LabctlError, options: Globals) -> None:
 
 
 def render_usage(error: Any, options: Globals) -> int:
-    """Print what is wrong with the command line, in Typer's words; return the exit code.
+    """Print Typer's error about the command line and return the exit code.
 
     Parameters:
-        error: what Typer raised.
-        options: as far as they could be read.
+        error: the exception of Typer.
+        options: the global options that could be parsed.
     """
     if options.as_json:
         render_error(UsageError(error.format_message()), options)

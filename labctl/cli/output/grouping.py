@@ -1,7 +1,7 @@
-"""What several nodes say alike is told once, with the names of all of them.
+"""Print equal messages of several nodes once, with the names of all of them.
 
-A lab's nodes are alike, and so is what goes wrong on them: a mirror that is down fails every node
-in the same words. Told eight times, it hides the one node whose trouble is another.
+A mirror that is down fails every node with the same message. Eight copies of it would hide the one
+node that has another problem.
 """
 
 from __future__ import annotations
@@ -13,49 +13,49 @@ from dataclasses import dataclass
 import typer
 
 _VARIES = re.compile(r"\w*\d\w*")
-"""Words with a digit in them: addresses, times, sizes, process numbers, digests."""
+"""Words that contain a digit: addresses, times, sizes, process IDs, digests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be told of one node.
+    """A message about one node.
 
     Parameters:
-        node: its name; empty where it is of no node.
+        node: its name; empty if the message is about no node.
         head: the first line, without the node's name.
-        rest: the lines after it.
+        rest: the other lines.
     """
 
     node: str
     head: str
     rest: tuple[str, ...] = ()
 
-    def gist(self) -> tuple[str, ...]:
-        """Return its text without what differs from node to node: names, addresses, times."""
+    def key(self) -> tuple[str, ...]:
+        """Return the text without what differs between nodes: names, addresses, times."""
         own = re.compile(rf"(?<![\w-]){re.escape(self.node)}(?![\w-])")
         lines = (own.sub("#", line) if self.node else line for line in (self.head, *self.rest))
         return tuple(_VARIES.sub("#", line) for line in lines)
 
 
-def together(said: Iterable[Message]) -> list[list[Message]]:
-    """Put together what is the same but for names and numbers, in the order of the first ones."""
+def grouped(messages: Iterable[Message]) -> list[list[Message]]:
+    """Group messages that differ only in names and numbers. The first messages give the order."""
     groups: dict[tuple[str, ...], list[Message]] = {}
-    for one in said:
-        groups.setdefault(one.gist(), []).append(one)
+    for message in messages:
+        groups.setdefault(message.key(), []).append(message)
     return list(groups.values())
 
 
-def tell(said: Iterable[Message], *, err: bool = False) -> None:
-    """Print what nodes said; what is alike once, in the words of the first.
+def print_grouped(messages: Iterable[Message], *, err: bool = False) -> None:
+    """Print messages. A group of equal messages is printed once, with the first one's lines.
 
-    First lines that are not quite the same are printed for each node, for the number in which they
-    differ may matter.
+    Different first lines of a group are all printed, because the number in which they differ may
+    matter.
 
     Parameters:
-        said: all of it.
-        err: print on stderr, and no empty line before each.
+        messages: of all nodes.
+        err: print to stderr, without an empty line before each group.
     """
-    for group in together(said):
+    for group in grouped(messages):
         if not err:
             typer.echo()
         heads: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What a rehearsal came to, for people and for programs."""
+"""The result of a rehearsal, for people and for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 from labctl.cli.i18n.locale import _, translated
 from labctl.cli.output.errors import as_json
-from labctl.cli.output.grouping import Message, tell
+from labctl.cli.output.grouping import Message, print_grouped
 from labctl.cli.output.tables import failed, print_table, shortened
 from labctl.cli.output.terminal import printable
 from labctl.events import CheckOutcome
@@ -31,7 +31,7 @@ _LAST_LINES = 6
 
 
 def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> None:
-    """Print the sections and where their exercises stand."""
+    """Print the sections and the files of their exercises."""
     for section in sections:
         if options.as_json:
             files = [str(file) for file in section.files]
@@ -42,7 +42,7 @@ def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> N
 
 
 def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
-    """Print a table by section and node, what failed with what was run and seen, and the page."""
+    """Print a table of sections and nodes, the failures with their commands, and the page."""
     if options.as_json:
         for result in rehearsal.results:
             _json(_result(result))
@@ -59,9 +59,9 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
         return
     heads = [_("section"), *(result.node for result in rehearsal.results)]
     print_table(heads, [_row(section, rehearsal.results) for section in rehearsal.sections])
-    tell(failed(rehearsal.results))
+    print_grouped(failed(rehearsal.results))
     reports = rehearsal.reports
-    tell(_failure(report, check) for report in reports for check in report.failed)
+    print_grouped(_failure(report, check) for report in reports for check in report.failed)
     _not_applicable(rehearsal)
     typer.echo(f"\n{translated(rehearsal.verdict)}")
     typer.echo(_("page: {}").format(page))
@@ -102,15 +102,15 @@ def _ran(node: str, ran: CommandRun) -> list[str]:
     code = _("did not end") if ran.exit_code is None else _("exit code {}").format(ran.exit_code)
     first, *more = [printable(line) for line in ran.command.splitlines() or [""]]
     command = first + (" …" if more else "")
-    said = (ran.out + ran.err).splitlines()[-_LAST_LINES:] if ran.exit_code != 0 else []
+    output = (ran.out + ran.err).splitlines()[-_LAST_LINES:] if ran.exit_code != 0 else []
     return [
         f"  {where}{'#' if ran.root else '$'} {command}   ({code})",
-        *(f"      {printable(line)}" for line in said),
+        *(f"      {printable(line)}" for line in output),
     ]
 
 
 def _not_applicable(rehearsal: Rehearsal) -> None:
-    """Print what was left out and why, once for all nodes that say the same."""
+    """Print the exercises that do not apply and why. Nodes with the same reason share a line."""
     seen: dict[tuple[str, str, str], list[str]] = {}
     for report in rehearsal.reports:
         for check in report.skipped:

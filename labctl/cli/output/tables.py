@@ -1,4 +1,4 @@
-"""The closing tables: what a run came to, a row a node, and what to type next."""
+"""The tables at the end of a run: a row for each node, and the next commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from labctl.cli.i18n.locale import _, translated
 from labctl.cli.output.errors import as_json, told
-from labctl.cli.output.grouping import Message, tell
+from labctl.cli.output.grouping import Message, print_grouped
 from labctl.cli.output.terminal import printable
 from labctl.cli.output.text_width import ljust, width
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def print_summary(
     options: Globals, lab: Lab, results: list[Result[NodeRun]], *, check: bool
 ) -> None:
-    """Print what became of each node, the failures in full, and the next commands."""
+    """Print the result of each node, the failures in full, and the next commands."""
     if options.as_json:
         for result in results:
             _json(_result(lab, result))
@@ -36,8 +36,8 @@ def print_summary(
     heads = ["node", "address", "engine", "compose", "changes", "checks", "result"]
     print_table(list(map(_, heads)), rows)
     reports = [result.value.report for result in results if result.value and result.value.report]
-    tell(failed(results))
-    tell(one for report in reports for one in _failures(report))
+    print_grouped(failed(results))
+    print_grouped(one for report in reports for one in _failures(report))
     for report in reports:
         _skipped(report)
     if not check and all(_succeeded(result) for result in results):
@@ -73,7 +73,7 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
 
 
 def failed(results: Sequence[Result[Any]]) -> Iterator[Message]:
-    """Yield the errors of the nodes that have one."""
+    """Yield the errors of nodes as messages."""
     for result in results:
         if result.error is not None:
             head, *rest = told(result.error)
@@ -97,7 +97,7 @@ def _skipped(report: NodeReport) -> None:
 
 
 def shortened(lines: list[str]) -> list[str]:
-    """Leave out the middle of a long message: what was run is at its top, why at its end."""
+    """Shorten the middle of a long message. The command is at its top, the reason at its end."""
     head, end = 4, 10
     if len(lines) <= head + end + 1:
         return lines
@@ -128,12 +128,12 @@ def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
 
 
 def print_ended(options: Globals, results: list[Result[None]], done: str) -> None:
-    """Print which nodes were halted or destroyed; end with an error's code where one was not.
+    """Print which nodes were halted or destroyed, and the errors of the others.
 
-    `done` says so of the node whose name its `{}` is.
+    `done` is the line for a node; its `{}` is the node's name.
 
     Raises:
-        typer.Exit: one of them failed.
+        typer.Exit: a node failed; with its exit code.
     """
     for result in results:
         if options.as_json:
@@ -142,7 +142,7 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
         elif result.ok:
             typer.echo(done.format(result.node))
     if not options.as_json:
-        tell(failed(results), err=True)
+        print_grouped(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]
     if codes:
         raise typer.Exit(max(codes))
@@ -151,7 +151,7 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
 def print_status(
     options: Globals, rows: list[NodeStatus], registry: RegistryStatus | None = None
 ) -> None:
-    """Print a row a node, and a line about the private registry."""
+    """Print a row for each node, and a line about the private registry."""
     if options.as_json:
         for row in rows:
             _json({"event": "status", **row.as_json()})
@@ -172,7 +172,7 @@ def print_status(
 
 
 def print_labs(options: Globals, labs: list[LabStatus]) -> None:
-    """Print every lab of this machine with its nodes."""
+    """Print every lab of this computer with its nodes."""
     for lab in labs:
         if options.as_json:
             _json({"event": "lab", **lab.as_json()})
@@ -195,7 +195,7 @@ def _json(data: dict[str, Any]) -> None:
 
 
 def print_table(heads: list[str], rows: list[list[str]]) -> None:
-    """Print columns as wide as they need to be; a pipe gets the same text as a terminal."""
+    """Print a table with columns that fit. A pipe gets the same text as a terminal."""
     widths = [max(width(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     for index, row in enumerate([heads, *rows]):
         line = "  ".join(ljust(cell, columns) for cell, columns in zip(row, widths, strict=True))

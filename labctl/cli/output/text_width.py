@@ -1,6 +1,6 @@
-"""Columns and lines of text in which Chinese characters take two places.
+"""Alignment and wrapping of text in which Chinese characters are two columns wide.
 
-What has no such characters in it comes out as Python's own `ljust` and `textwrap` make it.
+Text without such characters has the same result as with Python's own `ljust` and `textwrap`.
 """
 
 from __future__ import annotations
@@ -8,31 +8,31 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 
-# What may not begin a line, and what may not end one (GB/T 15834).
+# Characters that may not start a line, and that may not end one (GB/T 15834).
 _CLOSING = frozenset("，。、；：？！）》」』】”’…%,.;:?!)]}")
 _OPENING = frozenset("（《「『【“‘([{")
 
 
 def width(text: str) -> int:
-    """Return how many places of a terminal `text` takes."""
+    """Return the width of `text` in terminal columns."""
     if text.isascii():
         return len(text)
     return sum(_width(character) for character in text)
 
 
 def ljust(text: str, columns: int) -> str:
-    """Return `text` with blanks behind it up to `columns` places."""
+    """Return `text` padded with spaces to `columns`."""
     return text + " " * (columns - width(text))
 
 
 def fill(text: str, columns: int, *, first: str = "", others: str = "") -> str:
-    """Return `text` broken into lines of at most `columns` places; words stay whole.
+    """Return `text` wrapped into lines of at most `columns`. Words are not broken.
 
     Parameters:
-        text: without line breaks that matter.
-        columns: of a line, its indentation included.
-        first: stands before the first line.
-        others: stands before the others.
+        text: line breaks in it are ignored.
+        columns: width of a line, including its prefix.
+        first: prefix of the first line.
+        others: prefix of the other lines.
     """
     if not any(_width(character) == 2 for character in text):
         return textwrap.fill(
@@ -66,7 +66,7 @@ def _width(character: str) -> int:
 
 
 def _units(text: str) -> list[tuple[str, str]]:
-    """Return (blank before, what stays together) for all of `text`."""
+    """Return `text` as pairs of the space before a unit and the unit, which is not broken."""
     found: list[tuple[str, str]] = []
     blank, unit = "", ""
     for character in text:
@@ -82,6 +82,6 @@ def _units(text: str) -> list[tuple[str, str]]:
 
 
 def _parts(before: str, behind: str) -> bool:
-    """Tell whether a line may be broken between two characters."""
+    """Return whether a line may break between two characters."""
     wide = _width(before) == 2 or _width(behind) == 2
     return wide and before not in _OPENING and behind not in _CLOSING

@@ -1,10 +1,10 @@
-"""What goes wrong on several nodes in the same way is told once."""
+"""Equal messages of several nodes are printed once."""
 
 from __future__ import annotations
 
 import pytest
 
-from labctl.cli.output.grouping import Message, tell, together
+from labctl.cli.output.grouping import Message, grouped, print_grouped
 
 
 def _mirror(node: str, address: str, pid: int) -> Message:
@@ -15,8 +15,8 @@ def _mirror(node: str, address: str, pid: int) -> Message:
     )
 
 
-def test_one_trouble_of_many_nodes_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(_mirror(f"docker-node{n}", f"10.0.0.{n}", 100 + n) for n in (1, 2, 10))
+def test_equal_messages_of_many_nodes_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    print_grouped(_mirror(f"docker-node{n}", f"10.0.0.{n}", 100 + n) for n in (1, 2, 10))
     assert capsys.readouterr().out.splitlines() == [
         "",
         "docker-node1, docker-node2, docker-node10: packages: yum cannot reach its mirror",
@@ -29,7 +29,7 @@ def test_first_lines_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> N
     said = [
         Message(f"n{n}", f"10.0.0.{n}:22 does not answer", ("  hint: is it up?",)) for n in (1, 2)
     ]
-    tell(said, err=True)
+    print_grouped(said, err=True)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
@@ -48,20 +48,20 @@ def test_first_lines_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> N
         Message("b", "it failed"),
     ],
 )
-def test_another_cause_is_told_by_itself(other: Message) -> None:
+def test_another_cause_is_a_group_of_its_own(other: Message) -> None:
     first = Message("a", "it failed", ("  | no space left",))
     again = Message("c", "it failed", ("  | no space left",))
-    assert together([first, other, again]) == [[first, again], [other]]
+    assert grouped([first, other, again]) == [[first, again], [other]]
 
 
-def test_names_without_numbers_are_names_too() -> None:
-    """But a name within another word is none."""
+def test_node_names_without_digits_are_ignored_too() -> None:
+    """But only as whole words."""
     names = ("alpha", "beta")
     for text in (["  | on alpha: no", "  | on beta: no"], ["  | no alphabet"] * 2):
         said = [Message(n, "it failed", (t,)) for n, t in zip(names, text, strict=True)]
-        assert together(said) == [said]
+        assert grouped(said) == [said]
 
 
-def test_what_is_of_no_node(capsys: pytest.CaptureFixture[str]) -> None:
-    tell([Message("", "interrupted")])
+def test_a_message_without_a_node(capsys: pytest.CaptureFixture[str]) -> None:
+    print_grouped([Message("", "interrupted")])
     assert capsys.readouterr().out == "\ninterrupted\n"

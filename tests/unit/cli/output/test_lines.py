@@ -1,4 +1,4 @@
-"""Every event in every sink."""
+"""Each sink handles every event."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_plain_lines(event: Event, verbose: bool, capsys: pytest.CaptureFixture[
     assert "\x1b" not in err
 
 
-def test_lines_of_several_threads_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_several_threads_are_not_mixed(capsys: pytest.CaptureFixture[str]) -> None:
     sink = JsonLines()
     many = [Notice(f"node{n}", "x" * 200) for n in range(8)]
 
@@ -151,7 +151,7 @@ def test_lines_of_several_threads_stay_whole(capsys: pytest.CaptureFixture[str])
     assert len(seen) == 400
 
 
-def test_what_a_node_says_does_not_steer_the_terminal_above_the_table() -> None:
+def test_control_characters_of_a_node_do_not_reach_the_terminal() -> None:
     console = Console(file=io.StringIO(), width=200)
     with LiveTable(console) as table:
         table(Notice("a", NASTY))
@@ -161,7 +161,7 @@ def test_what_a_node_says_does_not_steer_the_terminal_above_the_table() -> None:
     assert "\x1b" not in said
 
 
-def test_what_is_printed_beside_the_table_goes_where_it_should(
+def test_the_live_table_leaves_stdout_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with LiveTable(Console(file=io.StringIO(), force_terminal=True)):
@@ -192,7 +192,7 @@ class Terminal:
         (False, False, False, PlainLines),
     ],
 )
-def test_which_sink(
+def test_the_sink_suits_the_terminal_and_the_options(
     monkeypatch: pytest.MonkeyPatch, as_json: bool, terminal: bool, verbose: bool, kind: type
 ) -> None:
     import sys
@@ -204,9 +204,7 @@ def test_which_sink(
 
 
 @pytest.mark.parametrize("stderr", [True, False])
-def test_where_nothing_can_be_drawn_there_are_lines(
-    monkeypatch: pytest.MonkeyPatch, stderr: bool
-) -> None:
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, stderr: bool) -> None:
     import sys
 
     monkeypatch.setenv("TERM", "dumb" if stderr else "xterm")
