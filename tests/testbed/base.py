@@ -5,33 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.testbed.debian import mmdebstrap
+from tests.testbed.debian import unpack
+from tests.testbed.shell import run
 
-# What the nodes run.
+CONFIGURE = Path(__file__).with_name("el7") / "configure.sh"
+# What every Debian has, and what the nodes run.
 _PACKAGES = """
+base-files base-passwd bash bsdutils coreutils dash debianutils diffutils e2fsprogs findutils grep
+gzip hostname libc-bin libpam-modules libpam-runtime login mawk mount ncurses-base ncurses-bin
+passwd sed tar tzdata util-linux
 systemd systemd-sysv dbus udev kmod openssh-server sudo dnf dnf-plugins-core rpm gpg curl
 ca-certificates iproute2 iptables iputils-ping iputils-arping isc-dhcp-client rsync procps xz-utils
-less vim-tiny libseccomp2 libdevmapper1.02.1 linux-image-cloud-amd64 initramfs-tools zstd
-libnss-myhostname usr-is-merged
+less vim-tiny libseccomp2 libdevmapper1.02.1 linux-image-cloud-amd64 zstd libnss-myhostname
 """
-_UNUSED = (
-    *(f"/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info")),
-    # Python's modules are compiled once the guest is complete, and it has no use for the other.
-    "/usr/bin/py3compile",
-    "/usr/lib/udev/hwdb.d/*",
-)
-# The guest gets an initramfs of its own; see el7/customize.sh.
-_NO_INITRAMFS = (
-    'mkdir -p "$1/etc/initramfs-tools" && '
-    'echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"'
-)
+# Where /bin and its like are links, as Debian has them, a package's files go through them.
+_MERGED_USR = 'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done'
 
 
 def build(target: Path, _finished: Mapping[str, Path]) -> None:
-    """A minimal Debian as `target`/root.tar: the slow half of the guest, which changes least."""
-    excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in _UNUSED]
-    # apt and dpkg are stripped later: mmdebstrap itself still needs them after its hooks.
-    mmdebstrap(target / "root.tar", _PACKAGES, "--variant=minbase", *excluded,
-                "--dpkgopt=force-unsafe-io", "--dpkgopt=force-confold",
-                f"--essential-hook={_NO_INITRAMFS}",
-                "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr")  # fmt: skip
+    """A minimal Debian as `target`/root: the slow half of the guest, which changes least."""
+    root = target / "root"
+    unpack(root, _PACKAGES, f"--setup-hook={_MERGED_USR}")
+    run(CONFIGURE, root)

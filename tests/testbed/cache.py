@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.testbed import tasks
+from tests.testbed.shell import run
 from tests.testbed.tasks import Task
 
 Builder = Callable[[Path, Mapping[str, Path]], None]
@@ -93,7 +94,8 @@ class Cache:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(self.root / "build.lock", fcntl.LOCK_EX):
             for leftover in self.root.glob("*/*.tmp"):
-                shutil.rmtree(leftover)
+                # A build that was killed may have left something mounted there.
+                run("rm", "-rf", "--one-file-system", leftover)
             tasks.run((*others, *map(self._task, self.missing())), done)
             self._prune()
 

@@ -87,7 +87,7 @@ def _bundle(
     ]
     buildroot.run(
         work / "venv/bin/python", "-m", "PyInstaller",
-        "--noconfirm", "--clean", "--onefile", "--noupx", "--strip",
+        "--noconfirm", "--clean", "--onefile", "--noupx",
         "--name", f"docker-compose-{version}", "--distpath", target, "--workpath", folder / "work",
         "--specpath", folder, "--log-level", "ERROR", *data,
         "--copy-metadata", "docker_compose", "--collect-data", "jsonschema",

@@ -8,10 +8,10 @@ need() {
 }
 
 # shellcheck source=/dev/null
-kind=$( (. "${LABCTL_TESTBED_OS_RELEASE:-/etc/os-release}" && echo "$ID ${VERSION_ID:-}") 2>/dev/null)
+kind=$( (. "${LABCTL_TESTBED_OS_RELEASE:-/etc/os-release}" && echo "${ID:-} ${VERSION_ID:-}") 2>/dev/null)
 case $kind in
 "debian 12" | "debian 13") ;;
-*) need "Debian 12 or 13 (a virtual machine will do); this is ${kind:-an unknown system}" ;;
+*) need "Debian 12 or 13 (a virtual machine will do); this is '${kind% }'" ;;
 esac
 [ "$(uname -m)" = x86_64 ] || need "an amd64 processor; this is $(uname -m)"
 
@@ -19,7 +19,7 @@ as_root=
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || need "root: run it as root, or install sudo"
   if [ -t 0 ]; then as_root=sudo; else as_root="sudo -n"; fi
-  $as_root true || need "root: run it as root, or as a user that may use sudo"
+  $as_root true 2>/dev/null || need "root: run it as root, or as a user that may use sudo"
 fi
 
 # What a world does: a network, processes and mounts of its own, and overlays for its nodes.

@@ -17,7 +17,12 @@ def _sources(*names: str) -> tuple[Path, ...]:
 
 STAGES = (
     # The base first: it is the longest way to the box.
-    Stage("base", base.build, _sources("debian.py", "base.py"), programs=("first",)),
+    Stage(
+        "base",
+        base.build,
+        _sources("debian.py", "base.py", "el7/configure.sh"),
+        programs=("first",),
+    ),
     Stage("buildroot", buildroot.build, _sources("debian.py", "buildroot.py"), programs=("first",)),
     Stage("keys", keys.build, _sources("keys.py", "names.py"), ("buildroot",)),
     Stage("seeds", rpms.build_seeds, _sources("rpms.py", "seeds.py"), ("buildroot", "keys")),

@@ -114,7 +114,7 @@ inside modprobe --set-version "$kernel" --show-depends --all virtio_pci virtio_b
   while read -r number module; do
     cp "$root$module" "$initrd/modules/$number-$(basename "$module")"
   done
-inside sh -c 'cd /tmp/initrd && find . | cpio --quiet -o -H newc >/boot/initramfs.img'
+(cd "$initrd" && find . | "$inputs/busybox" cpio -o -H newc) >"$root/boot/initramfs.img" 2>/dev/null
 rm -rf "$initrd"
 mv "$root"/boot/vmlinuz-* "$root/boot/vmlinuz"
 rm -f "$root"/boot/{config,System.map}-*
