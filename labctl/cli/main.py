@@ -38,7 +38,7 @@ from labctl.cli.groups import GroupedCommands, interrupted
 from labctl.cli.i18n.locale import activate, catalogue
 from labctl.cli.options import Globals, with_globals
 from labctl.cli.output.errors import render_error, render_usage
-from labctl.cli.values import spare
+from labctl.cli.values import take_text_unvalidated
 from labctl.errors import LabctlError
 
 COMMANDS = (
@@ -127,7 +127,7 @@ def main() -> None:
     early = Globals.peek(sys.argv[1:])
     options = Globals(as_json=early.as_json, verbose=early.verbose)
     activate()
-    spare()
+    take_text_unvalidated()
     messages = catalogue()
     command: Any = typer.main.get_command(build())
     if messages is not None:

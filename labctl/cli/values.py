@@ -1,7 +1,9 @@
-"""Values of the command line that need no check: none, texts, and lists of texts.
+"""Text on the command line, taken as it is.
 
-Typer has pydantic check every value by now, also a text, which is one already. To import it takes
-a third of the time that a short command spends on this side, and most need it for nothing else.
+Typer builds a pydantic validator for every parameter, even for text, which needs none. Importing
+pydantic takes a third of the time that a short command such as `exec` spends on this side. Typer
+has no option against it, so this module replaces one private method of Typer's parameters. With a
+Typer that lacks the method it does nothing, and a test fails.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperOption
 
+HOOK = "get_runtime_param"
+"""Typer's method that builds the validator of a parameter."""
 
-class _Value:
-    """Stands for what Typer checks the values of a parameter with.
+
+class _Text:
+    """Stands in for a parameter's validator, and builds that only for a value that needs it.
 
     Parameters:
         parameter: Typer's.
-        build: returns Typer's own check of a parameter, for values that do need one.
+        build: returns Typer's own validator of a parameter.
     """
 
     def __init__(self, parameter: Any, build: Callable[[Any], Any]) -> None:
@@ -36,13 +41,13 @@ class _Value:
         return self._build(param).coerce(value, param=param, ctx=ctx)
 
 
-def spare() -> None:
-    """Have texts taken as they are, in this process. A Typer without such checks is left alone."""
+def take_text_unvalidated() -> None:
+    """Make Typer take text without pydantic, in this process; other values as before."""
     for kind in (TyperOption, TyperArgument):
-        build = getattr(kind, "get_runtime_param", None)
+        build = getattr(kind, HOOK, None)
         if build is not None:
-            setattr(kind, "get_runtime_param", _instead_of(build))  # noqa: B010
+            setattr(kind, HOOK, _instead_of(build))
 
 
-def _instead_of(build: Callable[[Any], Any]) -> Callable[[Any], _Value]:
-    return lambda parameter: _Value(parameter, build)
+def _instead_of(build: Callable[[Any], Any]) -> Callable[[Any], _Text]:
+    return lambda parameter: _Text(parameter, build)

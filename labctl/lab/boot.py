@@ -205,8 +205,8 @@ def started(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) ->
 
 def set_clock(lab: Lab, node: str) -> None:
     """Set a node's clock to this computer's."""
-    with lab.remote(node, patience=60.0) as remote:
-        remote.run(f"date -u -s @{int(time.time())} >/dev/null")
+    with lab.connection(node, patience=60.0) as connection:
+        connection.run(f"date -u -s @{int(time.time())} >/dev/null")
 
 
 class BootQueue:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import sys
-import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import playbook_name
-from labctl.errors import LabctlError, MachineError, ProviderMissing, SpecError, UsageError
+from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
 from labctl.lab import node_list
 from labctl.lab.definition import LabDefinition
@@ -25,9 +22,8 @@ from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
 from labctl.parallel import Stop
 from labctl.provision.secret_store import SecretStore
-from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.target import Target
+from labctl.remote.target import CONNECT_TIMEOUT, Target
 from labctl.storage import write
 
 if TYPE_CHECKING:
@@ -40,25 +36,6 @@ if TYPE_CHECKING:
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
     from labctl.remote.connection import Connection
-
-
-def _begin(remote: Connection) -> Future[Connection]:
-    """Open a node's root shell in a thread, which nobody has to wait for at the end."""
-    opened: Future[Connection] = Future()
-
-    def work() -> None:
-        try:
-            remote.root.open()
-        except LabctlError as error:
-            opened.set_exception(error)
-        except Exception:  # it broke off; whoever uses it connects anew, and tells if that fails
-            remote.close()
-            opened.set_result(remote)
-        else:
-            opened.set_result(remote)
-
-    threading.Thread(target=work, name=f"call-{remote.name}", daemon=True).start()
-    return opened
 
 
 def parted(limit: Iterable[str]) -> list[str]:
@@ -101,7 +78,6 @@ class Lab:
         self.sudo_password = sudo_password
         self.stop = Stop()
         self._provider = ""
-        self._called: dict[str, Future[Connection]] = {}
         self._playbooks: dict[tuple[str, ...], tuple[Playbook, ...]] = {}
         self._own_settings: dict[str, PlaybookSettings] = {}
 
@@ -215,64 +191,31 @@ class Lab:
         write(self.workspace.ssh_config, "\n".join(entries))
         return self.workspace.ssh_config
 
-    def call(self, limit: Iterable[str] = ()) -> None:
-        """Begin to log in to nodes, for a command whose next step needs them.
-
-        A node takes longer to open a session and its root shell than this machine; meanwhile
-        there is something to do here. Only nodes that were met before are called, and only as many
-        as may be worked on at once. What goes wrong is told by `remote`.
-
-        Parameters:
-            limit: names or patterns of nodes; none: all.
-
-        Raises:
-            UsageError: one of them fits no node.
-        """
-        for name in self.select(limit)[: self.node_list.parallel]:
-            try:
-                target = self.target(name)
-            except MachineError:
-                continue
-            if self.hostkeys.get(name) is not None:
-                self._called[name] = _begin(self._remote(target))
-
-    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Connection:
+    def connection(
+        self, name: str, *, patience: float = 0.0, timeout: float = CONNECT_TIMEOUT
+    ) -> Connection:
         """Return a connection to a node, which opens when it is first used.
 
         Parameters:
-            name: of the node.
-            patience: seconds to go on trying while nothing answers.
-            timeout: seconds that one attempt may take.
+            name: the node's name.
+            patience: seconds to keep trying while nothing answers.
+            timeout: seconds for each step of one attempt.
 
         Raises:
-            MachineError: it was never brought up.
-            RemoteError: it was called before, and could not be reached.
+            MachineError: the node was never brought up.
         """
-        called = self._called.pop(name, None)
-        if called is not None:
-            return called.result()
-        return self._remote(self.target(name), patience, timeout)
+        target = self.target(name)
+        from labctl.remote.connection import Connection  # loads Fabric, which takes 0.2 s
 
-    def _remote(self, target: Target, patience: float = 0.0, timeout: float = 20.0) -> Connection:
-        dial = None
-        # While one thread loads the module, others find it there, and nothing in it yet.
-        loaded = hasattr(sys.modules.get("labctl.remote.connection"), "Connection")
-        if not loaded and not patience:
-            dial = Dial(target)
-        from labctl.remote.connection import (
-            Connection,  # only now: a lab that was never up needs no Fabric
-        )
-
-        remote = Connection(
+        connection = Connection(
             target,
             self.hostkeys,
             sudo_password=self.sudo_password,
             patience=patience,
             timeout=timeout,
-            dial=dial,
         )
-        self.stop.add(remote.end)
-        return remote
+        self.stop.add(connection.end)
+        return connection
 
     # -- machines
 

@@ -50,9 +50,9 @@ def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
     what = f"{node} needs {query.playbook} of {query.node}"
     end = time.monotonic() + ANSWER_SECONDS
     try:
-        with lab.remote(query.node) as remote:
+        with lab.connection(query.node) as connection:
             while True:
-                seen = exchange(remote, [query.script or ":"])[0]
+                seen = exchange(connection, [query.script or ":"])[0]
                 if seen.ok:
                     return seen.output.strip()
                 if time.monotonic() > end:

@@ -1,92 +1,145 @@
-"""The three streams of a command on a node, of which none may wait for another.
+"""The stdin, stdout and stderr of a command on a node.
 
-A command may end before it has read all of its stdin, or any of it: sudo does, where the user may
-not become root. What it said about that, and its exit code, are then still to be read.
+A command may end before it has read all of its stdin: sudo does so if the user may not become root.
+Its output and its exit code can still be read then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
-from labctl.remote.connect import WINDOW
+WINDOW = 1 << 22
+"""Bytes that a node may send before they are read: enough for a line of 300 Mbit/s and 100 ms.
+paramiko offers half of it. Reads take as much, because paramiko moves the rest of its buffer after
+each one."""
 
-BLOCK = 65536
+PACKET = 1 << 17
+"""Longest packet, in bytes, that a node may send. OpenSSH uses all of it. paramiko would offer
+32 KiB, which means four times the work in Python."""
+
+_TICK = 0.1
+"""Seconds between two looks at the other streams while one of them is waited for."""
 
 
-def offer(channel: Any, data: bytes | memoryview) -> int:
-    """Send as much of `data` as fits to the command's stdin.
+class Streams:
+    """The three streams of a command, none of which blocks another.
+
+    A command that has filled the window of one stream writes to neither until that one is read, so
+    whatever method waits also reads both.
 
     Parameters:
-        channel: a paramiko channel on which a command was started.
-        data: at least one byte.
-
-    Returns:
-        How many bytes were sent; 0 where the command has ended and so takes none.
-
-    Raises:
-        TimeoutError: none fitted within the channel's timeout.
-        OSError: the connection broke.
+        channel: a paramiko channel on which the command was started.
+        out: called with what the command writes to stdout.
+        err: called with what it writes to stderr.
+        silence: seconds without progress after which a method raises TimeoutError; None: never.
     """
-    try:
-        sent: int = channel.send(data)
-    except OSError:
-        # paramiko has one error for a channel that is closed, whoever closed it.
-        if not channel.closed or not channel.transport.is_active():
-            raise
-        return 0
-    return sent
 
+    def __init__(
+        self,
+        channel: Any,
+        out: Callable[[bytes], object],
+        err: Callable[[bytes], object],
+        *,
+        silence: float | None = None,
+    ) -> None:
+        self._channel = channel
+        self._out = out
+        self._err = err
+        self._silence = silence
+        channel.settimeout(_TICK)
 
-def offer_all(channel: Any, data: bytes) -> None:
-    """As `offer`, all of `data`, or as much as the command took before it ended."""
-    view = memoryview(data)
-    while view and (sent := offer(channel, view)):
-        view = view[sent:]
+    def send(self, data: bytes | bytearray | memoryview) -> bool:
+        """Write all of `data` to stdin; return False if the command ended before it took all.
 
-
-def feed(
-    channel: Any, data: bytes, out: Callable[[bytes], object], err: Callable[[bytes], object]
-) -> None:
-    """As `offer_all`, with what comes meanwhile given to `out` and `err`; then end stdin."""
-    view = memoryview(data)
-    while view and (sent := offer(channel, view[:BLOCK])):
-        view = view[sent:]
-        _take_ready(channel, out, err)
-    with contextlib.suppress(OSError):
-        channel.shutdown_write()
-
-
-def receive(channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]) -> bool:
-    """Wait for output and give it to `out` and `err`; return False at its end.
-
-    Raises:
-        OSError: the connection broke.
-    """
-    # stdout alone must not be waited for: a node that fills the window of stderr writes to
-    # neither before that one is read.
-    channel.settimeout(0.1)
-    data = None
-    while data is None:
-        try:
-            data = channel.recv(WINDOW)
-        except TimeoutError:
-            _take_ready(channel, out, err)
-    channel.settimeout(None)
-    if data:
-        out(data)
-        _take_ready(channel, out, err)
+        Raises:
+            TimeoutError: nothing moved for too long.
+            OSError: the connection broke.
+        """
+        view = memoryview(data)
+        deadline = self._deadline()
+        while view:
+            try:
+                sent = self._channel.send(view)
+            except TimeoutError:
+                self._pass_on()
+                _check(deadline)
+                continue
+            except OSError:
+                # paramiko raises the same error for a closed channel, whichever side closed it.
+                if not self._channel.closed or not self._channel.transport.is_active():
+                    raise
+                return False
+            if not sent:
+                return False
+            view = view[sent:]
+            deadline = self._deadline()
+            self._pass_on()
         return True
-    while data := channel.recv_stderr(WINDOW):
-        err(data)
-    return False
+
+    def receive(self) -> bool:
+        """Wait for output on stdout and pass it on; return False once stdout has ended.
+
+        Raises:
+            TimeoutError: nothing arrived for too long.
+            OSError: the connection broke.
+        """
+        return self._receive(self._channel.recv, self._out)
+
+    def receive_error(self) -> bool:
+        """As `receive`, for stderr."""
+        return self._receive(self._channel.recv_stderr, self._err)
+
+    def finish(self) -> int:
+        """End stdin, pass on the rest of the output, and return the exit code.
+
+        Returns:
+            The exit code; -1 if there is none because a signal ended the command or the connection
+            broke.
+        """
+        self.end_stdin()
+        while self.receive():
+            pass
+        while self.receive_error():
+            pass
+        code: int = self._channel.recv_exit_status()
+        return code
+
+    def end_stdin(self) -> None:
+        """End stdin. A command that has ended already doesn't need it."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown_write()
+
+    def _receive(self, read: Callable[[int], bytes], take: Callable[[bytes], object]) -> bool:
+        deadline = self._deadline()
+        while True:
+            try:
+                data = read(WINDOW)
+            except TimeoutError:
+                self._pass_on()
+                _check(deadline)
+                continue
+            if data:
+                take(data)
+            self._pass_on()
+            return bool(data)
+
+    def _pass_on(self) -> None:
+        """Pass on what has arrived, without waiting.
+
+        One read a stream: a node that sends faster than its data is used must not fill the memory.
+        """
+        if self._channel.recv_ready():
+            self._out(self._channel.recv(WINDOW))
+        if self._channel.recv_stderr_ready():
+            self._err(self._channel.recv_stderr(WINDOW))
+
+    def _deadline(self) -> float | None:
+        return None if self._silence is None else time.monotonic() + self._silence
 
 
-def _take_ready(
-    channel: Any, out: Callable[[bytes], object], err: Callable[[bytes], object]
-) -> None:
-    while channel.recv_ready():
-        out(channel.recv(WINDOW))
-    while channel.recv_stderr_ready():
-        err(channel.recv_stderr(WINDOW))
+def _check(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise TimeoutError("nothing moved for too long")

@@ -11,15 +11,14 @@ import os
 import socket
 from typing import Any
 
+import paramiko
+from fabric import Config
+from fabric import Connection as FabricConnection
+
 from labctl.errors import RemoteError
 from labctl.remote.connect_errors import failed, key_changed, no_way
-from labctl.remote.dial import Dial
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.libraries import Config, FabricConnection, paramiko
 from labctl.remote.target import Target
-
-TIMEOUT = 20.0
-"""Seconds for one attempt: TCP connection, banner and authentication each."""
 
 REKEY_BYTES = 1 << 36
 """Bytes after which keys are exchanged anew; what RFC 4344 asks of AES. paramiko does it after half
@@ -28,32 +27,17 @@ a GiB, and a file of that size then hangs: its thread that reads waits for itsel
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Tried first: no separate MAC has to be computed, which is a third of the work."""
 
-WINDOW = 1 << 22
-"""Bytes that a node may send before they are taken: what is on its way on a line of 300 Mbit/s and
-100 ms; paramiko offers half. Whoever takes less than there is pays for it: paramiko moves up the
-rest of its buffer after each part."""
-
-PACKET = 1 << 17
-"""Longest packet, in bytes, that a node may send. OpenSSH makes use of it, and sends up to 256 KiB;
-paramiko would offer 32 KiB, which is four times the work in Python."""
-
 BROKEN = (paramiko.SSHException, EOFError, OSError)
 """What the transport raises when the other side is gone."""
 
 
-def connect(
-    target: Target,
-    hostkeys: HostKeys,
-    timeout: float = TIMEOUT,
-    dial: Dial | None = None,
-) -> Any:
+def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
     """Connect to a node once.
 
     Parameters:
         target: where it is and who logs in.
         hostkeys: where its host key is recorded; one that is not yet is recorded now.
         timeout: seconds for each step: TCP connection, banner, authentication.
-        dial: a TCP connection to it that is being made already.
 
     Returns:
         An open Fabric connection. It serves one thread: its `open` is not safe for several.
@@ -91,9 +75,6 @@ def connect(
         undo.callback(disconnect, connection)
         _expect_key(connection.client, target, hostkeys)
         try:
-            dialled = dial.take(timeout) if dial is not None else None
-            if dialled is not None:
-                connection.connect_kwargs["sock"] = dialled
             connection.open()
         except paramiko.BadHostKeyException as error:
             raise key_changed(error, target, hostkeys) from error

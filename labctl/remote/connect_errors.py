@@ -8,9 +8,10 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import paramiko
+
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, RemoteError
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.libraries import paramiko
 from labctl.remote.target import Target
 
 

@@ -7,12 +7,11 @@ Many questions go in one call, where the client would have to be started for eac
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 # Behind all others: after its answer the daemon closes the connection, which ends the client.
@@ -88,13 +87,7 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
         AssertionError: there is not an answer for each.
     """
     sent = "".join(_request(*request) for request in requests) + _LAST
-    # What reads the answers is loaded while the node makes them.
-    loading = threading.Thread(target=importlib.import_module, args=("http.client",), daemon=True)
-    loading.start()
     result = run(_COMMAND, sent)
-    loading.join()
-    from http.client import HTTPException, HTTPResponse
-
     stream = _Responses(result.stdout_bytes)
     answers = []
     try:

@@ -1,8 +1,8 @@
-"""A shell on a node that stays open, for many commands one after another.
+"""A shell on a node that stays open for many commands, one after another.
 
-Provisioning makes some twenty exchanges with a node, and its checks ask a hundred small things.
-Starting sudo, or even a channel, for each costs more than the question; here a question costs one
-round trip and one fork.
+Provisioning makes some twenty exchanges with a node, and its checks ask a hundred small questions.
+Starting sudo, or even a channel, costs more than such a question. Here a question costs one round
+trip and one fork.
 """
 
 from __future__ import annotations
@@ -10,42 +10,61 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shlex
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-from labctl.errors import LabctlError, ProtocolError
-from labctl.remote.channel import offer_all
-from labctl.remote.connect import BROKEN, WINDOW
-
-if TYPE_CHECKING:
-    from labctl.remote.connection import Connection
+from labctl.errors import LabctlError, ProtocolError, RemoteError
+from labctl.remote.channel import Streams
+from labctl.remote.connect import BROKEN
 
 LOOP = 'while IFS= read -r line; do eval "$line"; done'
-"""`read` takes a byte at a time from a pipe and so not one more than its line, whichever shell it
-is; what follows the line is left for the line's own commands."""
+"""Reads and runs one line after another. `read` takes single bytes from a pipe in every shell, so
+what follows the line is left for the line's own commands."""
 
 MARK = b"\x1e\n"
-"""What a script of root writes to stderr before all else. What stands in front of it sudo has said,
-such as that it cannot resolve the host's name."""
+"""What a script of root writes to stderr before anything else. sudo wrote what stands in front of
+it, such as that it cannot resolve the host's name."""
 
 _INLINE = 2048
-"""Longest command, in bytes, that is sent within the line, and so byte by byte. A longer one
+"""Longest command, in bytes, that is sent within the line, and so read byte by byte. A longer one
 follows its line and costs a fork of head, which reads it in blocks."""
 
 
+class ShellHost(Protocol):
+    """What a shell needs of the connection to its node; `Connection` has it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def root(self) -> ShellSession: ...
+
+    def channel(self, command: str) -> AbstractContextManager[Any]: ...
+
+    def call(self, command: str) -> tuple[int, bytes, bytes]: ...
+
+    def script(self, script: str) -> tuple[str, bytes]: ...
+
+    def broke(self, error: BaseException) -> RemoteError: ...
+
+    def sudo_refused(self, err: bytes) -> RemoteError: ...
+
+
 class ShellSession:
-    """Commands of the login user or of root, over one channel that opens when it is first used.
+    """Runs commands as the login user or as root, over one channel that opens on first use.
 
     Parameters:
-        remote: the node.
+        host: the connection to the node.
         root: run them as root.
     """
 
-    def __init__(self, remote: Connection, *, root: bool = False) -> None:
-        self._remote = remote
+    def __init__(self, host: ShellHost, *, root: bool = False) -> None:
+        self._host = host
         self._root = root
         self._token = secrets.token_hex(16)
         self._opening: Any = None
         self._channel: Any = None
+        self._streams: Streams | None = None
         self._out = bytearray()
         self._err = bytearray()
         self._group = b""
@@ -56,28 +75,30 @@ class ShellSession:
         if self._opening is not None:
             with contextlib.suppress(Exception):
                 self._opening.__exit__(None, None, None)
-            self._opening = self._channel = None
+            self._opening = self._channel = self._streams = None
         self._group = b""
 
-    def open(self) -> None:
-        """Open the shell anew; the first command would do it otherwise.
+    def _open(self) -> Streams:
+        """Open a new shell, in place of one that is open.
 
         Raises:
-            SudoRefused: the password is wrong. Where sudo wants one and there is none, the first
-                command tells.
+            SudoRefused: the password is wrong. If sudo needs one and there is none, the first
+                command raises it.
             RemoteError: the node could not be reached, or broke off.
         """
         self.close()
         command, opening = ("exec sh -c " + shlex.quote(LOOP), b"")
         if self._root:
-            command, opening = self._remote.script(LOOP)
-        shell = self._remote.channel(command)
+            command, opening = self._host.script(LOOP)
+        shell = self._host.channel(command)
         self._channel = shell.__enter__()
         self._opening = shell
         self._begun = not self._root
-        self._reset()
-        if opening:
-            offer_all(self._channel, opening)
+        self._out.clear()
+        self._err.clear()
+        self._streams = Streams(self._channel, self._out.extend, self._err.extend)
+        self._streams.send(opening)
+        return self._streams
 
     def run(self, command: str) -> tuple[int, bytes, bytes]:
         """Run a command line in a subshell, with /dev/null as its stdin.
@@ -93,27 +114,26 @@ class ShellSession:
         if code is None:
             raise ProtocolError(
                 "the node broke off",
-                node=self._remote.name,
+                node=self._host.name,
                 hint="look whether it is still up, then run the same command again",
             )
         return code, out, err
 
     def run_as_root(self, command: str) -> tuple[int, bytes, bytes]:
         """As `run`, in the root shell of the same connection."""
-        return self._remote.root.run(command)
+        return self._host.root.run(command)
 
     def attempt(self, command: str) -> tuple[int | None, bytes, bytes]:
-        """As `run`, but where the shell ends before the command does, the exit code is None.
+        """As `run`, but if the shell ends before the command does, the exit code is None.
 
-        What it had written until then comes back with it.
+        The output up to then is returned with it.
         """
         message = self._message(command.encode("utf-8", "surrogateescape"))
         try:
-            self._send(message)
-            code = self._receive()
+            code = self._receive(self._send(message))
         except BROKEN as error:
             self.close()
-            raise self._remote.broke(error) from error
+            raise self._host.broke(error) from error
         except KeyboardInterrupt:
             self._abandon()
             raise
@@ -125,11 +145,11 @@ class ShellSession:
         if code is None:
             self.close()
             if err and not out and not self._begun:
-                raise self._remote.sudo_refused(err)
+                raise self._host.sudo_refused(err)
         return code, out, err
 
     def _message(self, command: bytes) -> bytes:
-        """Return the line that runs `command` and marks the end of both of its streams."""
+        """Return the line that runs `command` and marks the end of both its streams."""
         if len(command) <= _INLINE and b"\n" not in command:
             text = command.decode("utf-8", "surrogateescape")
             what = shlex.quote(text).encode("utf-8", "surrogateescape")
@@ -141,41 +161,41 @@ class ShellSession:
         token = self._token.encode()
         return (
             b"( eval " + what + b" </dev/null );"
-            # sshd makes the shell the leader of a group, in which everything is that it starts.
+            # sshd makes the shell the leader of a group, which all that it starts belongs to.
             b" printf '\\n%s %s %s\\n' " + token + b" $? $$;"
             b" printf '\\n%s\\n' " + token + b" >&2\n" + rest
         )
 
     def _abandon(self) -> None:
-        """End the command that is under way, whose answer nobody waits for, and its shell.
+        """End the running command and its shell.
 
-        A command of root is left to itself, for the login user may not end it; so is the first
-        command of a shell.
+        Two commands run on: one of root, which the login user may not end, and the first of a
+        shell, whose process group is not known yet.
         """
         group = self._group.decode()
         self.close()
         if group and not self._root:
             with contextlib.suppress(LabctlError, *BROKEN):
-                self._remote.call(f"kill -s TERM -- -{group}")
+                self._host.call(f"kill -s TERM -- -{group}")
 
-    def _send(self, message: bytes) -> None:
-        """Send to the open shell; to a new one where it ended while it was idle."""
-        if self._channel is not None and not self._channel.exit_status_ready():
-            self._reset()
+    def _send(self, message: bytes) -> Streams:
+        """Send to the open shell, or to a new one if that ended while it was idle."""
+        streams = self._streams
+        if streams is not None and not self._channel.exit_status_ready():
+            self._out.clear()
+            self._err.clear()
             with contextlib.suppress(*BROKEN):
-                self._channel.sendall(message)
-                return
-        self.open()
-        offer_all(self._channel, message)
+                if streams.send(message):
+                    return streams
+        streams = self._open()
+        streams.send(message)
+        return streams
 
-    def _reset(self) -> None:
-        self._out, self._err = bytearray(), bytearray()
-
-    def _receive(self) -> int | None:
-        """Take both streams up to their marks; leave what stands before the marks in the buffers.
+    def _receive(self, streams: Streams) -> int | None:
+        """Read both streams up to their marks; leave in the buffers what precedes the marks.
 
         Returns:
-            The exit code; None where the shell ended first.
+            The exit code; None if the shell ended first.
         """
         mark = f"\n{self._token} ".encode()
         searched = 0
@@ -187,7 +207,9 @@ class ShellSession:
                 del self._out[found:]
                 break
             searched = max(0, len(self._out) - len(mark)) if found < 0 else found
-            if not self._more_out():
+            if not streams.receive():
+                while streams.receive_error():
+                    pass
                 return None
         mark = f"\n{self._token}\n".encode()
         searched = 0
@@ -197,26 +219,5 @@ class ShellSession:
                 del self._err[found:]
                 return int(code)
             searched = max(0, len(self._err) - len(mark))
-            data = self._channel.recv_stderr(WINDOW)
-            if not data:
+            if not streams.receive_error():
                 return None
-            self._err += data
-
-    def _more_out(self) -> bool:
-        """Wait for more of stdout; return False at its end."""
-        # stderr is emptied meanwhile, or a command with much to say there waits for ever.
-        while True:
-            self._channel.settimeout(0.1)
-            data = None
-            with contextlib.suppress(TimeoutError):
-                data = self._channel.recv(WINDOW)
-            self._channel.settimeout(None)
-            while self._channel.recv_stderr_ready():
-                self._err += self._channel.recv_stderr(WINDOW)
-            if data:
-                self._out += data
-                return True
-            if data is not None:
-                while data := self._channel.recv_stderr(WINDOW):
-                    self._err += data
-                return False

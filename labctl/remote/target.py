@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+CONNECT_TIMEOUT = 20.0
+"""Seconds for each step of connecting: TCP connection, banner, authentication, first channel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

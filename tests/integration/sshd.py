@@ -115,7 +115,7 @@ class Sshd:
         port = self.ports[node - 1]
         return Target(f"docker-node{node}", "127.0.0.1", port, getpass.getuser(), (str(self.key),))
 
-    def remote(self, known_hosts: Path | None = None) -> Connection:
+    def connection(self, known_hosts: Path | None = None) -> Connection:
         """Return a connection to it."""
         return Connection(self.target(), HostKeys(known_hosts or self.folder / "known_hosts"))
 

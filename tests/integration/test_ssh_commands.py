@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from labctl.cli.commands.exec import run
 from labctl.errors import RemoteError
 from tests.integration.sshd import Sshd
 
@@ -162,17 +161,11 @@ def test_exec_says_once_that_its_output_cannot_be_written(labctl: Labctl) -> Non
 def test_a_node_that_goes_down_under_a_command_is_no_exit_code(sshd: Sshd) -> None:
     out: list[bytes] = []
     err: list[bytes] = []
-    with sshd.remote() as remote:
-        assert run(remote, "echo 1; kill -9 $$", out.append, err.append, root=False) == 255
+    with sshd.connection() as connection:
+        assert connection.stream("echo 1; kill -9 $$", out.append, err.append) == 255
         with pytest.raises(RemoteError, match="connection broke") as caught:
             # What serves this session on the node.
-            run(
-                remote,
-                "echo 2; sleep 1; kill -9 $PPID; sleep 5",
-                out.append,
-                err.append,
-                root=False,
-            )
+            connection.stream("echo 2; sleep 1; kill -9 $PPID; sleep 5", out.append, err.append)
         assert caught.value.hint
     assert b"".join(out) == b"1\n2\n"
 

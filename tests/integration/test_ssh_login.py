@@ -171,14 +171,14 @@ def jump(sshd: Sshd, home: Path) -> str:
 
 def test_through_a_jump_host(sshd: Sshd, jump: str, hostkeys: HostKeys) -> None:
     before = connections()
-    with Connection(replace(sshd.target(), jump=jump), hostkeys) as remote:
-        assert remote.call("echo here") == (0, b"here\n", b"")
+    with Connection(replace(sshd.target(), jump=jump), hostkeys) as connection:
+        assert connection.call("echo here") == (0, b"here\n", b"")
         opened = connections() - before
         assert len(opened) == 2
         # As for a node: a big file hangs where keys are exchanged anew.
         assert {transport.packetizer.REKEY_BYTES for transport in opened} == {1 << 36}  # type: ignore[attr-defined]
-        remote.transport.close()
-        assert remote.call("echo again") == (0, b"again\n", b"")
+        connection.transport.close()
+        assert connection.call("echo again") == (0, b"again\n", b"")
     deadline = time.monotonic() + 10
     while connections() - before:
         assert time.monotonic() < deadline
@@ -274,62 +274,62 @@ def test_a_node_behind_a_jump_host_that_is_silent(
 
 
 @pytest.fixture
-def remote(sshd: Sshd, hostkeys: HostKeys) -> Iterator[Connection]:
+def connection(sshd: Sshd, hostkeys: HostKeys) -> Iterator[Connection]:
     with Connection(sshd.target(), hostkeys) as found:
         yield found
 
 
 USES: list[Callable[[Connection], object]] = [
-    lambda remote: remote.call("true"),
-    lambda remote: remote.root.run("true"),
-    lambda remote: remote.transport,
+    lambda connection: connection.call("true"),
+    lambda connection: connection.root.run("true"),
+    lambda connection: connection.transport,
 ]
 
 
 @pytest.mark.parametrize("use", USES)
 def test_nothing_is_begun_after_the_end(
-    remote: Connection, use: Callable[[Connection], object]
+    connection: Connection, use: Callable[[Connection], object]
 ) -> None:
-    remote.root.run("true")
-    remote.end()
+    connection.root.run("true")
+    connection.end()
     for _ in range(2):
         with pytest.raises(Interrupted) as caught:
-            use(remote)
+            use(connection)
         assert caught.value.node == "docker-node1"
 
 
-def test_what_is_under_way_breaks_off(remote: Connection) -> None:
-    remote.call("true")
-    threading.Timer(0.3, remote.end).start()
+def test_what_is_under_way_breaks_off(connection: Connection) -> None:
+    connection.call("true")
+    threading.Timer(0.3, connection.end).start()
     began = time.monotonic()
     with pytest.raises((RemoteError, Interrupted)):
-        remote.root.run("sleep 20")
+        connection.root.run("sleep 20")
     assert time.monotonic() - began < 10
     with pytest.raises(Interrupted):
-        remote.root.run("true")
+        connection.root.run("true")
 
 
 def test_who_waits_for_a_node_is_not_kept(sshd: Sshd, hostkeys: HostKeys) -> None:
-    remote = Connection(replace(sshd.target(), port=9), hostkeys, patience=60)
-    threading.Timer(0.5, remote.end).start()
+    connection = Connection(replace(sshd.target(), port=9), hostkeys, patience=60)
+    threading.Timer(0.5, connection.end).start()
     began = time.monotonic()
     with pytest.raises(Interrupted):
-        remote.call("true")
+        connection.call("true")
     assert time.monotonic() - began < 10
 
 
 def test_a_connection_that_comes_about_meanwhile_is_ended(
-    remote: Connection, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(*arguments: Any) -> Any:
         found = connect(*arguments)
-        remote.end()
+        connection.end()
         return found
 
     monkeypatch.setattr("labctl.remote.connection.connect", slowly)
     before = connections()
     with pytest.raises(Interrupted):
-        remote.call("true")
+        connection.call("true")
     deadline = time.monotonic() + 10
     while connections() - before:
         assert time.monotonic() < deadline
@@ -339,8 +339,8 @@ def test_a_connection_that_comes_about_meanwhile_is_ended(
 def test_ctrl_c_ends_the_connections_of_a_lab(lab_folder: Path) -> None:
     lab = Lab.open(Workspace.find(str(lab_folder)), {}, emit=lambda event: None)
     lab.workspace.make()
-    with lab.remote("docker-node1") as remote:
-        remote.call("true")
+    with lab.connection("docker-node1") as connection:
+        connection.call("true")
         lab.stop.request()
         with pytest.raises(Interrupted):
-            remote.call("true")
+            connection.call("true")

@@ -64,10 +64,10 @@ Scp = Callable[..., list[Result[Copied]]]
 class OneConnection(Lab):
     """A lab whose connections outlive a copy, so that a test need not wait for the next one."""
 
-    remotes: ClassVar[dict[Target, Connection]] = {}
+    connections: ClassVar[dict[Target, Connection]] = {}
 
-    def remote(self, name: str, **options: Any) -> Connection:
-        found = self.remotes.setdefault(self.target(name), super().remote(name, **options))
+    def connection(self, name: str, **options: Any) -> Connection:
+        found = self.connections.setdefault(self.target(name), super().connection(name, **options))
         return cast(Connection, contextlib.nullcontext(found))
 
 
@@ -88,9 +88,9 @@ def scp(lab_folder: Path) -> Scp:
 def closed() -> Iterator[None]:
     """Close the connections in the end."""
     yield
-    for remote in OneConnection.remotes.values():
-        remote.close()
-    OneConnection.remotes.clear()
+    for connection in OneConnection.connections.values():
+        connection.close()
+    OneConnection.connections.clear()
 
 
 def good(results: list[Result[Copied]]) -> list[Copied]:
@@ -417,10 +417,10 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 def test_a_copy_to_a_node_that_breaks_off_leaves_nothing(sshd: Sshd, tmp_path: Path) -> None:
     (tmp_path / "big").write_text("old")
-    remote = sshd.remote()
+    connection = sshd.connection()
     with pytest.raises(LabctlError):
-        NodeSink(remote, str(tmp_path), sudo=False, owner="", notice=print).take(
-            Breaking(remote.transport.close), lambda size: None, into=False
+        NodeSink(connection, str(tmp_path), sudo=False, owner="", notice=print).take(
+            Breaking(connection.transport.close), lambda size: None, into=False
         )
     wait_until(lambda: no_stage(tmp_path))
     assert names(tmp_path) == {"big"}
@@ -499,8 +499,8 @@ def test_a_temporary_folder_tells_who_made_it(
     host = re.sub("[^A-Za-z0-9-]", "-", socket.gethostname())
     seen: list[str] = []
     look = Breaking(lambda: seen.extend(path.name for path in tmp_path.glob(f"{STAGE}*")))
-    with sshd.remote() as remote:
-        NodeSink(remote, str(tmp_path), sudo=False, owner="", notice=print).take(
+    with sshd.connection() as connection:
+        NodeSink(connection, str(tmp_path), sudo=False, owner="", notice=print).take(
             look, lambda size: None, into=False
         )
     FolderSink(str(tmp_path)).take(look, lambda size: None, into=False)
@@ -584,11 +584,11 @@ class TestRights:
         server = Sshd(tmp_path / "sshd", command=str(self.shell))
         server.start()
         target = Target("n", "127.0.0.1", server.ports[0], "", (str(server.key),))
-        remote = self.remote = Connection(target, HostKeys(tmp_path / "known_hosts"))
+        connection = self.connection = Connection(target, HostKeys(tmp_path / "known_hosts"))
 
         def make(path: Path, sudo: bool = False, owner: str = "") -> NodeSink:
             return NodeSink(
-                remote,
+                connection,
                 str(path),
                 sudo=sudo,
                 owner=owner,
@@ -596,7 +596,7 @@ class TestRights:
             )
 
         yield make
-        remote.close()
+        connection.close()
         server.stop()
 
     def take(self, sink: NodeSink, *sources: Path) -> None:
@@ -713,8 +713,8 @@ class TestRights:
             self.take(sink(folder / "none" / "x", sudo=True), labs)
         assert "sudo" not in caught.value.details
         with pytest.raises(TransferError, match="No such file or directory"):
-            NodeSource(self.remote, f"{folder}/none", follow=False, sudo=True)
-        found = NodeSource(self.remote, f"{folder}/new", follow=False, sudo=True)
+            NodeSource(self.connection, f"{folder}/none", follow=False, sudo=True)
+        found = NodeSource(self.connection, f"{folder}/new", follow=False, sudo=True)
         FolderSink(str(tmp_path / "back")).take(found, lambda size: None, into=False)
         assert digests(tmp_path / "back") == digests(labs)
 

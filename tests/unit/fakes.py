@@ -253,7 +253,7 @@ class FakeMachines:
 
 
 @dataclass
-class ScriptedRemote:
+class ScriptedConnection:
     """A node that keeps what it was told to run, and fails if a test says how."""
 
     name: str
@@ -261,7 +261,7 @@ class ScriptedRemote:
     error: LabctlError | None = None
     answer: bytes = SINCE + answers({"Version": "19.03.9"}, [{}, {}])
 
-    def __enter__(self) -> ScriptedRemote:
+    def __enter__(self) -> ScriptedConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -296,7 +296,7 @@ class FakeLab(Lab):
         )
         self.workspace.make()
         self.fakes = fakes
-        self.remotes: dict[str, ScriptedRemote] = {}
+        self.connections: dict[str, ScriptedConnection] = {}
 
     @property
     def provider(self) -> str:
@@ -305,9 +305,9 @@ class FakeLab(Lab):
     def machines(self) -> FakeMachines:
         return self.fakes
 
-    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Any:
+    def connection(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Any:
         self.target(name)
-        return self.remotes.setdefault(name, ScriptedRemote(name))
+        return self.connections.setdefault(name, ScriptedConnection(name))
 
     def notices(self) -> list[str]:
         """What the lab told people."""

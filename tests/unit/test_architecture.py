@@ -20,8 +20,8 @@ import labctl
 ROOT = Path(labctl.__file__).parent
 
 LIBRARIES: dict[str, set[str]] = {
-    "fabric": {"remote.libraries"},
-    "paramiko": {"remote.libraries"},
+    "fabric": {"remote.connect"},
+    "paramiko": {"remote.connect", "remote.connect_errors"},
     "invoke": set(),
     "vagrant": {"machines.vagrant"},
     "jinja2": {"templating"},

@@ -19,12 +19,6 @@ from labctl.cli.session import ask_password, open_lab
 
 if TYPE_CHECKING:
     from labctl.parallel import Result
-    from labctl.remote.connection import Connection
-
-Take = Callable[[bytes], None]
-
-_MOMENT = 0.5
-"""Seconds in which a connection whose channels have ended says that it has ended too."""
 
 
 def register(app: typer.Typer) -> None:
@@ -74,6 +68,7 @@ def execute(
     width = max(map(len, nodes))
     guard = threading.Lock()
     collect: bool = context.obj.as_json
+    root = sudo or ask_sudo_password
 
     def work(node: str) -> Executed:
         prefix = f"{node.ljust(width)} | ".encode()
@@ -81,8 +76,8 @@ def execute(
         err = Lines(prefix, lambda: sys.stderr.buffer, guard, keep=collect)
         began = time.monotonic()
         try:
-            with lab.remote(node) as remote:
-                code = run(remote, command, out.take, err.take, root=sudo or ask_sudo_password)
+            with lab.connection(node) as connection:
+                code = connection.stream(command, out.take, err.take, root=root)
             out.end()
             err.end()
         except Unwritable:
@@ -105,71 +100,6 @@ def execute(
     codes = [1 if result.value is None else result.value.exit_code for result in results]
     if any(codes):
         raise typer.Exit(codes[0] if len(codes) == 1 else 1)
-
-
-def run(remote: Connection, command: str, out: Take, err: Take, *, root: bool) -> int:
-    """Run a command line on a node, with nothing on its stdin.
-
-    Parameters:
-        remote: the node.
-        command: for the login user's shell, or for root's sh.
-        out: takes stdout as it comes. It may not raise an OSError, as the connection does.
-        err: takes stderr as it comes; the same holds.
-        root: run it as root.
-
-    Returns:
-        The exit code; 255 where a signal ended it.
-
-    Raises:
-        SudoRefused: the login user may not become root.
-        RemoteError: the node could not be reached, or broke off.
-    """
-    from labctl.remote.channel import offer_all
-    from labctl.remote.connect import WINDOW
-    from labctl.remote.shell import MARK
-
-    opening = b""
-    words = b""
-    if root:
-        command, opening = remote.script(command)
-
-    def take_error(data: bytes) -> None:
-        nonlocal words, root
-        if root:
-            words += data
-            _, begun, data = words.partition(MARK)
-            root = not begun
-        if data:
-            err(data)
-
-    with remote.channel(command) as channel:
-        if opening:
-            offer_all(channel, opening)
-        channel.shutdown_write()
-        channel.settimeout(0.05)
-        ended = False
-        while not ended:
-            try:
-                data = channel.recv(WINDOW)
-                out(data)
-                ended = not data
-            except TimeoutError:
-                pass
-            while channel.recv_stderr_ready():
-                take_error(channel.recv_stderr(WINDOW))
-        channel.settimeout(None)
-        while data := channel.recv_stderr(WINDOW):
-            take_error(data)
-        code: int = channel.recv_exit_status()
-        if code < 0:
-            # A signal ended the command, or the connection is gone: its thread ends the channels
-            # first, and says so a moment later.
-            channel.transport.join(_MOMENT)
-            if not channel.transport.is_active():
-                raise EOFError("the node ended it")
-    if root and words:
-        raise remote.sudo_refused(words)
-    return code if code >= 0 else 255
 
 
 class Unwritable(Exception):

@@ -37,14 +37,13 @@ def provision(
     What is as it should be costs one look; what is not is changed, and looked at again. A node that
     fails stops alone, and the next run goes on from there.
     """
+    from labctl.lab.actions import provision as action
+    from labctl.lab.actions.node_run import ProvisionOptions
+
     with_json(context, as_json)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
-        lab.call(limit or ())
-        from labctl.lab.actions import provision as action
-        from labctl.lab.actions.node_run import ProvisionOptions  # while the nodes answer
-
         options = ProvisionOptions(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )

@@ -94,8 +94,8 @@ def configuration(lab: Lab, name: str) -> Path:
     """
     lab.workspace.make()
     if lab.hostkeys.get(name) is None:  # ssh will only speak with a node whose key is recorded
-        with lab.remote(name) as remote:
-            remote.call("true")
+        with lab.connection(name) as connection:
+            connection.call("true")
     wanted = lab.target(name).config(lab.workspace.known_hosts)
     path = lab.workspace.ssh_config
     if path.is_file() and wanted in path.read_text("utf-8"):
@@ -117,8 +117,8 @@ def without_client(lab: Lab, name: str, command: str) -> int:
             hint="install the OpenSSH client; `labctl ssh NODE -- COMMAND` works without",
         )
     lab.workspace.make()
-    with lab.remote(name) as remote:
-        status, out, err = remote.call(command)
+    with lab.connection(name) as connection:
+        status, out, err = connection.call(command)
     sys.stdout.buffer.write(out)
     sys.stdout.flush()
     sys.stderr.buffer.write(err)

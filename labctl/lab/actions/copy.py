@@ -101,7 +101,7 @@ def copy(
 
     def work(node: str) -> Copied:
         run = _Run(node, meter)
-        with lab.remote(node) as target:
+        with lab.connection(node) as target:
             sink = NodeSink(
                 target,
                 destination.path,
@@ -113,7 +113,7 @@ def copy(
             if tree is not None:
                 run.take(sink, tree, into=several)
             for other, path in remote:
-                with lab.remote(other) as origin:
+                with lab.connection(other) as origin:
                     found = _source(origin, path, options, meter)
                     run.take(sink, found, into=several or len(found.roots) > 1)
         return run.copied()
@@ -138,7 +138,7 @@ def _fetch(
         run = _Run(node, meter)
         place = path
         paths = [source.path for source in sources if node in source.nodes]
-        with lab.remote(node) as origin:
+        with lab.connection(node) as origin:
             found = [_source(origin, path, options, meter) for path in paths]
             if several_nodes:
                 own = folder / node
@@ -155,9 +155,9 @@ def _fetch(
     return each(nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
 
 
-def _source(remote: Connection, path: str, options: CopyOptions, meter: Meter) -> NodeSource:
+def _source(connection: Connection, path: str, options: CopyOptions, meter: Meter) -> NodeSource:
     return NodeSource(
-        remote, path, follow=options.follow, sudo=options.sudo, measure=meter.wants_sizes
+        connection, path, follow=options.follow, sudo=options.sudo, measure=meter.wants_sizes
     )
 
 

@@ -121,9 +121,9 @@ def _converge_node(
             record.facts, record.choices = facts, choices
             lab.state.save(node, record)
 
-    with lab.remote(node, patience=patience) as remote:
+    with lab.connection(node, patience=patience) as connection:
         outcome = converge(
-            remote,
+            connection,
             playbooks,
             lambda facts, choices: lab.play(node, facts, choices, names),
             emit=lab.emit,

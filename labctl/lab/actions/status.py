@@ -147,13 +147,13 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
         line = command % tuple(map(shlex.quote, arguments))
         # The limit runs on the node, so that no process is left there waiting for the engine.
         bounded = f"timeout -k 2 {_LIMIT} sh -c {shlex.quote(line)}"
-        _, out, err = remote.call(f"{_SINCE}; {bounded}")
+        _, out, err = connection.call(f"{_SINCE}; {bounded}")
         since, _, out = out.partition(b"\n")
         return RawOutput(out, err)
 
     engine = containers = "-"
     with (
-        lab.remote(node, timeout=3.0) as remote,
+        lab.connection(node, timeout=3.0) as connection,
         contextlib.suppress(AssertionError, ValueError, TypeError, KeyError),
     ):
         version, running = ask(run, ("GET", "/version", None), ("GET", "/containers/json", None))

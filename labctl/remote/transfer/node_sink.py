@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import SudoRefused, TransferError
-from labctl.remote.channel import offer
-from labctl.remote.connect import WINDOW
+from labctl.remote.channel import Streams
 from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
 from labctl.remote.transfer.entry import STAGE, Bytes, EntrySource, Kind, Root
@@ -27,7 +25,7 @@ class NodeSink:
     """Puts members in place on a node; whole, or not at all.
 
     Parameters:
-        remote: the node.
+        connection: the connection to the node.
         path: where they go: into it if it is a folder there, else the one root becomes it.
         sudo: work as root.
         owner: ``user:group`` to own what was copied, or either; empty: the login user.
@@ -36,14 +34,14 @@ class NodeSink:
 
     def __init__(
         self,
-        remote: Connection,
+        connection: Connection,
         path: str,
         *,
         sudo: bool,
         owner: str,
         notice: Callable[[str], None],
     ) -> None:
-        self._remote = remote
+        self._connection = connection
         self._shown = path
         self._path = NodePath.parse(path)
         self._sudo = sudo
@@ -78,7 +76,7 @@ class NodeSink:
             except SudoRefused as error:
                 raise self._denied("and may not become root either", error.details) from error
             if answer == "done":
-                user = self._remote.target.user or "the login user"
+                user = self._connection.target.user or "the login user"
                 self._notice(
                     f"{user} may not write to {self._shown}: copied as root, "
                     f"and {user} owns the copy"
@@ -90,10 +88,10 @@ class NodeSink:
         return count
 
     def _denied(self, why: str, details: str) -> TransferError:
-        user = self._remote.target.user or "the login user"
+        user = self._connection.target.user or "the login user"
         return TransferError(
             f"{user} may not write to {self._shown}{f', {why}' if why else ''}: Permission denied",
-            node=self._remote.name,
+            node=self._connection.name,
             hint="" if self._sudo else "--sudo copies as root",
             details=details,
         )
@@ -112,14 +110,12 @@ class NodeSink:
         self, source: EntrySource, moved: Callable[[int], None], arguments: list[str], *, root: bool
     ) -> tuple[str, int]:
         script = scripts.from_home(scripts.RECEIVE, self._path.user)
-        command, opening = self._remote.script(script, *arguments, root=root)
-        with self._remote.channel(command) as channel:
-            channel.settimeout(STALL)
+        command, opening = self._connection.script(script, *arguments, root=root)
+        with self._connection.channel(command) as channel:
             stream = _SinkStream(channel, root=root)
             count = 0
             try:
-                if opening:
-                    stream.send(opening)
+                stream.send(opening)
                 answer = stream.line()
                 if answer == "ready":
                     writer = TarWriter(stream.send, moved)
@@ -127,18 +123,18 @@ class NodeSink:
                         writer.add(member)
                         count += member.kind is not Kind.FOLDER
                     writer.close()
-                    channel.shutdown_write()
+                    stream.end_stdin()
                     answer = stream.line()
                 elif answer.startswith("denied"):
                     return answer, 0
-            except _NodeSpoke:
+            except _NodeFailed:
                 answer = ""
-            status, words = stream.end()
+            status, words = stream.finish()
         if status == 0 and answer == "done":
             return answer, count
         if root:
-            words = self._remote.own_words(words, status)
-        raise failure(words, status, self._remote.name, sudo=self._sudo)
+            words = self._connection.own_words(words, status)
+        raise failure(words, status, self._connection.name, sudo=self._sudo)
 
 
 def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferError:
@@ -158,72 +154,55 @@ def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferErro
     return TransferError(lines[0], node=node, hint=hint, details=more)
 
 
-class _NodeSpoke(Exception):
-    """The node's tools complained, or its side ended, while more was to be sent."""
+class _NodeFailed(Exception):
+    """The node's tools reported a failure, or its side ended, before everything was sent."""
 
 
 class _SinkStream:
-    """The three streams of a channel, of which none may wait for another.
+    """Sends to the script on the node, and reads its answers line by line.
 
     Parameters:
         channel: the channel.
-        root: whether a script of root runs there, before whose words sudo may have its own.
+        root: whether the script runs as root, so that sudo may write to stderr before it does.
     """
 
     def __init__(self, channel: Any, *, root: bool) -> None:
-        self._channel = channel
         self._root = root
-        self._out = b""
+        self._out = bytearray()
         self._err = bytearray()
+        self._streams = Streams(channel, self._out.extend, self._err.extend, silence=STALL)
 
     def send(self, data: Bytes) -> None:
-        view = memoryview(data)
         try:
-            while view:
-                sent = offer(self._channel, view)
-                if not sent:
-                    raise _NodeSpoke
-                view = view[sent:]
+            sent = self._streams.send(data)
         except TimeoutError:
             raise TransferError(f"nothing moved for {STALL:.0f} s") from None
-        while self._channel.recv_stderr_ready():
-            self._err += self._channel.recv_stderr(WINDOW)
-        # tar goes on reading after a full disk, to the bitter end; a warning is no reason to stop.
-        said = self._err.partition(MARK)[2] if self._root else self._err
-        if b": Cannot " in said or b": Wrote only " in said:
-            raise _NodeSpoke
+        # tar goes on reading after a full disk, to the very end; a warning is no reason to stop.
+        words = self._err.partition(MARK)[2] if self._root else self._err
+        if not sent or b": Cannot " in words or b": Wrote only " in words:
+            raise _NodeFailed
+
+    def end_stdin(self) -> None:
+        self._streams.end_stdin()
 
     def line(self) -> str:
-        """Return the next line of stdout, or what there is of it at the end."""
-        while b"\n" not in self._out:
-            data = self._receive()
-            if not data:
-                break
-            self._out += data
-        line, _, self._out = self._out.partition(b"\n")
+        """Return the next line of stdout; at the end, what is left of it."""
+        with _silence_reported():
+            while b"\n" not in self._out and self._streams.receive():
+                pass
+        line, mark, _ = self._out.partition(b"\n")
+        del self._out[: len(line) + len(mark)]
         return line.decode("utf-8", "replace")
 
-    def end(self) -> tuple[int, bytes]:
-        """Send no more, read to the end; return the exit code and stderr."""
-        with contextlib.suppress(OSError):
-            self._channel.shutdown_write()
-        while self._receive():
-            pass
-        while data := self._channel.recv_stderr(WINDOW):
-            self._err += data
-        return self._channel.recv_exit_status(), bytes(self._err)
+    def finish(self) -> tuple[int, bytes]:
+        """End stdin and read the rest; return the exit code and stderr."""
+        with _silence_reported():
+            return self._streams.finish(), bytes(self._err)
 
-    def _receive(self) -> bytes:
-        deadline = time.monotonic() + STALL
-        self._channel.settimeout(0.5)
-        try:
-            while True:
-                while self._channel.recv_stderr_ready():
-                    self._err += self._channel.recv_stderr(WINDOW)
-                try:
-                    return bytes(self._channel.recv(WINDOW))
-                except TimeoutError:
-                    if time.monotonic() > deadline:
-                        raise TransferError(f"the node was silent for {STALL:.0f} s") from None
-        finally:
-            self._channel.settimeout(STALL)
+
+@contextlib.contextmanager
+def _silence_reported() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise TransferError(f"the node was silent for {STALL:.0f} s") from None

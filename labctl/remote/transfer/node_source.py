@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import TransferError
-from labctl.remote.channel import offer_all
-from labctl.remote.connect import BROKEN, WINDOW
+from labctl.remote.channel import Streams
+from labctl.remote.connect import BROKEN
 from labctl.remote.transfer import scripts
 from labctl.remote.transfer.entry import Entry, Kind, Root
 from labctl.remote.transfer.location import NodePath
@@ -42,7 +43,7 @@ class NodeSource:
     """Files and folders of a node, looked at when this is made.
 
     Parameters:
-        remote: the node.
+        connection: the connection to the node.
         path: a path on it, or a pattern of its shell.
         follow: copy what links lead to in place of the links.
         sudo: read as root.
@@ -54,9 +55,9 @@ class NodeSource:
     """
 
     def __init__(
-        self, remote: Connection, path: str, *, follow: bool, sudo: bool, measure: bool = False
+        self, connection: Connection, path: str, *, follow: bool, sudo: bool, measure: bool = False
     ) -> None:
-        self._remote = remote
+        self._connection = connection
         self._follow = follow
         self._sudo = sudo
         self._asked = NodePath.parse(path)
@@ -76,12 +77,12 @@ class NodeSource:
     def _look(self, shown: str, measure: bool) -> tuple[list[_Found], int]:
         script = scripts.from_home(scripts.LIST, self._asked.user)
         arguments = ("-L" if self._follow else "", "yes" if measure else "", self._asked.path)
-        command, opening = self._remote.script(script, *arguments, root=self._sudo)
-        status, out, words = self._remote.call(command, opening)
+        command, opening = self._connection.script(script, *arguments, root=self._sudo)
+        status, out, words = self._connection.call(command, opening)
         if self._sudo:
-            words = self._remote.own_words(words, status)
+            words = self._connection.own_words(words, status)
         if status != 0:
-            raise failure(words, status, self._remote.name, sudo=self._sudo)
+            raise failure(words, status, self._connection.name, sudo=self._sudo)
         fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
         if not fields or len(fields) % 5:
             raise self._strange(shown)
@@ -91,7 +92,7 @@ class NodeSource:
             if not self._fits(kind, keep) or "/" in name or not folder.startswith("/"):
                 raise self._strange(shown)
             if self._asked.slash and kind == "file":
-                raise TransferError(f"{shown}: Not a directory", node=self._remote.name)
+                raise TransferError(f"{shown}: Not a directory", node=self._connection.name)
             if any(other.root.name == keep for other in found):
                 raise self._strange(shown)  # a folder holds each name once
             root = Root(keep, Kind.FILE if kind == "file" else Kind.FOLDER)
@@ -115,7 +116,7 @@ class NodeSource:
 
     @property
     def node(self) -> str:
-        return self._remote.name
+        return self._connection.name
 
     def _stream(self, group: Sequence[tuple[int, _Found]]) -> Iterator[Entry]:
         arguments = ["-h"] if self._follow else []
@@ -124,13 +125,9 @@ class NodeSource:
             nameless = found.name == "."
             arguments += ["-C", found.folder, "." if nameless else f"./{found.name}"]
             expected["" if nameless else found.name] = Expected(index, found.root)
-        command, opening = self._remote.script(scripts.SEND, *arguments, root=self._sudo)
-        with self._remote.channel(command) as channel:
-            channel.settimeout(STALL)
-            if opening:
-                offer_all(channel, opening)
-            channel.shutdown_write()
-            stream = _SourceStream(channel, self.node)
+        command, opening = self._connection.script(scripts.SEND, *arguments, root=self._sudo)
+        with self._connection.channel(command) as channel:
+            stream = _SourceStream(channel, self.node, opening)
             problem: TransferError | None = None
             try:
                 yield from members(stream, expected, self.node)
@@ -138,9 +135,9 @@ class NodeSource:
                 problem = error
             if problem is not None and not stream.at_end:
                 raise problem  # ours; the node would go on sending
-            status, words = stream.end()
+            status, words = stream.finish()
         if self._sudo:
-            words = self._remote.own_words(words, status)
+            words = self._connection.own_words(words, status)
         # 1 says that a file changed while it was read, as a log does.
         if status not in (0, 1):
             raise failure(words, status, self.node, sudo=self._sudo) from problem
@@ -166,31 +163,40 @@ def _groups(found: Sequence[_Found]) -> Iterator[list[tuple[int, _Found]]]:
 
 
 class _SourceStream:
-    """The channel as something to read from."""
+    """The stdout of a command on a node, read part by part.
 
-    def __init__(self, channel: Any, node: str) -> None:
-        self._channel = channel
+    Parameters:
+        channel: the channel.
+        node: the node's name, for messages.
+        opening: what is written to stdin before it ends.
+    """
+
+    def __init__(self, channel: Any, node: str, opening: bytes) -> None:
         self._node = node
+        self._parts: deque[bytes] = deque()
         self._err = bytearray()
+        self._streams = Streams(channel, self._parts.append, self._err.extend, silence=STALL)
+        self._streams.send(opening)
+        self._streams.end_stdin()
         self.at_end = False
 
-    def end(self) -> tuple[int, bytes]:
-        """Read to the end; return the exit code and stderr."""
-        while not self.at_end:
-            self.recv()
-        while data := self._channel.recv_stderr(WINDOW):
-            self._err += data
-        return self._channel.recv_exit_status(), bytes(self._err)
-
     def recv(self) -> bytes:
-        """Return what has come; nothing only at the end."""
+        """Return the next part; an empty one only at the end."""
+        if not self._parts and not self._receive():
+            self.at_end = True
+            return b""
+        return self._parts.popleft()
+
+    def finish(self) -> tuple[int, bytes]:
+        """Drop the rest; return the exit code and stderr."""
+        while self._receive():
+            self._parts.clear()
+        return self._streams.finish(), bytes(self._err)
+
+    def _receive(self) -> bool:
         try:
-            data: bytes = self._channel.recv(WINDOW)
+            return self._streams.receive()
         except TimeoutError:
             raise TransferError(f"the node was silent for {STALL:.0f} s", node=self._node) from None
         except BROKEN as error:
             raise TransferError(f"the connection broke: {error}", node=self._node) from error
-        while self._channel.recv_stderr_ready():
-            self._err += self._channel.recv_stderr(WINDOW)
-        self.at_end = not data
-        return data

@@ -377,10 +377,10 @@ def play(play):
 """
 
 
-class FakeRemote(FakeNode):
+class FakeConnection(FakeNode):
     """A fake node behind the interface of `labctl.remote.connection.Connection`."""
 
-    def __enter__(self) -> FakeRemote:
+    def __enter__(self) -> FakeConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -390,7 +390,7 @@ class FakeRemote(FakeNode):
         return 0, SINCE + answers({"Version": "19.03.9"}, [{}, {}]), b""
 
 
-class Gone(FakeRemote):
+class Gone(FakeConnection):
     """A node that does not answer."""
 
     def run(self, script: str) -> bytes:
@@ -404,18 +404,18 @@ class Gone(FakeRemote):
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeRemote]:
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeConnection]:
     """A lab of two machines in this folder, and the fakes that answer for them."""
     lab_yaml(MACHINES)
     play = Path("playbooks/toy/play.py")
     play.parent.mkdir(parents=True)
     play.write_text(PLAY)
-    found = {name: FakeRemote(name) for name in ("docker-node1", "docker-node2")}
-    monkeypatch.setattr(Lab, "remote", lambda _, name, **__: found[name])
+    found = {name: FakeConnection(name) for name in ("docker-node1", "docker-node2")}
+    monkeypatch.setattr(Lab, "connection", lambda _, name, **__: found[name])
     return found
 
 
-def test_provision(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_provision(run: Run, nodes: dict[str, FakeConnection]) -> None:
     done = run("provision")
     assert done.code == 0
     assert nodes["docker-node2"].settings == {"a": "docker-node2", "b": "2"}
@@ -432,7 +432,7 @@ def test_provision(run: Run, nodes: dict[str, FakeRemote]) -> None:
     "command", [("provision",), ("up", "--no-verify"), ("ssh-config", "--path")]
 )
 def test_plain_ssh_finds_existing_machines(
-    run: Run, nodes: dict[str, FakeRemote], command: tuple[str, ...]
+    run: Run, nodes: dict[str, FakeConnection], command: tuple[str, ...]
 ) -> None:
     run(*command)
     config = Path(".labctl/ssh_config").read_text("utf-8")
@@ -441,7 +441,7 @@ def test_plain_ssh_finds_existing_machines(
 
 
 def test_provision_again_changes_nothing_in_one_exchange(
-    run: Run, nodes: dict[str, FakeRemote]
+    run: Run, nodes: dict[str, FakeConnection]
 ) -> None:
     run("provision")
     done = run("provision", "--json")
@@ -454,7 +454,7 @@ def test_provision_again_changes_nothing_in_one_exchange(
 
 
 def test_check_ends_with_3_where_something_would_change(
-    run: Run, nodes: dict[str, FakeRemote]
+    run: Run, nodes: dict[str, FakeConnection]
 ) -> None:
     for option in ("--check", "--diff"):
         done = run("provision", option)
@@ -467,7 +467,7 @@ def test_check_ends_with_3_where_something_would_change(
 
 
 def test_one_node_that_fails_is_named_and_the_other_finishes(
-    run: Run, nodes: dict[str, FakeRemote]
+    run: Run, nodes: dict[str, FakeConnection]
 ) -> None:
     nodes["docker-node2"] = Gone("docker-node2")
     done = run("provision")
@@ -482,7 +482,7 @@ def test_one_node_that_fails_is_named_and_the_other_finishes(
 
 
 def test_what_fails_on_all_nodes_alike_is_explained_once(
-    run: Run, nodes: dict[str, FakeRemote]
+    run: Run, nodes: dict[str, FakeConnection]
 ) -> None:
     nodes |= {name: Gone(name) for name in nodes}
     done = run("provision")
@@ -496,7 +496,7 @@ def test_what_fails_on_all_nodes_alike_is_explained_once(
     assert [result["error"]["hint"] for result in results] == ["is it up?"] * 2
 
 
-def test_bytes_of_a_node_do_not_end_the_run(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_bytes_of_a_node_do_not_end_the_run(run: Run, nodes: dict[str, FakeConnection]) -> None:
     nodes["docker-node1"].settings["a"] = "caf\udce9 \x1b[31m"
     done = run("provision", "--check")
     assert done.code == 3
@@ -506,7 +506,7 @@ def test_bytes_of_a_node_do_not_end_the_run(run: Run, nodes: dict[str, FakeRemot
     assert any("caf\\xe9" in event.get("diff", "") for event in done.events)
 
 
-def test_only_the_nodes_asked_for(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_only_the_nodes_asked_for(run: Run, nodes: dict[str, FakeConnection]) -> None:
     assert run("provision", "--limit", "docker-node2").code == 0
     assert nodes["docker-node1"].scripts == []
     assert run("provision", "-l", "*node1,docker-node2").code == 0
@@ -514,14 +514,16 @@ def test_only_the_nodes_asked_for(run: Run, nodes: dict[str, FakeRemote]) -> Non
 
 
 @pytest.mark.parametrize("command", ["provision", "status", "verify", "up"])
-def test_a_node_that_the_lab_has_not(run: Run, nodes: dict[str, FakeRemote], command: str) -> None:
+def test_a_node_that_the_lab_has_not(
+    run: Run, nodes: dict[str, FakeConnection], command: str
+) -> None:
     done = run(command, "--limit", "docker-node7")
     assert done.code == 2
     assert "no node 'docker-node7'" in done.err
     assert "it has docker-node1, docker-node2" in done.err
 
 
-def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeConnection]) -> None:
     done = run("provision", "--with", "tyo")
     assert done.code == 1
     assert "there is no playbook 'tyo'" in done.err
@@ -530,7 +532,7 @@ def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeRemote]) ->
 
 @pytest.mark.parametrize("command", [("verify", "--junit"), ("rehearse", "--junit")])
 def test_a_report_that_cannot_be_written_fails_before_the_work(
-    run: Run, nodes: dict[str, FakeRemote], command: tuple[str, ...]
+    run: Run, nodes: dict[str, FakeConnection], command: tuple[str, ...]
 ) -> None:
     done = run(*command, "no-such-folder/report.xml")
     assert done.code == 2
@@ -539,7 +541,7 @@ def test_a_report_that_cannot_be_written_fails_before_the_work(
 
 
 def test_checkpoints_that_cannot_be_listed_are_told_in_json(
-    run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
+    run: Run, nodes: dict[str, FakeConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [Result("a", ["x"]), Result("b", error=UsageError("no", node="b"))]
     monkeypatch.setattr("labctl.lab.actions.checkpoints.names", lambda *_: results)
@@ -551,7 +553,7 @@ def test_checkpoints_that_cannot_be_listed_are_told_in_json(
 
 
 def test_ctrl_c_ends_with_130(
-    run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
+    run: Run, nodes: dict[str, FakeConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = concurrent.futures.wait
     presses = iter([True])
@@ -585,7 +587,7 @@ def test_ctrl_c_ends_with_130(
 )
 def test_ctrl_c_outside_the_work_on_nodes(
     run: Run,
-    nodes: dict[str, FakeRemote],
+    nodes: dict[str, FakeConnection],
     monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...],
     where: str,
@@ -619,7 +621,7 @@ def test_ctrl_c_at_a_question(
 @pytest.mark.parametrize("place", ["before", "after"])
 @pytest.mark.parametrize("option", ["-C", "--lab"])
 def test_the_lab_may_be_named_before_the_command_or_after(
-    run: Run, nodes: dict[str, FakeRemote], tmp_path: Path, place: str, option: str
+    run: Run, nodes: dict[str, FakeConnection], tmp_path: Path, place: str, option: str
 ) -> None:
     named = (option, str(tmp_path))
     monkey = tmp_path / "elsewhere"
@@ -633,14 +635,16 @@ def test_the_lab_may_be_named_before_the_command_or_after(
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_verbose_before_the_command_or_after(
-    run: Run, nodes: dict[str, FakeRemote], place: str
+    run: Run, nodes: dict[str, FakeConnection], place: str
 ) -> None:
     done = run("-v", "provision") if place == "before" else run("provision", "-v")
     assert "round trip with" in done.err
     assert "round trip with" not in run("provision").err
 
 
-def test_what_stands_behind_a_program_is_its_own(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_what_stands_behind_a_program_is_its_own(
+    run: Run, nodes: dict[str, FakeConnection]
+) -> None:
     """`-v` and `--json` of the program on the node, not of labctl."""
     done = run("exec", "--limit", "docker-node7", "--", "grep", "-v", "--json")
     assert done.code == 2
@@ -648,14 +652,14 @@ def test_what_stands_behind_a_program_is_its_own(run: Run, nodes: dict[str, Fake
     assert "Traceback" not in done.err
 
 
-def test_two_at_once(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_two_at_once(run: Run, nodes: dict[str, FakeConnection]) -> None:
     with State(Workspace.find()).locked("up"):
         done = run("provision")
     assert done.code == 1
     assert "in use by `labctl up`" in done.err
 
 
-def test_ssh_config_in_json(run: Run, nodes: dict[str, FakeRemote], tmp_path: Path) -> None:
+def test_ssh_config_in_json(run: Run, nodes: dict[str, FakeConnection], tmp_path: Path) -> None:
     text = run("ssh-config").out
     first, second = run("--json", "ssh-config").events
     assert first == {
@@ -677,7 +681,7 @@ def test_ssh_config_in_json(run: Run, nodes: dict[str, FakeRemote], tmp_path: Pa
     assert Path(event["path"]).read_text("utf-8") == text
 
 
-def test_status_shows_who_answers(run: Run, nodes: dict[str, FakeRemote]) -> None:
+def test_status_shows_who_answers(run: Run, nodes: dict[str, FakeConnection]) -> None:
     nodes["docker-node2"] = Gone("docker-node2")
     done = run("status")
     assert done.code == 0
@@ -693,7 +697,7 @@ def test_status_shows_who_answers(run: Run, nodes: dict[str, FakeRemote]) -> Non
 
 @pytest.mark.parametrize("command", ["destroy", "render"])
 def test_what_is_not_for_machines_that_exist(
-    run: Run, nodes: dict[str, FakeRemote], command: str
+    run: Run, nodes: dict[str, FakeConnection], command: str
 ) -> None:
     done = run(command)
     assert done.code == 2
@@ -795,7 +799,7 @@ def test_without_vagrant(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_a_defect_stays_loud(
-    run: Run, nodes: dict[str, FakeRemote], monkeypatch: pytest.MonkeyPatch
+    run: Run, nodes: dict[str, FakeConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is no expected error is a defect, and its traceback is what helps to mend it."""
 

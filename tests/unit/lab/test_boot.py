@@ -196,7 +196,7 @@ def test_one_that_was_let_go_on_is_not_started_anew() -> None:
     assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
     assert lab.fakes.calls == []
     assert lab.target(ONE).host == "10.0.0.9"
-    assert lab.remotes[ONE].scripts[0].startswith("date -u -s @")
+    assert lab.connections[ONE].scripts[0].startswith("date -u -s @")
     assert not lab.state.node(ONE).resuming
 
 
@@ -225,7 +225,7 @@ def test_a_host_key_is_forgotten_only_with_its_machine(state: MachineState, kept
 def test_a_clock_that_stood_still_is_set(state: MachineState, set_: bool) -> None:
     lab = FakeLab(FakeMachines({ONE: state}))
     bring(lab, (ONE,))
-    scripts = lab.remotes[ONE].scripts if ONE in lab.remotes else []
+    scripts = lab.connections[ONE].scripts if ONE in lab.connections else []
     assert any(script.startswith("date -u -s @") for script in scripts) is set_
 
 
@@ -333,5 +333,5 @@ def test_after_a_wake_the_address_is_noted_and_the_clock_set() -> None:
     assert record.settled
     assert record.target is not None
     assert (record.target.host, record.choices) == ("10.0.0.7", {"a": 1})
-    (script,) = lab.remotes[ONE].scripts
+    (script,) = lab.connections[ONE].scripts
     assert before <= int(script.split("@")[1].split()[0]) <= time.time()

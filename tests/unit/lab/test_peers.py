@@ -29,7 +29,7 @@ class FakeLab:
         self.reached: list[str] = []
 
     @contextmanager
-    def remote(self, name: str) -> Iterator[FakeNode]:
+    def connection(self, name: str) -> Iterator[FakeNode]:
         self.reached.append(name)
         if self.manager is None:
             raise ConnectFailed("no ssh connection", node=name)

@@ -60,7 +60,7 @@ def test_restore_sets_the_clock_and_notes_the_address(lab: FakeLab) -> None:
     assert outcomes(checkpoints.restore(lab, "a", [TWO])) == {TWO: "ok"}
     assert lab.fakes.calls == [f"restore {TWO} a"]
     assert lab.target(TWO).host == "10.0.0.2"
-    assert lab.remotes[TWO].scripts[0].startswith("date -u -s @")
+    assert lab.connections[TWO].scripts[0].startswith("date -u -s @")
     assert lab.hostkeys.get(TWO) == ("ssh-rsa", "AAAA")
 
 

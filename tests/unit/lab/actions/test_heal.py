@@ -106,7 +106,7 @@ def test_a_checkpoint_helps(make: Make) -> None:
     lab.fakes.kept[ONE] = ["a"]
     assert heal(lab, ONE, checkpoint="a", rebuild=True).ok
     assert lab.fakes.calls == [f"restore {ONE} a"]
-    assert lab.remotes[ONE].scripts[0].startswith("date -u -s @")
+    assert lab.connections[ONE].scripts[0].startswith("date -u -s @")
     assert lab.hostkeys.get(ONE) is not None
 
 

@@ -131,7 +131,7 @@ def test_a_node_that_wakes_gets_the_time_and_its_new_address(use: Use, state: Ma
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1")))
     assert outcomes(use(lab, ())) == {ONE: "ok"}
     assert lab.target(ONE).host == "10.0.0.5"
-    assert lab.remotes[ONE].scripts[0].startswith("date -u -s @")
+    assert lab.connections[ONE].scripts[0].startswith("date -u -s @")
 
 
 def test_reload_takes_what_lab_yaml_says_now() -> None:

@@ -43,7 +43,7 @@ class OneNode(FakeLab):
         record.target = Target(ONE, "127.0.0.1")
         self.state.save(ONE, record)
 
-    def remote(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Any:
+    def connection(self, name: str, *, patience: float = 0.0, timeout: float = 20.0) -> Any:
         return self.reached
 
     def converge(self, *books: Playbook, **options: Any) -> NodeRecord:

@@ -23,7 +23,7 @@ from labctl.lab.state import NodeRecord
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
 from labctl.remote.target import Target
-from tests.unit.fakes import SINCE, FakeLab, FakeMachines, Heard, ScriptedRemote, answers
+from tests.unit.fakes import SINCE, FakeLab, FakeMachines, Heard, ScriptedConnection, answers
 
 RUNNING, STOPPED, ABSENT = MachineState.RUNNING, MachineState.STOPPED, MachineState.ABSENT
 ONE, TWO = "docker-node1", "docker-node2"
@@ -35,7 +35,7 @@ def lab() -> FakeLab:
     (found.workspace.state / ".vagrant").mkdir()
     for node in (ONE, TWO):
         found.state.save(node, NodeRecord(Target(node, "127.0.0.1")))
-        found.remotes[node] = ScriptedRemote(node)
+        found.connections[node] = ScriptedConnection(node)
     return found
 
 
@@ -70,7 +70,7 @@ def test_nodes_that_answer_need_no_vagrant(lab: FakeLab, monkeypatch: pytest.Mon
     ],
 )
 def test_what_a_node_tells(lab: FakeLab, answer: bytes, shown: tuple[str, ...]) -> None:
-    lab.remotes[ONE].answer = answer
+    lab.connections[ONE].answer = answer
     (row,) = status(lab, [ONE])
     assert (row.state, row.engine, row.containers, row.since) == ("running", *shown)
 
@@ -89,7 +89,7 @@ exec sleep 60
 def test_an_engine_that_hangs_holds_nobody_up(
     lab: FakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Here(ScriptedRemote):
+    class Here(ScriptedConnection):
         """A node that is this machine, but for its docker."""
 
         def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
@@ -109,7 +109,7 @@ def test_an_engine_that_hangs_holds_nobody_up(
     (programs / "docker").write_text(HUNG.format(folder=programs))
     (programs / "docker").chmod(0o755)
     monkeypatch.setattr(module, "_LIMIT", 1)
-    lab.remotes[ONE] = Here(ONE)
+    lab.connections[ONE] = Here(ONE)
     began = time.monotonic()
     (row,) = status(lab, [ONE])
     assert time.monotonic() - began < 30
@@ -141,7 +141,7 @@ def test_an_engine_that_hangs_holds_nobody_up(
 def test_a_node_that_does_not_answer(
     lab: FakeLab, error: LabctlError, known: MachineState, shown: str
 ) -> None:
-    lab.remotes[TWO].error = error
+    lab.connections[TWO].error = error
     lab.fakes.known[TWO] = known
     assert [row.state for row in status(lab, ())] == ["running", shown]
 
@@ -163,7 +163,7 @@ def test_vagrant_is_not_asked_while_another_labctl_works_with_it(
         return lab.fakes
 
     monkeypatch.setattr(lab, "machines", machines)
-    lab.remotes[ONE].error = ConnectFailed("x")
+    lab.connections[ONE].error = ConnectFailed("x")
     assert not lab.state.busy()
     with lab.state.locked("up"):
         assert [row.state for row in status(lab, ())] == ["no answer", "running"]
@@ -179,7 +179,7 @@ def test_vagrant_that_fails_is_no_reason_to_fail(
         raise MachineError("vagrant status failed")
 
     monkeypatch.setattr(lab, "machines", fails)
-    lab.remotes[ONE].error = ConnectFailed("x")
+    lab.connections[ONE].error = ConnectFailed("x")
     assert [row.state for row in status(lab, ())] == ["no answer", "running"]
 
 
@@ -214,7 +214,7 @@ def test_a_lab_is_looked_at_by_the_file_that_it_was_opened_by(
     workspace = Workspace.find(str(folder / "other.yaml"))
     lab = Lab.open(workspace, {}, emit=Heard())
     prepare(lab, lab.machines())
-    monkeypatch.setattr(Lab, "remote", lambda _, name, **__: ScriptedRemote(name))
+    monkeypatch.setattr(Lab, "connection", lambda _, name, **__: ScriptedConnection(name))
     (seen,) = status_of_all(Heard())
     assert [node.node for node in seen.nodes] == ["pc1", "pc2"]
     # Gone, it is told so; lab.yaml is another lab's.

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from labctl.cli.commands.exec import run
 from labctl.errors import (
     AuthFailed,
     ConnectFailed,
@@ -37,17 +36,17 @@ needs_root = pytest.mark.skipif(not ROOT, reason="only as root is there a root s
 
 
 @pytest.fixture(scope="module")
-def remote(sshd: Sshd) -> Iterator[Connection]:
+def connection(sshd: Sshd) -> Iterator[Connection]:
     """A connection that the tests of this module share, unless they break it."""
-    with sshd.remote() as found:
+    with sshd.connection() as found:
         yield found
 
 
 @needs_root
 class TestExchange:
-    def test_each_snippet_has_its_own_result(self, remote: Connection) -> None:
+    def test_each_snippet_has_its_own_result(self, connection: Connection) -> None:
         found = exchange(
-            remote,
+            connection,
             [
                 "echo one; echo two >&2",
                 "exit 3",
@@ -74,96 +73,98 @@ class TestExchange:
             (0, ""),
         ]
 
-    def test_many_snippets_go_in_one_exchange(self, remote: Connection) -> None:
-        found = exchange(remote, [f"echo {index}; exit {index % 200}" for index in range(500)])
+    def test_many_snippets_go_in_one_exchange(self, connection: Connection) -> None:
+        found = exchange(connection, [f"echo {index}; exit {index % 200}" for index in range(500)])
         assert [(one.exit_code, one.output) for one in found] == [
             (index % 200, f"{index}\n") for index in range(500)
         ]
 
     def test_bytes_that_are_no_utf8_come_back_as_they_are(
-        self, remote: Connection, tmp_path: Path
+        self, connection: Connection, tmp_path: Path
     ) -> None:
         every = bytes(range(1, 256))
         (tmp_path / "f").write_bytes(every)
-        (found,) = exchange(remote, [f"cat '{tmp_path}/f'"])
+        (found,) = exchange(connection, [f"cat '{tmp_path}/f'"])
         assert found.output.encode("utf-8", "surrogateescape") == every
         text = found.output.replace("'", "'\\''")
-        exchange(remote, [f"printf %s '{text}' > '{tmp_path}/g'"])
+        exchange(connection, [f"printf %s '{text}' > '{tmp_path}/g'"])
         assert (tmp_path / "g").read_bytes() == every
 
-    def test_much_output_on_both_streams(self, remote: Connection) -> None:
+    def test_much_output_on_both_streams(self, connection: Connection) -> None:
         half = "head -c 5000000 /dev/zero | tr '\\0' x"
-        (found,) = exchange(remote, [f"{half}; {half} >&2"])
+        (found,) = exchange(connection, [f"{half}; {half} >&2"])
         assert found.output == "x" * 10_000_000
 
-    def test_a_script_may_be_large(self, remote: Connection) -> None:
-        (found,) = exchange(remote, [f"printf %s '{'y' * 1_000_000}' | wc -c"])
+    def test_a_script_may_be_large(self, connection: Connection) -> None:
+        (found,) = exchange(connection, [f"printf %s '{'y' * 1_000_000}' | wc -c"])
         assert found.output.split() == ["1000000"]
 
-    def test_a_snippet_that_ends_the_shell_around_it_is_an_error(self, remote: Connection) -> None:
+    def test_a_snippet_that_ends_the_shell_around_it_is_an_error(
+        self, connection: Connection
+    ) -> None:
         with pytest.raises(ProtocolError, match="1 of 3"):
-            exchange(remote, ["echo one", "kill -9 0", "echo three"])
-        (found,) = exchange(remote, ["echo again"])  # in a shell of its own
+            exchange(connection, ["echo one", "kill -9 0", "echo three"])
+        (found,) = exchange(connection, ["echo again"])  # in a shell of its own
         assert found.output == "again\n"
 
-    def test_one_root_shell_serves_all_exchanges(self, remote: Connection) -> None:
-        first, second = (exchange(remote, ["echo $$"])[0].output for _ in range(2))
+    def test_one_root_shell_serves_all_exchanges(self, connection: Connection) -> None:
+        first, second = (exchange(connection, ["echo $$"])[0].output for _ in range(2))
         assert first == second
 
-    def test_a_gate_that_is_shut_leaves_the_root_shell_open(self, remote: Connection) -> None:
-        (first,) = exchange(remote, ["echo $$; exit 1", "echo never"], gate=True)
-        (second,) = exchange(remote, ["echo $$"])
+    def test_a_gate_that_is_shut_leaves_the_root_shell_open(self, connection: Connection) -> None:
+        (first,) = exchange(connection, ["echo $$; exit 1", "echo never"], gate=True)
+        (second,) = exchange(connection, ["echo $$"])
         assert first.output == second.output
 
-    def test_a_root_shell_that_ended_while_idle_is_replaced(self, remote: Connection) -> None:
-        (found,) = exchange(remote, ["echo $$"])
+    def test_a_root_shell_that_ended_while_idle_is_replaced(self, connection: Connection) -> None:
+        (found,) = exchange(connection, ["echo $$"])
         pid = int(found.output)
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
             time.sleep(0.01)
         time.sleep(0.2)  # the end of the channel has to travel here too
-        (found,) = exchange(remote, ["echo $$"])
+        (found,) = exchange(connection, ["echo $$"])
         assert int(found.output) != pid
 
     def test_what_a_script_leaves_running_does_not_hold_up_the_next(
-        self, remote: Connection
+        self, connection: Connection
     ) -> None:
         began = time.monotonic()
-        exchange(remote, ["sleep 30 & echo started"])
-        (found,) = exchange(remote, ["echo next"])
+        exchange(connection, ["sleep 30 & echo started"])
+        (found,) = exchange(connection, ["echo next"])
         assert found.output == "next\n"
         assert time.monotonic() - began < 20
 
     def test_a_connection_that_breaks_off(self, sshd: Sshd) -> None:
-        remote = sshd.remote()
-        transport = remote.transport
+        connection = sshd.connection()
+        transport = connection.transport
         threading.Timer(0.5, transport.close).start()
         began = time.monotonic()
         with pytest.raises(RemoteError) as caught:
-            exchange(remote, ["echo one", "sleep 20", "echo three"])
+            exchange(connection, ["echo one", "sleep 20", "echo three"])
         assert time.monotonic() - began < 10
         assert caught.value.hint
-        (found,) = exchange(remote, ["echo again"])  # by a connection of its own
+        (found,) = exchange(connection, ["echo again"])  # by a connection of its own
         assert found.output == "again\n"
-        remote.close()
+        connection.close()
 
 
-def test_a_command_of_the_login_user(remote: Connection) -> None:
-    assert remote.call("cat; echo err >&2; exit 7", b"\x00\xff") == (7, b"\x00\xff", b"err\n")
-    assert remote.call("kill -9 $$") == (-1, b"", b"")
-    status, out, err = remote.call("head -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2")
+def test_a_command_of_the_login_user(connection: Connection) -> None:
+    assert connection.call("cat; echo err >&2; exit 7", b"\x00\xff") == (7, b"\x00\xff", b"err\n")
+    assert connection.call("kill -9 $$") == (-1, b"", b"")
+    status, out, err = connection.call("head -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2")
     assert (status, len(out), len(err)) == (0, 5_000_000, 5_000_000)
 
 
-def test_paramiko_exchanges_no_keys_before_openssh_would(remote: Connection) -> None:
+def test_paramiko_exchanges_no_keys_before_openssh_would(connection: Connection) -> None:
     # At paramiko's own limit of half a GiB the thread that reads waits for itself, and gives up.
-    assert remote.transport.packetizer.REKEY_BYTES >= 1 << 36
-    assert remote.transport.local_cipher.endswith("gcm@openssh.com")
+    assert connection.transport.packetizer.REKEY_BYTES >= 1 << 36
+    assert connection.transport.local_cipher.endswith("gcm@openssh.com")
 
 
-def test_a_session_keeps_its_shell_for_many_commands(remote: Connection) -> None:
-    session = ShellSession(remote)
+def test_a_session_keeps_its_shell_for_many_commands(connection: Connection) -> None:
+    session = ShellSession(connection)
     assert session.run("echo $$; exit 3")[0] == 3
     assert session.run("printf out; printf err >&2") == (0, b"out", b"err")
     first, second = session.run("echo $$"), session.run("echo $$")
@@ -182,23 +183,23 @@ def test_the_host_key_is_recorded_once_and_another_one_refused(
     server.start()
     known = tmp_path / "known_hosts"
     try:
-        with server.remote(known) as remote:
-            assert remote.call("echo hi")[1] == b"hi\n"
+        with server.connection(known) as connection:
+            assert connection.call("echo hi")[1] == b"hi\n"
         recorded = HostKeys(known).get("docker-node1")
         assert recorded == tuple((folder / "host.pub").read_text().split()[:2])
-        with server.remote(known) as remote:
-            remote.call("true")
+        with server.connection(known) as connection:
+            connection.call("true")
         assert len(known.read_text().splitlines()) == 1
         server.stop()
         server.make_key("host")
         server.start()
         with pytest.raises(HostKeyChanged) as caught:
-            server.remote(known).call("echo not reached")
+            server.connection(known).call("echo not reached")
         assert str(known) in caught.value.hint
         assert "SHA256" in caught.value.details
         HostKeys(known).forget("docker-node1")
-        with server.remote(known) as remote:
-            assert remote.call("echo hi")[1] == b"hi\n"
+        with server.connection(known) as connection:
+            assert connection.call("echo hi")[1] == b"hi\n"
     finally:
         server.stop()
 
@@ -232,10 +233,10 @@ def test_with_patience_a_node_may_come_late(
     server.stop()
     late = threading.Timer(1.0, server.start)
     late.start()
-    remote = Connection(server.target(), HostKeys(tmp_path / "known_hosts"), patience=20)
-    assert remote.call("echo hi")[1] == b"hi\n"
+    connection = Connection(server.target(), HostKeys(tmp_path / "known_hosts"), patience=20)
+    assert connection.call("echo hi")[1] == b"hi\n"
     late.join()
-    remote.close()
+    connection.close()
     server.stop()
 
 
@@ -253,14 +254,14 @@ def test_what_sudo_has_to_say_before_a_script_is_not_the_script_s(
     server.start()
     target = replace(server.target(), user="")
     try:
-        with Connection(target, HostKeys(tmp_path / "known_hosts")) as remote:
-            assert remote.root.run("echo out; echo err >&2") == (0, b"out\n", b"err\n")
-            assert remote.root.run("echo more >&2; exit 3") == (3, b"", b"more\n")
-            remote.root.close()
-            code, out, err = remote.root.attempt("echo last >&2; kill -9 $$")
+        with Connection(target, HostKeys(tmp_path / "known_hosts")) as connection:
+            assert connection.root.run("echo out; echo err >&2") == (0, b"out\n", b"err\n")
+            assert connection.root.run("echo more >&2; exit 3") == (3, b"", b"more\n")
+            connection.root.close()
+            code, out, err = connection.root.attempt("echo last >&2; kill -9 $$")
             assert (code, out, err.splitlines()[0]) == (None, b"", b"last")
             with pytest.raises(ProtocolError, match="0 of 1"):
-                exchange(remote, ["kill -9 0"])
+                exchange(connection, ["kill -9 0"])
     finally:
         server.stop()
 
@@ -287,10 +288,10 @@ def test_a_user_who_may_not_become_root(
     target = replace(server.target(), user="")
     try:
         with (
-            Connection(target, HostKeys(tmp_path / "known_hosts")) as remote,
+            Connection(target, HostKeys(tmp_path / "known_hosts")) as connection,
             pytest.raises(SudoRefused) as caught,
         ):
-            exchange(remote, ["true"])
+            exchange(connection, ["true"])
         assert hint in caught.value.hint
         assert words in caught.value.details
     finally:
@@ -308,10 +309,8 @@ class Hasty(Connection):
     """
 
     @contextlib.contextmanager
-    def channel(
-        self, command: str, *, terminal: tuple[str, int, int] | None = None
-    ) -> Iterator[Any]:
-        with super().channel(command, terminal=terminal) as channel:
+    def channel(self, command: str) -> Iterator[Any]:
+        with super().channel(command) as channel:
             deadline = time.monotonic() + 10
             while ROOT_BEGINS in command and not channel.closed:
                 assert time.monotonic() < deadline, "the command does not end"
@@ -334,18 +333,18 @@ exit 1
 @pytest.mark.parametrize(
     "act",
     [
-        pytest.param(lambda remote, _: exchange(remote, ["true"]), id="exchange"),
+        pytest.param(lambda connection, _: exchange(connection, ["true"]), id="exchange"),
         pytest.param(
-            lambda remote, _: run(remote, "true", lambda _: None, lambda _: None, root=True),
+            lambda connection, _: connection.stream("true", print, print, root=True),
             id="exec",
         ),
         pytest.param(
-            lambda remote, _: NodeSource(remote, "/etc/hosts", follow=False, sudo=True),
+            lambda connection, _: NodeSource(connection, "/etc/hosts", follow=False, sudo=True),
             id="look before a fetch",
         ),
         pytest.param(
-            lambda remote, folder: NodeSink(
-                remote, "/tmp/x", sudo=True, owner="", notice=print
+            lambda connection, folder: NodeSink(
+                connection, "/tmp/x", sudo=True, owner="", notice=print
             ).take(Tree([str(folder)]), lambda _: None, into=False),
             id="send",
         ),
@@ -366,11 +365,11 @@ def test_a_command_that_ends_before_its_stdin_is_sent_still_says_why(
     target = replace(server.target(), user="")
     keys = HostKeys(tmp_path / "known_hosts")
     try:
-        with Hasty(target, keys, sudo_password=password) as remote:
+        with Hasty(target, keys, sudo_password=password) as connection:
             with pytest.raises(SudoRefused) as caught:
-                act(remote, folder)
+                act(connection, folder)
             assert "anna is not allowed" in caught.value.details
             # Not the connection ended, but the command.
-            assert remote.call("cat /dev/null", b"x" * 100)[0] == 7
+            assert connection.call("cat /dev/null", b"x" * 100)[0] == 7
     finally:
         server.stop()
