@@ -80,7 +80,9 @@ class Streams:
         return True
 
     def receive(self) -> bool:
-        """Wait for output on stdout and pass it on; return False once stdout has ended.
+        """Wait for output and pass it on; return False once stdout has ended.
+
+        While stdout is silent, output on stderr alone ends the wait, too.
 
         Raises:
             TimeoutError: nothing arrived for too long.
@@ -89,7 +91,7 @@ class Streams:
         return self._receive(self._channel.recv, self._out)
 
     def receive_error(self) -> bool:
-        """As `receive`, for stderr."""
+        """As `receive`, with the streams exchanged."""
         return self._receive(self._channel.recv_stderr, self._err)
 
     def finish(self) -> int:
@@ -118,7 +120,9 @@ class Streams:
             try:
                 data = read(WINDOW)
             except TimeoutError:
-                self._pass_on()
+                # Output may have arrived since: it counts, or the next wait could last for ever.
+                if self._pass_on():
+                    return True
                 _check(deadline)
                 continue
             if data:
@@ -126,15 +130,17 @@ class Streams:
             self._pass_on()
             return bool(data)
 
-    def _pass_on(self) -> None:
-        """Pass on what has arrived, without waiting.
+    def _pass_on(self) -> bool:
+        """Pass on what has arrived, without waiting; return whether there was anything.
 
         One read a stream: a node that sends faster than its data is used must not fill the memory.
         """
-        if self._channel.recv_ready():
+        out, err = self._channel.recv_ready(), self._channel.recv_stderr_ready()
+        if out:
             self._out(self._channel.recv(WINDOW))
-        if self._channel.recv_stderr_ready():
+        if err:
             self._err(self._channel.recv_stderr(WINDOW))
+        return bool(out or err)
 
     def _deadline(self) -> float | None:
         return None if self._silence is None else time.monotonic() + self._silence

@@ -182,9 +182,10 @@ class _SourceStream:
 
     def recv(self) -> bytes:
         """Return the next part; an empty one only at the end."""
-        if not self._parts and not self._receive():
-            self.at_end = True
-            return b""
+        while not self._parts:
+            if not self._receive():
+                self.at_end = True
+                return b""
         return self._parts.popleft()
 
     def finish(self) -> tuple[int, bytes]:
