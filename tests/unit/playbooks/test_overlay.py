@@ -41,7 +41,7 @@ class Store:
         return len(self.up) > len(self.members) // 2
 
     @contextmanager
-    def remote(self, name: str) -> Iterator[Store]:
+    def connection(self, name: str) -> Iterator[Store]:
         yield self
 
     def run(self, script: str) -> bytes:
