@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -24,7 +23,6 @@ from labctl.parallel import Stop
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import CONNECT_TIMEOUT, Target
-from labctl.storage import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,17 +176,14 @@ class Lab:
         return target
 
     def write_ssh_config(self) -> Path:
-        """Write how the nodes are reached for plain ssh and scp, and return the file.
+        """Write the lab's ssh_config for plain ssh and scp; return the file.
 
-        That of Vagrant's machines is written as they come up (`State.save`); those that existed
-        already come up without labctl. Nodes that were never brought up are not in it.
+        `State` also writes it whenever a machine comes up. Existing machines come up without
+        labctl. Nodes that were never brought up are not in it.
         """
-        entries = []
-        for name in self.node_list.names:
-            with contextlib.suppress(MachineError):
-                entries.append(self.target(name).config(self.workspace.known_hosts))
         self.workspace.make()
-        write(self.workspace.ssh_config, "\n".join(entries))
+        existing = self.node_list.existing
+        self.state.write_ssh_config(None if existing is None else existing.values())
         return self.workspace.ssh_config
 
     def connection(

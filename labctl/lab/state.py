@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from labctl.errors import LabLocked, StateError
 from labctl.lab.workspace import Workspace
 from labctl.provision.facts import Facts
-from labctl.remote.target import Target
+from labctl.remote.target import Target, ssh_config
 from labctl.storage import exclusive, write
 
 IDENTITY = ("name", "network")
@@ -106,23 +106,30 @@ class State:
         }
         write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
         if record.target is not None:
-            self._write_ssh_config()
+            self.write_ssh_config()
 
     def forget(self, name: str) -> None:
         """Delete the record of a node, because the node is gone."""
         self.workspace.node(name).unlink(missing_ok=True)
-        self._write_ssh_config()
+        self.write_ssh_config()
 
     def known_nodes(self) -> list[str]:
         """Return the names of all recorded nodes, sorted."""
         return sorted(path.stem for path in (self.workspace.state / "nodes").glob("*.json"))
 
-    def _write_ssh_config(self) -> None:
-        """Write the ssh_config of all nodes, which plain ssh and scp can use with -F."""
+    def write_ssh_config(self, existing: Iterable[Target] | None = None) -> None:
+        """Write the lab's ssh_config, which plain ssh and scp can use with -F.
+
+        Parameters:
+            existing: how existing machines are reached; None: write the recorded nodes that were
+                brought up.
+        """
         with self._guard:
-            targets = [self.node(name).target for name in self.known_nodes()]
-            entries = [target.config(self.workspace.known_hosts) for target in targets if target]
-            write(self.workspace.ssh_config, "\n".join(entries))
+            targets = existing
+            if targets is None:
+                recorded = (self.node(name).target for name in self.known_nodes())
+                targets = [target for target in recorded if target is not None]
+            write(self.workspace.ssh_config, ssh_config(targets, self.workspace.known_hosts))
 
     def flags(self) -> dict[str, Any]:
         """Return the flags of earlier runs that still apply."""

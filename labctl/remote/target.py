@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,12 @@ class Target:
         """Make a target of what `as_json` returned."""
         return cls(**{**data, "keys": tuple(data.get("keys", ()))})
 
-    def config(self, known_hosts: Path) -> str:
-        """Return this target as a Host entry for OpenSSH, with its recorded host key required."""
+    def ssh_config(self, known_hosts: Path) -> str:
+        """Return the Host entry with which OpenSSH reaches this target.
+
+        Parameters:
+            known_hosts: the file with the recorded host key, which OpenSSH then requires.
+        """
         lines = [
             f"Host {self.name}",
             f"  HostName {self.host}",
@@ -68,6 +72,11 @@ class Target:
             "  LogLevel ERROR",
         ]
         return "\n".join(lines) + "\n"
+
+
+def ssh_config(targets: Iterable[Target], known_hosts: Path) -> str:
+    """Return the text of an ssh_config with an entry for each target."""
+    return "\n".join(target.ssh_config(known_hosts) for target in targets)
 
 
 def _word(text: str) -> str:

@@ -87,16 +87,16 @@ def command_line(words: list[str]) -> str:
 
 
 def configuration(lab: Lab, name: str) -> Path:
-    """Return the lab's ssh_config; written anew where it does not say how `name` is reached now.
+    """Return the lab's ssh_config; written again if it doesn't say how `name` is reached now.
 
     Raises:
-        RemoteError: the node's host key is not known yet, and it cannot be asked for it.
+        RemoteError: the node's host key is not recorded yet, and the node could not be reached.
     """
     lab.workspace.make()
-    if lab.hostkeys.get(name) is None:  # ssh will only speak with a node whose key is recorded
+    if lab.hostkeys.get(name) is None:  # ssh refuses a node without one
         with lab.connection(name) as connection:
             connection.call("true")
-    wanted = lab.target(name).config(lab.workspace.known_hosts)
+    wanted = lab.target(name).ssh_config(lab.workspace.known_hosts)
     path = lab.workspace.ssh_config
     if path.is_file() and wanted in path.read_text("utf-8"):
         return path

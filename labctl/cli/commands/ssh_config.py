@@ -34,6 +34,8 @@ def ssh_config(
     The nodes' recorded host keys are required in it, so ssh, scp, rsync and editors reach a node by
     its name as labctl does.
     """
+    from labctl.remote.target import ssh_config as entries
+
     with_json(context, as_json)
     with sink(context) as emit:
         lab = open_lab(context, emit)
@@ -49,7 +51,7 @@ def ssh_config(
         for target in targets:
             typer.echo(json.dumps(_as_json(target, known_hosts)))
         return
-    typer.echo("\n".join(target.config(known_hosts) for target in targets), nl=False)
+    typer.echo(entries(targets, known_hosts), nl=False)
 
 
 def _as_json(target: Target, known_hosts: Path) -> dict[str, Any]:
@@ -60,5 +62,5 @@ def _as_json(target: Target, known_hosts: Path) -> dict[str, Any]:
         "node": data.pop("name"),
         **data,
         "known_hosts": str(known_hosts),
-        "config": target.config(known_hosts),
+        "config": target.ssh_config(known_hosts),
     }

@@ -89,7 +89,7 @@ def test_json_and_back(target: Target) -> None:
 
 
 def test_a_config_asks_for_the_recorded_key() -> None:
-    lines = NODE1.config(Path("/lab/.labctl/known_hosts")).splitlines()
+    lines = NODE1.ssh_config(Path("/lab/.labctl/known_hosts")).splitlines()
     assert lines == [
         "Host docker-node1",
         "  HostName 127.0.0.1",
@@ -110,7 +110,7 @@ def test_a_config_asks_for_the_recorded_key() -> None:
 def test_openssh_reads_what_is_written(target: Target, folder: str, tmp_path: Path) -> None:
     known = tmp_path / folder / "known_hosts"
     config = tmp_path / "config"
-    config.write_text(target.config(known))
+    config.write_text(target.ssh_config(known))
     done = subprocess.run(
         ["ssh", "-G", "-F", str(config), target.name],
         capture_output=True,
