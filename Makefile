@@ -32,7 +32,7 @@ PREFLIGHT := sh tests/testbed/preflight.sh
 # pytest's rewritten asserts anew, for half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down recording test programs built unit integration e2e other-debian coverage bench lint site format messages clean
+.PHONY: demo shell demo-down recording test programs built unit integration e2e other-debian coverage bench lint untranslated site format messages clean
 
 # It makes the virtual environment itself, beside other work.
 demo:
@@ -75,7 +75,7 @@ programs: $(READY)
 built: programs
 	$(TESTBED) build
 
-unit: $(READY)
+unit: $(MO)
 	$(BIN)/python -m pytest -q tests/unit
 
 integration: programs
@@ -120,7 +120,7 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/shellcheck .ci/run $$(find benchmarks course labctl playbooks tests tools -name '*.sh')
 	$(BIN)/codespell
-	$(MAKE) --no-print-directory site
+	$(MAKE) --no-print-directory untranslated site
 
 site: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
@@ -132,8 +132,25 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-messages: $(READY)
-	$(BIN)/python -m tools.messages
+# -m, because Babel imports the extraction method from this folder.
+BABEL := $(BIN)/python -m babel.messages.frontend -q
+
+MO := $(patsubst %.po,%.mo,$(wildcard labctl/messages/*/LC_MESSAGES/labctl.po))
+
+$(MO): %.mo: %.po $(READY)
+	$(BABEL) compile -i $< -o $@
+
+# What people will read in English; no error.
+untranslated: $(MO)
+	mkdir -p build
+	$(BABEL) extract -F tools/messages/babel.cfg --add-location=file --sort-by-file \
+	  --width=100 -o build/labctl.pot .
+	$(BIN)/python -m tools.messages build/labctl.pot
+
+messages: untranslated
+	$(BABEL) update -D labctl -d labctl/messages -i build/labctl.pot --width=100 --previous \
+	  --ignore-obsolete --ignore-pot-creation-date
+	$(MAKE) --no-print-directory $(MO)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labctl.exercise import Sandbox, Wanted
+from labctl.exercise import Sandbox, Wanted, msg
 
 MATERIAL = Path(__file__).parent / "material"
 
@@ -94,7 +94,12 @@ def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
     """compose has the toolchain's version, for the lab's user and for root"""
     pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]
     seen = sandbox.out(f"{tool} version --short").removeprefix("v")
-    assert seen == pin, f"{tool} is {seen}; `labctl provision --only compose` installs {pin}"
+    assert seen == pin, msg(
+        "{tool} is {seen}; `labctl provision --only compose` installs {pin}",
+        tool=tool,
+        seen=seen,
+        pin=pin,
+    )
     with sandbox.host.sudo():
         sandbox.run("docker-compose version --short")
 
@@ -105,11 +110,13 @@ def test_project(shop: Project) -> None:
     assert len(shop.containers(options="--filter status=running")) == 3
     listed = shop.run("ps")
     missing = [service for service in ("web", "redis", "store") if service not in listed]
-    assert not missing, f"ps does not list {missing}: {listed}"
+    assert not missing, msg("ps does not list {missing}: {listed}", missing=missing, listed=listed)
     used = shop.run("images")
     for word in ("nginx", "redis"):
         repository = shop.sandbox.image(word).rpartition(":")[0].rpartition("/")[2]
-        assert repository in used, f"images does not list {repository}: {used}"
+        assert repository in used, msg(
+            "images does not list {repository}: {used}", repository=repository, used=used
+        )
     logs = f"cd {shop.folder} && {shop.tool} logs --no-color redis"
     shop.sandbox.wait(logs, until="Ready to accept connections")
     assert "PONG" in shop.run("exec -T redis redis-cli ping")
@@ -120,7 +127,9 @@ def test_scale(shop: Project) -> None:
     for number in (3, 1):
         shop.run(f"up -d --scale web={number} web")
         running = shop.containers("web", "--filter status=running")
-        assert len(running) == number, f"web has {len(running)} containers instead of {number}"
+        assert len(running) == number, msg(
+            "web has {count} containers instead of {number}", count=len(running), number=number
+        )
 
 
 def test_stop_and_start(shop: Project) -> None:
@@ -192,8 +201,11 @@ def can_recreate(tool: str, engine: str) -> None:
     """Skip the exercise if compose cannot recreate a container of this engine."""
     if tool == "docker-compose" and int(engine.partition(".")[0]) > 24:
         pytest.skip(
-            f"docker-compose of release 1 cannot recreate a container of engine {engine}"
-            " (docker/compose#11742)"
+            msg(
+                "docker-compose of release 1 cannot recreate a container of engine "
+                "{engine} (docker/compose#11742)",
+                engine=engine,
+            )
         )
 
 
@@ -212,5 +224,5 @@ def project(sandbox: Sandbox, tool: str, word: str, files: dict[str, str]) -> Pr
 def visits(page: str) -> int:
     """Return the number on the counter's page."""
     found = re.search(r"seen (\d+) times", page)
-    assert found, f"the page shows no count: {page}"
+    assert found, msg("the page shows no count: {page}", page=page)
     return int(found.group(1))

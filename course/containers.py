@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labctl.exercise import Sandbox
+from labctl.exercise import Sandbox, msg
 
 LOOP = "sh -c 'while true; do sleep 600; done'"
 BUSY = "sh -c 'while :; do :; done'"
@@ -93,7 +93,7 @@ def test_processes(sandbox: Sandbox) -> None:
     assert "sleep 600" in sandbox.out("docker top %s", name)
     assert "PID 1" in sandbox.out("docker exec %s sh -c 'echo PID $(pidof sleep)'", name)
     stats = sandbox.out("docker stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' %s", name)
-    assert stats.startswith("1 "), f"stats shows no process: {stats}"
+    assert stats.startswith("1 "), msg("stats shows no process: {stats}", stats=stats)
 
 
 def test_rename_and_pause(sandbox: Sandbox) -> None:
@@ -115,10 +115,13 @@ def test_memory_limit(sandbox: Sandbox) -> None:
     limited = "docker run --memory %s --memory-swap %s --name %s --label %s %s "
     code = sandbox.run(limited + slowly, "16m", "16m", name, sandbox.label, image, ok=False).rc
     killed = show(sandbox, name, "{{.State.OOMKilled}}")
-    assert (code, killed) == (137, "true"), (
-        f"a program that takes 64 MB under a limit of 16 MB ended with {code} and was not killed "
-        f"(OOMKilled {killed}): the memory cgroup does not limit it. The daemon's warnings: "
-        f"{sandbox.out('docker info --format %s', '{{json .Warnings}}')}"
+    assert (code, killed) == (137, "true"), msg(
+        "a program that takes 64 MB under a limit of 16 MB ended with {code} and was "
+        "not killed (OOMKilled {killed}): the memory cgroup does not limit it. The "
+        "daemon's warnings: {out}",
+        code=code,
+        killed=killed,
+        out=sandbox.out("docker info --format %s", "{{json .Warnings}}"),
     )
     enough = sandbox.name("modest")
     sandbox.run(limited + takes, "128m", "128m", enough, sandbox.label, image)
@@ -142,11 +145,19 @@ def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
         sum(used := gone(begin, cpu_seconds(sandbox, processes))) < 1.2 and time.monotonic() < end
     ):
         time.sleep(0.5)
-    assert min(used) > 0, f"in a minute the containers got {used} seconds of CPU {cpu}"
+    assert min(used) > 0, msg(
+        "in a minute the containers got {seconds} seconds of CPU {cpu}", seconds=used, cpu=cpu
+    )
     ratio = used[1] / used[0]
-    assert 1.5 < ratio < 2.7, (
-        f"shares of {shares[0]} and {shares[1]} split CPU {cpu} 1 to {ratio:.2f} "
-        f"({used[0]:.2f} s and {used[1]:.2f} s)"
+    assert 1.5 < ratio < 2.7, msg(
+        "shares of {shares} and {other_shares} split CPU {cpu} 1 to {ratio:.2f} "
+        "({seconds:.2f} s and {other_seconds:.2f} s)",
+        shares=shares[0],
+        other_shares=shares[1],
+        cpu=cpu,
+        ratio=ratio,
+        seconds=used[0],
+        other_seconds=used[1],
     )
 
 
@@ -158,7 +169,7 @@ def test_cpus_limit(sandbox: Sandbox) -> None:
     time.sleep(2)
     (used,) = gone(before, cpu_seconds(sandbox, process))
     part = used / (time.monotonic() - began)
-    assert part < 0.3, f"a busy container with --cpus 0.2 took {part:.0%} of a CPU"
+    assert part < 0.3, msg("a busy container with --cpus 0.2 took {part:.0%} of a CPU", part=part)
     # Busy neighbours could also be the reason, so this reads whether the kernel throttled it. They
     # may leave it less than its share for a while, and then nothing has to be throttled.
     files = "/sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat"  # one of them is there

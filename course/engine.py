@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from labctl.exercise import Sandbox, Wanted
+from labctl.exercise import Sandbox, Wanted, msg
 
 SLEEP = "sleep 600"
 
@@ -14,11 +14,14 @@ def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: Wanted
         "docker version --format '{{.Client.Version}} {{.Server.Version}}'", ok=False
     )
     groups = sandbox.out("id -nG").split()
-    assert "permission denied" not in answer.stderr, (
-        f"the daemon refused {wanted['user']}, whose groups are {', '.join(groups)}; "
-        "the group docker is needed"
+    assert "permission denied" not in answer.stderr, msg(
+        "the daemon refused {user}, whose groups are {groups}; the group docker is needed",
+        user=wanted["user"],
+        groups=", ".join(groups),
     )
-    assert answer.rc == 0, f"the daemon does not answer the client: {answer.stderr.strip()}"
+    assert answer.rc == 0, msg(
+        "the daemon does not answer the client: {stderr}", stderr=answer.stderr.strip()
+    )
     client, server = answer.stdout.split()
     assert client
     assert server
@@ -52,7 +55,7 @@ def test_daemon_comes_back_after_a_boot(sandbox: Sandbox) -> None:
     """the daemon runs and starts at boot"""
     for unit in ("containerd", "docker"):
         service = sandbox.host.service(unit)
-        assert service.is_running, f"the service {unit} does not run"
+        assert service.is_running, msg("the service {unit} does not run", unit=unit)
     assert sandbox.host.service("docker").is_enabled, (
         "the service docker is disabled: it will not start at the next boot"
     )
@@ -61,8 +64,8 @@ def test_daemon_comes_back_after_a_boot(sandbox: Sandbox) -> None:
 def test_daemon_describes_itself(sandbox: Sandbox) -> None:
     """the daemon reports its storage driver and its containers"""
     driver = info(sandbox)["Driver"]
-    assert driver in ("overlay2", "overlayfs"), (
-        f"the storage driver is {driver}, which is slow or removed from newer engines"
+    assert driver in ("overlay2", "overlayfs"), msg(
+        "the storage driver is {driver}, which is slow or removed from newer engines", driver=driver
     )
     name = sandbox.container("counted", sandbox.image("busybox"), SLEEP)
     assert sandbox.out("docker ps --quiet --filter name=%s", name), "docker ps does not show it"
@@ -81,7 +84,9 @@ def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
         *(since, name),
     )
     missing = {"create", "start", "die", "destroy"} - set(seen.split())
-    assert not missing, f"the events lack {', '.join(sorted(missing))}: {seen.split()}"
+    assert not missing, msg(
+        "the events lack {missing}: {seen}", missing=", ".join(sorted(missing)), seen=seen.split()
+    )
 
 
 def test_containerd_runs_what_docker_starts(sandbox: Sandbox) -> None:
@@ -90,8 +95,12 @@ def test_containerd_runs_what_docker_starts(sandbox: Sandbox) -> None:
     identity = sandbox.out("docker inspect --format '{{.Id}}' %s", name)
     with sandbox.host.sudo():  # its socket is root's
         answer = sandbox.run("ctr --namespace moby tasks list", ok=False)
-    assert answer.rc == 0, f"containerd does not answer on its socket: {answer.stderr.strip()}"
-    assert identity in answer.stdout, f"containerd does not list docker's container {identity[:12]}"
+    assert answer.rc == 0, msg(
+        "containerd does not answer on its socket: {stderr}", stderr=answer.stderr.strip()
+    )
+    assert identity in answer.stdout, msg(
+        "containerd does not list docker's container {identity}", identity=identity[:12]
+    )
 
 
 def test_a_shim_holds_the_container(sandbox: Sandbox) -> None:

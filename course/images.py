@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from labctl.exercise import Peers, Sandbox, Wanted
+from labctl.exercise import Peers, Sandbox, Wanted, msg
 
 DOCKERFILE = """\
 FROM {image}
@@ -17,9 +17,10 @@ def test_pull(sandbox: Sandbox) -> None:
     """an image can be pulled"""
     image = sandbox.images["busybox"]
     answer = sandbox.run("docker pull %s", sandbox.image("busybox"), ok=False)
-    assert answer.rc == 0, (
-        f"{image} cannot be pulled: {answer.stderr.strip()[-400:]} "
-        "(without Internet access, see course/images.toml)"
+    assert answer.rc == 0, msg(
+        "{image} cannot be pulled: {stderr} (without Internet access, see course/images.toml)",
+        image=image,
+        stderr=answer.stderr.strip()[-400:],
     )
     assert sandbox.out("docker run --rm --label %s %s echo hello", sandbox.label, image) == "hello"
 

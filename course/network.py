@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from labctl.exercise import Peers, Sandbox, Wanted, is_namespace_leak
+from labctl.exercise import Peers, Sandbox, Wanted, is_namespace_leak, msg
 
 SLEEP = "sleep 1d"
 """A container runs as long as its first process."""
@@ -22,7 +22,7 @@ def test_default_bridge(sandbox: Sandbox) -> None:
     address = address_of(sandbox, two, "bridge")
     ping(sandbox, one, address)
     by_name = sandbox.run("docker exec %s ping -c 1 -W 2 %s", one, two, ok=False)
-    assert address not in by_name.stdout, f"the default bridge knows the name {two}"
+    assert address not in by_name.stdout, msg("the default bridge knows the name {name}", name=two)
 
 
 def test_own_network(sandbox: Sandbox) -> None:
@@ -35,8 +35,8 @@ def test_own_network(sandbox: Sandbox) -> None:
     ping(sandbox, one, two)
     ping(sandbox, one, "store")
     seen = sandbox.out("docker exec %s cat /etc/resolv.conf", one)
-    assert "nameserver 127.0.0.11" in seen, (
-        f"the engine does not answer DNS queries; resolv.conf says: {seen}"
+    assert "nameserver 127.0.0.11" in seen, msg(
+        "the engine does not answer DNS queries; resolv.conf says: {seen}", seen=seen
     )
 
 
@@ -52,7 +52,9 @@ def test_connect(sandbox: Sandbox) -> None:
     sandbox.run("docker network disconnect %s %s", net, guest)
     assert networks_of(sandbox, guest) == {"bridge"}
     gone = sandbox.run("docker exec %s ping -c 1 -W 1 %s", guest, inside, ok=False)
-    assert gone.rc != 0, f"{guest} left {net} and still reaches {inside}"
+    assert gone.rc != 0, msg(
+        "{guest} left {net} and still reaches {inside}", guest=guest, net=net, inside=inside
+    )
 
 
 def test_link(sandbox: Sandbox) -> None:
@@ -76,7 +78,9 @@ def test_environment(sandbox: Sandbox) -> None:
     )
     wanted = {"COLOUR=two words", "FROM_SHELL=passed", "SIZE=large"}
     missing = wanted - set(said.splitlines())
-    assert not missing, f"not among the container's variables: {', '.join(sorted(missing))}"
+    assert not missing, msg(
+        "not among the container's variables: {missing}", missing=", ".join(sorted(missing))
+    )
 
 
 def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
@@ -113,7 +117,9 @@ def test_namespaces(sandbox: Sandbox) -> None:
             for space in (left, right):
                 sandbox.run("ip netns add %s", space)
             empty = sandbox.out("ip -n %s -o link", left)
-            assert "docker0" not in empty, f"the namespace has interfaces of the node: {empty}"
+            assert "docker0" not in empty, msg(
+                "the namespace has interfaces of the node: {empty}", empty=empty
+            )
             sandbox.run("ip link add %s type veth peer name %s", plug, socket)
             for space, device, address in ((left, plug, 1), (right, socket, 2)):
                 sandbox.run("ip link set %s netns %s", device, space)
@@ -143,7 +149,9 @@ def test_overlay_gives_no_address_twice(
     """an overlay network gives each container its own address, across nodes"""
     places = (("one", sandbox), ("two", peer_sandbox), ("three", sandbox))
     addresses = [address_of(at, joined(at, word, overlay), overlay) for word, at in places]
-    assert len(set(addresses)) == len(addresses), f"an address was given twice: {addresses}"
+    assert len(set(addresses)) == len(addresses), msg(
+        "an address was given twice: {addresses}", addresses=addresses
+    )
 
 
 @pytest.fixture
@@ -185,7 +193,12 @@ def overlay_mode(wanted: Wanted) -> str:
         pytest.skip("the lab does not use the playbook overlay")
     engine = wanted["toolchain"]["docker"]
     if mode == "etcd" and int(engine.partition(".")[0]) >= 23:
-        pytest.skip(f"engine {engine} has no overlay networks by etcd: they were removed in 23.0")
+        pytest.skip(
+            msg(
+                "engine {engine} has no overlay networks by etcd: they were removed in 23.0",
+                engine=engine,
+            )
+        )
     return mode
 
 
@@ -201,8 +214,10 @@ def manager(sandbox: Sandbox, peers: Peers) -> Sandbox:
             return where
         states.append(f"{node} is {state.split(' ', maxsplit=1)[0]}")
     raise AssertionError(
-        f"no node manages a swarm ({', '.join(states)});"
-        " `labctl provision --only overlay` creates one"
+        msg(
+            "no node manages a swarm ({states}); `labctl provision --only overlay` creates one",
+            states=", ".join(states),
+        )
     )
 
 
@@ -220,7 +235,12 @@ def joined(sandbox: Sandbox, word: str, network: str) -> str:
     def start() -> str:
         name = sandbox.container(word, image, SLEEP, option)
         found = address_of(sandbox, name, network)
-        assert found, f"{name} runs on {sandbox.node} but got no address on {network}"
+        assert found, msg(
+            "{name} runs on {node} but got no address on {network}",
+            name=name,
+            node=sandbox.node,
+            network=network,
+        )
         return name
 
     return persistently(
@@ -309,8 +329,14 @@ def hinting(problem: str, *sandboxes: Sandbox) -> Iterator[None]:
         yield
     except AssertionError as error:
         rules = [f"{sandbox.node}: {rule}" for sandbox in sandboxes for rule in dropping(sandbox)]
-        why = f"rules that drop packets: {'; '.join(rules)}" if rules else "no rule drops packets"
-        raise AssertionError(f"{problem} ({why}). {error}") from error
+        why = (
+            msg("rules that drop packets: {rules}", rules="; ".join(rules))
+            if rules
+            else msg("no rule drops packets")
+        )
+        raise AssertionError(
+            msg("{problem} ({why}). {error}", problem=problem, why=why, error=error)
+        ) from error
 
 
 def dropping(sandbox: Sandbox) -> list[str]:

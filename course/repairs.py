@@ -7,9 +7,9 @@ These exercises measure again, because the network changes.
 
 import pytest
 
-from labctl.exercise import Sandbox, Wanted
+from labctl.exercise import Sandbox, Wanted, msg
 
-REFRESH = "`labctl provision --refresh` measures again"
+REFRESH = msg("`labctl provision --refresh` measures again")
 
 
 def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
@@ -19,9 +19,13 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
         if name in lost:
             continue
         found = addresses(sandbox, name)
-        assert name not in pinned or found == {pinned[name]}, (
-            f"{name} resolves to {words(found)} on {sandbox.node}, because its pin to"
-            f" {pinned[name]} is not in /etc/hosts; `labctl provision --only hosts` writes it"
+        assert name not in pinned or found == {pinned[name]}, msg(
+            "{name} resolves to {found} on {node}, because its pin to {pinned} is not "
+            "in /etc/hosts; `labctl provision --only hosts` writes it",
+            name=name,
+            found=words(found),
+            node=sandbox.node,
+            pinned=pinned[name],
         )
         if answers(sandbox, f"https://{name}/"):
             continue
@@ -30,14 +34,21 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
             lost.append(name)
         else:
             silent.append(f"{name} ({words(found)})")
-    assert not silent, (
-        f"{words(silent)} does not answer as itself on {sandbox.node}, which uses the resolver"
-        f" {words(resolvers(sandbox))}; {REFRESH} and pins addresses from another resolver"
+    assert not silent, msg(
+        "{silent} does not answer as itself on {node}, which uses the resolver "
+        "{resolvers}; {refresh} and pins addresses from another resolver",
+        silent=words(silent),
+        node=sandbox.node,
+        resolvers=words(resolvers(sandbox)),
+        refresh=REFRESH,
     )
     if lost:
         pytest.skip(
-            f"no resolver has a working address of {words(lost)}; pulls use a mirror, which the"
-            " other exercises test"
+            msg(
+                "no resolver has a working address of {lost}; pulls use a mirror, which "
+                "the other exercises test",
+                lost=words(lost),
+            )
         )
 
 
@@ -48,10 +59,21 @@ def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: Wanted) -> Non
         pytest.skip("the node's own resolver found Docker Hub; nothing had to be pinned")
     for name, address in pinned.items():
         found = addresses(sandbox, name)
-        assert found == {address}, f"{name} resolves to {words(found)}, but its pin is {address}"
+        assert found == {address}, msg(
+            "{name} resolves to {found}, but its pin is {address}",
+            name=name,
+            found=words(found),
+            address=address,
+        )
     well = [name for name in pinned if resolved(sandbox, name)]
     if len(well) == len(pinned):
-        pytest.skip(f"the node's own resolver finds {words(well)} again; {REFRESH}")
+        pytest.skip(
+            msg(
+                "the node's own resolver finds {well} again; {refresh}",
+                well=words(well),
+                refresh=REFRESH,
+            )
+        )
 
 
 def test_mirrors_answer(sandbox: Sandbox) -> None:
@@ -62,9 +84,13 @@ def test_mirrors_answer(sandbox: Sandbox) -> None:
     if not mirrors:
         pytest.skip("the engine uses no mirror; it pulls directly from Docker Hub")
     dead = [mirror for mirror in mirrors if not answers(sandbox, f"{mirror}v2/", "200", "401")]
-    assert not dead, (
-        f"{words(dead)} of the mirrors {words(mirrors)} on {sandbox.node} does not answer and slows"
-        f" down each pull; {REFRESH} and selects working mirrors"
+    assert not dead, msg(
+        "{dead} of the mirrors {mirrors} on {node} does not answer and slows down "
+        "each pull; {refresh} and selects working mirrors",
+        dead=words(dead),
+        mirrors=words(mirrors),
+        node=sandbox.node,
+        refresh=REFRESH,
     )
 
 

@@ -6,7 +6,7 @@ keeps, or in a folder of the node that is mounted in the container.
 
 import re
 
-from labctl.exercise import Sandbox
+from labctl.exercise import Sandbox, msg
 
 
 def test_named_volume(sandbox: Sandbox) -> None:
@@ -16,7 +16,9 @@ def test_named_volume(sandbox: Sandbox) -> None:
         sandbox, f"-v {data}:/data", "sh -c 'cat /proc/sys/kernel/random/uuid | tee /data/it'"
     )
     kept = once(sandbox, f"-v {data}:/data", "cat /data/it")
-    assert kept == mark, f"{data} held “{kept}” instead of “{mark}”"
+    assert kept == mark, msg(
+        "{volume} held “{kept}” instead of “{written}”", volume=data, kept=kept, written=mark
+    )
 
 
 def test_room(sandbox: Sandbox) -> None:
@@ -34,7 +36,9 @@ def test_volume_in_use(sandbox: Sandbox) -> None:
     data = sandbox.volume("data")
     user = sandbox.container("user", sandbox.image("busybox"), "true", f"-v {data}:/data")
     refused = sandbox.run("docker volume rm %s", data, ok=False)
-    assert refused.rc != 0, f"{data} could be removed although {user} uses it"
+    assert refused.rc != 0, msg(
+        "{data} could be removed although {user} uses it", data=data, user=user
+    )
     assert "in use" in refused.stderr
     sandbox.run("docker rm --force %s", user)
     sandbox.run("docker volume rm %s", data)
@@ -45,12 +49,16 @@ def test_volume_of_an_image(sandbox: Sandbox) -> None:
     image = sandbox.build("image", {"Dockerfile": dockerfile(sandbox)})
     first = sandbox.container("first", image, "sleep 1d")
     volume = volume_of(sandbox, first)
-    assert re.fullmatch("[0-9a-f]{64}", volume), f"no anonymous volume at /data, but “{volume}”"
+    assert re.fullmatch("[0-9a-f]{64}", volume), msg(
+        "no anonymous volume at /data, but “{volume}”", volume=volume
+    )
     sandbox.run("docker exec %s grep seed /data/file", first)
     second = sandbox.container("second", image, "sleep 1d")
     assert volume_of(sandbox, second) != volume, "two containers got the same anonymous volume"
     sandbox.run("docker rm --force --volumes %s", first)
-    assert not exists(sandbox, volume), f"{volume} still exists after rm --volumes of its container"
+    assert not exists(sandbox, volume), msg(
+        "{volume} still exists after rm --volumes of its container", volume=volume
+    )
 
 
 def test_volumes_from(sandbox: Sandbox) -> None:
@@ -90,8 +98,12 @@ def test_read_only(sandbox: Sandbox) -> None:
             *(sandbox.image("busybox"), script),
             ok=False,
         )
-        assert result.rc != 0, f"{place} was writable with {options}"
-        assert "Read-only file system" in result.stderr, f"{options}: {result.stderr}"
+        assert result.rc != 0, msg(
+            "{place} was writable with {options}", place=place, options=options
+        )
+        assert "Read-only file system" in result.stderr, msg(
+            "{what}: {why}", what=options, why=result.stderr
+        )
 
 
 def once(sandbox: Sandbox, options: str, command: str) -> str:

@@ -37,6 +37,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.messages import msg
+
 
 class LabctlError(Exception):
     """An expected failure.
@@ -92,8 +94,10 @@ class SpecError(UsageError):
     """lab.yaml, or the flags, cannot be used. `problems` holds all of them, in the file's order."""
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{source}: {count}, nothing was touched")
+        count = (
+            msg("1 problem") if len(problems) == 1 else msg("{count} problems", count=len(problems))
+        )
+        super().__init__(msg("{source}: {count}, nothing was touched", source=source, count=count))
         self.source = source
         self.problems = tuple(problems)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from labctl.messages import msg
+
 
 class Phase(StrEnum):
     """The phases of a node, in their order."""
@@ -102,10 +104,10 @@ class CheckOutcome(StrEnum):
 
 
 _OUTCOME_WORDS = {
-    CheckOutcome.PASSED: "passed",
-    CheckOutcome.FAILED: "failed",
-    CheckOutcome.ERROR: "could not run",
-    CheckOutcome.SKIPPED: "not applicable",
+    CheckOutcome.PASSED: msg("passed"),
+    CheckOutcome.FAILED: msg("failed"),
+    CheckOutcome.ERROR: msg("could not run"),
+    CheckOutcome.SKIPPED: msg("not applicable"),
 }
 
 

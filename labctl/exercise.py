@@ -19,6 +19,7 @@ from typing import Any
 from labctl.checks.exercises.image_pulls import is_namespace_leak
 from labctl.checks.exercises.sandbox import Sandbox
 from labctl.checks.testinfra_backend import Host
+from labctl.messages import joined, msg
 
 Peers = Mapping[str, Host]
 """The lab's other nodes by name. The first use of a node connects to it."""
@@ -31,4 +32,4 @@ playbooks. A playbook may add a key of its own, such as ``registry``. A rehearsa
 ``rehearsal``, with its token.
 """
 
-__all__ = ["Host", "Peers", "Sandbox", "Wanted", "is_namespace_leak"]
+__all__ = ["Host", "Peers", "Sandbox", "Wanted", "is_namespace_leak", "joined", "msg"]

@@ -7,6 +7,7 @@ outside these two modules may change at any time.
 from __future__ import annotations
 
 from labctl.config.model import LabSpec
+from labctl.messages import joined, msg
 from labctl.provision.facts import Facts
 from labctl.provision.play import Play, Plays, Question
 from labctl.provision.resources.atomic_write import LoadedBy
@@ -74,6 +75,8 @@ __all__ = [
     "SwarmManager",
     "SwarmWorker",
     "file_content",
+    "joined",
+    "msg",
     "quote",
     "repository_file",
     "shell_script",

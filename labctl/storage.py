@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labctl.errors import StateError
+from labctl.messages import msg
 
 
 @contextlib.contextmanager
@@ -34,7 +35,7 @@ def exclusive(path: Path, timeout: float) -> Iterator[None]:
         raise
     except (OSError, NotImplementedError) as error:
         raise StateError(
-            f"{path} cannot be locked: {error}",
+            msg("{path} cannot be locked: {error}", path=path, error=error),
             hint="does it belong to another user? a network drive may need LABCTL_STATE_DIR",
         ) from error
     try:
@@ -60,7 +61,7 @@ def write(path: Path, text: str) -> None:
             with contextlib.suppress(OSError):
                 Path(new).unlink()
         raise StateError(
-            f"{path} cannot be written: {error.strerror}",
+            msg("{path} cannot be written: {reason}", path=path, reason=error.strerror),
             hint="make room on the disk or give write access, and run the same command again",
         ) from error
 

@@ -18,6 +18,7 @@ from jinja2 import TemplateSyntaxError as JinjaSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
 from labctl.errors import UsageError
+from labctl.messages import msg
 
 # Folders that are searched for a template in this order: the lab's own first, then the packaged.
 TemplateFolders = tuple[Path, ...]
@@ -81,13 +82,15 @@ def template(
     try:
         return environment.get_template(name).render(values)
     except TemplateNotFound as error:
-        synced_folders = ", ".join(map(str, templates)) or "no folder"
-        raise UsageError(f"there is no template {error.name}", details=synced_folders) from error
+        synced_folders = ", ".join(map(str, templates)) or msg("no folder")
+        raise UsageError(
+            msg("there is no template {error}", error=error.name), details=synced_folders
+        ) from error
     except JinjaSyntaxError as error:
         place = f"{error.filename or name}:{error.lineno}"
-        raise UsageError(f"{place}: {error.message}") from error
+        raise UsageError(msg("{what}: {why}", what=place, why=error.message)) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{name}: the template is not UTF-8") from error
+        raise UsageError(msg("{name}: the template is not UTF-8", name=name)) from error
     # What a template does wrong while it runs: undefined names, forbidden attributes, and whatever
     # its expressions raise.
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:

@@ -21,12 +21,13 @@ from labctl.checks.redact import Secrets
 from labctl.checks.report import Check
 from labctl.errors import VerifyError
 from labctl.events import CheckEnded, CheckOutcome, CheckStarted, Event, Phase
+from labctl.messages import joined, msg, recent
 
 if TYPE_CHECKING:
     from labctl.checks.request import Request
     from labctl.checks.testinfra_backend import Sessions
 
-NOT_LOADED = "the file can be loaded"
+NOT_LOADED = msg("the file can be loaded")
 """Title of the failed check that stands for a file which cannot be imported."""
 
 
@@ -57,7 +58,9 @@ class _Test:
         if not report.passed:
             message = _message(report)
             in_teardown = report.when == "teardown"
-            self.messages.append(f"cleanup failed: {message}" if in_teardown else message)
+            self.messages.append(
+                msg("cleanup failed: {message}", message=message) if in_teardown else message
+            )
 
 
 class Plugin:
@@ -122,7 +125,7 @@ class Plugin:
             self._whole[path] = self._file(path, NOT_LOADED, CheckOutcome.ERROR, error)
         elif report.skipped and path in self._sections:
             reason = _message(report)
-            self._whole[path] = self._file(path, "the section", CheckOutcome.SKIPPED, reason)
+            self._whole[path] = self._file(path, msg("the section"), CheckOutcome.SKIPPED, reason)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
@@ -133,7 +136,7 @@ class Plugin:
             for path in self._sections.keys() - held:
                 self._whole[path] = self._file(
                     path,
-                    "the section has exercises",
+                    msg("the section has exercises"),
                     CheckOutcome.ERROR,
                     "the file has no test function",
                 )
@@ -212,7 +215,7 @@ class Plugin:
             test.name,
             test.title,
             test.outcome,
-            hide("\n".join(test.messages)),
+            hide(joined(test.messages, "{first}\n{then}")),
             test.seconds,
             test.started,
             tuple(ran.redacted(hide) for ran in commands),
@@ -236,9 +239,13 @@ def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Return why a test failed or was skipped, without the lines that pytest adds."""
     if report.outcome == "skipped":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-        return str(reason).removeprefix("Skipped: ")
+        return recent(str(reason).removeprefix("Skipped: "))
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message) if crash is not None else report.longreprtext
+    if crash is None:
+        return report.longreprtext
+    # pytest adds the exception's name in front, and the values of an `assert` below.
+    text, sign, values = str(crash.message).removeprefix("AssertionError: ").partition("\nassert ")
+    return recent(text) + sign + values if sign else recent(text)
 
 
 def _module(path: Path) -> ModuleType:
@@ -252,6 +259,12 @@ def _module(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise VerifyError(
-            f"{path} cannot be loaded: {type(error).__name__}: {error}", hint="fix the file"
+            msg(
+                "{path} cannot be loaded: {kind}: {error}",
+                path=path,
+                kind=type(error).__name__,
+                error=error,
+            ),
+            hint="fix the file",
         ) from error
     return module

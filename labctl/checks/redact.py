@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from labctl.messages import Message
+
 _KEYS = ("password", "secret", "passwd")
 _SHORTEST = 4
 """Characters. A shorter password would match all over a text by chance."""
@@ -29,7 +31,9 @@ class Secrets:
         return cls(_found(values))
 
     def hide(self, text: str) -> str:
-        """Return `text` with the secrets replaced by `HIDDEN`."""
+        """Return `text` with the secrets replaced by `HIDDEN`; a message stays a message."""
+        if isinstance(text, Message):
+            return text.map(self.hide)
         for secret in self._texts:
             text = text.replace(secret, HIDDEN)
         return text

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from labctl.cli.i18n.locale import _
 from labctl.errors import Interrupted, LabctlError
-
-if TYPE_CHECKING:
-    pass
-
+from labctl.messages import msg
 
 PANELS: dict[str, tuple[str, ...]] = {
-    "The lab": ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
-    "Its machines": ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
-    "Its nodes": ("ssh", "exec", "scp", "sync", "ssh-config"),
-    "Looking closer": ("render", "doctor", "schema"),
+    msg("The lab"): ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
+    msg("Its machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
+    msg("Its nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
+    msg("Looking closer"): ("render", "doctor", "schema"),
 }
 """Headings of `labctl --help`, and the commands under each, in the order of use."""
 
@@ -34,7 +32,7 @@ class GroupedCommands(TyperGroup):
             commands = [(name, self.get_command(ctx, name)) for name in names]
             rows = [(name, c.get_short_help_str(limit=88)) for name, c in commands if c]
             if rows:
-                with formatter.section(title):  # the formatter translates it
+                with formatter.section(_(title)):
                     formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:

@@ -35,7 +35,7 @@ from labctl.cli.commands import (
     verify,
 )
 from labctl.cli.groups import GroupedCommands, interrupted
-from labctl.cli.i18n.locale import activate, catalogue
+from labctl.cli.i18n.locale import activate, is_english
 from labctl.cli.options import Globals, with_globals
 from labctl.cli.output.errors import render_error, render_usage
 from labctl.cli.values import take_text_unvalidated
@@ -128,12 +128,11 @@ def main() -> None:
     options = Globals(as_json=early.as_json, verbose=early.verbose)
     activate()
     take_text_unvalidated()
-    messages = catalogue()
     command: Any = typer.main.get_command(build())
-    if messages is not None:
-        from labctl.cli.i18n.help import rewrite
+    if not is_english():
+        from labctl.cli.output.help import translate
 
-        rewrite(command, messages)
+        translate(command)
     try:
         code = command(obj=options, standalone_mode=False)
     except LabctlError as error:

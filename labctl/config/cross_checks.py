@@ -14,6 +14,7 @@ from labctl.config import daemon_json, synced_folders
 from labctl.config import network as addresses
 from labctl.config.faults import Fault, KeyPath
 from labctl.config.image_name import ImageName
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -54,14 +55,14 @@ def check(spec: LabSpec) -> list[Fault]:
         ),
         *_twice(
             ((("playbooks", i), name) for i, name in enumerate(spec.playbooks)),
-            "the playbook {} is named twice",
+            msg("the playbook {item} is named twice"),
         ),
         *_twice(
             (
                 (("synced_folders", i, "guest"), folder.guest.rstrip("/"))
                 for i, folder in enumerate(spec.synced_folders)
             ),
-            "{} is the place of another synced folder already",
+            msg("{item} is the place of another synced folder already"),
         ),
         *_playbooks(spec),
     ]
@@ -71,7 +72,7 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
     """Machines that exist: nothing about making some, no name and no address twice."""
     for key in VAGRANT_KEYS:
         if key in spec.model_fields_set:
-            message = "cannot be given together with machines"
+            message = msg("cannot be given together with machines")
             yield Fault((key,), message, "machines exist already; Vagrant makes none of them")
     machines = spec.machines or ()
     yield from _names((("machines", i, "name"), m.name) for i, m in enumerate(machines))
@@ -80,7 +81,7 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
             (("machines", i, "host"), f"{machine.host}:{machine.port} via {machine.jump or '-'}")
             for i, machine in enumerate(machines)
         ),
-        "another machine has the same host and port",
+        msg("another machine has the same host and port"),
     )
     yield from _twice(
         (
@@ -89,7 +90,7 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
             # Two ports of one host may be two machines behind one address.
             if node.address and (machine.address or machine.port == 22)
         ),
-        "the address {} is used twice",
+        msg("the address {item} is used twice"),
     )
 
 
@@ -104,11 +105,17 @@ def _bridge(spec: LabSpec) -> Iterator[Fault]:
     except ValueError:
         bridge = None
     if bridge is None:
-        yield Fault(at, f"{text!r} is no address with a prefix", "such as 172.26.0.1/16")
+        yield Fault(
+            at, msg("{text!r} is no address with a prefix", text=text), "such as 172.26.0.1/16"
+        )
     elif spec.machines is None:
         problem = addresses.network_problem(spec.network, bridge_moved=True)
         if problem is None and IPv4Network(spec.network).overlaps(bridge):
-            message = f"docker's own bridge, {bridge}, overlaps the lab's network {spec.network}"
+            message = msg(
+                "docker's own bridge, {bridge}, overlaps the lab's network {network}",
+                bridge=bridge,
+                network=spec.network,
+            )
             yield Fault(at, message, "move one of them", ("network",))
 
 
@@ -125,7 +132,12 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
     if isinstance(spec.nodes, int):
         if usable and spec.nodes > addresses.capacity(IPv4Network(spec.network)):
             room = addresses.capacity(IPv4Network(spec.network))
-            message = f"{spec.nodes} nodes do not fit: {spec.network} has addresses for {room}"
+            message = msg(
+                "{nodes} nodes do not fit: {network} has addresses for {room}",
+                nodes=spec.nodes,
+                network=spec.network,
+                room=room,
+            )
             yield Fault(("nodes",), message, "use a shorter prefix, such as /24", ("network",))
         return
     yield from _names((("nodes", i, "name"), node.name) for i, node in enumerate(spec.nodes))
@@ -139,7 +151,7 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
                 for i, node in enumerate(spec.nodes)
                 if node.address
             ),
-            "the address {} is used twice",
+            msg("the address {item} is used twice"),
         )
 
 
@@ -152,19 +164,27 @@ def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
         if listed.address:
             given.append((("nodes", index, "address"), listed.address))
             if problem := addresses.address_problem(listed.address, network):
-                hint = f"leave it out, or take one from {network[2]} to {network[-2]}"
+                hint = msg(
+                    "leave it out, or take one from {first} to {last}",
+                    first=network[2],
+                    last=network[-2],
+                )
                 yield Fault(("nodes", index, "address"), problem, hint, ("network",))
         elif node.address:
             counted.append((("nodes", index), node.address))
         else:
-            message = f"{network} has no address left for {listed.name}"
-            hint = "give it an address, or use a shorter prefix, such as /24"
+            message = msg(
+                "{network} has no address left for {listed}", network=network, listed=listed.name
+            )
+            hint = msg("give it an address, or use a shorter prefix, such as /24")
             yield Fault(("nodes", index), message, hint, ("network", "nodes"))
-    yield from _twice(given, "the address {} is used twice")
+    yield from _twice(given, msg("the address {item} is used twice"))
     taken = {address for _, address in given}
     for path, address in counted:
         if address in taken:
-            message = f"its address by position, {address}, is given to another node"
+            message = msg(
+                "its address by position, {address}, is given to another node", address=address
+            )
             yield Fault(path, message, "give this node an address too", ("network", "nodes"))
 
 
@@ -173,16 +193,16 @@ def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
     listed = list(names)
     for path, name in listed:
         if name in RESERVED:
-            yield Fault(path, f"no node can be called {name!r}")
-    yield from _twice(listed, "the name {} is used twice")
+            yield Fault(path, msg("no node can be called {name!r}", name=name))
+    yield from _twice(listed, msg("the name {item} is used twice"))
 
 
 def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[Fault]:
-    """Yield a fault for every item that stood there before; `{}` in `message` is the item."""
+    """Yield a fault for every item that stood there before; `{item}` in `message` is the item."""
     seen: dict[Hashable, KeyPath] = {}
     for path, item in items:
         if item in seen:
-            yield Fault(path, message.format(item), needs=())
+            yield Fault(path, msg(message, item=item), needs=())
         seen.setdefault(item, path)
 
 
@@ -201,15 +221,19 @@ def _toolchain(spec: LabSpec) -> Iterator[Fault]:
     if chain.engine_major >= NO_COMPOSE_V1:
         yield Fault(
             at,
-            f"docker-compose {chain.compose} does not work with engine {chain.docker}"
-            " (docker/compose#11742)",
+            msg(
+                "docker-compose {compose} does not work with engine {docker} "
+                "(docker/compose#11742)",
+                compose=chain.compose,
+                docker=chain.docker,
+            ),
             "set compose to null and compose_plugin to a version, or use base: latest-el7",
         )
     if spec.compose_sha256 is None:
         yield Fault(
             at,
-            f"no checksum is known for docker-compose {chain.compose}",
-            f'add it: sources.compose.sha256: {{"{chain.compose}": "…"}}',
+            msg("no checksum is known for docker-compose {compose}", compose=chain.compose),
+            msg('add it: sources.compose.sha256: {{"{compose}": "…"}}', compose=chain.compose),
             ("sources",),
         )
 
@@ -224,13 +248,15 @@ def _playbooks(spec: LabSpec) -> Iterator[Fault]:
     ]
     for place, node in places:
         if node is not None and node not in names:
-            message = f"this lab has no node '{node}'"
-            yield Fault((place, "node"), message, f"it has {', '.join(names)}", nodes)
+            message = msg("this lab has no node '{node}'", node=node)
+            yield Fault(
+                (place, "node"), message, msg("it has {names}", names=", ".join(names)), nodes
+            )
     cache, registry = spec.hub_cache, spec.registry
     if cache.url is not None:
         for key in ("node", "upstream"):
             if getattr(cache, key) is not None:
-                message = "says nothing beside url, which is a cache that exists already"
+                message = msg("says nothing beside url, which is a cache that exists already")
                 yield Fault(("hub_cache", key), message, "keep one of the two")
     elif (
         "hub-cache" in spec.playbooks
@@ -238,23 +264,30 @@ def _playbooks(spec: LabSpec) -> Iterator[Fault]:
         and (cache.node or names[0], cache.port) == (registry.node or names[0], registry.port)
     ):
         key = "hub_cache" if "hub_cache" in spec.model_fields_set else "registry"
-        message = f"registry and hub_cache both want port {cache.port} of {cache.node or names[0]}"
+        message = msg(
+            "registry and hub_cache both want port {port} of {node}",
+            port=cache.port,
+            node=cache.node or names[0],
+        )
         yield Fault((key, "port"), message, "give one another port", (*nodes, "playbooks"))
     yield from _twice(
         ((("images", i), ImageName.parse(image).local) for i, image in enumerate(spec.images)),
-        "the image {} is named twice",
+        msg("the image {item} is named twice"),
     )
     chain = spec.resolved_toolchain
     if spec.overlay == "etcd" and chain.engine_major >= NO_CLUSTER_STORE:
-        message = f"engine {chain.docker} has no overlay networks by etcd (taken out in 23.0)"
+        message = msg(
+            "engine {docker} has no overlay networks by etcd (taken out in 23.0)",
+            docker=chain.docker,
+        )
         yield Fault(("overlay",), message, "use swarm, or auto", ("toolchain",))
     if "overlay" in spec.playbooks and spec.machines is not None:
         for index, machine in enumerate(spec.lab_nodes):
             if machine.address is None:
-                message = "the playbook overlay needs the machine's address in the lab"
+                message = msg("the playbook overlay needs the machine's address in the lab")
                 yield Fault(("machines", index), message, "add address: …", ("playbooks",))
     owned = {"cluster-store", "cluster-advertise"} & spec.docker.daemon.keys()
     if "overlay" in spec.playbooks and owned:
         for key in sorted(owned):
-            message = "is set by the playbook overlay"
+            message = msg("is set by the playbook overlay")
             yield Fault(("docker", "daemon", key), message, "leave it out", ("playbooks",))

@@ -16,6 +16,7 @@ from labctl.config import faults
 from labctl.config.faults import Fault, KeyPath
 from labctl.config.patterns import MIRROR, REGISTRY, TEXT, shown
 from labctl.errors import Problem
+from labctl.messages import msg
 
 
 class Key(NamedTuple):
@@ -91,14 +92,14 @@ _ITEMS: dict[str, tuple[type, str]] = {
     "texts by name": (dict, "text"),
 }
 _KINDS = {
-    "bool": "true or false",
-    "int": "a whole number",
-    "text": "a text",
-    "texts": "a list of texts",
-    "mapping": "a mapping",
-    "bools by name": "a mapping of names to true or false",
-    "texts by name": "a mapping of names to texts",
-    "mappings": "a list of mappings",
+    "bool": msg("true or false"),
+    "int": msg("a whole number"),
+    "text": msg("a text"),
+    "texts": msg("a list of texts"),
+    "mapping": msg("a mapping"),
+    "bools by name": msg("a mapping of names to true or false"),
+    "texts by name": msg("a mapping of names to texts"),
+    "mappings": msg("a list of mappings"),
 }
 
 
@@ -193,10 +194,14 @@ def _problem(fault: Fault, where: str) -> Problem:
 def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) -> Iterator[Fault]:
     """Yield what is wrong with one key."""
     if name == "hosts":
-        hint = "leave it out, or override the unit's command line in a playbook of your own"
+        hint = msg("leave it out, or override the unit's command line in a playbook of your own")
         yield Fault(at, "cannot be set here: docker's unit already passes -H fd://", hint)
     elif name in _ELSEWHERE:
-        yield Fault(at, "has its own place in lab.yaml", f"use {_ELSEWHERE[name][0]}")
+        yield Fault(
+            at,
+            "has its own place in lab.yaml",
+            msg("use {elsewhere}", elsewhere=_ELSEWHERE[name][0]),
+        )
     elif name not in KEYS:
         yield faults.unknown_key(at, KEYS)
     else:
@@ -204,8 +209,13 @@ def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) 
         if engine_major and not key.known_to(engine_major):
             yield Fault(
                 at,
-                f"engine {engine_major} does not know this key"
-                f" ({f'new in {key.since}' if key.since else f'gone since {key.until + 1}'})",
+                msg(
+                    "engine {engine} does not know this key ({reason})",
+                    engine=engine_major,
+                    reason=msg("new in {since}", since=key.since)
+                    if key.since
+                    else msg("gone since {until}", until=key.until + 1),
+                ),
                 needs=("toolchain",),
             )
         wrong = list(_check_kind(key.kind, value, at))
@@ -217,14 +227,16 @@ def _check_kind(kind: str, value: object, at: KeyPath) -> Iterator[Fault]:
     container, item = _ITEMS.get(kind, (_TYPES.get(kind, dict), ""))
     # True is an int for Python, and none for dockerd.
     if not isinstance(value, container) or (isinstance(value, bool) and container is not bool):
-        yield Fault(at, f"must be {_KINDS[kind]}, is {shown(value)}")
+        yield Fault(
+            at, msg("must be {wanted}, is {value}", wanted=_KINDS[kind], value=shown(value))
+        )
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _check_kind(item, entry, (*at, index))
     elif isinstance(value, dict) and item:
         for name, entry in value.items():
             for fault in _check_kind(item, entry, (*at, str(name))):
-                quoted = "dockerd wants it in quotes" if item == "text" else ""
+                quoted = msg("dockerd wants it in quotes") if item == "text" else ""
                 yield Fault(fault.path, fault.message, quoted)
 
 
@@ -236,7 +248,11 @@ def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
                 yield from _check_texts(name, (*at, name))
                 yield from _check_texts(item, (*at, name))
             else:
-                yield Fault(at, f"a key must be a text, is {shown(name)}", "write it in quotes")
+                yield Fault(
+                    at,
+                    msg("a key must be a text, is {name}", name=shown(name)),
+                    "write it in quotes",
+                )
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _check_texts(item, (*at, index))
@@ -245,6 +261,6 @@ def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
             yield Fault(at, message)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            yield Fault(at, f"must be a number, is {shown(value)}")
+            yield Fault(at, msg("must be a number, is {value}", value=shown(value)))
     elif not isinstance(value, bool | int | None):
-        yield Fault(at, f"has a type that JSON does not have: {shown(str(value))}")
+        yield Fault(at, msg("has a type that JSON does not have: {value}", value=shown(str(value))))

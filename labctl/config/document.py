@@ -17,6 +17,7 @@ from ruamel.yaml.reader import ReaderError
 
 from labctl.config import faults, patterns
 from labctl.errors import Problem, SpecError, UsageError
+from labctl.messages import msg
 
 # More than any lab has. A few lines of YAML aliases can stand for billions of values.
 _MOST_VALUES = 20_000
@@ -61,16 +62,20 @@ def read(path: Path | None, *, required: bool = False) -> Document:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise _only(path, line, "the file is not UTF-8", "save it as UTF-8") from error
+        raise _only(path, line, msg("the file is not UTF-8"), msg("save it as UTF-8")) from error
     except OSError as error:
-        hint = "`labctl init` writes one" if isinstance(error, FileNotFoundError) else ""
-        raise UsageError(f"cannot read {path}: {error.strerror}", hint=hint) from error
+        hint = msg("`labctl init` writes one") if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(
+            msg("cannot read {path}: {reason}", path=path, reason=error.strerror), hint=hint
+        ) from error
     content = _parse(text, path)
     if content is None:
         return Document(str(path))
     if not isinstance(content, dict):
-        message = f"must be a mapping (key: value), is {patterns.shown(content)}"
-        raise _only(path, 1, message, "begin with a line such as: nodes: 2")
+        message = msg(
+            "must be a mapping (key: value), is {document}", document=patterns.shown(content)
+        )
+        raise _only(path, 1, message, msg("begin with a line such as: nodes: 2"))
     lines: dict[faults.KeyPath, int] = {}
     return Document(str(path), _plain(content, (), lines, path), lines)
 
@@ -83,20 +88,25 @@ def _parse(text: str, path: Path) -> Any:
     except DuplicateKeyError as error:
         key = re.search(r'duplicate key "(.*?)"', str(error.problem))
         at = (key.group(1),) if key else ()
-        raise _only(path, _mark(error), "the key is given twice", at=at) from error
+        raise _only(path, _mark(error), msg("the key is given twice"), at=at) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        column = f", column {mark.column + 1}" if mark else ""
+        column = msg(", column {column}", column=mark.column + 1) if mark else ""
         problem = str(error.problem or error.context)
-        hint = "indent with blanks, not tabs" if "\\t" in problem else ""
+        hint = msg("indent with blanks, not tabs") if "\\t" in problem else ""
         if "<block" in problem:
-            problem = "the indentation does not go with the lines above"
-        raise _only(path, _mark(error), f"this is no YAML{column}: {problem}", hint) from error
+            problem = msg("the indentation does not go with the lines above")
+        raise _only(
+            path,
+            _mark(error),
+            msg("this is no YAML{column}: {problem}", column=column, problem=problem),
+            hint,
+        ) from error
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise _only(path, line, "there is a control character in the file") from error
+        raise _only(path, line, msg("there is a control character in the file")) from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise _only(path, None, f"this is no YAML: {error}") from error
+        raise _only(path, None, msg("this is no YAML: {error}", error=error)) from error
 
 
 def _mark(error: MarkedYAMLError) -> int | None:
@@ -115,7 +125,7 @@ def _only(
 def _plain(value: Any, at: faults.KeyPath, lines: dict[faults.KeyPath, int], path: Path) -> Any:
     """Return `value` without ruamel's types, and put the line of each place into `lines`."""
     if len(lines) > _MOST_VALUES or len(at) > 50:
-        raise _only(path, None, "the file is too large, or refers to itself")
+        raise _only(path, None, msg("the file is too large, or refers to itself"))
     if isinstance(value, dict):
         plain = {}
         for key, item in value.items():

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labctl.config.patterns import shown
+from labctl.messages import msg
 
 KeyPath = tuple[str | int, ...]
 """A place in lab.yaml: keys and indexes from the top."""
@@ -68,7 +69,7 @@ def where(path: KeyPath) -> str:
             text += f".{part}" if text else part
         else:
             text += f"[{shown(part)}]"
-    return text or "the file"
+    return text or msg("the file")
 
 
 def real_path(location: KeyPath) -> KeyPath:
@@ -98,7 +99,7 @@ def from_pydantic(
     if kind == "extra_forbidden":
         return unknown_key(path, known)
     if kind == "missing":
-        return Fault(path, f"the key {str(path[-1])!r} is missing", missing=True)
+        return Fault(path, msg("the key {key!r} is missing", key=str(path[-1])), missing=True)
     if kind == "invalid_key":
         return Fault(path, "a key must be a text", "write it in quotes")
     if kind == "literal_error":
@@ -108,38 +109,47 @@ def from_pydantic(
     if kind in _PLAIN:
         wanted, hint = _PLAIN[kind], _type_hint(kind, value)
         if location[-1:] == (_KEY,):
-            return Fault(path, f"the key must be {wanted}, is {shown(value)}", hint)
-        return Fault(path, f"must be {wanted}, is {shown(value)}", hint)
+            return Fault(
+                path,
+                msg("the key must be {wanted}, is {value}", wanted=wanted, value=shown(value)),
+                hint,
+            )
+        return Fault(
+            path, msg("must be {wanted}, is {value}", wanted=wanted, value=shown(value)), hint
+        )
     # No model can cause another kind today. pydantic's name of it is better than nothing.
     return Fault(path, kind)
 
 
 _PLAIN = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "string_unicode": "a text of whole characters",
-    "model_type": "a mapping (key: value)",
-    "dict_type": "a mapping (key: value)",
-    "mapping_type": "a mapping (key: value)",
-    "tuple_type": "a list",
-    "list_type": "a list",
+    "int_type": msg("a whole number"),
+    "int_parsing": msg("a whole number"),
+    "int_from_float": msg("a whole number"),
+    "bool_type": msg("true or false"),
+    "string_type": msg("a text"),
+    "string_unicode": msg("a text of whole characters"),
+    "model_type": msg("a mapping (key: value)"),
+    "dict_type": msg("a mapping (key: value)"),
+    "mapping_type": msg("a mapping (key: value)"),
+    "tuple_type": msg("a list"),
+    "list_type": msg("a list"),
 }
 # YAML 1.1 read these as true and false.
 _OLD_BOOLS = {"yes", "no", "on", "off", "y", "n"}
-_LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
+_LENGTHS = {
+    "too_short": ("min_length", msg("at least")),
+    "too_long": ("max_length", msg("at most")),
+}
 
 
 def _type_hint(kind: str, value: object) -> str:
     """Return what to do about a value of the wrong type."""
     if kind == "string_type" and isinstance(value, bool):
-        return "write it in quotes, or YAML reads true or false"
+        return msg("write it in quotes, or YAML reads true or false")
     if kind == "string_type" and isinstance(value, int | float):
-        return f'write it in quotes, or YAML reads a number: "{shown(value)}"'
+        return msg('write it in quotes, or YAML reads a number: "{value}"', value=shown(value))
     if kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
-        return "YAML 1.2 knows true and false only"
+        return msg("YAML 1.2 knows true and false only")
     return ""
 
 
@@ -150,7 +160,15 @@ def _length(kind: str, path: KeyPath, value: object, context: Mapping[str, Any])
         return None  # pydantic counts valid items only; what is wrong is an item
     if not context["actual_length"]:
         return Fault(path, "must not be empty")
-    return Fault(path, f"must have {words} {context[name]} items, has {context['actual_length']}")
+    return Fault(
+        path,
+        msg(
+            "must have {bound} {limit} items, has {count}",
+            bound=words,
+            limit=context[name],
+            count=context["actual_length"],
+        ),
+    )
 
 
 def unknown_key(path: KeyPath, known: Collection[str]) -> Fault:
@@ -158,16 +176,22 @@ def unknown_key(path: KeyPath, known: Collection[str]) -> Fault:
     key = str(path[-1])
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
-        return Fault(path, f"unknown key {key!r}; did you mean {near[0]!r}?")
-    hint = "known here: " + ", ".join(sorted(known)) if known else ""
-    return Fault(path, f"unknown key {key!r}", hint)
+        return Fault(
+            path, msg("unknown key {key!r}; did you mean {near!r}?", key=key, near=near[0])
+        )
+    hint = msg("known here: {known}", known=", ".join(sorted(known))) if known else ""
+    return Fault(path, msg("unknown key {key!r}", key=key), hint)
 
 
 def _choice(path: KeyPath, value: object, expected: str) -> Fault:
     """Return the fault of a value outside a fixed set; `expected` is pydantic's list of the set."""
     choices = re.findall(r"'([^']*)'", expected)
     # The only set with one choice is `mirrors: auto`.
-    wanted = f"one of {', '.join(choices)}" if len(choices) > 1 else f"{choices[0]} or a list"
+    wanted = (
+        msg("one of {choices}", choices=", ".join(choices))
+        if len(choices) > 1
+        else msg("{choices} or a list", choices=choices[0])
+    )
     near = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else ""
-    return Fault(path, f"must be {wanted}, is {shown(value)}", hint)
+    hint = msg("did you mean {near!r}?", near=near[0]) if near else ""
+    return Fault(path, msg("must be {wanted}, is {value}", wanted=wanted, value=shown(value)), hint)

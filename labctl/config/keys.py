@@ -28,6 +28,7 @@ from labctl.config.model import LabSpec
 from labctl.config.patterns import Pattern
 from labctl.config.values import Between, HostPath, Image, Is, Loose, Mirror, Part, Port, Text, Url
 from labctl.config.values import Label as NodeName
+from labctl.messages import msg
 
 __all__ = [
     "Between",
@@ -56,5 +57,5 @@ def unknown_node(lab: LabSpec, path: tuple[str | int, ...], node: str | None) ->
     if node is None or node in lab.node_names:
         return []
     needs = ("machines",) if lab.machines is not None else ("nodes",)
-    known = f"it has {', '.join(lab.node_names)}"
-    return [Fault(path, f"this lab has no node '{node}'", known, needs)]
+    known = msg("it has {names}", names=", ".join(lab.node_names))
+    return [Fault(path, msg("this lab has no node '{node}'", node=node), known, needs)]

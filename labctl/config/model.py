@@ -44,6 +44,7 @@ from labctl.config.values import (
     count_or_list,
     named,
 )
+from labctl.messages import msg
 
 KeysT = TypeVar("KeysT", bound=Part)
 
@@ -59,7 +60,7 @@ class LabSpec(Part):
     nodes: Annotated[
         Annotated[
             int,
-            Between(1, 50, "a lab has at least one node, and no host carries more than 50"),
+            Between(1, 50, msg("a lab has at least one node, and no host carries more than 50")),
             Tag("(count)"),
         ]
         | Annotated[tuple[NodeSpec, ...], Loose, Field(min_length=1, max_length=50), Tag("(list)")],

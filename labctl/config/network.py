@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network
 
+from labctl.messages import msg
+
 # Node i gets network + OFFSET + i: docker-node1 ends in .11. Room below it stays for the host (.1),
 # and for DHCP ranges of providers.
 OFFSET = 10
@@ -38,18 +40,24 @@ def network_problem(text: str, *, bridge_moved: bool = False) -> tuple[str, str]
     try:
         network = IPv4Network(text)
     except ipaddress.NetmaskValueError:
-        return f"{text!r} has no valid prefix length", "use one from /16 to /28"
+        return msg("{text!r} has no valid prefix length", text=text), msg("use one from /16 to /28")
     except ValueError:
         meant = ipaddress.ip_network(text, strict=False)
-        return f"{text!r} is an address inside a network", f"the network itself is {meant}"
+        return msg("{text!r} is an address inside a network", text=text), msg(
+            "the network itself is {meant}", meant=meant
+        )
     if not 16 <= network.prefixlen <= 28:
-        return f"{text!r} must have a prefix from /16 to /28", ""
+        return msg("{text!r} must have a prefix from /16 to /28", text=text), ""
     if not any(network.subnet_of(private) for private in _PRIVATE):
-        hint = "use one inside 192.168.0.0/16, 10.0.0.0/8 or 172.16.0.0/12"
-        return f"{text!r} is not a private network", hint
+        hint = msg("use one inside 192.168.0.0/16, 10.0.0.0/8 or 172.16.0.0/12")
+        return msg("{network!r} is not a private network", network=text), hint
     if network.overlaps(_DOCKER_BRIDGE) and not bridge_moved:
-        hint = "use another network, or move the bridge with docker.daemon.bip"
-        return f"{text!r} overlaps {_DOCKER_BRIDGE}, which docker's own bridge uses", hint
+        hint = msg("use another network, or move the bridge with docker.daemon.bip")
+        return msg(
+            "{text!r} overlaps {docker_bridge}, which docker's own bridge uses",
+            text=text,
+            docker_bridge=_DOCKER_BRIDGE,
+        ), hint
     return None
 
 
@@ -57,11 +65,13 @@ def address_problem(address: str, network: IPv4Network) -> str | None:
     """Return why a node cannot have `address` (a valid IPv4 address) in `network`, or None."""
     at = IPv4Address(address)
     if at not in network:
-        return f"{address} is outside the lab's network {network}"
+        return msg(
+            "{address} is outside the lab's network {network}", address=address, network=network
+        )
     if at == network.network_address:
-        return f"{address} is the address of the network itself"
+        return msg("{address} is the address of the network itself", address=address)
     if at == network.broadcast_address:
-        return f"{address} is the network's broadcast address"
+        return msg("{address} is the network's broadcast address", address=address)
     if at == network.network_address + 1:
-        return f"{address} is the host's side of the network"
+        return msg("{address} is the host's side of the network", address=address)
     return None

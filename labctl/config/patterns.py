@@ -13,7 +13,9 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-LABEL_TEXT = "lower-case letters, digits and '-', beginning with a letter, at most"
+from labctl.messages import msg
+
+LABEL_TEXT = msg("lower-case letters, digits and '-', beginning with a letter, at most")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Pattern:
         """Return what is wrong with `text` as a sentence, or None where nothing is."""
         if re.fullmatch(self.pattern, text):
             return None
-        return f"must be {self.wanted}, is {shown(text)}"
+        return msg("must be {wanted}, is {value}", wanted=self.wanted, value=shown(text))
 
 
 def shown(value: object) -> str:
@@ -41,11 +43,11 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
-        return "empty"
+        return msg("empty")
     if isinstance(value, dict):
-        return "a mapping"
+        return msg("a mapping")
     if isinstance(value, list | tuple):
-        return "a list"
+        return msg("a list")
     text = str(value)
     if len(text) > 60:
         text = text[:57] + "..."
@@ -71,9 +73,13 @@ _USER = r"[A-Za-z_][A-Za-z0-9._-]{0,63}"
 # begins a command in shell or Ruby. '$' stays for yum's $basearch, '{version}' for our own.
 _URL_BODY = r"[A-Za-z0-9._~:/?#@!&*+,=%{}\[\]$-]+"
 
-LABEL = Pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", f"a host name: {LABEL_TEXT} 63 characters")
+LABEL = Pattern(
+    r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+    msg("a host name: {allowed} 63 characters", allowed=LABEL_TEXT),
+)
 PREFIX = Pattern(
-    r"[a-z][a-z0-9-]{0,59}", f"the beginning of a host name: {LABEL_TEXT} 60 characters"
+    r"[a-z][a-z0-9-]{0,59}",
+    msg("the beginning of a host name: {allowed} 60 characters", allowed=LABEL_TEXT),
 )
 HOST = Pattern(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
 IPV4 = Pattern(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")

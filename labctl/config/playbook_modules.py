@@ -16,6 +16,7 @@ from types import ModuleType
 
 from labctl.config.packaged import packaged
 from labctl.errors import PlaybookError
+from labctl.messages import msg
 
 _PACKAGE = "labctl_playbooks"
 
@@ -71,7 +72,7 @@ def _run(full: str, file: Path) -> ModuleType:
     """Run `file` as the module `full`."""
     spec = importlib.util.spec_from_file_location(full, file)
     if spec is None or spec.loader is None:
-        raise PlaybookError(f"{file} cannot be loaded")
+        raise PlaybookError(msg("{path} cannot be loaded", path=file))
     module = importlib.util.module_from_spec(spec)
     sys.modules[full] = module
     try:
@@ -79,7 +80,12 @@ def _run(full: str, file: Path) -> ModuleType:
     except Exception as error:
         del sys.modules[full]
         raise PlaybookError(
-            f"{file} cannot be loaded: {type(error).__name__}: {error}",
+            msg(
+                "{path} cannot be loaded: {kind}: {error}",
+                path=file,
+                kind=type(error).__name__,
+                error=error,
+            ),
             hint="fix the file; `python -m py_compile` shows a syntax error with its line",
         ) from error
     return module

@@ -23,6 +23,7 @@ from labctl.config.packaged import packaged
 from labctl.config.playbook_modules import load_module, playbook_name
 from labctl.config.values import Part
 from labctl.errors import PlaybookError
+from labctl.messages import msg
 
 FILE = "settings.py"
 _CLASS = "Settings"
@@ -96,7 +97,12 @@ def _keys(file: Path) -> frozenset[str]:
         tree = ast.parse(file.read_bytes(), str(file))
     except (OSError, SyntaxError, ValueError) as error:
         raise PlaybookError(
-            f"{file} cannot be loaded: {type(error).__name__}: {error}",
+            msg(
+                "{path} cannot be loaded: {kind}: {error}",
+                path=file,
+                kind=type(error).__name__,
+                error=error,
+            ),
             hint="fix the file; `python -m py_compile` shows a syntax error with its line",
         ) from error
     return frozenset(
@@ -122,8 +128,17 @@ def check_names(settings: Iterable[PlaybookSettings]) -> None:
                 owners[key] = "labctl"
             if key in owners:
                 raise PlaybookError(
-                    f"the playbook '{one.playbook}' brings the key '{key}' of lab.yaml, which"
-                    f" {owners[key]} has already",
-                    hint=f"give it another name in playbooks/{one.playbook}/{FILE}",
+                    msg(
+                        "the playbook '{playbook}' brings the key '{key}' of lab.yaml, "
+                        "which {owners} has already",
+                        playbook=one.playbook,
+                        key=key,
+                        owners=owners[key],
+                    ),
+                    hint=msg(
+                        "give it another name in playbooks/{playbook}/{file}",
+                        playbook=one.playbook,
+                        file=FILE,
+                    ),
                 )
             owners[key] = one.playbook

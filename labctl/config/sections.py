@@ -31,6 +31,7 @@ from labctl.config.values import (
     Version,
     auto_or_list,
 )
+from labctl.messages import msg
 
 SyncType = Literal["auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"]
 
@@ -145,7 +146,10 @@ class ToolchainSpec(Part):
     def _is_known(cls, value: str) -> str:
         if value not in TOOLCHAINS:
             known = " and ".join(TOOLCHAINS)
-            raise Refused(f"unknown toolchain {patterns.shown(value)}", f"known are {known}")
+            raise Refused(
+                msg("unknown toolchain {value}", value=patterns.shown(value)),
+                msg("known are {known}", known=known),
+            )
         return value
 
     @field_validator("containerd", "docker", "docker_cli")

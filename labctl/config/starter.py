@@ -4,7 +4,7 @@ It is the first page of documentation that most users read, so it holds every ke
 default or an example, and a reason to change it. It is text and not generated: a generator has no
 sense of what belongs together. A '#' with nothing behind it marks a setting that is switched off,
 so that taking it away is enough; a test does that with each of them. What it explains,
-labctl/locale/*/lab.yaml explains in another language, with the same settings.
+labctl/messages/*/lab.yaml explains in another language, with the same settings.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from labctl.config import patterns
 from labctl.config.faults import Fault
 from labctl.config.patterns import Pattern
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -83,7 +84,12 @@ OPTIONS: dict[str, Option] = {
 }
 """What may stand in `options`, by Vagrant's own names."""
 
-_KINDS = {bool: "true or false", int: "a whole number", str: "a text", list: "a list of texts"}
+_KINDS = {
+    bool: msg("true or false"),
+    int: msg("a whole number"),
+    str: msg("a text"),
+    list: msg("a list of texts"),
+}
 
 
 def resolved(
@@ -129,10 +135,16 @@ def _options(at: tuple[str | int, ...], values: Mapping[str, Any], type_: str) -
     for key, value in values.items():
         option = OPTIONS.get(key)
         if option is None:
-            known = f"of type {type_} it may have {', '.join(fitting)}"
+            known = msg(
+                "of type {type} it may have {fitting}", type=type_, fitting=", ".join(fitting)
+            )
             yield Fault((*at, key), "is no option of a synced folder", known)
         elif type_ not in option.types:
-            yield Fault((*at, key), f"says nothing to a folder of type {type_}", "leave it out")
+            yield Fault(
+                (*at, key),
+                msg("says nothing to a folder of type {type}", type=type_),
+                "leave it out",
+            )
         elif problem := _value_problem(value, option):
             yield Fault((*at, key), problem)
 
@@ -141,11 +153,13 @@ def _value_problem(value: object, option: Option) -> str | None:
     listed = list(value) if isinstance(value, list | tuple) else value
     # A bool is an int to Python, and is none here.
     if type(listed) is not option.kind:
-        return f"must be {_KINDS[option.kind]}, is {patterns.shown(value)}"
+        return msg(
+            "must be {wanted}, is {value}", wanted=_KINDS[option.kind], value=patterns.shown(value)
+        )
     texts = listed if isinstance(listed, list) else [listed] if isinstance(listed, str) else []
     for text in texts:
         if not isinstance(text, str):
-            return f"must be a list of texts, has {patterns.shown(text)}"
+            return msg("must be a list of texts, has {text}", text=patterns.shown(text))
         if problem := option.shape.problem(text):
             return problem
     return None
@@ -159,13 +173,13 @@ def unfit(folder: SyncedFolder, spec: LabSpec, *, additions: bool = True) -> tup
     if spec.box.url is not None:
         return None
     if folder.type == "9p" and _ENTERPRISE.fullmatch(spec.box.name):
-        return f"the kernel of {spec.box.name} has no 9p", "use type rsync or nfs"
+        return msg("the kernel of {box} has no 9p", box=spec.box.name), msg("use type rsync or nfs")
     if folder.type == "virtualbox":
         name = spec.box.name
         if name.startswith("centos/") and not spec.vbguest:
-            hint = "use type rsync, or set vbguest: true to have the plugin install them"
-            return f"the box {name} has no Guest Additions", hint
+            hint = msg("use type rsync, or set vbguest: true to have the plugin install them")
+            return msg("the box {name} has no Guest Additions", name=name), hint
         if name.startswith("centos/") and not additions:
-            message = "vagrant-vbguest crashes on the Ruby of this Vagrant (3.2 or newer)"
-            return message, "use type rsync; the plugin is not maintained any more"
+            message = msg("vagrant-vbguest crashes on the Ruby of this Vagrant (3.2 or newer)")
+            return message, msg("use type rsync; the plugin is not maintained any more")
     return None

@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 from labctl.config import patterns
 from labctl.config.faults import Refused
 from labctl.config.playbook_modules import playbook_name
+from labctl.messages import msg
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,15 @@ class Between:
 
     def _check(self, number: int) -> int:
         if not self.low <= number <= self.high:
-            raise Refused(f"must be from {self.low} to {self.high}, is {number}", self.reason)
+            raise Refused(
+                msg(
+                    "must be from {low} to {high}, is {value}",
+                    low=self.low,
+                    high=self.high,
+                    value=number,
+                ),
+                self.reason,
+            )
         return number
 
 
@@ -130,10 +139,10 @@ Sha256 = Annotated[str, BeforeValidator(_lowered), Is(patterns.SHA256)]
 Fingerprint = Annotated[
     str, BeforeValidator(_joined), Is(patterns.FINGERPRINT, schema="( *[0-9A-Fa-f]){40} *")
 ]
-MiB = Annotated[int, Between(512, 1024 * 1024, "in MiB; CentOS 7 with an engine needs 512")]
+MiB = Annotated[int, Between(512, 1024 * 1024, msg("in MiB; CentOS 7 with an engine needs 512"))]
 Cpus = Annotated[int, Between(1, 64)]
 Port = Annotated[int, Between(1, 65535)]
-Seconds = Annotated[int, Between(1, 86400, "in seconds, at most a day")]
+Seconds = Annotated[int, Between(1, 86400, msg("in seconds, at most a day"))]
 # YAML has lists only, and frozen models want tuples; the items stay strict.
 Loose = Strict(False)
 

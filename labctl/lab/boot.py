@@ -16,6 +16,7 @@ from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord
 from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
+from labctl.messages import msg
 from labctl.remote.target import Target
 from labctl.storage import write
 
@@ -58,8 +59,11 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     gone = present(states) - set(lab.spec.node_names)
     if gone:
         raise UsageError(
-            f"{', '.join(sorted(gone))}: still there, and no longer part of the lab",
-            hint=f"remove with `labctl destroy {' '.join(sorted(gone))}`, or raise the nodes",
+            msg("{gone}: still there, and no longer part of the lab", gone=", ".join(sorted(gone))),
+            hint=msg(
+                "remove with `labctl destroy {gone}`, or raise the nodes",
+                gone=" ".join(sorted(gone)),
+            ),
         )
     _claim(lab)
     if not old.is_file() or old.read_text("utf-8") != text:
@@ -83,19 +87,30 @@ def _claim(lab: Lab) -> None:
         lab.emit(
             Notice(
                 "",
-                f"the lab in {other.folder}, which is gone, had the network {other.network}; "
-                "machines that it left behind would be in the way",
+                msg(
+                    "the lab in {folder}, which is gone, had the network {network}; "
+                    "machines that it left behind would be in the way",
+                    folder=other.folder,
+                    network=other.network,
+                ),
             )
         )
         return
-    hint = (
+    hint = msg(
         "leave 'network' out and run the same command again: labctl takes a free one then; "
         "or destroy that lab first"
     )
     if not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes):
-        hint = "set another 'network', with the nodes' addresses in it, or destroy that lab first"
+        hint = msg(
+            "set another 'network', with the nodes' addresses in it, or destroy that lab first"
+        )
     raise UsageError(
-        f"the network {spec.network} belongs to the lab in {other.folder} already", hint=hint
+        msg(
+            "the network {network} belongs to the lab in {folder} already",
+            network=spec.network,
+            folder=other.folder,
+        ),
+        hint=hint,
     )
 
 
@@ -156,7 +171,7 @@ def missing(lab: Lab, provider: str) -> Iterator[Problem]:
         unfit = synced_folders.unfit(folder, lab.spec, additions=works)
         problem = unfit or plugins.missing(kind)
         if problem:
-            message = f"a folder of type {kind}: {problem[0]}"
+            message = msg("a folder of type {kind}: {problem}", kind=kind, problem=problem[0])
             yield Problem(f"synced_folders[{index}]", message, hint=problem[1])
     yield from maker.problems(lab.spec)
 
@@ -291,7 +306,9 @@ class BootQueue:
         """Wait until the node may start."""
         with self._turn:
             if node in self._queue and self._queue[0] != node:
-                self._lab.emit(PhaseEntered(node, Phase.WAITING, f"for {self._queue[0]}"))
+                self._lab.emit(
+                    PhaseEntered(node, Phase.WAITING, msg("for {node}", node=self._queue[0]))
+                )
                 self._turn.wait_for(lambda: node not in self._queue or self._queue[0] == node)
 
     def _all_may(self) -> None:

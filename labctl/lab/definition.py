@@ -11,6 +11,7 @@ from labctl.lab import node_list
 from labctl.lab.index import LabIndex, clash, free_name, free_network
 from labctl.lab.state import IDENTITY, State
 from labctl.lab.workspace import Workspace
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.document import Document
@@ -60,7 +61,9 @@ class LabDefinition:
         kept = {
             key: Override(
                 value,
-                "as its machines have it" if key in IDENTITY else f"--{key} of an earlier run",
+                msg("as its machines have it")
+                if key in IDENTITY
+                else msg("--{key} of an earlier run", key=key),
             )
             for key, value in State(workspace).flags().items()
         }
@@ -75,7 +78,9 @@ class LabDefinition:
         spec = lab()
         chosen = self._free(spec, said | given.keys())
         if chosen:
-            given |= {key: Override(value, "chosen by labctl") for key, value in chosen.items()}
+            given |= {
+                key: Override(value, msg("chosen by labctl")) for key, value in chosen.items()
+            }
             spec = lab()
         return spec
 

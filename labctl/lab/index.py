@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labctl.errors import StateError, UsageError
+from labctl.messages import msg
 from labctl.storage import exclusive, write
 
 _PATIENCE = 10.0
@@ -118,7 +119,11 @@ class LabIndex:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(
-                f"{self.path.parent} cannot be made: {error.strerror}",
+                msg(
+                    "{parent} cannot be made: {reason}",
+                    parent=self.path.parent,
+                    reason=error.strerror,
+                ),
                 hint="give write access, or name another folder by LABCTL_HOME",
             ) from error
         lock = self.path.with_suffix(".lock")
@@ -127,8 +132,8 @@ class LabIndex:
                 held.enter_context(exclusive(lock, timeout=_PATIENCE))
             except TimeoutError:
                 raise StateError(
-                    f"{self.path} is being written by another labctl all the time",
-                    hint=f"end that process; it holds {lock}",
+                    msg("{path} is being written by another labctl all the time", path=self.path),
+                    hint=msg("end that process; it holds {lock}", lock=lock),
                 ) from None
             yield
 

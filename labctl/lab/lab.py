@@ -19,6 +19,7 @@ from labctl.lab.workspace import Workspace
 from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
+from labctl.messages import msg
 from labctl.parallel import Stop
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
@@ -136,8 +137,8 @@ class Lab:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> UsageError:
-        known = f"it has {', '.join(self.node_list.names)}"
-        return UsageError(f"this lab has no node '{name}'", hint=known)
+        known = msg("it has {names}", names=", ".join(self.node_list.names))
+        return UsageError(msg("this lab has no node '{node}'", node=name), hint=known)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
         """Return the names of the nodes that `limit` chooses, in the lab's order.

@@ -7,6 +7,7 @@ import time
 from labctl.errors import DependencyFailed, Interrupted, RemoteError
 from labctl.events import Phase, PhaseEntered
 from labctl.lab.lab import Lab
+from labctl.messages import msg
 from labctl.provision.apply import QueryPeer
 from labctl.provision.resources.base import PeerQuery
 from labctl.provision.scheduler import Scheduler
@@ -28,7 +29,13 @@ def peer_queries(lab: Lab, node: str, scheduler: Scheduler) -> QueryPeer:
 
     def answer(query: PeerQuery) -> str:
         other = query.node
-        lab.emit(PhaseEntered(node, Phase.WAITING, f"for {other}: {query.playbook}"))
+        lab.emit(
+            PhaseEntered(
+                node,
+                Phase.WAITING,
+                msg("for {node}: {playbook}", node=other, playbook=query.playbook),
+            )
+        )
         try:
             finished = scheduler.wait_for(other, query.playbook)
             # A node that is not in this run must show that it answers, even without a script.
@@ -47,7 +54,9 @@ def peer_queries(lab: Lab, node: str, scheduler: Scheduler) -> QueryPeer:
 
 def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
     """Run the query's script on the other node until it succeeds, for a minute at most."""
-    what = f"{node} needs {query.playbook} of {query.node}"
+    what = msg(
+        "{node} needs {answer} of {other}", node=node, answer=query.playbook, other=query.node
+    )
     end = time.monotonic() + ANSWER_SECONDS
     try:
         with lab.connection(query.node) as connection:
@@ -61,10 +70,10 @@ def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
                     raise Interrupted("interrupted while it waited", node=node)
     except RemoteError as error:
         error.node = node
-        error.message = f"{what}: {error.message}"
+        error.message = msg("{what}: {why}", what=what, why=error.message)
         raise
     raise DependencyFailed(
-        f"{what}, and has no answer",
-        hint=f"look at that node with `labctl provision --limit {query.node}`",
+        msg("{what}, and has no answer", what=what),
+        hint=msg("look at that node with `labctl provision --limit {node}`", node=query.node),
         details="" if query.secret else seen.text[-2000:],
     )

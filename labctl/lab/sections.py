@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.errors import UsageError
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
@@ -75,8 +76,11 @@ def choose(sections: Sequence[Section], names: Iterable[str]) -> tuple[Section, 
     unknown = sorted({name for name in wanted if name not in known})
     if unknown:
         raise UsageError(
-            f"there is no section {', '.join(repr(name) for name in unknown)}",
-            hint=f"available: {', '.join(known)}; write your own as course/NAME.py beside lab.yaml"
+            msg("there is no section {unknown}", unknown=", ".join(repr(name) for name in unknown)),
+            hint=msg(
+                "available: {known}; write your own as course/NAME.py beside lab.yaml",
+                known=", ".join(known),
+            )
             if known
             else "write the first one as course/NAME.py beside lab.yaml",
         )

@@ -19,6 +19,7 @@ from typing import Any
 
 from labctl.errors import LabLocked, StateError
 from labctl.lab.workspace import Workspace
+from labctl.messages import msg
 from labctl.provision.facts import Facts
 from labctl.remote.target import Target, ssh_config
 from labctl.storage import exclusive, write
@@ -35,7 +36,7 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise StateError(
-            f"{path} cannot be read: {error.strerror}",
+            msg("{path} cannot be read: {reason}", path=path, reason=error.strerror),
             hint="give yourself read access; a labctl that ran as another user may have made it",
         ) from error
     return data if isinstance(data, dict) else {}
@@ -219,11 +220,15 @@ class State:
 
     def _locked_by_other(self) -> LabLocked:
         holder = _read(self.workspace.holder)
-        who = "another labctl"
+        who: str = msg("another labctl")
         if holder:
-            who = "`labctl {command}` of {user} on {host} (process {pid}), since {since}".format(
-                **{key: holder.get(key, "?") for key in ("command", "user", "host", "pid", "since")}
+            known = {
+                key: holder.get(key, "?") for key in ("command", "user", "host", "pid", "since")
+            }
+            who = msg(
+                "`labctl {command}` of {user} on {host} (process {pid}), since {since}", **known
             )
         return LabLocked(
-            f"this lab is in use by {who}", hint="wait until it is done, or end that process"
+            msg("this lab is in use by {who}", who=who),
+            hint="wait until it is done, or end that process",
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from labctl.config.packaged import packaged
 from labctl.errors import StateError, UsageError
+from labctl.messages import msg
 
 SPEC_NAME = "lab.yaml"
 STATE_NAME = ".labctl"
@@ -63,7 +64,11 @@ class Workspace:
             return cls._find(lab)
         except OSError as error:
             raise UsageError(
-                f"{lab or 'this folder'} cannot be looked at: {error.strerror}",
+                msg(
+                    "{lab} cannot be looked at: {reason}",
+                    lab=lab or msg("this folder"),
+                    reason=error.strerror,
+                ),
                 hint="see whether it is still there and may be read, or name another by --lab",
             ) from error
 
@@ -76,7 +81,8 @@ class Workspace:
                 return cls._at(folder, folder / path.name)
             if not path.is_dir():
                 raise UsageError(
-                    f"{lab}: there is no such lab", hint="--lab takes a folder or a lab.yaml"
+                    msg("{lab}: there is no such lab", lab=lab),
+                    hint="--lab takes a folder or a lab.yaml",
                 )
             return cls._at(_one_name(path), None)
         here = Path.cwd()
@@ -204,6 +210,10 @@ class Workspace:
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateError(
-                f"the state folder {self.state} cannot be made: {error.strerror}",
+                msg(
+                    "the state folder {state} cannot be made: {reason}",
+                    state=self.state,
+                    reason=error.strerror,
+                ),
                 hint="make room or give write access, or name another by LABCTL_STATE_DIR",
             ) from error

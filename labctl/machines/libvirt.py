@@ -14,6 +14,7 @@ from labctl.machines import plugins, processor
 from labctl.machines.base import Provider
 from labctl.machines.finding import Finding, Level
 from labctl.machines.host import Host
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -38,13 +39,13 @@ class Libvirt(Provider):
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if not any(Path(place).exists() for place in SOCKETS):
             return (
-                "no libvirt daemon listens on this machine",
-                "install libvirt and QEMU and start libvirtd, or choose --provider virtualbox",
+                msg("no libvirt daemon listens on this machine"),
+                msg("install libvirt and QEMU and start libvirtd, or choose --provider virtualbox"),
             )
         if plugins.find("vagrant-libvirt", environment) is None:
             return (
-                "Vagrant has no plugin vagrant-libvirt",
-                "run `vagrant plugin install vagrant-libvirt`",
+                msg("Vagrant has no plugin vagrant-libvirt"),
+                msg("run `vagrant plugin install vagrant-libvirt`"),
             )
         return None
 
@@ -53,8 +54,12 @@ class Libvirt(Provider):
     ) -> tuple[str, str] | None:
         if not network.overlaps(_MANAGEMENT):
             return None
-        hint = "use another private network, such as 192.168.56.0/24"
-        return f"{network} overlaps {_MANAGEMENT}, vagrant-libvirt's management network", hint
+        hint = msg("use another private network, such as 192.168.56.0/24")
+        return msg(
+            "{network} overlaps {management}, vagrant-libvirt's management network",
+            network=network,
+            management=_MANAGEMENT,
+        ), hint
 
     def values(self, spec: LabSpec) -> dict[str, object]:
         return {"emulated": processor.emulated()}
@@ -66,19 +71,19 @@ class Libvirt(Provider):
     def examine(self, host: Host, spec: LabSpec) -> Iterator[Finding]:
         found = host.plugin("vagrant-libvirt")
         if found is None:
-            remedy = "run `vagrant plugin install vagrant-libvirt`"
+            remedy = msg("run `vagrant plugin install vagrant-libvirt`")
             yield Finding(Level.FAIL, "vagrant-libvirt", "Vagrant has no such plugin", remedy)
         else:
-            version = ".".join(map(str, found.version)) or "it is there"
+            version = ".".join(map(str, found.version)) or msg("it is there")
             yield Finding(Level.OK, "vagrant-libvirt", version)
 
     def without_virtualization(self) -> str:
-        return "not offered: machines are emulated, some 10 times slower"
+        return msg("not offered: machines are emulated, some 10 times slower")
 
     def firewall_problem(self, firewall: str) -> tuple[str, str] | None:
         if firewall != "ufw":
             return None
         return (
-            "ufw is on, and may keep nodes from getting an address by DHCP",
-            "let libvirt's bridges in: `sudo ufw allow in on virbr0`, and the same for virbr1",
+            msg("ufw is on, and may keep nodes from getting an address by DHCP"),
+            msg("let libvirt's bridges in: `sudo ufw allow in on virbr0`, and the same for virbr1"),
         )

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.messages import msg
+
 SHARED = Path("/usr/share")
 """Where Debian's and Fedora's packages install plugins."""
 
@@ -79,15 +81,17 @@ def missing(
     if kind == "rsync" and shutil.which("rsync", path=path) is None:
         if platform == "win32":
             return (
-                "there is no rsync on PATH",
-                "install rsync by MSYS2 or Cygwin and put it on PATH, or leave the folder out and "
-                "copy with `labctl scp`",
+                msg("there is no rsync on PATH"),
+                msg(
+                    "install rsync by MSYS2 or Cygwin and put it on PATH, or leave the folder out "
+                    "and copy with `labctl scp`"
+                ),
             )
-        return "there is no rsync on PATH", "install rsync, or copy with `labctl scp`"
+        return msg("there is no rsync on PATH"), msg("install rsync, or copy with `labctl scp`")
     if kind == "sshfs" and find("vagrant-sshfs", environment, shared) is None:
         return (
-            "Vagrant has no plugin vagrant-sshfs",
-            "run `vagrant plugin install vagrant-sshfs`, or use type rsync",
+            msg("Vagrant has no plugin vagrant-sshfs"),
+            msg("run `vagrant plugin install vagrant-sshfs`, or use type rsync"),
         )
     if kind == "nfs":
         return _missing_nfs(environment, platform, shared)
@@ -101,8 +105,8 @@ def _missing_nfs(
         if find("vagrant-winnfsd", environment, shared):
             return None
         return (
-            "Windows serves no NFS without the plugin vagrant-winnfsd",
-            "run `vagrant plugin install vagrant-winnfsd`, or use another type",
+            msg("Windows serves no NFS without the plugin vagrant-winnfsd"),
+            msg("run `vagrant plugin install vagrant-winnfsd`, or use another type"),
         )
     if platform == "darwin":  # it brings its own
         return None
@@ -110,8 +114,8 @@ def _missing_nfs(
     if shutil.which("exportfs", path=path):
         return None
     return (
-        "this machine serves no NFS: there is no exportfs",
-        "install nfs-kernel-server or nfs-utils",
+        msg("this machine serves no NFS: there is no exportfs"),
+        msg("install nfs-kernel-server or nfs-utils"),
     )
 
 

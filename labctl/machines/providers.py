@@ -15,6 +15,7 @@ from labctl.config import faults, synced_folders
 from labctl.config.faults import Fault
 from labctl.errors import Problem, ProviderMissing
 from labctl.machines.base import Provider
+from labctl.messages import joined, msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -49,7 +50,8 @@ def get(name: str) -> Provider:
         other: Provider = found.load()()
         return other
     raise ProviderMissing(
-        f"there is no provider '{name}'", hint=f"labctl knows {', '.join(names())}"
+        msg("there is no provider '{name}'", name=name),
+        hint=msg("labctl knows {providers}", providers=", ".join(names())),
     )
 
 
@@ -73,12 +75,18 @@ def choose(
     by_environment = environment.get("VAGRANT_DEFAULT_PROVIDER", "")
     if asked and made_with and asked != made_with:
         raise ProviderMissing(
-            f"the lab's machines were made with {made_with}, and {asked} is asked for",
-            hint=f"`labctl destroy` first, or go on with --provider {made_with}",
+            msg(
+                "the lab's machines were made with {made_with}, and {asked} is asked for",
+                made_with=made_with,
+                asked=asked,
+            ),
+            hint=msg(
+                "`labctl destroy` first, or go on with --provider {made_with}", made_with=made_with
+            ),
         )
     wishes = (
         (asked or "", "asked for"),
-        (made_with, "the lab was made with it"),
+        (made_with, msg("the lab was made with it")),
         (by_environment if by_environment in names() else "", "VAGRANT_DEFAULT_PROVIDER"),
     )
     for provider, reason in wishes:
@@ -86,7 +94,13 @@ def choose(
             missing = get(provider).missing(environment)
             if missing:
                 raise ProviderMissing(
-                    f"{provider} ({reason}) cannot be used: {missing[0]}", hint=missing[1]
+                    msg(
+                        "{provider} ({reason}) cannot be used: {missing}",
+                        provider=provider,
+                        reason=reason,
+                        missing=missing[0],
+                    ),
+                    hint=missing[1],
                 )
             return provider, reason
     found = {provider: get(provider).missing(environment) for provider in names()}
@@ -95,7 +109,14 @@ def choose(
             return provider, "the first that is installed"
     raise ProviderMissing(
         "no provider can be used here",
-        details="\n".join(f"{provider}: {part[0]}" for provider, part in found.items() if part),
+        details=joined(
+            (
+                msg("{provider}: {missing}", provider=provider, missing=part[0])
+                for provider, part in found.items()
+                if part
+            ),
+            "{first}\n{then}",
+        ),
         hint="install VirtualBox, or vagrant-libvirt with QEMU; `labctl doctor` looks closer",
     )
 
@@ -106,8 +127,16 @@ def faults_of(spec: LabSpec) -> list[Fault]:
         return []
     if spec.provider not in (known := names()):
         near = difflib.get_close_matches(spec.provider, known, n=1)
-        message = f"must be one of {', '.join(known)}, is {spec.provider!r}"
-        return [Fault(("provider",), message, f"did you mean {near[0]!r}?" if near else "")]
+        message = msg(
+            "must be one of {known}, is {provider!r}",
+            known=", ".join(known),
+            provider=spec.provider,
+        )
+        return [
+            Fault(
+                ("provider",), message, msg("did you mean {near!r}?", near=near[0]) if near else ""
+            )
+        ]
     return list(_faults(spec, get(spec.provider), sys.platform))
 
 
@@ -134,7 +163,11 @@ def _faults(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]
     for index, folder in enumerate(spec.synced_folders):
         at = ("synced_folders", index, "type")
         if folder.type in synced_folders.OF_ONE_PROVIDER - provider.folder_types:
-            message = f"{provider.name} has no synced folders of type {folder.type}"
+            message = msg(
+                "{provider} has no synced folders of type {type}",
+                provider=provider.name,
+                type=folder.type,
+            )
             yield Fault(at, message, "use rsync")
         elif unfit := synced_folders.unfit(folder, spec):
             yield Fault(at, *unfit)

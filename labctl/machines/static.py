@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from labctl.errors import UsageError
 from labctl.events import Emit
 from labctl.machines.base import MachineState
+from labctl.messages import msg
 from labctl.remote.target import Target
 
 
@@ -65,6 +66,6 @@ class StaticMachines:
 
 def _not_ours(node: str, what: str) -> UsageError:
     return UsageError(
-        f"{node} is an existing machine and is not {what} by labctl",
+        msg("{node} is an existing machine and is not {what} by labctl", node=node, what=what),
         hint="labctl provisions and verifies it; do this with what the machine came from",
     )

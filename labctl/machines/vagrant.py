@@ -35,6 +35,7 @@ from labctl.machines.vagrant_output import (
     remedy,
     summary,
 )
+from labctl.messages import msg
 from labctl.parallel import Stop
 from labctl.remote.target import Target, parse_config
 
@@ -140,7 +141,9 @@ class VagrantMachines:
             self._call(node, arguments, heard, clock)
         except MachineError as error:
             if clock.passed:
-                error.message = f"it did not boot within {self._boot_timeout:.0f} s"
+                error.message = msg(
+                    "it did not boot within {seconds:.0f} s", seconds=self._boot_timeout
+                )
                 error.hint = "see the log; a slow machine needs a larger boot_timeout in lab.yaml"
             raise
         return self.target(node)
@@ -188,7 +191,11 @@ class VagrantMachines:
             raise MachineError(
                 "vagrant ssh-config does not say how to reach it",
                 node=node,
-                hint=f"see what `vagrant ssh-config {node}` prints in {self._root}",
+                hint=msg(
+                    "see what `vagrant ssh-config {node}` prints in {root}",
+                    node=node,
+                    root=self._root,
+                ),
             )
         return targets[0]
 
@@ -217,8 +224,12 @@ class VagrantMachines:
                 details = text if isinstance(text, str) else text.decode("utf-8", "replace")
                 details += said.read().decode("utf-8", "replace")
                 raise MachineError(
-                    f"vagrant {' '.join(arguments)} failed with exit code {error.returncode}",
-                    hint=f"run it by hand in {self._root}",
+                    msg(
+                        "vagrant {arguments} failed with exit code {code}",
+                        arguments=" ".join(arguments),
+                        code=error.returncode,
+                    ),
+                    hint=msg("run it by hand in {root}", root=self._root),
                     details=details.strip()[-2000:],
                 ) from error
 
@@ -251,7 +262,10 @@ class VagrantMachines:
             self._emit(
                 Notice(
                     work.node,
-                    f"`vagrant {work.command}` of a labctl that was ended goes on; waiting for it",
+                    msg(
+                        "`vagrant {command}` of a labctl that was ended goes on; waiting for it",
+                        command=work.command,
+                    ),
                 )
             )
             waited = 0.0
@@ -278,7 +292,7 @@ class VagrantMachines:
                 if not LOCKED.search(error.details) or waited > self._boot_timeout:
                     raise
             if not waited:
-                message = "another Vagrant is at work on this machine; waiting for it"
+                message = msg("another Vagrant is at work on this machine; waiting for it")
                 self._emit(Notice(node, message))
             if self._stop.requested.wait(_LOCKED_PAUSE):
                 raise Interrupted("not begun", node=node)
@@ -305,7 +319,11 @@ class VagrantMachines:
             except subprocess.CalledProcessError as error:
                 text = tail(path, start)
                 raise MachineError(
-                    f"vagrant {title} failed with exit code {error.returncode}",
+                    msg(
+                        "vagrant {arguments} failed with exit code {code}",
+                        arguments=title,
+                        code=error.returncode,
+                    ),
                     node=node,
                     hint=remedy(text, self._provider),
                     details=summary(text),
@@ -315,9 +333,11 @@ class VagrantMachines:
 
 def _at_work(work: Work) -> MachineError:
     return MachineError(
-        f"`vagrant {work.command}` of a labctl that was ended is still at work",
+        msg(
+            "`vagrant {command}` of a labctl that was ended is still at work", command=work.command
+        ),
         node=work.node,
-        hint=f"wait for it, or end its process {work.pid}",
+        hint=msg("wait for it, or end its process {pid}", pid=work.pid),
     )
 
 

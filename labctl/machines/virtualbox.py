@@ -15,6 +15,7 @@ from labctl.machines import plugins, vbguest
 from labctl.machines.base import Provider, Remedy
 from labctl.machines.finding import Finding, Level, version
 from labctl.machines.host import Host, find_program
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -54,7 +55,9 @@ class VirtualBox(Provider):
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if find_program("VBoxManage", _INSTALLED_BY, environment):
             return None
-        return "there is no VBoxManage", "install VirtualBox, or choose --provider libvirt"
+        return msg("there is no VBoxManage"), msg(
+            "install VirtualBox, or choose --provider libvirt"
+        )
 
     def network_problem(
         self, network: IPv4Network, platform: str = sys.platform
@@ -66,8 +69,10 @@ class VirtualBox(Provider):
         "Host-Only Networking").
         """
         if network.overlaps(_NAT):
-            hint = "use another private network, such as 192.168.56.0/24"
-            return f"{network} overlaps {_NAT}, VirtualBox's NAT network", hint
+            hint = msg("use another private network, such as 192.168.56.0/24")
+            return msg(
+                "{network} overlaps {nat}, VirtualBox's NAT network", network=network, nat=_NAT
+            ), hint
         # Windows never had the check, and macOS lost it with VirtualBox 7.
         if platform in ("win32", "darwin"):
             return None
@@ -75,10 +80,18 @@ class VirtualBox(Provider):
         allowed = allowed_by(conf.read_text("utf-8", "replace")) if conf.is_file() else _ALLOWED
         if any(network.subnet_of(wide) for wide in allowed):
             return None
-        ranges = ", ".join(map(str, allowed)) or "no IPv4 network"
+        ranges = ", ".join(map(str, allowed)) or msg("no IPv4 network")
         return (
-            f"VirtualBox refuses the network {network}: it allows {ranges}",
-            f"use 192.168.56.0/24, or add the line '* {network}' to {NETWORKS_CONF}",
+            msg(
+                "VirtualBox refuses the network {network}: it allows {ranges}",
+                network=network,
+                ranges=ranges,
+            ),
+            msg(
+                "use 192.168.56.0/24, or add the line '* {network}' to {networks_conf}",
+                network=network,
+                networks_conf=NETWORKS_CONF,
+            ),
         )
 
     def values(self, spec: LabSpec) -> dict[str, object]:
@@ -86,7 +99,9 @@ class VirtualBox(Provider):
 
     def notices(self, spec: LabSpec) -> Iterator[Notice]:
         if spec.vbguest and not plugins.additions_work():
-            message = "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone"
+            message = msg(
+                "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone"
+            )
             yield Notice("", message)
 
     def problems(self, spec: LabSpec) -> Iterator[Problem]:
@@ -142,8 +157,13 @@ def _versions(host: Host) -> Finding:
         return Finding(
             Level.FAIL,
             what,
-            f"{line} needs Vagrant {wanted} or newer, and this is {'.'.join(map(str, have))}",
-            f"install Vagrant {wanted}, or an older VirtualBox",
+            msg(
+                "{line} needs Vagrant {wanted} or newer, and this is {have}",
+                line=line,
+                wanted=wanted,
+                have=".".join(map(str, have)),
+            ),
+            msg("install Vagrant {wanted}, or an older VirtualBox", wanted=wanted),
         )
     return Finding(Level.OK, what, line)
 
@@ -157,13 +177,15 @@ def _vbguest(host: Host, spec: LabSpec) -> Iterator[Finding]:
                 Level.OK, what, "it is there; lab.yaml does not ask for it, so it is kept off"
             )
     elif plugin is None:
-        remedy = "run `vagrant plugin install vagrant-vbguest`, or set `vbguest: false`"
-        found = "lab.yaml asks for it, and Vagrant has no such plugin"
+        remedy = msg("run `vagrant plugin install vagrant-vbguest`, or set `vbguest: false`")
+        found = msg("lab.yaml asks for it, and Vagrant has no such plugin")
         yield Finding(Level.FAIL, what, found, remedy)
     elif not host.additions_work():
         ruby = ".".join(map(str, plugin.ruby))
-        remedy = "set `vbguest: false` and use folders of type rsync; or use Vagrant 2.4.1 or older"
-        found = f"it crashes on Vagrant's Ruby {ruby} and is kept off"
+        remedy = msg(
+            "set `vbguest: false` and use folders of type rsync; or use Vagrant 2.4.1 or older"
+        )
+        found = msg("it crashes on Vagrant's Ruby {ruby} and is kept off", ruby=ruby)
         yield Finding(Level.WARN, what, found, remedy)
     else:
-        yield Finding(Level.OK, what, ".".join(map(str, plugin.version)) or "it is there")
+        yield Finding(Level.OK, what, ".".join(map(str, plugin.version)) or msg("it is there"))

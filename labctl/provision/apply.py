@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError
 from labctl.events import ChangeDone, ChangeStarted, Emit, Exchanged
+from labctl.messages import msg
 from labctl.provision.expand import Item
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.play import Question
@@ -39,7 +40,8 @@ SECRET = "(kept secret)"
 def no_peers(query: PeerQuery) -> str:
     """The `QueryPeer` of a node that is provisioned without any other node."""
     raise PlaybookError(
-        f"{query.node} cannot be queried in this run", hint="run labctl on the whole lab"
+        msg("{node} cannot be queried in this run", node=query.node),
+        hint="run labctl on the whole lab",
     )
 
 
@@ -135,7 +137,11 @@ def apply(
             output = output.replace(answer, SECRET)
         if not result.ok:
             raise ChangeFailed(
-                f"{change.summary}: failed with exit code {result.exit_code}",
+                msg(
+                    "{summary}: failed with exit code {code}",
+                    summary=change.summary,
+                    code=result.exit_code,
+                ),
                 resource=item.resource.id,
                 details=output[-4000:],
                 node=run.shell.name,
@@ -146,7 +152,11 @@ def apply(
         left = _plan(run, item, seen[index])
         if left is not None:
             raise DidNotConverge(
-                f"{change.summary}: ran, and {item.resource.id} is still not as wanted",
+                msg(
+                    "{summary}: ran, and {resource} is still not as wanted",
+                    summary=change.summary,
+                    resource=item.resource.id,
+                ),
                 resource=item.resource.id,
                 details="\n".join(p for p in (output[-3000:], legible(left.diff)) if p),
                 node=run.shell.name,
@@ -181,7 +191,7 @@ def _plan(run: Run, item: Item, observed: Observed) -> Change | None:
         return item.resource.plan(observed)
     except ValueError as error:
         raise ChangeFailed(
-            f"{item.resource.id}: {legible(str(error))}",
+            msg("{what}: {why}", what=item.resource.id, why=error).map(legible),
             resource=item.resource.id,
             node=run.shell.name,
         ) from error

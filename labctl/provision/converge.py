@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from labctl.errors import PlaybookError
 from labctl.events import Decided, Emit
+from labctl.messages import msg
 from labctl.provision.apply import Applied, QueryPeer, Run, apply, no_peers
 from labctl.provision.expand import Item, expand
 from labctl.provision.facts import PROBE, Facts
@@ -130,7 +131,7 @@ def converge(
         if question.key in measured_keys:
             # Each of the two scripts would make the other's answer stale, without end.
             raise PlaybookError(
-                f"{question.key} is measured by two different scripts",
+                msg("{key} is measured by two different scripts", key=question.key),
                 hint="give each question of the lab's playbooks a key of its own",
                 node=shell.name,
             )
@@ -141,7 +142,12 @@ def converge(
             answer = json.loads(json.dumps(question.decide(seen)))
         except Exception as error:
             raise PlaybookError(
-                f"{question.key} could not be decided: {type(error).__name__}: {error}",
+                msg(
+                    "{key} could not be decided: {kind}: {error}",
+                    key=question.key,
+                    kind=type(error).__name__,
+                    error=error,
+                ),
                 details=seen.text[-2000:],
                 node=shell.name,
             ) from error

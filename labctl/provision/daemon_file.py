@@ -8,6 +8,7 @@ from typing import Any
 
 from labctl.config import daemon_json as daemon
 from labctl.errors import UsageError
+from labctl.messages import msg
 from labctl.templating import TemplateFolders, template
 
 
@@ -25,10 +26,16 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
     try:
         parsed = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"daemon.json.j2 does not make JSON: {error}", details=text) from error
+        raise UsageError(
+            msg("daemon.json.j2 does not make JSON: {error}", error=error), details=text
+        ) from error
     if not isinstance(parsed, dict):
         raise UsageError("daemon.json.j2 does not make a JSON object", details=text)
     for problem in daemon.file_problems(parsed):
-        message = f"daemon.json.j2 makes a wrong {problem.where}: {problem.message}"
+        message = msg(
+            "daemon.json.j2 makes a wrong {where}: {message}",
+            where=problem.where,
+            message=problem.message,
+        )
         raise UsageError(message, hint=problem.hint, details=text)
     return daemon.canonical(parsed)

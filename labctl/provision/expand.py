@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labctl.errors import LabctlError, PlaybookError
+from labctl.messages import msg
 from labctl.provision.loader import Playbook
 from labctl.provision.play import Play, Question, Undecided
 from labctl.provision.resources.base import Resource
@@ -48,7 +49,12 @@ def expand(
                 # written its files. Two different ones would undo each other in every run.
                 if earlier.resource != resource:
                     raise PlaybookError(
-                        f"{earlier.playbook} and {playbook.name} want {resource.id} differently",
+                        msg(
+                            "{playbook} and {other} want {resource} differently",
+                            playbook=earlier.playbook,
+                            other=playbook.name,
+                            resource=resource.id,
+                        ),
                         hint="keep one of the two",
                         node=play.node.name,
                     )
@@ -59,8 +65,13 @@ def expand(
             raise
         except Exception as error:
             raise PlaybookError(
-                f"the playbook {playbook.name} failed: {type(error).__name__}: {error}",
-                hint=f"see {playbook.folder / 'play.py'}",
+                msg(
+                    "the playbook {playbook} failed: {kind}: {error}",
+                    playbook=playbook.name,
+                    kind=type(error).__name__,
+                    error=error,
+                ),
+                hint=msg("see {folder}", folder=playbook.folder / "play.py"),
                 node=play.node.name,
             ) from error
     return items, None

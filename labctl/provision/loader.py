@@ -11,6 +11,7 @@ from labctl.config import playbook_settings
 from labctl.config.playbook_modules import find_file, load_module, playbook_name
 from labctl.config.playbook_settings import PlaybookSettings
 from labctl.errors import PlaybookError
+from labctl.messages import msg
 from labctl.provision.play import PlayFunction
 
 if TYPE_CHECKING:
@@ -69,8 +70,12 @@ def locate(name: str, folders: Iterable[Path]) -> Path:
         playbook_name(path.parent.name) for folder in folders for path in folder.glob("*/play.py")
     }
     raise PlaybookError(
-        f"there is no playbook '{name}'",
-        hint=f"known are {', '.join(sorted(known))}; your own goes to playbooks/{name}/play.py",
+        msg("there is no playbook '{name}'", name=name),
+        hint=msg(
+            "known are {known}; your own goes to playbooks/{name}/play.py",
+            known=", ".join(sorted(known)),
+            name=name,
+        ),
     )
 
 
@@ -92,7 +97,7 @@ def load(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
         module = load_module(name, "play", folders)
         play = getattr(module, "play", None)
         if not callable(play):
-            raise PlaybookError(f"{folder / 'play.py'} has no function 'play'")
+            raise PlaybookError(msg("{folder} has no function 'play'", folder=folder / "play.py"))
         found.append(
             Playbook(
                 name,
@@ -118,7 +123,9 @@ def load_all(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, .
 
     def add(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            raise PlaybookError(f"playbooks need each other: {' → '.join((*path, name))}")
+            raise PlaybookError(
+                msg("playbooks need each other: {playbooks}", playbooks=" → ".join((*path, name)))
+            )
         if name in done:
             return
         (book,) = load([name], folders)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from labctl.errors import DependencyFailed, Interrupted
+from labctl.messages import msg
 from labctl.parallel import Stop
 
 DEADLINE = 3600.0
@@ -112,8 +113,12 @@ class Scheduler:
         )
         if playbook not in self._finished[other] and not self._succeeded[other]:
             raise DependencyFailed(
-                f"{other} failed before it finished the playbook {playbook}",
-                hint=f"fix {other}, then run the same command again",
+                msg(
+                    "{other} failed before it finished the playbook {playbook}",
+                    other=other,
+                    playbook=playbook,
+                ),
+                hint=msg("fix {other}, then run the same command again", other=other),
             )
         return playbook in self._finished[other]
 
@@ -146,7 +151,9 @@ class Scheduler:
                         raise Interrupted("interrupted while it waited")
                     if time.monotonic() > end:
                         raise DependencyFailed(
-                            f"{problem} after {deadline:.0f} seconds",
+                            msg(
+                                "{what} after {seconds:.0f} seconds", what=problem, seconds=deadline
+                            ),
                             hint="find out what blocks it, then run the same command again",
                         )
                     self._changed.wait(_POLL)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.errors import StateError
+from labctl.messages import msg
 from labctl.storage import exclusive, write
 
 if TYPE_CHECKING:
@@ -165,7 +166,13 @@ class SecretStore:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise StateError(f"{self.folder / name} cannot be read: {error.strerror}") from error
+            raise StateError(
+                msg(
+                    "{path} cannot be read: {reason}",
+                    path=self.folder / name,
+                    reason=error.strerror,
+                )
+            ) from error
 
     @contextlib.contextmanager
     def _making(self) -> Iterator[None]:
@@ -175,7 +182,11 @@ class SecretStore:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise StateError(
-                    f"{self.folder} cannot be made: {error.strerror}",
+                    msg(
+                        "{parent} cannot be made: {reason}",
+                        parent=self.folder,
+                        reason=error.strerror,
+                    ),
                     hint="make room or give write access",
                 ) from error
             try:
@@ -183,7 +194,8 @@ class SecretStore:
                     yield
             except TimeoutError:
                 raise StateError(
-                    f"{self.folder} is in use by another labctl", hint="run the command again"
+                    msg("{folder} is in use by another labctl", folder=self.folder),
+                    hint="run the command again",
                 ) from None
 
 

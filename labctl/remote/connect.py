@@ -16,6 +16,7 @@ from fabric import Config
 from fabric import Connection as FabricConnection
 
 from labctl.errors import RemoteError
+from labctl.messages import msg
 from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
@@ -146,9 +147,9 @@ def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
     entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{place} {kind} {data}")
     if entry is None or entry.key is None:
         raise RemoteError(
-            f"the host key recorded in {hostkeys.path} cannot be read",
+            msg("the host key recorded in {path} cannot be read", path=hostkeys.path),
             node=target.name,
-            hint=f"remove its line {target.name} there and run the command again",
+            hint=msg("remove its line {entry} there and run the command again", entry=target.name),
         )
     client.get_host_keys().add(place, kind, entry.key)
     client.set_missing_host_key_policy(paramiko.RejectPolicy())

@@ -11,6 +11,7 @@ from typing import Any
 import paramiko
 
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, RemoteError
+from labctl.messages import msg
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 
@@ -19,23 +20,32 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
     """Return the error for a node that could not be connected with."""
     if isinstance(error, OSError) and error.filename and _refused(error, client):
         return AuthFailed(
-            f"the key {error.filename} cannot be read: {error.strerror}",
+            msg(
+                "the key {filename} cannot be read: {reason}",
+                filename=error.filename,
+                reason=error.strerror,
+            ),
             node=target.name,
             hint="put the key there, or name another with 'key:' in lab.yaml",
         )
     if _refused(error, client, all_keys=not target.keys):
         return AuthFailed(
-            f"{target.user}@{target.host}:{target.port} refused the login",
+            msg(
+                "{user}@{host}:{port} refused the login",
+                user=target.user,
+                host=target.host,
+                port=target.port,
+            ),
             node=target.name,
             hint=_key_hint(target),
             details=_why(error, client),
         )
     if isinstance(error, socket.gaierror):
-        hint = f"the name {target.host} does not resolve here"
+        hint = msg("the name {host} does not resolve here", host=target.host)
     else:
-        hint = "is the machine up, and its sshd? `labctl status` shows what answers"
+        hint = msg("is the machine up, and its sshd? `labctl status` shows what answers")
     return ConnectFailed(
-        f"{target.host}:{target.port} does not answer",
+        msg("{host}:{port} does not answer", host=target.host, port=target.port),
         node=target.name,
         hint=hint,
         details=str(error),
@@ -48,32 +58,43 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
     if isinstance(error, paramiko.BadHostKeyException):
         place = gateway.host if gateway.port == 22 else f"[{gateway.host}]:{gateway.port}"
         return RemoteError(
-            f"the host key of the jump host {jump} changed, or another machine answers there",
+            msg(
+                "the host key of the jump host {jump} changed, or another machine answers there",
+                jump=jump,
+            ),
             node=target.name,
             details=_two_keys(error),
             hint=(
-                f"if that was you, run `ssh-keygen -R {place}`, and log in to {jump} once with ssh"
+                msg(
+                    "if that was you, run `ssh-keygen -R {place}`, and log in to {jump} "
+                    "once with ssh",
+                    place=place,
+                    jump=jump,
+                )
             ),
         )
     if "not found in known_hosts" in str(error):
         return RemoteError(
-            f"the host key of the jump host {jump} is not known",
+            msg("the host key of the jump host {jump} is not known", jump=jump),
             node=target.name,
-            hint=f"log in to {jump} once with ssh, so that its host key is known",
+            hint=msg("log in to {jump} once with ssh, so that its host key is known", jump=jump),
         )
     if _refused(error, gateway.client, all_keys=True):
         return AuthFailed(
-            f"the jump host {jump} refused the login",
+            msg("the jump host {jump} refused the login", jump=jump),
             node=target.name,
             hint="its key has to be in your ssh-agent, or in one of the usual files in ~/.ssh",
             details=_why(error, gateway.client),
         )
     if isinstance(error, socket.gaierror):
-        hint = f"the name {gateway.host} does not resolve here"
+        hint = msg("the name {host} does not resolve here", host=gateway.host)
     else:
-        hint = f"does `ssh {jump}` work?"
+        hint = msg("does `ssh {jump}` work?", jump=jump)
     return ConnectFailed(
-        f"the jump host {jump} does not answer", node=target.name, hint=hint, details=str(error)
+        msg("the jump host {jump} does not answer", jump=jump),
+        node=target.name,
+        hint=hint,
+        details=str(error),
     )
 
 
@@ -84,8 +105,11 @@ def key_changed(error: Any, target: Target, hostkeys: HostKeys) -> HostKeyChange
         node=target.name,
         details=_two_keys(error),
         hint=(
-            f"if that was you, remove the line {target.name} from {hostkeys.path} "
-            "and run the command again"
+            msg(
+                "if that was you, remove the line {entry} from {path} and run the command again",
+                entry=target.name,
+                path=hostkeys.path,
+            )
         ),
     )
 
@@ -118,13 +142,16 @@ def _why(error: Exception, client: Any) -> str:
 
 
 def _two_keys(error: Any) -> str:
-    return (
-        f"recorded {error.expected_key.get_name()} {error.expected_key.fingerprint}\n"
-        f"offered  {error.key.get_name()} {error.key.fingerprint}"
+    return msg(
+        "recorded {known_type} {known}\noffered  {offered_type} {offered}",
+        known_type=error.expected_key.get_name(),
+        known=error.expected_key.fingerprint,
+        offered_type=error.key.get_name(),
+        offered=error.key.fingerprint,
     )
 
 
 def _key_hint(target: Target) -> str:
     if target.keys:
-        return f"offered was {', '.join(target.keys)}; does the node know that key?"
-    return "add the key to your ssh-agent, or name it with 'key:' in lab.yaml"
+        return msg("offered was {keys}; does the node know that key?", keys=", ".join(target.keys))
+    return msg("add the key to your ssh-agent, or name it with 'key:' in lab.yaml")

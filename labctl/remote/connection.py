@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labctl.errors import ConnectFailed, Interrupted, ProtocolError, SudoRefused
+from labctl.messages import msg
 from labctl.remote.channel import PACKET, WINDOW, Streams
 from labctl.remote.connect import BROKEN, connect, disconnect
 from labctl.remote.hostkeys import HostKeys
@@ -256,7 +257,7 @@ class Connection:
         """Close the connection; return the error that reports that it broke."""
         self.close()
         return ProtocolError(
-            f"the connection broke: {error or type(error).__name__}",
+            msg("the connection broke: {error}", error=error or type(error).__name__),
             node=self.name,
             hint="look whether the node is still up, then run the same command again",
         )
@@ -279,13 +280,15 @@ class Connection:
     def sudo_refused(self, err: bytes) -> SudoRefused:
         """Return the error for what sudo wrote to stderr instead of running the script."""
         text = err.decode("utf-8", "replace").strip()
-        hint = "give the login user the right to run sudo"
+        hint = msg("give the login user the right to run sudo")
         if "password is required" in text or "a terminal is required" in text:
-            hint = "run it with --ask-sudo-password, or let the user run sudo without a password"
+            hint = msg(
+                "run it with --ask-sudo-password, or let the user run sudo without a password"
+            )
         elif "incorrect password" in text or "try again" in text:
-            hint = "the sudo password is wrong"
+            hint = msg("the sudo password is wrong")
         return SudoRefused(
-            f"{self.target.user or 'the login user'} cannot become root",
+            msg("{user} cannot become root", user=self.target.user or msg("the login user")),
             node=self.name,
             hint=hint,
             details=text,

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
+from labctl.messages import msg
+
 # Behind all others: after its answer the daemon closes the connection, which ends the client.
 _LAST = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 # The daemon gives requests up once nothing more can come from who asked, and its list of volumes is
@@ -97,7 +99,9 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
             answers.append(Answer(response.status, response.read().decode("utf-8", "replace")))
     except (HTTPException, OSError) as error:
         said = (result.stderr.strip() or result.stdout.strip() or str(error))[-400:]
-        raise AssertionError(f"the API does not answer over the socket: {said}") from error
+        raise AssertionError(
+            msg("the API does not answer over the socket: {answer}", answer=said)
+        ) from error
     return answers
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from labctl.errors import ProtocolError
+from labctl.messages import msg
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def parse(
     if len(results) != count:
         tail = (body or raw).decode("utf-8", "replace").strip()
         raise ProtocolError(
-            f"only {len(results)} of {count} results arrived",
+            msg("only {count} of {expected} results arrived", count=len(results), expected=count),
             node=node,
             details=tail[-2000:],
             hint="the connection broke or the node went down; run the same command again",

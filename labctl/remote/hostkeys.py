@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labctl.errors import StateError
+from labctl.messages import msg
 from labctl.storage import exclusive
 
 _guard = threading.Lock()
@@ -76,8 +77,8 @@ class HostKeys:
                 held.enter_context(exclusive(lock, timeout=_PATIENCE))
             except TimeoutError:
                 raise StateError(
-                    f"{self.path} is being written by another process all the time",
-                    hint=f"end that process; it holds {lock}",
+                    msg("{path} is being written by another process all the time", path=self.path),
+                    hint=msg("end that process; it holds {lock}", lock=lock),
                 ) from None
             yield
 
@@ -96,7 +97,11 @@ class HostKeys:
             new.replace(self.path)
         except OSError as error:
             raise StateError(
-                f"{self.path} cannot be written: {error.strerror or error}",
+                msg(
+                    "{path} cannot be written: {reason}",
+                    path=self.path,
+                    reason=error.strerror or error,
+                ),
                 hint="make room on that disk, or let the folder be yours",
             ) from error
         finally:

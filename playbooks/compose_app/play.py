@@ -8,7 +8,16 @@ import hashlib
 import re
 from pathlib import Path, PurePosixPath
 
-from labctl.playbook import ComposeProject, Folder, LabSpec, Play, Plays, SecretStore, file_content
+from labctl.playbook import (
+    ComposeProject,
+    Folder,
+    LabSpec,
+    Play,
+    Plays,
+    SecretStore,
+    file_content,
+    msg,
+)
 
 from .settings import ComposeApp, Settings
 
@@ -25,7 +34,7 @@ def play(play: Play) -> Plays:
         return
     files = file_content(Path(app.folder))
     if not any(file.path in FILES for file in files):
-        raise ValueError(f"there is no {FILES[0]} in {app.folder}")
+        raise ValueError(msg("there is no {files} in {folder}", files=FILES[0], folder=app.folder))
     yield Folder(_folder(app), files, play.user)
     parts = [f"{file.path}\0{file.mode}\0{file.digest}\n" for file in files]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from labctl.config.keys import Fault, Field, HostPath, LabSpec, NodeName, Part, unknown_node
+from labctl.playbook import msg
 
 
 class ComposeApp(Part):
@@ -34,5 +35,5 @@ def check(lab: LabSpec) -> Iterator[Fault]:
         yield from unknown_node(lab, ("compose_app", "node"), app.node)
     elif "compose-app" in lab.playbooks:
         index = lab.playbooks.index("compose-app")
-        hint = "compose_app: {folder: …}"
+        hint = msg("compose_app: {folder: …}")
         yield Fault(("playbooks", index), "compose-app needs to know its folder", hint)

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from labctl.exercise import msg
+
 
 def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
     """every container of the application runs, or has ended well
@@ -13,7 +15,7 @@ def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
     """
     app = wanted["compose_app"]
     if wanted["name"] != app["node"]:
-        pytest.skip(f"the application runs on {app['node']}")
+        pytest.skip(msg("the application runs on {node}", node=app["node"]))
     ids = host.check_output(
         "docker ps --all --quiet --filter label=com.docker.compose.oneoff=False"
         " --filter label=com.docker.compose.project=%s",
@@ -30,7 +32,7 @@ def test_docker_compose_knows_it(host: Host, wanted: dict[str, Any]) -> None:
     """docker-compose shows its services from its folder, for the lab's user"""
     app = wanted["compose_app"]
     if wanted["name"] != app["node"]:
-        pytest.skip(f"the application runs on {app['node']}")
+        pytest.skip(msg("the application runs on {node}", node=app["node"]))
     seen = host.run("cd %s && docker-compose ps", app["folder"])
     assert seen.rc == 0, seen.stderr
     assert app["project"] in seen.stdout

@@ -30,6 +30,7 @@ from labctl.playbook import (
     Play,
     Plays,
     Service,
+    msg,
     quote,
     shell_script,
 )
@@ -141,7 +142,7 @@ def _place(node: str, members: Mapping[str, str]) -> Plays:
         first_start=FIRST_START,
         cluster=cluster,
     )
-    name = "add this node to the network store"
+    name = msg("add this node to the network store")
     if earlier:
         # If no other node can answer, this one looks for the store in the network, and creates it
         # if there is none.

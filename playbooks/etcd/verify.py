@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from labctl.exercise import msg
+
 SECONDS = 120
 """How long it may take until all see one another; all are provisioned by now."""
 
@@ -13,11 +15,11 @@ SECONDS = 120
 def test_store_is_healthy(host: Host, wanted: dict[str, Any]) -> None:
     """every member of the store is healthy, as this node sees it"""
     if wanted["etcd"]["mode"] != "etcd":
-        pytest.skip(f"this lab's networks go by {wanted['etcd']['mode']}")
+        pytest.skip(msg("this lab's networks go by {mode}", mode=wanted["etcd"]["mode"]))
     end = time.monotonic() + SECONDS
     while (sick := _sick(host, wanted["etcd"]["members"])) and time.monotonic() < end:
         time.sleep(2)
-    assert not sick, f"not healthy: {sick}"
+    assert not sick, msg("not healthy: {sick}", sick=sick)
 
 
 def _sick(host: Host, members: dict[str, str]) -> dict[str, str]:

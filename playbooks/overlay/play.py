@@ -11,7 +11,7 @@ etcd, which this one brings along.
 
 from collections.abc import Mapping
 
-from labctl.playbook import Command, PeerQuery, Play, Plays, SwarmManager, SwarmWorker, quote
+from labctl.playbook import Command, PeerQuery, Play, Plays, SwarmManager, SwarmWorker, msg, quote
 from labctl.provision import lab_services
 
 NEEDS = ("hosts", "mirrors", "etcd")
@@ -25,7 +25,9 @@ _SERF_SECONDS = 120
 
 def play(play: Play) -> Plays:
     if play.node.address is None:
-        raise ValueError(f"{play.node.name} has no address in the lab; give it one in lab.yaml")
+        raise ValueError(
+            msg("{node} has no address in the lab; give it one in lab.yaml", node=play.node.name)
+        )
     if lab_services.overlay_mode(play.lab) == "etcd":
         yield _neighbours(play.node.name, lab_services.etcd_members(play.lab))
     else:
@@ -99,6 +101,8 @@ def _swarm(play: Play, address: str) -> Plays:
         return
     at = play.addresses.get(manager)
     if at is None:
-        raise ValueError(f"{manager} has no address in the lab; give it one in lab.yaml")
+        raise ValueError(
+            msg("{node} has no address in the lab; give it one in lab.yaml", node=manager)
+        )
     query = PeerQuery(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
     yield SwarmWorker(address, at, query)

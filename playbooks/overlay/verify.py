@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from labctl.exercise import msg
+
 SECONDS = 120
 """How long the other nodes may take to be seen from here; all are provisioned by now."""
 
@@ -22,7 +24,7 @@ def _eventually(look: Callable[[], tuple[bool, str]]) -> None:
 
 def _of_mode(wanted: dict[str, Any], mode: str) -> None:
     if wanted["overlay"]["mode"] != mode:
-        pytest.skip(f"this lab's networks go by {wanted['overlay']['mode']}")
+        pytest.skip(msg("this lab's networks go by {mode}", mode=wanted["overlay"]["mode"]))
 
 
 def test_engine_has_its_store(host: Host, wanted: dict[str, Any]) -> None:
@@ -48,7 +50,12 @@ def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
             f"http://{store}:2379/v2/keys/docker/nodes",
         )
         missing = [n for n, one in wanted["nodes"].items() if f"/{one}:2376" not in result.stdout]
-        return not missing, f"not entered: {missing}\n{result.stdout}{result.stderr}"
+        return not missing, msg(
+            "not entered: {missing}\n{stdout}{stderr}",
+            missing=missing,
+            stdout=result.stdout,
+            stderr=result.stderr,
+        )
 
     _eventually(look)
 
@@ -75,7 +82,7 @@ def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
     """
     _of_mode(wanted, "swarm")
     if wanted["name"] != wanted["overlay"]["manager"]:
-        pytest.skip(f"the swarm is managed by {wanted['overlay']['manager']}")
+        pytest.skip(msg("the swarm is managed by {manager}", manager=wanted["overlay"]["manager"]))
     form = "{{.Status.State}} {{.Status.Addr}} {{with .ManagerStatus}}{{.Addr}}{{end}}"
 
     def look() -> tuple[bool, str]:
@@ -83,7 +90,12 @@ def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
         lines = [line.split() for line in result.stdout.splitlines()]
         ready = {one.partition(":")[0] for state, *at in lines if state == "ready" for one in at}
         missing = sorted(name for name, one in wanted["nodes"].items() if one not in ready)
-        return not missing, f"not ready: {missing}\n{result.stdout}{result.stderr}"
+        return not missing, msg(
+            "not ready: {missing}\n{stdout}{stderr}",
+            missing=missing,
+            stdout=result.stdout,
+            stderr=result.stderr,
+        )
 
     _eventually(look)
 
@@ -97,7 +109,7 @@ def test_network_is_made(host: Host, wanted: dict[str, Any]) -> None:
     """
     overlay = wanted["overlay"]
     if overlay["mode"] == "swarm" and wanted["name"] != overlay["manager"]:
-        pytest.skip(f"networks are made on {overlay['manager']}")
+        pytest.skip(msg("networks are made on {manager}", manager=overlay["manager"]))
     name = f"labctl-verify-{wanted['name']}"
     host.run("docker network rm %s", name)
     made = host.run("docker network create --driver overlay --attachable %s", name)

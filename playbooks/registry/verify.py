@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from labctl.exercise import msg
+
 VOLUME = "labctl-registry:/var/lib/registry"
 
 
@@ -57,7 +59,7 @@ def test_push_and_pull(host: Host, wanted: dict[str, Any]) -> None:
 def test_storage_outlives_the_container(host: Host, wanted: dict[str, Any]) -> None:
     """what was pushed is in a volume with a name, and the container comes back after a reboot"""
     if wanted["name"] != wanted["registry"]["node"]:
-        pytest.skip(f"the registry runs on {wanted['registry']['node']}")
+        pytest.skip(msg("the registry runs on {node}", node=wanted["registry"]["node"]))
     seen = host.check_output(
         "docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Binds}}'"
         " labctl-registry"

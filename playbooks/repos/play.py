@@ -12,6 +12,7 @@ from labctl.playbook import (
     Plays,
     RepositorySection,
     SigningKey,
+    msg,
     quote,
     repository_file,
 )
@@ -22,8 +23,12 @@ STAMP = "/var/lib/labctl/ca-certificates.updated"
 def play(play: Play) -> Plays:
     if (play.facts.distribution, play.facts.major) != ("centos", "7"):
         raise ValueError(
-            f"this playbook knows CentOS 7, and {play.node.name} is "
-            f"{play.facts.distribution or 'something unknown'} {play.facts.version}".rstrip()
+            msg(
+                "this playbook knows CentOS 7, and {node} is {distribution} {version}",
+                node=play.node.name,
+                distribution=play.facts.distribution or msg("something unknown"),
+                version=play.facts.version,
+            ).rstrip()
         )
     vault = play.lab.sources.vault
     key = SigningKey("labctl-centos-7", vault.key, vault.fingerprint)

@@ -1,1 +1,1 @@
-"""The messages of labctl, from the source into the catalogues and from there into the wheel."""
+"""labctl's messages: found in the source by Babel, kept in labctl.po, compiled for the wheel."""

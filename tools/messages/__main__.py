@@ -1,47 +1,33 @@
-"""`python -m tools.messages`: bring the catalogues up to date with the source.
+"""`python -m tools.messages labctl.pot`: list the messages that people will read in English.
 
-New messages come in without a translation, messages that are gone go, and labctl.mo is written
-anew. It prints what is still to be translated, and with ``--check`` changes nothing and ends with
-1 where something is.
+They are those without a translation, those whose translation Babel guessed ("fuzzy"), and f-strings
+where a message belongs. None of them is an error.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from tools.messages import store
+from babel.messages.pofile import read_po
 
-LANGUAGES = ("zh_CN",)
-
-
-def main(arguments: list[str]) -> int:
-    """Return the exit code."""
-    check = arguments == ["--check"]
-    if arguments and not check:
-        print(__doc__)
-        return 2
-    found = store.messages()
-    stale = False
-    for language in LANGUAGES:
-        path = store.po(language)
-        catalogue = store.refresh(store.load(language), found)
-        text, compiled = store.as_po(catalogue, language), store.as_mo(catalogue)
-        mo = path.with_suffix(".mo")
-        old = store.translations(mo.read_bytes()) if mo.is_file() else {}
-        if path.read_bytes() != text:
-            stale = True
-            if not check:
-                path.write_bytes(text)
-        if old != store.translations(compiled):
-            stale = True
-            if not check:
-                mo.write_bytes(compiled)
-        missing = store.missing(catalogue)
-        print(f"{path}: {len(found)} messages, {len(missing)} to be translated")
-        for message in missing:
-            print(f"  {message!r}")
-        stale = stale or bool(missing)
-    return 1 if check and stale else 0
+from tools.messages.extract import unmarked
 
 
-sys.exit(main(sys.argv[1:]))
+def main(template: Path) -> None:
+    """Print them; `template` holds all messages, as `pybabel extract` writes it."""
+    with template.open("rb") as file:
+        found = [message.id for message in read_po(file) if message.id]
+    for path in sorted(Path("labctl/messages").glob("*/LC_MESSAGES/labctl.po")):
+        with path.open("rb") as file:
+            known = {one.id for one in read_po(file) if one.string and not one.fuzzy}
+        for text in found:
+            if text not in known:
+                print(f"{path}: not translated: {text!r}")
+    for folder in ("labctl", "playbooks", "course"):
+        for path in sorted(Path(folder).rglob("*.py")):
+            for line in unmarked(path.read_text("utf-8"), exercises=folder != "labctl"):
+                print(f"{path}:{line}: an f-string; use msg() to make it translatable")
+
+
+main(Path(sys.argv[1]))

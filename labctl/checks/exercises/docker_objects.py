@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labctl.checks.exercises.node_commands import NodeCommands
+from labctl.messages import msg
 from labctl.remote.docker_api import ask
 
 LABEL = "labctl.rehearsal"
@@ -102,7 +103,11 @@ def remove(node: NodeCommands, token: str, kinds: Collection[str] = tuple(_REMOV
             return
         if time.monotonic() > end:
             raise AssertionError(
-                f"what the exercise made on {node.node} cannot be removed: {errors.strip()[-600:]}"
+                msg(
+                    "what the exercise made on {node} cannot be removed: {errors}",
+                    node=node.node,
+                    errors=errors.strip()[-600:],
+                )
             )
         time.sleep(0.5)
 

@@ -9,6 +9,7 @@ another thread may serve the next attempt.
 from __future__ import annotations
 
 from labctl.checks.exercises.node_commands import NodeCommands, last_words
+from labctl.messages import msg
 
 _ATTEMPTS = 6
 _SYMPTOMS = ("network is unreachable", "no such host")
@@ -33,9 +34,21 @@ def pull(node: NodeCommands, name: str) -> None:
         if result.rc == 0:
             return
         if not is_namespace_leak(result.stderr):
-            raise AssertionError(f"{name} cannot be pulled on {node.node}: {last_words(result)}")
+            raise AssertionError(
+                msg(
+                    "{name} cannot be pulled on {node}: {output}",
+                    name=name,
+                    node=node.node,
+                    output=last_words(result),
+                )
+            )
     raise AssertionError(
-        f"{name} cannot be pulled on {node.node}: {last_words(result)}. If the node itself reaches"
-        " the registry, an overlay network has damaged the engine (moby#39372); `sudo systemctl"
-        " restart docker` on the node repairs it"
+        msg(
+            "{name} cannot be pulled on {node}: {output}. If the node itself reaches the "
+            "registry, an overlay network has damaged the engine (moby#39372); `sudo "
+            "systemctl restart docker` on the node repairs it",
+            name=name,
+            node=node.node,
+            output=last_words(result),
+        )
     )

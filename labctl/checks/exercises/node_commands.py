@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from labctl.messages import msg
 from labctl.remote.docker_api import Answer, ask
 
 LIMIT = 900
@@ -49,10 +50,25 @@ class NodeCommands:
         began = time.monotonic()
         result = self.host.run("timeout --foreground -k 10 %s sh -c %s", str(LIMIT), line)
         if result.rc == _TIMED_OUT and time.monotonic() - began >= LIMIT:
-            raise AssertionError(f"“{line}” did not end within {LIMIT} s on {self.node}")
+            raise AssertionError(
+                msg(
+                    "“{line}” did not end within {limit} s on {node}",
+                    line=line,
+                    limit=LIMIT,
+                    node=self.node,
+                )
+            )
         if ok and result.rc != 0:
             output = last_words(result)
-            raise AssertionError(f"“{line}” failed with {result.rc} on {self.node}: {output}")
+            raise AssertionError(
+                msg(
+                    "“{line}” failed with {code} on {node}: {output}",
+                    line=line,
+                    code=result.rc,
+                    node=self.node,
+                    output=output,
+                )
+            )
         return result
 
     def out(self, command: str, *arguments: object) -> str:
@@ -96,8 +112,15 @@ class NodeCommands:
                 line = command % arguments if arguments else command
                 output = (result.stdout + result.stderr).strip()[-600:] or "nothing"
                 raise AssertionError(
-                    f"“{line}” did not print “{until}” within {seconds:g} s on {self.node};"
-                    f" its last output: {output}"
+                    msg(
+                        "“{line}” did not print “{until}” within {seconds:g} s on {node}; "
+                        "its last output: {output}",
+                        line=line,
+                        until=until,
+                        seconds=seconds,
+                        node=self.node,
+                        output=output,
+                    )
                 )
             time.sleep(0.2)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from labctl.checks.report import NodeReport
 from labctl.events import CheckOutcome
+from labctl.messages import joined, msg
 from labctl.parallel import Result
 
 
@@ -47,6 +48,12 @@ class Rehearsal:
         """The result as a sentence."""
         counts = self.counts()
         bad = counts["failed"] + counts["error"]
-        text = f"{counts['passed']} passed, {bad} failed, {counts['skipped']} not applicable"
+        text = msg(
+            "{passed} passed, {failed} failed, {skipped} not applicable",
+            passed=counts["passed"],
+            failed=bad,
+            skipped=counts["skipped"],
+        )
         lost = [result.node for result in self.results if result.error]
-        return text + (f"; not rehearsed: {', '.join(lost)}" if lost else "")
+        rest = [msg("not rehearsed: {nodes}", nodes=", ".join(lost))] if lost else []
+        return joined([text, *rest])

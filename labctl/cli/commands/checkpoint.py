@@ -36,7 +36,9 @@ def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json 
     """Keep the state of nodes, disks and memory, under a name."""
     from labctl.lab.actions import checkpoints
 
-    done = _("{} is saved as {}").format("{}", name)
+    def done(node: str) -> str:
+        return _("{node} is saved as {checkpoint}", node=node, checkpoint=name)
+
     _run(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
 
 
@@ -44,7 +46,9 @@ def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Js
     """Bring nodes back to a checkpoint. What happened on them since is gone."""
     from labctl.lab.actions import checkpoints
 
-    done = _("{} is back at {}").format("{}", name)
+    def done(node: str) -> str:
+        return _("{node} is back at {checkpoint}", node=node, checkpoint=name)
+
     _run(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
 
 
@@ -52,7 +56,9 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
     """Delete a checkpoint; the nodes themselves are not touched."""
     from labctl.lab.actions import checkpoints
 
-    done = _("{} is without {}").format("{}", name)
+    def done(node: str) -> str:
+        return _("{node} is without {checkpoint}", node=node, checkpoint=name)
+
     _run(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
 
 
@@ -83,7 +89,10 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
 
 
 def _run(
-    context: typer.Context, as_json: bool, work: Callable[[Lab], list[Result[None]]], done: str
+    context: typer.Context,
+    as_json: bool,
+    work: Callable[[Lab], list[Result[None]]],
+    done: Callable[[str], str],
 ) -> None:
     from labctl.cli.output.tables import print_ended
 

@@ -11,6 +11,7 @@ from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
 from labctl.cli.output.terminal import is_terminal
 from labctl.cli.session import open_lab, sink
+from labctl.messages import msg
 
 
 def register(app: typer.Typer) -> None:
@@ -41,14 +42,14 @@ def destroy(
     if not yes:
         if not is_terminal(sys.stdin):
             raise UsageError(
-                f"this would remove {', '.join(names)} and all that is on them",
+                msg("this would remove {names} and all that is on them", names=", ".join(names)),
                 hint="say --yes to do it without being asked",
             )
-        question = _("Remove {} and all that is on them?").format(", ".join(names))
+        question = _("Remove {nodes} and all that is on them?", nodes=", ".join(names))
         if not typer.confirm(question, err=True):
             typer.echo(_("nothing was removed"), err=True)
             raise typer.Exit(1)
     with sink(context) as emit:
         lab.emit = emit
         results = lifecycle.destroy(lab, names)
-    print_ended(context.obj, results, _("{} is destroyed"))
+    print_ended(context.obj, results, lambda node: _("{node} is destroyed", node=node))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labctl.cli.i18n.locale import _, translated
+from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
 from labctl.cli.output.text_width import fill, ljust, width
 from labctl.cli.session import open_lab
@@ -57,7 +57,7 @@ def doctor(
 def _print(findings: list[Finding]) -> None:
     from labctl.cli.output.terminal import printable
 
-    names = [translated(finding.what) for finding in findings]
+    names = [_(finding.what) for finding in findings]
     levels = [_(finding.level) for finding in findings]
     widest = max(map(width, names))
     first = max(7, *map(width, levels))
@@ -65,15 +65,18 @@ def _print(findings: list[Finding]) -> None:
     indent = " " * (first + 2 + widest + 2)
     for finding, name, level in zip(findings, names, levels, strict=True):
         typer.secho(ljust(level, first), fg=_COLOURS[finding.level], nl=False)
-        text = fill(printable(translated(finding.found)), columns, first=indent, others=indent)
+        text = fill(printable(_(finding.found)), columns, first=indent, others=indent)
         typer.echo(f"  {ljust(name, widest)}  {text[len(indent) :]}")
         if finding.remedy:
-            remedy = f"→ {translated(finding.remedy)}"
+            remedy = f"→ {_(finding.remedy)}"
             text = fill(remedy, columns, first=indent, others=f"{indent}  ")
             typer.secho(text, dim=finding.level == "ok")
     failed = sum(finding.level == "fail" for finding in findings)
     warned = sum(finding.level == "warn" for finding in findings)
     if failed or warned:
-        typer.echo("\n" + _("{} to be mended, {} to be looked at").format(failed, warned))
+        typer.echo(
+            "\n"
+            + _("{errors} to be mended, {warnings} to be looked at", errors=failed, warnings=warned)
+        )
     else:
         typer.echo("\n" + _("all is well"))

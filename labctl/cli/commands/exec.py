@@ -16,6 +16,7 @@ from labctl.cli.commands.ssh import command_line
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import AskSudo, Json, Limit, with_json
 from labctl.cli.session import ask_password, open_lab
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.parallel import Result
@@ -92,7 +93,7 @@ def execute(
         if isinstance(error, BrokenPipeError):
             raise error from None  # as with `| head`; the command line ends quietly then
         raise LabctlError(
-            f"the output cannot be written: {error.strerror or error}",
+            msg("the output cannot be written: {reason}", reason=error.strerror or error),
             hint="make room where it goes",
         ) from error
     for result in results:
@@ -184,5 +185,5 @@ def _show(result: Result[Executed], *, as_json: bool) -> None:
         typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
         typer.echo("\n".join([first, *rest]), err=True)
     elif ran is not None and ran.exit_code:
-        code = _("{}: exit code {}").format(result.node, ran.exit_code)
+        code = _("{node}: exit code {code}", node=result.node, code=ran.exit_code)
         typer.secho(code, fg="red", err=True)

@@ -10,6 +10,7 @@ import typer
 
 from labctl.cli.i18n.locale import _, localized
 from labctl.cli.options import Json, with_json
+from labctl.messages import msg
 
 
 def register(app: typer.Typer) -> None:
@@ -34,10 +35,12 @@ def init(
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(localized(SPEC_NAME) or starter.TEXT)
     except FileExistsError:
-        raise UsageError(f"{path} is there already and stays as it is") from None
+        raise UsageError(msg("{path} is there already and stays as it is", path=path)) from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            msg("{path} cannot be written: {reason}", path=path, reason=error.strerror)
+        ) from error
     if context.obj.as_json:
         typer.echo(json.dumps({"event": "init", "path": str(path.absolute())}))
         return
-    typer.echo(_("{} is written; next: labctl up").format(path))
+    typer.echo(_("{path} is written; next: labctl up", path=path))

@@ -24,7 +24,7 @@ def halt(context: typer.Context, nodes: NodeNames = None, as_json: Json = False)
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.halt(lab, nodes or ())
-    print_ended(context.obj, results, _("{} is halted"))
+    print_ended(context.obj, results, lambda node: _("{node} is halted", node=node))
 
 
 def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
@@ -36,7 +36,7 @@ def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fals
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.reload(lab, nodes or ())
-    print_ended(context.obj, results, _("{} is restarted"))
+    print_ended(context.obj, results, lambda node: _("{node} is restarted", node=node))
 
 
 def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
@@ -48,7 +48,7 @@ def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fal
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.suspend(lab, nodes or ())
-    print_ended(context.obj, results, _("{} is suspended"))
+    print_ended(context.obj, results, lambda node: _("{node} is suspended", node=node))
 
 
 def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
@@ -60,4 +60,4 @@ def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fals
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.resume(lab, nodes or ())
-    print_ended(context.obj, results, _("{} is running"))
+    print_ended(context.obj, results, lambda node: _("{node} is running", node=node))

@@ -101,11 +101,16 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
             data["error"] = errors.as_json(result.error)
         sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
     elif copied is not None:
-        files = _("1 file") if copied.files == 1 else _("{} files").format(f"{copied.files:,}")
+        files = _("1 file") if copied.files == 1 else _("{count:,} files", count=copied.files)
         rate = amount(copied.bytes / max(copied.seconds, 0.001))
         typer.echo(
-            _("{}: {}, {} in {} s ({}/s)").format(
-                result.node, files, amount(copied.bytes), f"{copied.seconds:.1f}", rate
+            _(
+                "{node}: {files}, {size} in {seconds:.1f} s ({rate}/s)",
+                node=result.node,
+                files=files,
+                size=amount(copied.bytes),
+                seconds=copied.seconds,
+                rate=rate,
             )
         )
     if result.error is not None and not as_json:
@@ -118,9 +123,8 @@ def amount(count: float) -> str:
     """Return a number of bytes as people read it."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
-            return (
-                _("{} bytes").format(f"{count:.0f}") if unit == "bytes" else f"{count:.1f} {unit}"
-            )
+            bytes_only = unit == "bytes"
+            return _("{count:.0f} bytes", count=count) if bytes_only else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
 

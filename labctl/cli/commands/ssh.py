@@ -13,6 +13,7 @@ import typer
 
 from labctl.cli.output.terminal import is_terminal
 from labctl.cli.session import open_lab
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,9 +73,9 @@ def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
     elif len(nodes) == 1:
         name = nodes[0]
     else:
-        known = f"the lab has {', '.join(nodes)}"
+        known = msg("the lab has {nodes}", nodes=", ".join(nodes))
         if rest:
-            raise UsageError(f"this lab has no node '{rest[0]}'", hint=known)
+            raise UsageError(msg("this lab has no node '{node}'", node=rest[0]), hint=known)
         raise UsageError("which node?", hint=known)
     if rest[:1] == ["--"]:
         rest.pop(0)

@@ -60,4 +60,4 @@ def _prune(every: bool) -> None:
     if not every:
         raise UsageError("--prune is about every lab", hint="say `labctl status --all --prune`")
     for entry in LabIndex().prune():
-        typer.echo(_("{} is forgotten").format(entry.folder), err=True)
+        typer.echo(_("{folder} is forgotten", folder=entry.folder), err=True)

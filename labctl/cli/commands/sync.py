@@ -32,4 +32,4 @@ def sync(
     with sink(context) as emit:
         lab = open_lab(context, emit)
         results = lifecycle.sync(lab, nodes or (), watch=watch)
-    print_ended(context.obj, results, _("{} is in sync"))
+    print_ended(context.obj, results, lambda node: _("{node} is in sync", node=node))

@@ -1,9 +1,7 @@
 """Which language the command line speaks, and the way from English to it.
 
-English is the source: the core raises and emits English sentences and knows no language, JSON and
-files stay English, and without a catalogue nothing here is loaded. What people read goes through
-two functions just before it is printed: `_` for the command line's own words, and `translated` for
-sentences of the core, which have values in them.
+English is the source: the core knows no language, and JSON and files stay English. Text for people
+goes through `_` just before it is printed. Without a translation, English is printed.
 """
 
 from __future__ import annotations
@@ -14,56 +12,79 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from labctl.cli.i18n.catalogue import Catalogue
+import labctl.messages
+from labctl.messages import Message, msg
 
-LOCALES = Path(__file__).parents[2] / "locale"
+if TYPE_CHECKING:
+    from gettext import GNUTranslations
+
+DOMAIN = "labctl"
+LOCALES = Path(labctl.messages.__file__).parent
 OWN_VARIABLE = "LABCTL_LANG"
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-"""In the order in which gettext asks them."""
+"""The variables that gettext reads, in its order."""
 
 _BY_LANGUAGE = {"zh": "zh_CN"}
-"""The catalogue for each language whose territory has none of its own, as zh_TW."""
-
-_catalogue: Catalogue | None = None
+"""The catalogue for a language whose territory, such as zh_TW, has none of its own."""
 
 
-def _(text: str) -> str:
-    """Return a text of the command line in the language that people read; `{}` stays in it."""
-    return _catalogue.word(text) if _catalogue else text
+class _Chosen:
+    """What `activate` chose; it belongs to the process, as the standard streams do."""
+
+    name = ""
+    translations: GNUTranslations | None = None
 
 
-def translated(sentence: str) -> str:
-    """Return a sentence of the core, with the values that are in it, in that language."""
-    return _catalogue.sentence(sentence) if _catalogue else sentence
+def _(text: str, /, **values: object) -> str:
+    """Return a text in the language of the user; in English if it has no translation.
+
+    Parameters:
+        text: a message, or a template for `values` as in `msg`.
+        values: translated as well, if they are messages or sentences.
+    """
+    if values:
+        text = msg(text, **values)
+    found = _Chosen.translations
+    if found is None or not text:
+        return text
+    if not isinstance(text, Message) or not text.values:
+        return found.gettext(text)
+    inner = {
+        # A single word may be a name; a text with a blank is a sentence, if it has a translation.
+        name: _(value)
+        if isinstance(value, Message) or (isinstance(value, str) and " " in value)
+        else value
+        for name, value in text.values.items()
+    }
+    return found.gettext(text.template).format(**inner)
 
 
-def catalogue() -> Catalogue | None:
-    """Return what is translated with; None where that is not needed."""
-    return _catalogue
+def is_english() -> bool:
+    """Tell whether nothing needs to be translated."""
+    return _Chosen.translations is None
 
 
 def localized(name: str) -> str | None:
-    """Return the text of a file in the language that people read; None where it has no such file.
+    """Return the text of a file in the user's language; None if there is no such file.
 
     Parameters:
         name: of a file in the language's folder, ``lab.yaml``.
     """
-    path = LOCALES / _catalogue.name / name if _catalogue else None
-    return path.read_text("utf-8") if path and path.is_file() else None
+    path = LOCALES / _Chosen.name / name
+    return path.read_text("utf-8") if _Chosen.name and path.is_file() else None
 
 
 def activate(environ: Mapping[str, str] = os.environ) -> None:
-    """Choose the language for what is printed from now on, and make the streams able to take it."""
-    global _catalogue  # noqa: PLW0603 -- as the streams, it belongs to the process
-    _catalogue = None
+    """Choose the language of everything printed from now on, and let the streams encode it."""
+    _Chosen.name, _Chosen.translations = "", None
     for stream in (sys.stdout, sys.stderr):
         _never_raising(stream)
     name = chosen(environ)
     if name and all(_holds(stream, "中文") for stream in (sys.stdout, sys.stderr)):
-        from labctl.cli.i18n.catalogue import Catalogue
+        from gettext import GNUTranslations
 
-        _catalogue = Catalogue.load(name)
+        with _compiled(name).open("rb") as file:
+            _Chosen.name, _Chosen.translations = name, GNUTranslations(file)
 
 
 def chosen(
@@ -84,9 +105,9 @@ def chosen(
 
 
 def first_known(tags: Sequence[str]) -> str:
-    """Return the catalogue for the first of `tags` (zh_CN.UTF-8, zh-Hans, en) that labctl speaks.
+    """Return the catalogue for the first of `tags` (zh_CN.UTF-8, zh-Hans, en) that labctl has.
 
-    English is spoken too; its catalogue is the empty name.
+    English has the empty name.
     """
     for tag in tags:
         name = tag.partition(".")[0].partition("@")[0].replace("-", "_")
@@ -96,13 +117,17 @@ def first_known(tags: Sequence[str]) -> str:
         # Windows' C library calls it "Chinese (Simplified)".
         language = "zh" if language.startswith("chinese") else language
         for known in (name, _BY_LANGUAGE.get(language, "")):
-            if known and (LOCALES / known).is_dir():
+            if known and _compiled(known).is_file():
                 return known
     return ""
 
 
+def _compiled(name: str) -> Path:
+    return LOCALES / name / "LC_MESSAGES" / f"{DOMAIN}.mo"
+
+
 def system_languages(platform: str, home: Path) -> list[str]:
-    """Return the languages of the user's desktop where the environment does not tell; may be none.
+    """Return the languages of the user's desktop; may be none.
 
     Windows sets none of gettext's variables, and macOS only in its own terminal.
     """
@@ -126,14 +151,10 @@ def system_languages(platform: str, home: Path) -> list[str]:
     return []
 
 
-def _encoding(stream: object) -> str:
-    return getattr(stream, "encoding", None) or "utf-8"
-
-
 def _holds(stream: object, text: str) -> bool:
-    """Tell whether a stream can take `text`."""
+    """Tell whether a stream can encode `text`."""
     try:
-        text.encode(_encoding(stream))
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

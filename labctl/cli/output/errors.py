@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import Any
 
-from labctl.cli.i18n.locale import _, catalogue, translated
+from labctl.cli.i18n.locale import _, is_english
 from labctl.cli.options import Globals
 from labctl.cli.output.terminal import printable
 from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
@@ -46,22 +46,22 @@ def lines(error: LabctlError) -> list[str]:
 
 def told(error: LabctlError) -> list[str]:
     """Return an error as lines of text without the node's name."""
-    text = [printable(translated(error.message))]
+    text = [printable(_(error.message))]
     if isinstance(error, SpecError):
         for problem in error.problems:
-            line = _("line {}: ").format(problem.line) if problem.line else ""
+            line = _("line {line}: ", line=problem.line) if problem.line else ""
             # A single word is a key of lab.yaml, which is not translated.
-            where = translated(problem.where) if " " in problem.where else problem.where
-            message = translated(problem.message)
+            where = _(problem.where) if " " in problem.where else problem.where
+            message = _(problem.message)
             text.append(f"  {line}{where}{_(': ')}{message}")
             if problem.hint:
-                text.append(f"      {translated(problem.hint)}")
-    details = translated(error.details)
+                text.append(f"      {_(problem.hint)}")
+    details = _(error.details)
     text += [f"  | {printable(line)}" for line in details.splitlines() if line.strip()]
     if error.hint:
-        text.append("  " + _("hint: {}").format(translated(error.hint)))
+        text.append("  " + _("hint: {hint}", hint=error.hint))
     if error.log:
-        text.append("  " + _("log:  {}").format(error.log))
+        text.append("  " + _("log:  {path}", path=error.log))
     return text
 
 
@@ -91,10 +91,10 @@ def render_usage(error: Any, options: Globals) -> int:
     """
     if options.as_json:
         render_error(UsageError(error.format_message()), options)
-    elif messages := catalogue():
-        from labctl.cli.i18n.help import show
-
-        show(error, messages)
-    else:
+    elif is_english():
         error.show()
+    else:
+        from labctl.cli.output.help import show
+
+        show(error)
     return int(error.exit_code)

@@ -17,7 +17,7 @@ _VARIES = re.compile(r"\w*\d\w*")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class NodeMessage:
     """A message about one node.
 
     Parameters:
@@ -37,15 +37,15 @@ class Message:
         return tuple(_VARIES.sub("#", line) for line in lines)
 
 
-def grouped(messages: Iterable[Message]) -> list[list[Message]]:
+def grouped(messages: Iterable[NodeMessage]) -> list[list[NodeMessage]]:
     """Group messages that differ only in names and numbers. The first messages give the order."""
-    groups: dict[tuple[str, ...], list[Message]] = {}
+    groups: dict[tuple[str, ...], list[NodeMessage]] = {}
     for message in messages:
         groups.setdefault(message.key(), []).append(message)
     return list(groups.values())
 
 
-def print_grouped(messages: Iterable[Message], *, err: bool = False) -> None:
+def print_grouped(messages: Iterable[NodeMessage], *, err: bool = False) -> None:
     """Print messages. A group of equal messages is printed once, with the first one's lines.
 
     Different first lines of a group are all printed, because the number in which they differ may

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import asdict
 
-from labctl.cli.i18n.locale import _, translated
+from labctl.cli.i18n.locale import _
 from labctl.cli.output.terminal import printable
 from labctl.events import (
     ChangeDone,
@@ -43,27 +43,31 @@ def sentence(event: Event, *, verbose: bool) -> str:
     text = ""
     match event:
         case PhaseEntered(_, phase, note):
-            text = f"{_(phase)}{f': {translated(note)}' if note else ''}"
+            text = f"{_(phase)}{f': {_(note)}' if note else ''}"
         case ChangeStarted(_, playbook, _, summary, diff, check):
-            would = _("would {}") if check else "{}"
-            text = f"{playbook}: {would.format(translated(summary))}"
+            what = _("would {change}", change=summary) if check else _(summary)
+            text = f"{playbook}: {what}"
             if check and diff:
                 text += "".join(f"\n    {line}" for line in diff.splitlines())
         case ChangeDone(_, playbook, _, summary, seconds) if verbose:
-            done = _("done in {} s: {}").format(f"{seconds:.1f}", translated(summary))
+            done = _("done in {seconds:.1f} s: {change}", seconds=seconds, change=summary)
             text = f"{playbook}: {done}"
         case Decided(_, key, answer):
-            text = _("measured {}: {}").format(key, answer)
+            text = _("measured {what}: {answer}", what=key, answer=answer)
         case CheckEnded():
             text = _check_ended(event, verbose=verbose)
         case CheckStarted(section=section, title=title) if verbose:
-            text = f"{section}: {translated(title)}: {_('started')}"
+            text = f"{section}: {_(title)}: {_('started')}"
         case Exchanged(_, snippets, seconds) if verbose:
-            text = _("round trip with {} scripts in {} s").format(snippets, f"{seconds:.3f}")
+            text = _(
+                "round trip with {scripts} scripts in {seconds:.3f} s",
+                scripts=snippets,
+                seconds=seconds,
+            )
         case MachineOutput(_, line) if verbose:
             text = f"vagrant: {line}"
         case Notice(_, message):
-            text = translated(message)
+            text = _(message)
         case _:
             pass
     return text
@@ -73,10 +77,10 @@ def _check_ended(event: CheckEnded, *, verbose: bool) -> str:
     """Return a line; empty for a check of `verify` that passed, because there are many of them."""
     if not (verbose or event.outcome.bad or event.phase is Phase.REHEARSING):
         return ""
-    text = f"{event.section}: {translated(event.title)}: {_(event.outcome.words)}"
+    text = f"{event.section}: {_(event.title)}: {_(event.outcome.words)}"
     if event.message:
-        return f"{text}: {translated(event.message)}"
-    seconds = _("in {} s").format(f"{event.seconds:.1f}")
+        return f"{text}: {_(event.message)}"
+    seconds = _("in {seconds:.1f} s", seconds=event.seconds)
     return f"{text} {seconds}"
 
 

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from labctl.cli.i18n.locale import _, translated
+from labctl.cli.i18n.locale import _
 from labctl.cli.output.lines import sentence
 from labctl.cli.output.terminal import printable
 from labctl.events import (
@@ -79,7 +79,7 @@ class LiveTable:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            text = f"{event.node or _('lab')}: {translated(event.message)}"
+            text = f"{event.node or _('lab')}: {_(event.message)}"
             self._console.print(Text(_clean(text), style="yellow"))
             return
         if isinstance(event, ChangeStarted) and event.check:
@@ -89,18 +89,18 @@ class LiveTable:
             row = self._rows.setdefault(event.node, _Row())
             match event:
                 case PhaseEntered(_, phase, note):
-                    row.phase, row.at, row.progress = phase, translated(note), ""
+                    row.phase, row.at, row.progress = phase, _(note), ""
                     row.ended = time.monotonic() if phase in _FINAL else None
                 case ChangeStarted(_, playbook, _, summary):
-                    row.at = f"{playbook}: {translated(summary)}"
+                    row.at = f"{playbook}: {_(summary)}"
                 case ChangeDone():
                     row.at = ""
                 case MachineOutput(_, line):
                     row.at = line
                 case Decided(_, key, _):
-                    row.at = _("measured {}").format(key)
+                    row.at = _("measured {what}", what=key)
                 case CheckStarted(section=section, title=title, index=index, total=total):
-                    row.at = f"{section}: {translated(title)}"
+                    row.at = f"{section}: {_(title)}"
                     row.progress = f" {index}/{total}"
                 case CheckEnded(outcome=outcome):
                     row.failed += outcome.bad
@@ -120,7 +120,7 @@ class LiveTable:
                 Text(name, "bold"),
                 Text(_(row.phase) + row.progress, style),
                 Text(f"{end - row.began:5.0f} s", "dim"),
-                Text(_("{} failed").format(row.failed) if row.failed else "", "red"),
+                Text(_("{count} failed", count=row.failed) if row.failed else "", "red"),
                 Text(printable(row.at)[:100], "dim", no_wrap=True, overflow="ellipsis"),
             )
         return table

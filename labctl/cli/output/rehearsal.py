@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from labctl.cli.i18n.locale import _, translated
+from labctl.cli.i18n.locale import _
 from labctl.cli.output.errors import as_json
-from labctl.cli.output.grouping import Message, print_grouped
+from labctl.cli.output.grouping import NodeMessage, print_grouped
 from labctl.cli.output.tables import failed, print_table, shortened
 from labctl.cli.output.terminal import printable
 from labctl.events import CheckOutcome
@@ -38,7 +38,7 @@ def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> N
             _json({"event": "section", "section": section.name, "files": files})
     if not options.as_json:
         rows = [[section.name, ", ".join(map(str, section.files))] for section in sections]
-        print_table(list(map(_, ["section", "exercises"])), rows)
+        print_table([_("section"), _("exercises")], rows)
 
 
 def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
@@ -63,8 +63,8 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
     reports = rehearsal.reports
     print_grouped(_failure(report, check) for report in reports for check in report.failed)
     _not_applicable(rehearsal)
-    typer.echo(f"\n{translated(rehearsal.verdict)}")
-    typer.echo(_("page: {}").format(page))
+    typer.echo(f"\n{_(rehearsal.verdict)}")
+    typer.echo(_("page: {path}", path=page))
 
 
 def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:
@@ -80,26 +80,26 @@ def _cell(section: str, result: Result[NodeReport]) -> str:
     bad = any(outcome.bad for outcome in outcomes)
     applied = len(checks) - skipped
     passed = f"{outcomes[CheckOutcome.PASSED]}/{applied}" if applied else ""
-    parts = [passed, _("{} n/a").format(skipped) if skipped else "", _("FAILED") if bad else ""]
+    parts = [passed, _("{count} n/a", count=skipped) if skipped else "", _("FAILED") if bad else ""]
     seconds = f"{sum(check.seconds for check in checks):.0f} s"
     return " ".join(part for part in (*parts, seconds) if part)
 
 
-def _failure(report: NodeReport, check: Check) -> Message:
-    rest = [f"  | {printable(x)}" for x in shortened(translated(check.message).splitlines())]
+def _failure(report: NodeReport, check: Check) -> NodeMessage:
+    rest = [f"  | {printable(x)}" for x in shortened(_(check.message).splitlines())]
     left = len(check.relevant_commands) - _LAST_COMMANDS
     if left > 0:
-        before = _("… {} earlier commands in --json and on the page …").format(left)
+        before = _("… {count} earlier commands in --json and on the page …", count=left)
         rest.append(f"  {before}")
     for ran in check.relevant_commands[-_LAST_COMMANDS:]:
         rest += _ran(report.node, ran)
-    head = f"{check.section}: {translated(check.title)}: {_(check.outcome.words)}"
-    return Message(report.node, head, tuple(rest))
+    head = f"{check.section}: {_(check.title)}: {_(check.outcome.words)}"
+    return NodeMessage(report.node, head, tuple(rest))
 
 
 def _ran(node: str, ran: CommandRun) -> list[str]:
     where = f"{ran.node}: " if ran.node != node else ""
-    code = _("did not end") if ran.exit_code is None else _("exit code {}").format(ran.exit_code)
+    code = _("did not end") if ran.exit_code is None else _("exit code {code}", code=ran.exit_code)
     first, *more = [printable(line) for line in ran.command.splitlines() or [""]]
     command = first + (" …" if more else "")
     output = (ran.out + ran.err).splitlines()[-_LAST_LINES:] if ran.exit_code != 0 else []
@@ -120,9 +120,7 @@ def _not_applicable(rehearsal: Rehearsal) -> None:
         typer.echo("\n" + _("not applicable:"))
     for (section, title, message), nodes in seen.items():
         where = "" if len(nodes) == len(rehearsal.results) else f" ({', '.join(nodes)})"
-        typer.echo(
-            f"  {section}: {printable(translated(title))}{where}: {printable(translated(message))}"
-        )
+        typer.echo(f"  {section}: {printable(_(title))}{where}: {printable(_(message))}")
 
 
 def _result(result: Result[NodeReport]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labctl.errors import StateError, UsageError
+from labctl.messages import msg
 from labctl.storage import write
 
 
@@ -17,7 +18,7 @@ def expect(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(
-                f"{path} cannot be written: its folder does not exist",
+                msg("{path} cannot be written: its folder does not exist", path=path),
                 hint="create the folder, or name another file",
             )
 
@@ -35,5 +36,6 @@ def put(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise StateError(
-            f"{path} cannot be written: {error.strerror}", hint="name another file"
+            msg("{path} cannot be written: {reason}", path=path, reason=error.strerror),
+            hint="name another file",
         ) from error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from labctl.cli.i18n.locale import _, translated
+from labctl.cli.i18n.locale import _
 from labctl.cli.output.errors import as_json, told
-from labctl.cli.output.grouping import Message, print_grouped
+from labctl.cli.output.grouping import NodeMessage, print_grouped
 from labctl.cli.output.terminal import printable
 from labctl.cli.output.text_width import ljust, width
 
@@ -33,8 +33,16 @@ def print_summary(
             _json(_result(lab, result))
         return
     rows = [_row(lab, result) for result in results]
-    heads = ["node", "address", "engine", "compose", "changes", "checks", "result"]
-    print_table(list(map(_, heads)), rows)
+    heads = [
+        _("node"),
+        _("address"),
+        _("engine"),
+        _("compose"),
+        _("changes"),
+        _("checks"),
+        _("result"),
+    ]
+    print_table(heads, rows)
     reports = [result.value.report for result in results if result.value and result.value.report]
     print_grouped(failed(results))
     print_grouped(one for report in reports for one in _failures(report))
@@ -42,7 +50,7 @@ def print_summary(
         _skipped(report)
     if not check and all(_succeeded(result) for result in results):
         first = results[0].node
-        line = _("next: labctl ssh {}    labctl scp FILE {}:    labctl status").format(first, first)
+        line = _("next: labctl ssh {node}    labctl scp FILE {node}:    labctl status", node=first)
         typer.echo(f"\n{line}")
     elif not check:
         typer.echo("\n" + _("next: fix the errors above, then run the same command again"))
@@ -72,28 +80,28 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
     ]
 
 
-def failed(results: Sequence[Result[Any]]) -> Iterator[Message]:
+def failed(results: Sequence[Result[Any]]) -> Iterator[NodeMessage]:
     """Yield the errors of nodes as messages."""
     for result in results:
         if result.error is not None:
             head, *rest = told(result.error)
-            yield Message(result.error.node, head, tuple(rest))
+            yield NodeMessage(result.error.node, head, tuple(rest))
 
 
-def _failures(report: NodeReport) -> Iterator[Message]:
+def _failures(report: NodeReport) -> Iterator[NodeMessage]:
     for check in report.failed:
-        message = shortened(translated(check.message).splitlines())
-        yield Message(
+        message = shortened(_(check.message).splitlines())
+        yield NodeMessage(
             report.node,
-            f"{check.section}: {translated(check.title)}: {_(check.outcome.words)}",
-            (_("  in {}").format(check.name), *(f"  | {printable(line)}" for line in message)),
+            f"{check.section}: {_(check.title)}: {_(check.outcome.words)}",
+            (_("  in {check}", check=check.name), *(f"  | {printable(line)}" for line in message)),
         )
 
 
 def _skipped(report: NodeReport) -> None:
     for check in report.skipped:
-        what = f"{check.section}: {translated(check.title)}: {_(check.outcome.words)}"
-        typer.echo(f"{report.node}: {what}: {translated(check.message)}")
+        what = f"{check.section}: {_(check.title)}: {_(check.outcome.words)}"
+        typer.echo(f"{report.node}: {what}: {_(check.message)}")
 
 
 def shortened(lines: list[str]) -> list[str]:
@@ -101,7 +109,7 @@ def shortened(lines: list[str]) -> list[str]:
     head, end = 4, 10
     if len(lines) <= head + end + 1:
         return lines
-    left_out = _("… {} more lines in the log and in --json …").format(len(lines) - head - end)
+    left_out = _("… {count} more lines in the log and in --json …", count=len(lines) - head - end)
     return [*lines[:head], left_out, *lines[-end:]]
 
 
@@ -127,10 +135,10 @@ def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
     return data
 
 
-def print_ended(options: Globals, results: list[Result[None]], done: str) -> None:
+def print_ended(options: Globals, results: list[Result[None]], done: Callable[[str], str]) -> None:
     """Print which nodes were halted or destroyed, and the errors of the others.
 
-    `done` is the line for a node; its `{}` is the node's name.
+    `done` returns the line for a node.
 
     Raises:
         typer.Exit: a node failed; with its exit code.
@@ -140,7 +148,7 @@ def print_ended(options: Globals, results: list[Result[None]], done: str) -> Non
             data: dict[str, Any] = {"event": "result", "node": result.node, "ok": result.ok}
             _json(data | ({"error": as_json(result.error)} if result.error else {}))
         elif result.ok:
-            typer.echo(done.format(result.node))
+            typer.echo(done(result.node))
     if not options.as_json:
         print_grouped(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]
@@ -159,15 +167,19 @@ def print_status(
             _json({"event": "registry", **registry.as_json()})
         return
     print_table(
-        list(map(_, ["node", "state", "address", "engine", "containers", "up since"])),
+        [_("node"), _("state"), _("address"), _("engine"), _("containers"), _("up since")],
         [
             [row.node, _(row.state), row.address or "-", row.engine, row.containers, row.since]
             for row in rows
         ],
     )
     if registry is not None:
-        line = _("registry: {}  user {}, password {}")
-        said = line.format(registry.address, registry.user, registry.password)
+        said = _(
+            "registry: {address}  user {user}, password {password}",
+            address=registry.address,
+            user=registry.user,
+            password=registry.password,
+        )
         typer.echo(f"\n{said}")
 
 

@@ -11,6 +11,7 @@ from labctl.lab.actions.lifecycle import on_each
 from labctl.lab.boot import started
 from labctl.lab.lab import Lab
 from labctl.machines.base import Machines
+from labctl.messages import msg
 from labctl.parallel import Result, each
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -27,9 +28,11 @@ def save(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
     def work(machines: Machines, node: str, emit: Emit) -> None:
         if name in machines.checkpoints(node):
             raise UsageError(
-                f"there is a checkpoint '{name}' already",
+                msg("there is a checkpoint '{name}' already", name=name),
                 node=node,
-                hint=f"choose another name, or `labctl checkpoint delete {name}` first",
+                hint=msg(
+                    "choose another name, or `labctl checkpoint delete {name}` first", name=name
+                ),
             )
         machines.save(node, name, emit=emit)
 
@@ -75,7 +78,7 @@ def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
 def _check(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"'{name}' cannot be the name of a checkpoint",
+            msg("'{name}' cannot be the name of a checkpoint", name=name),
             hint="take letters, digits, '.', '_' and '-', such as chapter5",
         )
 
@@ -84,7 +87,7 @@ def _expect(machines: Machines, node: str, name: str) -> None:
     known = machines.checkpoints(node)
     if name not in known:
         raise MachineError(
-            f"there is no checkpoint '{name}'",
+            msg("there is no checkpoint '{name}'", name=name),
             node=node,
-            hint=f"there are {', '.join(known)}" if known else "there are none",
+            hint=msg("there are {known}", known=", ".join(known)) if known else "there are none",
         )

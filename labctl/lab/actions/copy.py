@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from labctl.errors import TransferError, UsageError
 from labctl.events import Notice
+from labctl.messages import msg
 from labctl.parallel import Result, each
 from labctl.remote.transfer.entry import EntrySource
 from labctl.remote.transfer.local_sink import FolderSink
@@ -97,7 +98,7 @@ def copy(
     if not destination.remote:
         return _fetch(lab, sources, destination.path, options, meter)
     if options.owner.startswith("-") or any(c.isspace() for c in options.owner):
-        raise UsageError(f"--owner {options.owner!r} is no user or user:group")
+        raise UsageError(msg("--owner {owner!r} is no user or user:group", owner=options.owner))
 
     def work(node: str) -> Copied:
         run = _Run(node, meter)
@@ -130,7 +131,7 @@ def _fetch(
     folder = Path(expanded(path))
     if several_nodes and not folder.is_dir():
         raise UsageError(
-            f"{path}: there is no such folder here",
+            msg("{path}: there is no such folder here", path=path),
             hint="files of several nodes go into a folder, in which each node gets one of its own",
         )
 
@@ -145,7 +146,9 @@ def _fetch(
                 try:
                     own.mkdir(exist_ok=True)
                 except OSError as error:
-                    raise TransferError(f"{own}: {error.strerror}") from error
+                    raise TransferError(
+                        msg("{what}: {why}", what=own, why=error.strerror)
+                    ) from error
                 place = str(own)
             several = sum(len(source.roots) for source in found) > 1
             for source in found:

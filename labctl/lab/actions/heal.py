@@ -19,6 +19,7 @@ from labctl.lab.boot import BootQueue, prepare, started
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.machines.base import Machines, MachineState
+from labctl.messages import joined, msg
 from labctl.parallel import Result, each
 from labctl.provision.loader import Playbook
 from labctl.provision.scheduler import Scheduler
@@ -52,8 +53,11 @@ def heal(
     lab.node(node)
     if not lab.spec.uses_vagrant and (checkpoint is not None or rebuild):
         raise UsageError(
-            f"{node} existed before labctl, which can neither set it back nor make it anew",
-            hint=f"`labctl heal {node}` provisions and verifies it",
+            msg(
+                "{node} existed before labctl, which can neither set it back nor make it anew",
+                node=node,
+            ),
+            hint=msg("`labctl heal {node}` provisions and verifies it", node=node),
         )
     playbooks = lab.playbooks()
     with lab.state.locked("heal"), Verifier(lab, 1) as verifier:
@@ -63,9 +67,11 @@ def heal(
             known = machines.checkpoints(node)
             if checkpoint not in known:
                 raise UsageError(
-                    f"there is no checkpoint '{checkpoint}'",
+                    msg("there is no checkpoint '{name}'", name=checkpoint),
                     node=node,
-                    hint=f"there are {', '.join(known)}" if known else "there are none",
+                    hint=msg("there are {known}", known=", ".join(known))
+                    if known
+                    else "there are none",
                 )
 
         def work(name: str) -> NodeRun:
@@ -99,11 +105,14 @@ class Recovery:
         except SICK as error:
             self._unless_interrupted()
             if checkpoint is None and not rebuild:
-                others = (
-                    f"`labctl heal {self._node} --checkpoint NAME` goes back, "
-                    f"`labctl heal {self._node} --rebuild` makes the node anew"
+                others = msg(
+                    "`labctl heal {node} --checkpoint NAME` goes back, `labctl heal "
+                    "{node} --rebuild` makes the node anew",
+                    node=self._node,
                 )
-                error.hint = f"{error.hint}; {others}" if error.hint else others
+                error.hint = (
+                    msg("{first}; {then}", first=error.hint, then=others) if error.hint else others
+                )
                 raise
             self._tell(f"provisioning did not help: {error.message}")
         if checkpoint is not None:
@@ -158,9 +167,24 @@ class Recovery:
         failed = run.report.failed if run.report else ()
         if failed:
             raise ChecksFailed(
-                f"{len(failed)} checks failed",
+                msg("{count} checks failed", count=len(failed)),
                 node=self._node,
-                details="\n".join(f"{c.section}: {c.title}: {c.message}" for c in failed),
-                hint=f"begin with {failed[0].section}: {failed[0].title}",
+                details=joined(
+                    (
+                        msg(
+                            "{section}: {title}: {message}",
+                            section=check.section,
+                            title=check.title,
+                            message=check.message,
+                        )
+                        for check in failed
+                    ),
+                    "{first}\n{then}",
+                ),
+                hint=msg(
+                    "begin with {section}: {title}",
+                    section=failed[0].section,
+                    title=failed[0].title,
+                ),
             )
         return run

@@ -13,6 +13,7 @@ from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab, parted
 from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
+from labctl.messages import msg
 from labctl.parallel import Result, each
 
 Verb = Callable[[Machines, str, Emit], None]
@@ -21,7 +22,7 @@ Verb = Callable[[Machines, str, Emit], None]
 RUNNING, STOPPED, SUSPENDED = MachineState.RUNNING, MachineState.STOPPED, MachineState.SUSPENDED
 
 
-_FROZEN = "`labctl resume` first, or its memory would be lost"
+_FROZEN = msg("`labctl resume` first, or its memory would be lost")
 """To shut a suspended machine down, Vagrant discards its memory."""
 
 
@@ -33,7 +34,7 @@ def halt(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         limit,
         lambda m, node, emit: m.halt(node, emit=emit),
         enough=STOPPED,
-        refused={SUSPENDED: ("is suspended", _FROZEN)},
+        refused={SUSPENDED: (msg("is suspended"), _FROZEN)},
     )
 
 
@@ -45,7 +46,7 @@ def suspend(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         limit,
         lambda m, node, emit: m.suspend(node, emit=emit),
         enough=SUSPENDED,
-        refused={STOPPED: ("is not running", "a node that is off needs no suspending")},
+        refused={STOPPED: (msg("is not running"), msg("a node that is off needs no suspending"))},
     )
 
 
@@ -62,7 +63,7 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         limit,
         work,
         enough=RUNNING,
-        refused={STOPPED: ("is not suspended but off", "bring it up with `labctl up`")},
+        refused={STOPPED: (msg("is not suspended but off"), msg("bring it up with `labctl up`"))},
     )
 
 
@@ -77,7 +78,12 @@ def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
             machines.reload(node, emit=emit)
 
     return on_each(
-        lab, "reload", limit, work, first=prepare, refused={SUSPENDED: ("is suspended", _FROZEN)}
+        lab,
+        "reload",
+        limit,
+        work,
+        first=prepare,
+        refused={SUSPENDED: (msg("is suspended"), _FROZEN)},
     )
 
 
@@ -107,13 +113,13 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
     def work(machines: Machines, node: str, emit: Emit) -> None:
         machines.sync(node, watch=watch, emit=emit)
 
-    off = "bring it up with `labctl up`"
+    off = msg("bring it up with `labctl up`")
     return on_each(
         lab,
         "sync",
         limit,
         work,
-        refused={STOPPED: ("is not running", off), SUSPENDED: ("is suspended", off)},
+        refused={STOPPED: (msg("is not running"), off), SUSPENDED: (msg("is suspended"), off)},
         # A watch may last for hours and changes nothing in the lab, so it does not hold the lock.
         # No watch ends by itself, so none may wait for another.
         lock=not watch,
@@ -223,7 +229,7 @@ def on_each(
         chosen = [node for node in nodes if node in there]
         if not chosen:
             raise MachineError(
-                f"{', '.join(nodes)}: there is no such machine yet",
+                msg("{nodes}: there is no such machine yet", nodes=", ".join(nodes)),
                 hint="bring the lab up with `labctl up`",
             )
         for node in nodes:

@@ -13,6 +13,7 @@ from labctl.events import Phase, PhaseEntered
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.lab.peers import peer_queries
+from labctl.messages import msg
 from labctl.provision.converge import Outcome, converge
 from labctl.provision.facts import Facts
 from labctl.provision.loader import Playbook
@@ -61,8 +62,8 @@ def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]
     for name in only:
         if name not in names:
             raise UsageError(
-                f"this lab does not run the playbook '{name}'",
-                hint=f"its playbooks: {', '.join(names)}; --with adds another",
+                msg("this lab does not run the playbook '{name}'", name=name),
+                hint=msg("its playbooks: {names}; --with adds another", names=", ".join(names)),
             )
     return [book for book in playbooks if not only or book.name in only]
 
@@ -159,7 +160,7 @@ def ended(report: NodeReport) -> PhaseEntered:
     failed = len(report.failed)
     if not failed:
         return PhaseEntered(report.node, Phase.DONE)
-    note = "1 check failed" if failed == 1 else f"{failed} checks failed"
+    note = msg("1 check failed") if failed == 1 else msg("{count} checks failed", count=failed)
     return PhaseEntered(report.node, Phase.FAILED, note)
 
 

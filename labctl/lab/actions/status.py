@@ -16,6 +16,7 @@ from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
+from labctl.messages import msg
 from labctl.parallel import each
 from labctl.remote.docker_api import RawOutput, ask
 
@@ -69,13 +70,13 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
             continue
         address = lab.node_list.addresses[result.node]
         if isinstance(result.error, HostKeyChanged):
-            state = "another host key"
+            state: str = msg("another host key")
         elif isinstance(result.error, AuthFailed):
-            state = "login refused"
+            state = msg("login refused")
         else:
             state = str(states.get(result.node, MachineState.ABSENT))
             if state in (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN):
-                state = "no answer"
+                state = msg("no answer")
         rows.append(NodeStatus(result.node, state, address))
     return rows
 
@@ -129,7 +130,7 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
             try:
                 nodes = tuple(status(Lab.open(workspace, {}, emit=emit), ()))
             except LabctlError as error:
-                emit(Notice("", f"{entry.folder}: {error.message}"))
+                emit(Notice("", msg("{what}: {why}", what=entry.folder, why=error.message)))
         return LabStatus(entry.folder, entry.name, entry.network, entry.gone, nodes)
 
     entries = LabIndex().entries()

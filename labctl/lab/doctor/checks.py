@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from labctl.machines import providers
 from labctl.machines.finding import Finding, Level, version
 from labctl.machines.host import Host
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -36,13 +37,15 @@ def vagrant(host: Host) -> Finding:
 
 def virtualization(host: Host, provider: str) -> Finding:
     """Check whether the processor can virtualize."""
-    what = "virtualization"
+    what = msg("virtualization")
     offered = host.virtualization()
     if offered is None:
         return Finding(SKIPPED, what, "this system does not tell whether the processor offers it")
     if offered:
         return Finding(OK, what, "the processor offers it")
-    turn_on = "turn on VT-x or AMD-V in the firmware, or nested virtualization in a virtual machine"
+    turn_on = msg(
+        "turn on VT-x or AMD-V in the firmware, or nested virtualization in a virtual machine"
+    )
     without = providers.get(provider).without_virtualization()
     if without:
         return Finding(WARN, what, without, turn_on)
@@ -51,30 +54,44 @@ def virtualization(host: Host, provider: str) -> Finding:
 
 def memory(host: Host, lab: LabSpec) -> Finding:
     """Compare the nodes' memory with this computer's."""
-    what = "memory"
+    what = msg("memory")
     needed = sum(node.memory for node in lab.lab_nodes)
     found = host.memory()
     if found is None:
         return Finding(SKIPPED, what, "this system does not tell how much there is")
     whole, free = found
-    nodes = f"the nodes take {needed} MiB"
-    remedy = "give lab.yaml fewer nodes or less `memory`, or close other programs"
+    nodes = msg("the nodes take {needed} MiB", needed=needed)
+    remedy = msg("give lab.yaml fewer nodes or less `memory`, or close other programs")
     if needed > whole:
-        return Finding(FAIL, what, f"{nodes}, and there are {whole} MiB in all", remedy)
+        return Finding(
+            FAIL,
+            what,
+            msg("{nodes}, and there are {whole} MiB in all", nodes=nodes, whole=whole),
+            remedy,
+        )
     if needed > free:
-        return Finding(WARN, what, f"{nodes}, and {free} of {whole} MiB are free", remedy)
-    return Finding(OK, what, f"{nodes} of {free} MiB that are free")
+        return Finding(
+            WARN,
+            what,
+            msg("{nodes}, and {free} of {whole} MiB are free", nodes=nodes, free=free, whole=whole),
+            remedy,
+        )
+    return Finding(OK, what, msg("{nodes} of {free} MiB that are free", nodes=nodes, free=free))
 
 
 def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
     """Compare the size of boxes and disks with the free space of the home folder."""
-    what = "disk"
+    what = msg("disk")
     free = host.disk()
     if free is None:
         return Finding(SKIPPED, what, "the home folder's file system does not tell")
     box = 0 if host.has_box(lab.box.name, lab.box.pinned_version, provider) else BOX_MIB
     needed = box + NODE_MIB * len(lab.lab_nodes)
-    line = f"the lab takes up to {needed} MiB, and {free} MiB are free in the home folder"
+    line = msg(
+        "the lab takes up to {needed} MiB, and {free} MiB are free in the home folder",
+        needed=needed,
+        free=free,
+    )
     if free < needed:
         return Finding(WARN, what, line, "make room; `vagrant box prune` removes old boxes")
     return Finding(OK, what, line)
@@ -82,26 +99,28 @@ def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
 
 def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Finding:
     """Check the box, or its download address."""
-    what = f"box {lab.box.name}"
+    what = msg("box {box}", box=lab.box.name)
     if host.has_box(lab.box.name, lab.box.pinned_version, provider):
         return Finding(OK, what, "Vagrant has it")
     url = lab.box.url or f"https://vagrantcloud.com/{lab.box.name}"
     if not url.startswith(("http://", "https://")):
-        return Finding(OK, what, f"it will be added from {url}")
+        return Finding(OK, what, msg("it will be added from {url}", url=url))
     if offline:
-        return Finding(SKIPPED, what, f"it is still to be downloaded from {url}; --offline")
+        return Finding(
+            SKIPPED, what, msg("it is still to be downloaded from {url}; --offline", url=url)
+        )
     problem = host.reach(url)
     if problem:
-        remedy = "see to the network, or name a mirror as `box: {url: …}` in lab.yaml"
-        return Finding(FAIL, what, f"{url}: {problem}", remedy)
-    return Finding(OK, what, f"it will be downloaded from {url}")
+        remedy = msg("see to the network, or name a mirror as `box: {url: …}` in lab.yaml")
+        return Finding(FAIL, what, msg("{what}: {why}", what=url, why=problem), remedy)
+    return Finding(OK, what, msg("it will be downloaded from {url}", url=url))
 
 
 def programs(host: Host) -> Finding:
     """Check the program that `labctl ssh` starts."""
     if host.which("ssh"):
         return Finding(OK, "ssh", "it is installed")
-    remedy = "install the OpenSSH client"
+    remedy = msg("install the OpenSSH client")
     return Finding(WARN, "ssh", "`labctl ssh` opens no shell without it", remedy)
 
 
@@ -132,6 +151,11 @@ def reachable(host: Host, lab: LabSpec) -> Iterator[Finding]:
         problems = list(pool.map(host.reach, [url for _, url, _, _ in wanted]))
     for (what, url, key, level), problem in zip(wanted, problems, strict=True):
         if problem:
-            yield Finding(level, what, f"{url}: {problem}", f"name another as {key} in lab.yaml")
+            yield Finding(
+                level,
+                what,
+                msg("{what}: {why}", what=url, why=problem),
+                msg("name another as {key} in lab.yaml", key=key),
+            )
         else:
-            yield Finding(OK, what, f"{url} answers from this machine")
+            yield Finding(OK, what, msg("{url} answers from this machine", url=url))

@@ -11,6 +11,7 @@ from labctl.lab import index
 from labctl.machines import providers
 from labctl.machines.finding import Finding, Level
 from labctl.machines.host import Host
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -21,7 +22,7 @@ OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
 def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Iterator[Finding]:
     """Check whether the provider accepts the network and whether it is free."""
-    what = "network"
+    what = msg("network")
     # Problems of synced folders are reported by `folders`.
     found_wrong = providers.problems(lab, provider, host.system)
     problems = [problem for problem in found_wrong if problem.where == what]
@@ -32,8 +33,13 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
         yield Finding(
             WARN if other.gone else FAIL,
             what,
-            f"{wanted} overlaps {other.network} of the lab in {other.folder}"
-            + (", which is gone; its machines may be there still" if other.gone else ""),
+            msg(
+                "{wanted} overlaps {network} of the lab in {folder}",
+                wanted=wanted,
+                network=other.network,
+                folder=other.folder,
+            )
+            + (msg(", which is gone; its machines may be there still") if other.gone else ""),
             "forget it with `labctl status --all --prune`"
             if other.gone
             else "leave `network` out of lab.yaml and labctl takes a free one",
@@ -56,11 +62,16 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
         yield Finding(
             FAIL,
             what,
-            f"{wanted} overlaps {taken}, to which this machine goes by {interface} already",
+            msg(
+                "{wanted} overlaps {taken}, to which this machine goes by {interface} already",
+                wanted=wanted,
+                taken=taken,
+                interface=interface,
+            ),
             "choose another `network` in lab.yaml",
         )
     if not clashes and not problems and other is None:
-        yield Finding(OK, what, f"{wanted} is free")
+        yield Finding(OK, what, msg("{wanted} is free", wanted=wanted))
 
 
 def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
@@ -73,7 +84,7 @@ def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
         if kind == "disabled" or kind in seen:
             continue
         seen.add(kind)
-        what = f"{kind} folders"
+        what = msg("{kind} folders", kind=kind)
         problem = synced_folders.unfit(folder, lab, additions=works) or host.missing(kind)
         if problem:
             yield Finding(FAIL, what, *problem)
@@ -93,10 +104,17 @@ def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
         return Finding(
             WARN,
             what,
-            f"{name} is on, and nodes fetch folders of type nfs from this machine",
-            f"let {lab.network} in to nfs (ports 111 and 2049), or use type rsync",
+            msg("{name} is on, and nodes fetch folders of type nfs from this machine", name=name),
+            msg(
+                "let {network} in to nfs (ports 111 and 2049), or use type rsync",
+                network=lab.network,
+            ),
         )
     problem = providers.get(provider).firewall_problem(name)
     if problem:
         return Finding(WARN, what, *problem)
-    return Finding(OK, what, f"{name} is on; nodes need nothing of this machine that it would stop")
+    return Finding(
+        OK,
+        what,
+        msg("{name} is on; nodes need nothing of this machine that it would stop", name=name),
+    )

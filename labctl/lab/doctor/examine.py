@@ -11,6 +11,7 @@ from labctl.lab.index import LabIndex
 from labctl.machines import providers
 from labctl.machines.finding import Finding, Level
 from labctl.machines.host import Host
+from labctl.messages import joined, msg
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
@@ -41,9 +42,9 @@ def _vagrants(lab: Lab, host: Host, *, offline: bool) -> Iterator[Finding]:
     provider = ""
     try:
         provider, reason = host.provider(lab.spec.provider, lab.state.provider())
-        yield Finding(Level.OK, "provider", f"{provider}: {reason}")
+        yield Finding(Level.OK, "provider", msg("{what}: {why}", what=provider, why=reason))
     except ProviderMissing as error:
-        found = "; ".join([error.message, *error.details.splitlines()])
+        found = joined([error.message, *error.details.splitlines()])
         yield Finding(Level.FAIL, "provider", found, error.hint)
     likely = provider or (providers.names()[0] if host.system == "darwin" else "")
     if likely:

@@ -25,6 +25,7 @@ from labctl.machines import plugins, providers
 from labctl.machines.host import find_program
 from labctl.machines.plugins import Plugin
 from labctl.machines.processor import emulated
+from labctl.messages import msg
 
 _ASK_WINDOWS = (
     "(Get-CimInstance Win32_Processor).VirtualizationFirmwareEnabled; "
@@ -106,7 +107,7 @@ class ThisHost:
             said = self.says("/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate")
             if said is None:
                 return None
-            return "" if "disabled" in said else "the application firewall"
+            return "" if "disabled" in said else msg("the application firewall")
         if self.system == "win32":
             said = self.says("netsh", "advfirewall", "show", "allprofiles", "state")
             return None if said is None else windows_firewall(said)
@@ -135,7 +136,9 @@ class ThisHost:
                 return ""
         except urllib.error.HTTPError as error:
             # A registry requires a login, and some servers don't support HEAD; both exist.
-            return "" if error.code in (401, 403, 405) else f"it answers {error.code}"
+            return (
+                "" if error.code in (401, 403, 405) else msg("it answers {code}", code=error.code)
+            )
         # A server that does not speak HTTP makes http.client raise its own errors.
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error

@@ -9,6 +9,8 @@ import ipaddress
 import struct
 from ipaddress import IPv4Network
 
+from labctl.messages import msg
+
 MIB = 1 << 20
 _LEAST_PREFIX = 8
 """A wider route is a VPN's split default route; it occupies no network."""
@@ -72,4 +74,4 @@ def windows_firewall(text: str) -> str | None:
     states = [line.split()[-1] for line in text.splitlines() if line.startswith("State")]
     if not states:
         return None
-    return "Windows Firewall" if "ON" in states else ""
+    return msg("Windows Firewall") if "ON" in states else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.atomic_write import replacing
 from labctl.provision.resources.base import Change, Observed, quote, text_diff
 
@@ -43,10 +44,18 @@ class Block:
 
     def plan(self, observed: Observed) -> Change | None:
         if not observed.ok:
-            raise ValueError(f"{self.path} cannot be read: {observed.output.strip()}")
+            raise ValueError(
+                msg(
+                    "{path} cannot be read: {reason}",
+                    path=self.path,
+                    reason=observed.output.strip(),
+                )
+            )
         old = observed.output
         if "\0" in old:
-            raise ValueError(f"{self.path} holds a NUL byte, which no shell can carry; remove it")
+            raise ValueError(
+                msg("{path} holds a NUL byte, which no shell can carry; remove it", path=self.path)
+            )
         new = self.inserted(old)
         if new == old:
             return None
@@ -60,7 +69,7 @@ class Block:
         )
         script = replacing(self.path, new, check=guard)
         return Change(
-            f"update the block {self.name} in {self.path}",
+            msg("update the block {name} in {path}", name=self.name, path=self.path),
             script,
             text_diff(old, new, self.path),
         )
@@ -82,7 +91,13 @@ class Block:
             return text + separator + "\n".join(body) + "\n"
         if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
             raise ValueError(
-                f"the marks of labctl's block {self.name} in {self.path} are damaged; "
-                f"remove the lines '{self.begin}' and '{self.end}' and run again"
+                msg(
+                    "the marks of labctl's block {name} in {path} are damaged; remove the "
+                    "lines '{begin}' and '{end}' and run again",
+                    name=self.name,
+                    path=self.path,
+                    begin=self.begin,
+                    end=self.end,
+                )
             )
         return "\n".join([*lines[: begins[0]], *body, *lines[ends[0] + 1 :]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, shell_script
 
 KEPT = "/var/lib/labctl/projects"
@@ -61,4 +62,4 @@ class ComposeProject:
         )
         was = "as before" if digest == self.digest else digest[:12] or "not up"
         diff = f"-{was}, {len(bad)} of {len(containers)} down\n+{self.digest[:12]}, all up"
-        return Change(f"bring the project {self.name} up", script, diff)
+        return Change(msg("bring the project {name} up", name=self.name), script, diff)

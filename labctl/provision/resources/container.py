@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 LABEL = "labctl.container"
@@ -55,9 +56,11 @@ class Container:
         if observed.ok and state == "running" and digest == self.digest:
             return None
         if not observed.ok:
-            state, verb = "missing", "run"
+            state, summary = "missing", msg("run the container {name}")
+        elif digest != self.digest:
+            summary = msg("replace the container {name}")
         else:
-            verb = "replace" if digest != self.digest else "run again"
+            summary = msg("run the container {name} again")
         words = (
             *("docker", "run", "--detach", "--name", self.name, "--restart", "always"),
             *("--label", f"{LABEL}={self.digest}", *self.options, self.image, *self.command),
@@ -70,6 +73,4 @@ class Container:
             seconds=str(READY_SECONDS),
         )
         script = f"{functions}replace {' '.join(map(quote, words))}\nwait_until_ready"
-        return Change(
-            f"{verb} the container {self.name}", script, f"-{state}\n+running {self.image}"
-        )
+        return Change(msg(summary, name=self.name), script, f"-{state}\n+running {self.image}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labctl.config.daemon_json import canonical, needs_restart, unknown_to
+from labctl.messages import msg
 from labctl.provision.resources.atomic_write import LoadedBy, replacing
 from labctl.provision.resources.base import Change, Observed, quote, text_diff
 from labctl.provision.resources.file import File
@@ -106,7 +107,12 @@ class SupportedDaemonKeys:
             backup=f"{PATH}.before-labctl",
         )
         return Change(
-            f"take {', '.join(unknown)} out of {PATH}, unknown to engine {self.engine_major}",
+            msg(
+                "take {unknown} out of {path}, unknown to engine {engine_major}",
+                unknown=", ".join(unknown),
+                path=PATH,
+                engine_major=self.engine_major,
+            ),
             script,
             text_diff(observed.output, kept, PATH),
         )
@@ -119,12 +125,16 @@ class SupportedDaemonKeys:
         """
         if not self.written:
             raise ValueError(
-                f"{PATH} is no JSON, and the engine does not start with it: {wrong}; "
-                "mend it on the node, or move it away"
+                msg(
+                    "{path} is no JSON, and the engine does not start with it: {wrong}; "
+                    "mend it on the node, or move it away",
+                    path=PATH,
+                    wrong=wrong,
+                )
             )
         empty = canonical({})
         script = replacing(PATH, empty, loaded_by=LoadedBy(self.service, "restart"))
-        change = Change(f"empty {PATH}", script, text_diff(text, empty, PATH))
+        change = Change(msg("empty {path}", path=PATH), script, text_diff(text, empty, PATH))
         return _kept_aside(change, wrong)
 
 
@@ -137,7 +147,12 @@ def _kept_aside(change: Change, wrong: str) -> Change:
     aside = PATH + _ASIDE
     old, new = quote(PATH), quote(aside)
     return Change(
-        f"{change.summary}, which is no JSON ({wrong}) and is kept as {aside}",
+        msg(
+            "{summary}, which is no JSON ({wrong}) and is kept as {aside}",
+            summary=change.summary,
+            wrong=wrong,
+            aside=aside,
+        ),
         # cmp is no part of coreutils.
         f'[ -e {new} ] && [ "$(cat {old})" = "$(cat {new})" ] || '
         f"cp -p --backup=numbered {old} {new} || exit\n{change.script}",
@@ -152,8 +167,13 @@ def _no_json(text: str) -> str:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return f"line {error.lineno}, column {error.colno}: {error.msg}"
-    return "no object in braces"
+        return msg(
+            "line {line}, column {column}: {problem}",
+            line=error.lineno,
+            column=error.colno,
+            problem=error.msg,
+        )
+    return msg("no object in braces")
 
 
 def _settings(text: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 
@@ -40,7 +41,9 @@ class Download:
         path = quote(self.path)
         diff = f"-{digest or 'absent'} {mode}".rstrip() + f"\n+{self.sha256} {self.mode}"
         if digest == self.sha256:
-            return Change(f"set the mode of {self.path}", f"chmod {self.mode} {path}", diff)
+            return Change(
+                msg("set the mode of {path}", path=self.path), f"chmod {self.mode} {path}", diff
+            )
         script = shell_script(
             __file__,
             "download.sh",
@@ -49,4 +52,4 @@ class Download:
             sha256=self.sha256,
             mode=self.mode,
         )
-        return Change(f"download {self.path}", script, diff)
+        return Change(msg("download {path}", path=self.path), script, diff)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.atomic_write import LoadedBy, replacing
 from labctl.provision.resources.base import Change, Observed, quote, text_diff
 
@@ -69,8 +70,8 @@ class File:
             loaded_by=self.loaded_by,
             backup=f"{self.path}.before-labctl" if self.backup else "",
         )
-        verb = "update" if observed.ok else "write"
-        return Change(f"{verb} {self.path}", script, diff.strip())
+        template = msg("update {path}") if observed.ok else msg("write {path}")
+        return Change(msg(template, path=self.path), script, diff.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ class Directory:
             f"set -e; mkdir -p {path}; chown {quote(self.owner)} {path}; "
             f"chmod {quote(self.mode)} {path}"
         )
-        return Change(f"make folder {self.path}", script, f"-{seen}\n+{wanted}" if seen else "")
+        return Change(
+            msg("make folder {path}", path=self.path), script, f"-{seen}\n+{wanted}" if seen else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +122,13 @@ class Link:
 
     def plan(self, observed: Observed) -> Change | None:
         if observed.exit_code == 3:
-            raise ValueError(f"{self.path} is there and is no link; move it away")
+            raise ValueError(msg("{path} is there and is no link; move it away", path=self.path))
         seen = observed.output.rstrip("\n")
         if seen == self.target:
             return None
         diff = f"-{seen}\n+{self.target}" if seen else f"+{self.target}"
         return Change(
-            f"link {self.path} to {self.target}",
+            msg("link {path} to {target}", path=self.path, target=self.target),
             f"ln -sfn {quote(self.target)} {quote(self.path)}",
             diff,
         )
@@ -147,7 +150,9 @@ class Absent:
 
     def plan(self, observed: Observed) -> Change | None:
         if observed.exit_code == 3:
-            raise ValueError(f"{self.path} is a folder; remove it by hand")
+            raise ValueError(msg("{path} is a folder; remove it by hand", path=self.path))
         if not observed.ok:
             return None
-        return Change(f"remove {self.path}", f"rm -f {quote(self.path)}", f"-{self.path}")
+        return Change(
+            msg("remove {path}", path=self.path), f"rm -f {quote(self.path)}", f"-{self.path}"
+        )

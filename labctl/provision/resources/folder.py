@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import PlaybookError
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -49,26 +50,37 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
     total = 0
     try:
         if not folder.is_dir():
-            raise PlaybookError(f"{folder} is no folder", hint="see compose_app.folder in lab.yaml")
+            raise PlaybookError(
+                msg("{folder} is no folder", folder=folder),
+                hint="see compose_app.folder in lab.yaml",
+            )
         for path in sorted(folder.rglob("*")):
             if path.is_dir():
                 continue
             name = path.relative_to(folder).as_posix()
             if not _NAME.fullmatch(name):
-                raise PlaybookError(f"{path}: its name holds control characters or backslashes")
+                raise PlaybookError(
+                    msg("{path}: its name holds control characters or backslashes", path=path)
+                )
             mode = path.stat().st_mode
             if not stat.S_ISREG(mode):
-                raise PlaybookError(f"{path} is neither a file nor a folder")
+                raise PlaybookError(msg("{path} is neither a file nor a folder", path=path))
             total += path.stat().st_size
             if total > MOST_BYTES:
                 raise PlaybookError(
-                    f"{folder} holds more than {MOST_BYTES // 1024 // 1024} MiB",
+                    msg(
+                        "{folder} holds more than {most_bytes} MiB",
+                        folder=folder,
+                        most_bytes=MOST_BYTES // 1024 // 1024,
+                    ),
                     hint="keep data out of it: `labctl scp` copies that to the node",
                 )
             executable = bool(mode & 0o111)
             found.append(FileContent(name, path.read_bytes(), "0755" if executable else "0644"))
     except OSError as error:
-        raise PlaybookError(f"{folder} cannot be read: {error}") from error
+        raise PlaybookError(
+            msg("{path} cannot be read: {reason}", path=folder, reason=error)
+        ) from error
     return tuple(found)
 
 
@@ -148,7 +160,11 @@ class Folder:
         steps.append(f"printf %s {quote(listed)} >{quote(self._kept)}")
         diff = [f"-{name}" for name in gone]
         diff += [f"{'~' if file.path in seen else '+'}{file.path}" for file in wrong]
-        return Change(f"copy {len(wrong)} files to {self.path}", "\n".join(steps), "\n".join(diff))
+        return Change(
+            msg("copy {count} files to {path}", count=len(wrong), path=self.path),
+            "\n".join(steps),
+            "\n".join(diff),
+        )
 
 
 def _above(path: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, quote
 
 
@@ -23,7 +24,7 @@ class GroupMember:
 
     def plan(self, observed: Observed) -> Change | None:
         if not observed.ok:
-            raise ValueError(f"there is no user {self.user} on the node")
+            raise ValueError(msg("there is no user {user} on the node", user=self.user))
         if self.group in observed.output.split():
             return None
         script = (
@@ -31,4 +32,8 @@ class GroupMember:
             f"groupadd --system {quote(self.group)}; "
             f"usermod -aG {quote(self.group)} {quote(self.user)}"
         )
-        return Change(f"add {self.user} to the group {self.group}", script, f"+{self.group}")
+        return Change(
+            msg("add {user} to the group {group}", user=self.user, group=self.group),
+            script,
+            f"+{self.group}",
+        )

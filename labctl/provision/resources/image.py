@@ -10,6 +10,7 @@ import base64
 from dataclasses import dataclass, field
 
 from labctl.config.image_name import ImageName
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, PeerQuery, shell_script
 
 
@@ -82,10 +83,10 @@ class PublishedImage:
             source="" if right else image.source,
             kept=name,
         )
-        words = "publish it" if right else "pull it, and publish it"
+        words = msg("publish it") if right else msg("pull it, and publish it")
         wanted = image.source if not right else here
         return Change(
-            f"{image.local}: {words} for the other nodes",
+            msg("{local}: {words} for the other nodes", local=image.local, words=words),
             script,
             f"-here {here}, kept {kept}\n+{wanted}",
         )
@@ -123,7 +124,7 @@ class FetchedImage:
             node=self.query.node,
         )
         return Change(
-            f"{image.local}: take it from {self.query.node}",
+            msg("{local}: take it from {node}", local=image.local, node=self.query.node),
             script,
             f"-{here}\n+{kept}",
             self.query,

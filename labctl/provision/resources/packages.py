@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labctl.messages import joined, msg
 from labctl.provision.resources.base import Change, Observed, quote
 from labctl.provision.resources.rpm_version import older
 
@@ -71,9 +72,11 @@ class Packages:
             (downgrade if back else install).append(package)
         if not diff:
             return None
-        words = [f"install {_names(install)}"] if install else []
-        words += [f"downgrade {_names(downgrade)}"] if downgrade else []
-        return Change(", ".join(words), self._transaction(install, downgrade), "\n".join(diff))
+        words = [msg("install {names}", names=_names(install))] if install else []
+        words += [msg("downgrade {names}", names=_names(downgrade))] if downgrade else []
+        return Change(
+            joined(words, "{first}, {then}"), self._transaction(install, downgrade), "\n".join(diff)
+        )
 
     def _transaction(self, install: list[Package], downgrade: list[Package]) -> str:
         """Return sh that runs one yum transaction and fails if any package did not come."""

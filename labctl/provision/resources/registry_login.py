@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, PeerQuery, quote
 
 
@@ -50,5 +51,5 @@ class RegistryLogin:
             f"printf %s {quote(self.password)} | sudo -n -H -u {quote(self.user)}"
             f" docker login --username {quote(self.name)} --password-stdin {quote(self.registry)}"
         )
-        summary = f"log {self.user} in to {self.registry}"
+        summary = msg("log {user} in to {registry}", user=self.user, registry=self.registry)
         return Change(summary, script, f"+{self.name}", self.query)

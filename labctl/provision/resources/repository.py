@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, shell_script
 from labctl.provision.resources.file import File
 
@@ -59,7 +60,7 @@ class SigningKey:
             fingerprint=self.fingerprint,
         )
         diff = "".join(f"-{hex_}\n" for hex_ in seen) + f"+{self.fingerprint}"
-        return Change(f"fetch the signing key {self.name}", script, diff)
+        return Change(msg("fetch the signing key {name}", name=self.name), script, diff)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labctl.messages import joined, msg
 from labctl.provision.resources.base import PENDING, Change, Observed, quote, shell_script
 
 _STARTS_AT_BOOT = {"enabled", "static", "indirect", "generated"}
@@ -49,26 +50,26 @@ class Service:
         running = seen.get("ActiveState") in {"active", "reloading"}
         if seen.get("NeedDaemonReload") == "yes":
             steps.append("systemctl daemon-reload")
-            words.append("load the changed unit")
+            words.append(msg("load the changed unit"))
             diff.append("-unit file changed on disk\n+unit file loaded")
         if seen.get("UnitFileState") not in _STARTS_AT_BOOT:
             steps.append(f"systemctl enable {unit}")
-            words.append("enable")
+            words.append(msg("enable"))
             diff.append(f"-{seen.get('UnitFileState') or 'not enabled'}\n+enabled")
         if not running:
             steps.append(self._load("restart"))
-            words.append("start")
+            words.append(msg("start"))
             diff.append(f"-{seen.get('ActiveState') or 'unknown'}\n+active")
         elif pending:
             how = "restart" if "restart" in pending else "reload"
             steps.append(self._load(how))
-            words.append(how)
+            words.append(msg("restart") if how == "restart" else msg("reload"))
             diff.append(f"-files changed since the last {how}\n+files loaded by a {how}")
         if not steps:
             return None
-        return Change(
-            f"{' and '.join(words)} {self.name}", "\n".join(["set -e", *steps]), "\n".join(diff)
-        )
+        what = joined(words, "{first} and {then}")
+        summary = msg("{change} {service}", change=what, service=self.name)
+        return Change(summary, "\n".join(["set -e", *steps]), "\n".join(diff))
 
     def _load(self, how: str) -> str:
         return shell_script(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, PeerQuery, quote, shell_script
 
 PORT = 2377
@@ -43,7 +44,9 @@ class SwarmManager:
     def plan(self, observed: Observed) -> Change | None:
         seen = observed.output.split()
         if not observed.ok:
-            raise ValueError(f"the engine does not answer: {observed.output.strip()}")
+            raise ValueError(
+                msg("the engine does not answer: {output}", output=observed.output.strip())
+            )
         if seen[:3] == ["active", "true", self.address]:
             return None
         if seen[:1] == ["locked"]:
@@ -58,8 +61,10 @@ class SwarmManager:
         script = shell_script(
             __file__, "swarm_init.sh", own=self.address, inside="yes" if inside else ""
         )
-        left = "leave another swarm and " if inside else ""
-        return Change(f"{left}create a swarm at {self.address}", script, diff)
+        left = msg("leave another swarm and ") if inside else ""
+        return Change(
+            msg("{left}create a swarm at {address}", left=left, address=self.address), script, diff
+        )
 
     def _promotion(self, seen: list[str], managers: list[str], diff: str) -> Change:
         """Return the change by which another manager promotes this active node.
@@ -71,9 +76,14 @@ class SwarmManager:
         queries = [query for address, query in self.others if f"{address}:{PORT}" in managers]
         if not queries or seen[2] != self.address:
             raise ValueError(
-                f"this node, as {seen[2]}, is in a swarm that {', '.join(managers) or 'nobody'}"
-                f" manages, and cannot manage it as {self.address}; `docker swarm leave` on this"
-                " node leaves it, if nothing in it is needed"
+                msg(
+                    "this node, as {seen}, is in a swarm that {managers} manages, and "
+                    "cannot manage it as {address}; `docker swarm leave` on this node "
+                    "leaves it, if nothing in it is needed",
+                    seen=seen[2],
+                    managers=", ".join(managers) or "nobody",
+                    address=self.address,
+                )
             )
         chain: PeerQuery | None = None
         for query in reversed(queries):
@@ -121,7 +131,9 @@ class SwarmWorker:
     def plan(self, observed: Observed) -> Change | None:
         seen = observed.output.split()
         if not observed.ok:
-            raise ValueError(f"the engine does not answer: {observed.output.strip()}")
+            raise ValueError(
+                msg("the engine does not answer: {output}", output=observed.output.strip())
+            )
         at = f"{self.manager}:{PORT}"
         wanted = ["active", "false", self.address, at]
         # The second word says whether it is a manager, which does not matter here.
@@ -129,13 +141,13 @@ class SwarmWorker:
         if member and "stranger" not in seen:
             return None
         inside = seen[:1] != ["inactive"]
-        left = "leave another swarm and " if inside else ""
-        summary = f"{left}join the swarm of {at}"
+        left = msg("leave another swarm and ") if inside else ""
+        summary = msg("{left}join the swarm of {at}", left=left, at=at)
         known = seen[:1] == ["active"] and seen[2:3] == [self.address]
         if known:
             # Which swarm it is in shows once the manager has answered: its engine may only have
             # been restarting, or it was demoted for a while and is a manager again.
-            summary = f"be in the swarm of {at}"
+            summary = msg("be in the swarm of {at}", at=at)
         script = shell_script(
             __file__,
             *("same_swarm.sh", "swarm_join.sh"),

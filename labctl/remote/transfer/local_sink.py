@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from labctl.errors import TransferError
+from labctl.messages import msg
 from labctl.remote.transfer.entry import EntrySource, Kind, Root
 from labctl.remote.transfer.location import expanded
 from labctl.remote.transfer.staging import Stage, check_for_windows, temporary
@@ -62,7 +63,7 @@ class FolderSink:
                         _merge(received, at)
         except OSError as error:
             raise TransferError(
-                f"{error.filename or self._path}: {error.strerror or error}"
+                msg("{what}: {why}", what=error.filename or self._path, why=error.strerror or error)
             ) from error
         return count
 
@@ -72,13 +73,15 @@ class FolderSink:
             return self._path, ""
         files = any(root.kind is Kind.FILE for root in roots)
         if into or (self._slash and files):
-            what = "Not a directory" if self._path.exists() else "No such file or directory"
-            raise TransferError(f"{self._path}: {what}")
+            what = (
+                msg("Not a directory") if self._path.exists() else msg("No such file or directory")
+            )
+            raise TransferError(msg("{what}: {why}", what=self._path, why=what))
         path = self._path
         if path.is_symlink() and path.is_file():
             path = path.resolve()  # as with scp, a file goes to where a link leads
         if not path.parent.is_dir():
-            raise TransferError(f"{path.parent}: No such file or directory")
+            raise TransferError(msg("{path}: No such file or directory", path=path.parent))
         return path.parent, path.name
 
 
@@ -88,7 +91,7 @@ def _put(received: Path, final: Path) -> None:
         if final.is_symlink():
             # An earlier copy may have put it there, and it may lead anywhere.
             raise TransferError(
-                f"{final}: is a link, and a copy follows no link below its target",
+                msg("{final}: is a link, and a copy follows no link below its target", final=final),
                 hint="remove the link, or copy to where it leads",
             )
         found = received.stat()
@@ -99,7 +102,7 @@ def _put(received: Path, final: Path) -> None:
                     final.chmod(stat.S_IMODE(final.stat().st_mode) | stat.S_IRWXU)
             _merge(received, final)
         elif os.path.lexists(final):
-            raise TransferError(f"{final}: Not a directory")
+            raise TransferError(msg("{path}: Not a directory", path=final))
         else:
             received.rename(final)
         with contextlib.suppress(PermissionError):  # a folder of somebody else's
@@ -107,9 +110,9 @@ def _put(received: Path, final: Path) -> None:
             os.utime(final, (found.st_mtime, found.st_mtime))
         return
     if final.is_dir() and not final.is_symlink():
-        raise TransferError(f"{final}: Is a directory")
+        raise TransferError(msg("{path}: Is a directory", path=final))
     if os.path.lexists(final) and not (final.is_symlink() or final.is_file()):
-        raise TransferError(f"{final}: Not a regular file")
+        raise TransferError(msg("{path}: Not a regular file", path=final))
     try:
         received.replace(final)
     except PermissionError:

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from labctl.errors import TransferError, UsageError
+from labctl.messages import msg
 from labctl.remote.transfer.entry import BLOCK, Bytes, Entry, Kind, Root, link_stays
 from labctl.remote.transfer.location import expanded
 
@@ -32,7 +33,7 @@ def expand(pattern: str) -> list[str]:
         return [path]
     found = sorted(glob.glob(path))  # noqa: PTH207 (an absolute pattern is no Path's)
     if not found:
-        raise UsageError(f"{pattern}: there is no such file or folder here")
+        raise UsageError(msg("{pattern}: there is no such file or folder here", pattern=pattern))
     return found
 
 
@@ -138,19 +139,22 @@ class Tree:
         if stat.S_ISDIR(found.st_mode):
             identity = (found.st_dev, found.st_ino)
             if identity in above:
-                raise TransferError(f"{where} leads back to a folder that it is in")
+                raise TransferError(
+                    msg("{where} leads back to a folder that it is in", where=where)
+                )
             self._members.append(Entry(root, path, Kind.FOLDER, _mode(found, 0o755), mtime))
             return _Folder(where, root, path, base, above | {identity})
         if stat.S_ISREG(found.st_mode):
             if not os.access(where, os.R_OK):
-                raise TransferError(f"{where} cannot be read: Permission denied")
+                raise TransferError(msg("{where} cannot be read: Permission denied", where=where))
             size = found.st_size
             content = partial(_content, where, size)
             mode = _mode(found, 0o644)
             self._members.append(Entry(root, path, Kind.FILE, mode, mtime, size, content=content))
             return None
         raise TransferError(
-            f"{where} is neither a file nor a folder", hint="remove it, or copy its neighbours"
+            msg("{path} is neither a file nor a folder", path=where),
+            hint="remove it, or copy its neighbours",
         )
 
 
@@ -180,7 +184,9 @@ def _content(where: str, size: int) -> Iterator[Bytes]:
             while left:
                 got = file.readinto(view[: min(len(view), left)])
                 if not got:
-                    raise TransferError(f"{where} became shorter while it was copied")
+                    raise TransferError(
+                        msg("{where} became shorter while it was copied", where=where)
+                    )
                 left -= got
                 yield view[:got]
     except OSError as error:
@@ -188,4 +194,6 @@ def _content(where: str, size: int) -> Iterator[Bytes]:
 
 
 def _unreadable(where: str, error: OSError) -> TransferError:
-    return TransferError(f"{where} cannot be read: {error.strerror or error}")
+    return TransferError(
+        msg("{path} cannot be read: {reason}", path=where, reason=error.strerror or error)
+    )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labctl.errors import UsageError
+from labctl.messages import msg
 
 ALL = "all"
 _PATTERN = re.compile(r"[*?\[]")
@@ -102,8 +103,16 @@ def parse(
     if exists(text):
         return Location((), text)
     raise UsageError(
-        f"'{text}': this lab has no node '{before}', and there is no such file here",
-        hint=f"the lab has {', '.join(nodes)}; a local name with a colon is written ./{text}",
+        msg(
+            "'{text}': this lab has no node '{node}', and there is no such file here",
+            text=text,
+            node=before,
+        ),
+        hint=msg(
+            "the lab has {nodes}; a local name with a colon is written ./{text}",
+            nodes=", ".join(nodes),
+            text=text,
+        ),
     )
 
 
@@ -111,7 +120,8 @@ def _only(nodes: Sequence[str], text: str) -> tuple[str, ...]:
     if len(nodes) == 1:
         return tuple(nodes)
     raise UsageError(
-        f"'{text}': which node?", hint=f"name one of {', '.join(nodes)}, or all, before the colon"
+        msg("'{text}': which node?", text=text),
+        hint=msg("name one of {nodes}, or all, before the colon", nodes=", ".join(nodes)),
     )
 
 
@@ -135,7 +145,7 @@ def parse_all(
         if len(nodes) > 1:
             raise UsageError(
                 "neither the sources nor the destination are on a node",
-                hint=f"write NODE:PATH; the lab has {', '.join(nodes)}",
+                hint=msg("write NODE:PATH; the lab has {nodes}", nodes=", ".join(nodes)),
             )
         destination = Location(tuple(nodes), destination.path)
     if not destination.remote and not all(source.remote for source in sources):

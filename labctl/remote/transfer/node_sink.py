@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import SudoRefused, TransferError
+from labctl.messages import msg
 from labctl.remote.channel import Streams
 from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
@@ -74,23 +75,29 @@ class NodeSink:
             try:
                 answer, count = self._attempt(source, moved, arguments, root=True)
             except SudoRefused as error:
-                raise self._denied("and may not become root either", error.details) from error
+                raise self._denied(msg("and may not become root either"), error.details) from error
             if answer == "done":
-                user = self._connection.target.user or "the login user"
+                user = self._connection.target.user or msg("the login user")
                 self._notice(
-                    f"{user} may not write to {self._shown}: copied as root, "
-                    f"and {user} owns the copy"
+                    msg(
+                        "{user} may not write to {shown}: copied as root, and {user} owns the copy",
+                        user=user,
+                        shown=self._shown,
+                    )
                 )
         if answer == "denied old":
-            raise self._denied("where it would replace something", "")
+            raise self._denied(msg("where it would replace something"), "")
         if answer != "done":
             raise self._denied("", "")
         return count
 
     def _denied(self, why: str, details: str) -> TransferError:
-        user = self._connection.target.user or "the login user"
+        user = self._connection.target.user or msg("the login user")
+        template = msg("{user} may not write to {path}: Permission denied")
+        if why:
+            template = msg("{user} may not write to {path}, {why}: Permission denied")
         return TransferError(
-            f"{user} may not write to {self._shown}{f', {why}' if why else ''}: Permission denied",
+            msg(template, user=user, path=self._shown, why=why),
             node=self._connection.name,
             hint="" if self._sudo else "--sudo copies as root",
             details=details,
@@ -141,15 +148,19 @@ def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferErro
     """Return the error for a script that failed on a node, in the words that it left."""
     lines = [line for line in words.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines:
-        lines = ["the node broke off" if status < 0 else f"it failed there with exit code {status}"]
+        lines = [
+            msg("the node broke off")
+            if status < 0
+            else msg("it failed there with exit code {code}", code=status)
+        ]
     # tar says at the end that there were errors, and the first line says which.
     hint = ""
     if any("No space left" in line or ": Wrote only " in line for line in lines):
         if "No space left" not in lines[0]:
             lines.insert(0, "No space left on the node")
-        hint = "make room on the node; nothing half was left there"
+        hint = msg("make room on the node; nothing half was left there")
     elif any("Permission denied" in line for line in lines) and not sudo:
-        hint = "--sudo copies as root"
+        hint = msg("--sudo copies as root")
     more = "\n".join(lines[1:20])
     return TransferError(lines[0], node=node, hint=hint, details=more)
 
@@ -176,7 +187,7 @@ class _SinkStream:
         try:
             sent = self._streams.send(data)
         except TimeoutError:
-            raise TransferError(f"nothing moved for {STALL:.0f} s") from None
+            raise TransferError(msg("nothing moved for {seconds:.0f} s", seconds=STALL)) from None
         # tar goes on reading after a full disk, to the very end; a warning is no reason to stop.
         words = self._err.partition(MARK)[2] if self._root else self._err
         if not sent or b": Cannot " in words or b": Wrote only " in words:
@@ -205,4 +216,4 @@ def _silence_reported() -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise TransferError(f"the node was silent for {STALL:.0f} s") from None
+        raise TransferError(msg("the node was silent for {seconds:.0f} s", seconds=STALL)) from None

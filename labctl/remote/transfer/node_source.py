@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import TransferError
+from labctl.messages import msg
 from labctl.remote.channel import Streams
 from labctl.remote.connect import BROKEN
 from labctl.remote.transfer import scripts
@@ -92,7 +93,9 @@ class NodeSource:
             if not self._fits(kind, keep) or "/" in name or not folder.startswith("/"):
                 raise self._strange(shown)
             if self._asked.slash and kind == "file":
-                raise TransferError(f"{shown}: Not a directory", node=self._connection.name)
+                raise TransferError(
+                    msg("{path}: Not a directory", path=shown), node=self._connection.name
+                )
             if any(other.root.name == keep for other in found):
                 raise self._strange(shown)  # a folder holds each name once
             root = Root(keep, Kind.FILE if kind == "file" else Kind.FOLDER)
@@ -112,7 +115,9 @@ class NodeSource:
         )
 
     def _strange(self, shown: str) -> TransferError:
-        return TransferError(f"the node answered something else than {shown}", node=self.node)
+        return TransferError(
+            msg("the node answered something else than {shown}", shown=shown), node=self.node
+        )
 
     @property
     def node(self) -> str:
@@ -198,6 +203,10 @@ class _SourceStream:
         try:
             return self._streams.receive()
         except TimeoutError:
-            raise TransferError(f"the node was silent for {STALL:.0f} s", node=self._node) from None
+            raise TransferError(
+                msg("the node was silent for {seconds:.0f} s", seconds=STALL), node=self._node
+            ) from None
         except BROKEN as error:
-            raise TransferError(f"the connection broke: {error}", node=self._node) from error
+            raise TransferError(
+                msg("the connection broke: {error}", error=error), node=self._node
+            ) from error

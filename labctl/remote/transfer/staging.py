@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labctl.errors import TransferError
+from labctl.messages import msg
 from labctl.remote.transfer.entry import STAGE, Entry, Kind
 
 _STALE = 86400.0
@@ -77,7 +78,9 @@ class Stage:
             except FileExistsError:
                 raise _twice(member) from None
             except NotImplementedError as error:
-                raise TransferError(f"this system has no symbolic links: {where}") from error
+                raise TransferError(
+                    msg("this system has no symbolic links: {where}", where=where)
+                ) from error
         for where, member in reversed(self._folders):
             os.chmod(where, member.mode)  # noqa: PTH101
             os.utime(where, (member.mtime, member.mtime))
@@ -157,11 +160,16 @@ def check_for_windows(name: str) -> None:
         TransferError: it is such a name.
     """
     if _RESERVED.fullmatch(name) or _FORBIDDEN.search(name):
-        raise TransferError(f"Windows cannot hold the name {name!r}", hint="rename it on the node")
+        raise TransferError(
+            msg("Windows cannot hold the name {name!r}", name=name), hint="rename it on the node"
+        )
 
 
 def _twice(member: Entry) -> TransferError:
     return TransferError(
-        f"{'/'.join(member.path)} is the second of two names that are one on this file system",
+        msg(
+            "{path} is the second of two names that are one on this file system",
+            path="/".join(member.path),
+        ),
         hint="it does not tell them apart, as with capital letters; rename one on the node",
     )

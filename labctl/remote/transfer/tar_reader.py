@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from labctl.errors import TransferError
+from labctl.messages import msg
 from labctl.remote.transfer.entry import Bytes, Entry, Kind, Root, link_stays
 
 _Key = tuple[int, tuple[str, ...]]
@@ -65,13 +66,15 @@ def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> It
         raise _cut_off(error) from error
     except _Refused as refused:
         raise TransferError(
-            f"refused what the node sent: {refused}",
+            msg("refused what the node sent: {refused}", refused=refused),
             node=node,
-            hint=refused.hint or "nothing was written here; look at that file on the node",
+            hint=refused.hint or msg("nothing was written here; look at that file on the node"),
         ) from None
     missing = [e.root.name for e in expected.values() if (e.index, ()) not in kinds]
     if missing:
-        raise TransferError(f"the node did not send {', '.join(missing)}", node=node)
+        raise TransferError(
+            msg("the node did not send {missing}", missing=", ".join(missing)), node=node
+        )
 
 
 class _Forward:
@@ -143,28 +146,43 @@ def _member(
     found, path = _place(info.name, expected)
     key = (found.index, path)
     if key in kinds:
-        raise _Refused(f"{info.name!r} comes twice")
+        raise _Refused(msg("{name!r} comes twice", name=info.name))
     if path and kinds.get((found.index, path[:-1])) is not Kind.FOLDER:
-        raise _Refused(f"{info.name!r} lies in no folder that was sent before it")
+        raise _Refused(msg("{name!r} lies in no folder that was sent before it", name=info.name))
     mode, mtime = info.mode & 0o777, max(0, int(info.mtime))
     kind = Kind.FOLDER if info.isdir() else Kind.LINK if info.issym() else Kind.FILE
     if not path and kind is not found.root.kind:
-        raise _Refused(f"{info.name!r} is a {kind} and was a {found.root.kind} before")
+        raise _Refused(
+            msg(
+                "{name!r} is a {kind} and was a {before} before",
+                name=info.name,
+                kind=kind,
+                before=found.root.kind,
+            )
+        )
     if kind is Kind.FOLDER:
         return Entry(found.index, path, kind, mode, mtime)
     if kind is Kind.LINK:
         if not link_stays(len(path) - 1, info.linkname):
             raise _Refused(
-                f"the link {info.name!r} points outside, to {info.linkname!r}",
+                msg(
+                    "the link {name!r} points outside, to {linkname!r}",
+                    name=info.name,
+                    linkname=info.linkname,
+                ),
                 "--follow copies what links lead to in their place",
             )
         return Entry(found.index, path, kind, mode, mtime, link=info.linkname)
     if info.islnk():
         return _hard_link(info, key, mode, mtime, expected, kinds)
     if not info.isreg():
-        raise _Refused(f"{info.name!r} is a device, or something else that is no file")
+        raise _Refused(
+            msg("{name!r} is a device, or something else that is no file", name=info.name)
+        )
     if info.issparse():
-        raise _Refused(f"{info.name!r} has holes that tar left out", "copy it without tar's -S")
+        raise _Refused(
+            msg("{name!r} has holes that tar left out", name=info.name), "copy it without tar's -S"
+        )
     content = partial(stream.blocks, info.size)
     return Entry(found.index, path, kind, mode, mtime, info.size, content=content)
 
@@ -184,18 +202,20 @@ def _hard_link(
     """Return a second name of a file as a member that says which member it is the same as."""
     same, path = _place(info.linkname, expected)
     if kinds.get((same.index, path)) is not Kind.FILE:
-        raise _Refused(f"{info.name!r} is a second name of something that was not sent")
+        raise _Refused(
+            msg("{name!r} is a second name of something that was not sent", name=info.name)
+        )
     return Entry(*key, Kind.FILE, mode, mtime, same_as=(same.index, path))
 
 
 def _place(name: str, expected: Mapping[str, Expected]) -> tuple[Expected, tuple[str, ...]]:
     if name.startswith("/"):
-        raise _Refused(f"{name!r} is an absolute name")
+        raise _Refused(msg("{name!r} is an absolute name", name=name))
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts:
-        raise _Refused(f"{name!r} leads upwards")
+        raise _Refused(msg("{name!r} leads upwards", name=name))
     if "" in expected:
         return expected[""], parts
     if not parts or parts[0] not in expected:
-        raise _Refused(f"{name!r} was not asked for")
+        raise _Refused(msg("{name!r} was not asked for", name=name))
     return expected[parts[0]], parts[1:]

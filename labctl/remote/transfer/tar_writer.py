@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Callable
 
 from labctl.errors import TransferError
+from labctl.messages import msg
 from labctl.remote.transfer.entry import BLOCK, Bytes, Entry, Kind
 
 END = "end"
@@ -68,7 +69,9 @@ class TarWriter:
             # their own.
             header = info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
         except ValueError as error:
-            raise TransferError(f"the name {name!r} cannot be sent: {error}") from error
+            raise TransferError(
+                msg("the name {name!r} cannot be sent: {error}", name=name, error=error)
+            ) from error
         self._put(header)
 
     def _put(self, data: Bytes) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.cli.output.grouping import Message, grouped, print_grouped
+from labctl.cli.output.grouping import NodeMessage, grouped, print_grouped
 
 
-def _mirror(node: str, address: str, pid: int) -> Message:
-    return Message(
+def _mirror(node: str, address: str, pid: int) -> NodeMessage:
+    return NodeMessage(
         node,
         "packages: yum cannot reach its mirror",
         (f"  | {node}: curl[{pid}]: {address} timed out", "  hint: name another mirror"),
@@ -27,7 +27,8 @@ def test_equal_messages_of_many_nodes_are_printed_once(capsys: pytest.CaptureFix
 
 def test_first_lines_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     said = [
-        Message(f"n{n}", f"10.0.0.{n}:22 does not answer", ("  hint: is it up?",)) for n in (1, 2)
+        NodeMessage(f"n{n}", f"10.0.0.{n}:22 does not answer", ("  hint: is it up?",))
+        for n in (1, 2)
     ]
     print_grouped(said, err=True)
     captured = capsys.readouterr()
@@ -42,15 +43,15 @@ def test_first_lines_keep_their_numbers(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     "other",
     [
-        Message("b", "another head", ("  | no space left",)),
-        Message("b", "it failed", ("  | connection refused",)),
-        Message("b", "it failed", ("  | no space left", "  hint: make room")),
-        Message("b", "it failed"),
+        NodeMessage("b", "another head", ("  | no space left",)),
+        NodeMessage("b", "it failed", ("  | connection refused",)),
+        NodeMessage("b", "it failed", ("  | no space left", "  hint: make room")),
+        NodeMessage("b", "it failed"),
     ],
 )
-def test_another_cause_is_a_group_of_its_own(other: Message) -> None:
-    first = Message("a", "it failed", ("  | no space left",))
-    again = Message("c", "it failed", ("  | no space left",))
+def test_another_cause_is_a_group_of_its_own(other: NodeMessage) -> None:
+    first = NodeMessage("a", "it failed", ("  | no space left",))
+    again = NodeMessage("c", "it failed", ("  | no space left",))
     assert grouped([first, other, again]) == [[first, again], [other]]
 
 
@@ -58,10 +59,10 @@ def test_node_names_without_digits_are_ignored_too() -> None:
     """But only as whole words."""
     names = ("alpha", "beta")
     for text in (["  | on alpha: no", "  | on beta: no"], ["  | no alphabet"] * 2):
-        said = [Message(n, "it failed", (t,)) for n, t in zip(names, text, strict=True)]
+        said = [NodeMessage(n, "it failed", (t,)) for n, t in zip(names, text, strict=True)]
         assert grouped(said) == [said]
 
 
 def test_a_message_without_a_node(capsys: pytest.CaptureFixture[str]) -> None:
-    print_grouped([Message("", "interrupted")])
+    print_grouped([NodeMessage("", "interrupted")])
     assert capsys.readouterr().out == "\ninterrupted\n"

@@ -77,8 +77,8 @@ def test_as_wanted(resource: Resource, seen: str) -> None:
 
 CHANGES: list[tuple[Resource, Observed, str]] = [
     (BOX, Observed(1, "Error: No such container: box"), "run the container box"),
-    (BOX, Observed(0, f"exited {BOX.digest}\n"), "run again the container box"),
-    (BOX, Observed(0, f"restarting {BOX.digest}\n"), "run again the container box"),
+    (BOX, Observed(0, f"exited {BOX.digest}\n"), "run the container box again"),
+    (BOX, Observed(0, f"restarting {BOX.digest}\n"), "run the container box again"),
     (BOX, Observed(0, "running 12\n"), "replace the container box"),
     (BOX, Observed(0, "running <no value>\n"), "replace the container box"),
     (LOGIN, Observed(1, ""), "log anna in to one:5000"),
