@@ -1,7 +1,7 @@
-"""Making the connection to a node.
+"""Connects to a node, with its keys, the agent, and jump hosts.
 
-This module handles keys, agent and jump hosts; `labctl.remote.connect_errors` explains failures.
-The user's own ssh_config is not read: a lab means the same on every machine.
+`labctl.remote.connect_errors` explains failures. The user's own ssh_config is not read, so that a
+lab works the same on every computer.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 
 REKEY_BYTES = 1 << 36
-"""Bytes after which keys are exchanged anew; what RFC 4344 asks of AES. paramiko does it after half
-a GiB, and a file of that size then hangs: its thread that reads waits for itself."""
+"""Bytes after which keys are exchanged again, as RFC 4344 requires for AES. paramiko does so after
+half a GiB, and a file of that size then hangs: its reading thread waits for itself."""
 
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-"""Tried first: no separate MAC has to be computed, which is a third of the work."""
+"""Tried first, because they need no separate MAC, which is a third of the work."""
 
 BROKEN = (paramiko.SSHException, EOFError, OSError)
-"""What the transport raises when the other side is gone."""
+"""What paramiko raises when the other side is gone."""
 
 
 def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
     """Connect to a node once.
 
     Parameters:
-        target: where it is and who logs in.
-        hostkeys: where its host key is recorded; one that is not yet is recorded now.
+        target: where the node is and who logs in.
+        hostkeys: where its host key is recorded; a first connection records it.
         timeout: seconds for each step: TCP connection, banner, authentication.
 
     Returns:
-        An open Fabric connection. It serves one thread: its `open` is not safe for several.
+        An open Fabric connection, for use by one thread, because its `open` is not thread-safe.
 
     Raises:
         ConnectFailed: nothing answers.
         AuthFailed: the node, or its jump host, refused the login, or there is no key to offer.
-        HostKeyChanged: it shows another key than the recorded one.
-        StateError: its key cannot be recorded.
-        RemoteError: the recorded key cannot be read, or its jump host is not as known_hosts has it.
+        HostKeyChanged: the node offers another key than the recorded one.
+        StateError: the node's key cannot be recorded.
+        RemoteError: the recorded key cannot be read, or the jump host's key is not the one in
+            known_hosts.
     """
     options: dict[str, Any] = {
         "banner_timeout": timeout,
@@ -58,7 +59,7 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
         "look_for_keys": not target.keys,
     }
     if target.keys:
-        # Unlike Path's, it bears a user that there is not.
+        # Path.expanduser raises if there is no such user.
         options["key_filename"] = [os.path.expanduser(key) for key in target.keys]  # noqa: PTH111
     with contextlib.ExitStack() as undo:
         gateway: Any = target.proxy or None
@@ -81,14 +82,14 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
             raise key_changed(error, target, hostkeys) from error
         except BROKEN as error:
             raise failed(error, connection.client, target) from error
-        # A node that vanishes without a word is noticed, and a firewall keeps the connection open.
+        # Detects a node that vanished, and keeps firewalls from dropping the connection.
         connection.transport.set_keepalive(15)
         undo.pop_all()
     return connection
 
 
 def disconnect(connection: Any) -> None:
-    """Close a connection and the one to its jump host, in whatever state they are."""
+    """Close a connection and the one to its jump host, whatever their state."""
     connection.client.close()
     if isinstance(connection.gateway, FabricConnection):
         connection.gateway.client.close()
@@ -101,8 +102,8 @@ def _config() -> Any:
 def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
     """Return an open connection to the node's jump host; `undo` closes it.
 
-    It is the user's own affair: the keys are those of the agent and the usual ones, and its host
-    key stands in ~/.ssh/known_hosts.
+    It belongs to the user: the keys are those of the agent and the usual files, and its host key
+    is in ~/.ssh/known_hosts.
     """
     options = {
         "banner_timeout": timeout,
@@ -132,7 +133,7 @@ def _transport(*args: Any, **options: Any) -> paramiko.Transport:
     security.ciphers = (*fast, *(cipher for cipher in known if cipher not in fast))
     transport.packetizer.REKEY_BYTES = REKEY_BYTES
     if isinstance(transport.sock, socket.socket):
-        # Without it a command waits 40 ms for the acknowledgement of what was sent before it.
+        # Otherwise a command waits 40 ms until the data before it is acknowledged.
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return transport
 
@@ -156,7 +157,7 @@ def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
 
 
 class _Recorder(paramiko.MissingHostKeyPolicy):
-    """Records the key of a node that is reached for the first time."""
+    """Records the key of a node at the first connection."""
 
     def __init__(self, name: str, hostkeys: HostKeys) -> None:
         self._name = name

@@ -1,6 +1,6 @@
-"""What it means that a node could not be connected with: each way to fail, and what to do about it.
+"""The errors for failed connections: what failed, and how to fix it.
 
-paramiko has few words for it, and of several failures tells the last.
+paramiko distinguishes few failures, and reports only the last of several.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from labctl.remote.target import Target
 
 
 def failed(error: Exception, client: Any, target: Target) -> RemoteError:
-    """Return the error for a node that could not be connected with."""
+    """Return the error for a node that could not be reached."""
     if isinstance(error, OSError) and error.filename and _refused(error, client):
         return AuthFailed(
             msg(
@@ -53,7 +53,7 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
 
 
 def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
-    """Return the error for a jump host that could not be connected with."""
+    """Return the error for a jump host that could not be reached."""
     jump = target.jump
     if isinstance(error, paramiko.BadHostKeyException):
         place = gateway.host if gateway.port == 22 else f"[{gateway.host}]:{gateway.port}"
@@ -99,7 +99,7 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
 
 
 def key_changed(error: Any, target: Target, hostkeys: HostKeys) -> HostKeyChanged:
-    """Return the error for a node that shows another host key than the recorded one."""
+    """Return the error for a node that offers another host key than the recorded one."""
     return HostKeyChanged(
         "another machine answers, or the node was installed anew: its host key changed",
         node=target.name,
@@ -115,16 +115,16 @@ def key_changed(error: Any, target: Target, hostkeys: HostKeys) -> HostKeyChange
 
 
 def _refused(error: Exception, client: Any, *, all_keys: bool = False) -> bool:
-    """Tell whether it was the login that failed.
+    """Return whether the login failed, rather than the connection.
 
-    Of several failures paramiko tells the last: that there is no key at all, that a file holds
-    none, or one of another kind than was tried last.
+    paramiko reports the last of several failures: that there is no key at all, that a file holds
+    none, or that it holds one of another type than the last one tried.
 
     Parameters:
         error: what paramiko raised.
         client: its client.
         all_keys: whether all of the user's keys were tried. sshd ends a connection after too many
-            wrong ones; with one key such an end is that of a machine that goes down.
+            wrong keys. If only one was tried, such an end means that the machine goes down.
     """
     if isinstance(error, paramiko.AuthenticationException):
         return True
@@ -135,7 +135,7 @@ def _refused(error: Exception, client: Any, *, all_keys: bool = False) -> bool:
 
 
 def _why(error: Exception, client: Any) -> str:
-    """Return what paramiko says of a login that failed, unless it is about another key."""
+    """Return paramiko's reason for a failed login, unless it is about another key."""
     if isinstance(error, paramiko.AuthenticationException):
         return str(error)
     return "" if client.get_transport().auth_handler is not None else str(error)

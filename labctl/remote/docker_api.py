@@ -1,8 +1,8 @@
-"""The engine's REST API, spoken through the client that is on every node anyway.
+"""Requests to the engine's REST API, sent by the Docker client on the node.
 
-``curl --unix-socket`` is newer than EL7's curl. ``docker system dial-stdio``, which the client has
-for its own connections over ssh since 18.09, joins its stdin and stdout to the daemon's socket.
-Many questions go in one call, where the client would have to be started for each.
+EL7's curl has no ``--unix-socket``. ``docker system dial-stdio`` connects its stdin and stdout to
+the daemon's socket; Docker uses it for its own connections over ssh since 18.09. One call carries
+many requests, while other commands of the client would have to be started for each.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 
 from labctl.messages import msg
 
-# Behind all others: after its answer the daemon closes the connection, which ends the client.
+# The last request: after its answer the daemon closes the connection, which ends the client.
 _LAST = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
-# The daemon gives requests up once nothing more can come from who asked, and its list of volumes is
-# empty then; so the client's stdin is a pipe that stays open until the client has ended. Who ends
-# all this, because the daemon hangs, ends the client with it. `timeout` sends its signal twice, to
-# this shell and to its group, and the second one must not meet rm.
+# Once its client's stdin ends, the daemon abandons requests, and its list of volumes is empty. So
+# stdin is a pipe that stays open until the client has ended. A signal to this shell, sent if the
+# daemon hangs, also ends the client. `timeout` sends its signal twice, to this shell and to its
+# group; the second one must not interrupt rm.
 _COMMAND = (
     "way=$(mktemp -d) && mkfifo $way/in && trap '' PIPE &&"
     " trap 'trap \"\" HUP INT TERM; rm -r $way' EXIT && {"
@@ -33,16 +33,16 @@ _COMMAND = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the daemon answered: HTTP's status, and the body."""
+    """An answer of the daemon: the HTTP status and the body."""
 
     status: int
     body: str
 
     def json(self) -> Any:
-        """Return the body's value.
+        """Return the value of the body.
 
         Raises:
-            AssertionError: the daemon refused the request, or the body is no JSON.
+            AssertionError: the daemon refused the request.
         """
         assert self.status < 300, f"the API answered {self.status}: {self.body.strip()[-300:]}"
         return json.loads(self.body)
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RawOutput:
-    """What `ask` needs of a command that ran, as testinfra has it."""
+    """The output of a command as `ask` needs it; testinfra's results have the same attributes."""
 
     stdout_bytes: bytes
     stderr_bytes: bytes
@@ -65,7 +65,7 @@ class RawOutput:
 
 
 class _Responses(io.BytesIO):
-    """Answers one after another, for HTTPResponse, which closes what it has read an answer from."""
+    """Several answers in a row; closing does nothing, because HTTPResponse closes after each."""
 
     def makefile(self, *_: Any) -> _Responses:
         return self
@@ -75,18 +75,15 @@ class _Responses(io.BytesIO):
 
 
 def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[Answer]:
-    """Send requests to a node's daemon, all in one command.
+    """Send requests to a node's daemon in one command; return the answers in order.
 
     Parameters:
-        run: runs a command line on the node, with its arguments, as testinfra's Host.run; of what
-            it returns, no more is needed than `RawOutput` has.
-        requests: each with its method, path, and None or a value to be sent as JSON.
-
-    Returns:
-        The answers, in order.
+        run: runs a command line on the node with arguments, like testinfra's Host.run. The result
+            needs the attributes of `RawOutput`.
+        requests: method, path, and None or a value to send as JSON.
 
     Raises:
-        AssertionError: there is not an answer for each.
+        AssertionError: an answer is missing.
     """
     sent = "".join(_request(*request) for request in requests) + _LAST
     result = run(_COMMAND, sent)

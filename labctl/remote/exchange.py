@@ -1,11 +1,10 @@
-"""Many shell snippets in one round trip, each with its own result.
+"""Runs many shell snippets in one round trip, each with its own result.
 
-A round trip a task is what makes provisioning over ssh slow. Here one script carries all snippets;
-each is evaluated in a subshell of its own, so that its `exit`, `set -e`, `cd` and variables are its
-own, and even a syntax error ends only itself. Its output goes out as it is (the channel is no
-terminal and carries bytes unchanged), followed by a frame that holds a random token and the exit
-code. Nothing is forked for the framing, which matters on emulated machines, and an answer without
-its frame is an error rather than a guess.
+Provisioning over ssh is slow if every task takes a round trip. Here one script carries all
+snippets. Each is evaluated in a subshell, so its `exit`, `set -e`, `cd`, variables and even syntax
+errors don't affect the others. Its output is sent unchanged, followed by a frame with a random
+token and the exit code. The framing forks no process, because forks are slow on emulated machines.
+An answer without its frame is an error.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from labctl.messages import msg
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a snippet did: its exit code, and its stdout and stderr in one text.
+    """The result of a snippet: its exit code, and its stdout and stderr in one text.
 
-    Bytes that are not UTF-8 are kept as surrogate escapes, so that a file which was read this way
-    can be written back with every byte of it.
+    Bytes that are not UTF-8 are kept as surrogate escapes, so that a file can be read and written
+    back without a change.
     """
 
     exit_code: int
@@ -33,17 +32,17 @@ class Observed:
 
     @property
     def ok(self) -> bool:
-        """Whether the exit code was 0. Any other is an observation too, not an error."""
+        """Whether the exit code is 0. Another exit code is a result as well, not an error."""
         return self.exit_code == 0
 
     @property
     def text(self) -> str:
-        """The output for people and for JSON: what is no UTF-8 is shown as ``\\xNN``."""
+        """The output for people and for JSON: bytes that are not UTF-8 appear as ``\\xNN``."""
         return legible(self.output)
 
 
 def legible(text: str) -> str:
-    """Return `text` without surrogate escapes, which no file and no terminal takes."""
+    """Return `text` without surrogate escapes, which files and terminals reject."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -59,7 +58,7 @@ class Shell(Protocol):
         """Run a POSIX sh script as root; return what it wrote to stdout.
 
         Raises:
-            RemoteError: the machine could not be reached, or root could not be had.
+            RemoteError: the machine could not be reached, or the user may not become root.
         """
         ...
 
@@ -67,7 +66,7 @@ class Shell(Protocol):
 def compose(snippets: Sequence[str], token: str, *, gate: bool = False) -> str:
     """Return the script that runs `snippets` in order and frames each result with `token`.
 
-    With `gate` the script ends behind the first of them, if that fails.
+    With `gate` the script ends after the first snippet if that fails.
     """
     lines = ["LC_ALL=C; export LC_ALL"]
     for index, snippet in enumerate(snippets):
@@ -82,10 +81,10 @@ def compose(snippets: Sequence[str], token: str, *, gate: bool = False) -> str:
 def parse(
     raw: bytes, token: str, count: int, node: str = "", *, gate: bool = False
 ) -> list[Observed]:
-    """Split what came back into `count` results; with `gate` into one, where that is a failure.
+    """Return the `count` results in an answer; with `gate`, a single result if that is a failure.
 
     Raises:
-        ProtocolError: fewer or more frames than snippets: the answer was cut off.
+        ProtocolError: there are fewer or more frames than snippets; the answer was cut off.
     """
     results: list[Observed] = []
     rest = raw
@@ -120,7 +119,7 @@ def exchange(shell: Shell, snippets: Sequence[str], *, gate: bool = False) -> li
         gate: run the others only if the first ends with 0.
 
     Returns:
-        One result for each snippet, in order; the first alone where it failed and is the gate.
+        One result for each snippet, in order; only the first if it is the gate and failed.
 
     Raises:
         ProtocolError: the answer was cut off.

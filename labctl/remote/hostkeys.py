@@ -1,9 +1,9 @@
 """The host keys of a lab's nodes, recorded under the nodes' names.
 
-An address tells nothing about a lab machine: VirtualBox gives every node 127.0.0.1 with some port,
-and libvirt another address after each rebuild. So keys are kept by node name, in a known_hosts file
-of the lab's own that OpenSSH reads with HostKeyAlias. A node's key is recorded when it is first
-reached; from then on another key is refused, until labctl itself destroys the node.
+An address doesn't identify a lab machine: VirtualBox gives every node 127.0.0.1 with some port, and
+libvirt another address after each rebuild. So keys are recorded by node name, in a known_hosts file
+of the lab that OpenSSH reads with HostKeyAlias. A node's key is recorded on the first connection.
+Another key is refused until labctl itself destroys the node.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from labctl.storage import exclusive
 
 _guard = threading.Lock()
 _PATIENCE = 20.0
-"""Seconds to wait for another process that writes; it takes milliseconds."""
+"""Seconds to wait for another process that writes; a write takes milliseconds."""
 
 
 class HostKeys:
-    """A known_hosts file with one key a node.
+    """A known_hosts file with one key for each node.
 
     Parameters:
-        path: the file; it is made with the first key.
+        path: the file; the first key creates it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class HostKeys:
         return None
 
     def record(self, name: str, kind: str, key: str) -> None:
-        """Record the key of a node, in place of any that stood there.
+        """Record the key of a node, in place of an older one.
 
         Raises:
             StateError: another process holds the file, or it cannot be locked or written.
@@ -52,7 +52,7 @@ class HostKeys:
             self._write([*lines, f"{name} {kind} {key}"])
 
     def forget(self, name: str) -> None:
-        """Take a node's key out, because the node is gone.
+        """Remove a node's key, because the node is gone.
 
         Raises:
             StateError: another process holds the file, or it cannot be locked or written.
@@ -67,9 +67,10 @@ class HostKeys:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other threads and processes from writing, or the last one's file would lose theirs.
+        """Hold the lock against other threads and processes, so that no key is lost.
 
-        The checks of several nodes run in processes of their own, and `labctl ssh` beside `up`.
+        The checks of several nodes run in their own processes, and `labctl ssh` may run beside
+        `up`.
         """
         lock = self.path.with_name(f"{self.path.name}.lock")
         with _guard, contextlib.ExitStack() as held:
@@ -89,7 +90,7 @@ class HostKeys:
             return []
 
     def _write(self, lines: list[str]) -> None:
-        # A name of its own: a reader never finds half a file, nor another process its name taken.
+        # A temporary name: no reader finds a partial file, and no two processes share one.
         new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
         try:
             new.touch(mode=0o600)

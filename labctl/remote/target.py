@@ -1,4 +1,4 @@
-"""How a node is reached, as a value: from Vagrant's ssh-config, or from `machines:` in lab.yaml."""
+"""How to reach a node, from Vagrant's ssh-config or from `machines:` in lab.yaml."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Target:
     """Where a node's sshd is, and who logs in there.
 
     Parameters:
-        name: the node's name; its host key is recorded under it, whatever address it has.
+        name: the node's name; its host key is recorded under this name, not under an address.
         host: host name or address to connect to.
         port: TCP port.
         user: login name; root needs no sudo.
-        keys: private key files to offer; none: those of the agent and the usual ones in ~/.ssh.
+        keys: private key files to offer; none: the keys of the agent and the usual ones in ~/.ssh.
         jump: ``[user@]host[:port]`` of a host to go through; empty: direct.
-        proxy: command whose stdin and stdout are the connection, as ssh's ProxyCommand.
+        proxy: command whose stdin and stdout are the connection, like ssh's ProxyCommand.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Target:
     proxy: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return a mapping that `from_json` takes back."""
+        """Return a mapping that `from_json` reads."""
         return {
             "name": self.name,
             "host": self.host,
@@ -48,7 +48,7 @@ class Target:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Target:
-        """Make a target of what `as_json` returned."""
+        """Return the target that `as_json` described."""
         return cls(**{**data, "keys": tuple(data.get("keys", ()))})
 
     def ssh_config(self, known_hosts: Path) -> str:
@@ -82,17 +82,17 @@ def ssh_config(targets: Iterable[Target], known_hosts: Path) -> str:
 def _word(text: str) -> str:
     """Return a path as one argument of ssh_config.
 
-    Quotes hold blanks, and an apostrophe, which by itself would begin a quotation; %% is one %.
+    Quotes protect spaces and apostrophes; an apostrophe alone would begin a quotation. %% means %.
     """
     text = text.replace("%", "%%")
     return f'"{text}"' if re.search(r"[\s']", text) else text
 
 
 def parse_config(text: str) -> list[Target]:
-    """Read what `vagrant ssh-config` prints.
+    """Return the targets in the output of `vagrant ssh-config`.
 
-    Lines that are no part of a Host entry, such as the warnings that Vagrant mixes into its output,
-    are passed over. Several IdentityFile lines of one host are all kept.
+    Lines outside a Host entry are ignored, such as warnings that Vagrant mixes into its output. All
+    IdentityFile lines of a host are kept.
 
     Parameters:
         text: ssh_config text.
@@ -121,7 +121,7 @@ def parse_config(text: str) -> list[Target]:
 
 
 def _unquoted(value: str) -> str:
-    """Take the quotes off a path; a backslash of a Windows path stays one."""
+    """Return a path without quotes; a backslash in a Windows path is kept."""
     if value[:1] in ("'", '"'):
         return value.strip("\"'")
     return value

@@ -1,4 +1,4 @@
-"""What a copy is made of: members of trees, and the two ends that give and take them."""
+"""What is copied, and the interface of a source."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 BLOCK = 1 << 18
-"""Bytes that are read or sent at once: enough that Python's share per byte does not count."""
+"""Bytes that are read or sent at once; larger blocks are no faster."""
 
 STAGE = ".labctl-scp."
-"""How the names of temporary folders begin, here and on nodes. The maker's host name and process id
-follow, with dots behind them."""
+"""How the names of temporary folders begin, here and on nodes. The creator's host name and process
+id follow, each followed by a dot."""
 
 Bytes = bytes | bytearray | memoryview
 
@@ -29,8 +29,7 @@ class Root:
     """One thing that is copied: a file or a folder with all below it.
 
     Parameters:
-        name: the name it keeps in the destination; empty: its content goes there without a name, as
-            for ``labs/.``.
+        name: its name in the destination; empty: only its content is copied, as for ``labs/.``.
         kind: folder or file.
     """
 
@@ -49,10 +48,10 @@ class Entry:
         mode: permission bits.
         mtime: modification time, in whole seconds since 1970.
         size: of a file, in bytes.
-        link: what a link says, with "/" between names.
-        same_as: (root, path) of an earlier file that this is a second name of.
-        content: yields exactly `size` bytes of a file, in blocks; it can be called once, before the
-            next member is asked for. A block is only good until the next one.
+        link: the target of a link, with "/" between names.
+        same_as: (root, path) of an earlier file of which this is a hard link.
+        content: yields exactly `size` bytes of a file, in blocks. It can be called once, before the
+            next entry is read. A block is only valid until the next one.
     """
 
     root: int
@@ -67,18 +66,18 @@ class Entry:
 
 
 class EntrySource(Protocol):
-    """Gives what is copied."""
+    """Where a copy comes from."""
 
     @property
     def roots(self) -> Sequence[Root]: ...
 
     @property
     def size(self) -> int:
-        """Bytes of all files, as far as known beforehand."""
+        """Bytes of all files, as far as known in advance."""
         ...
 
     def members(self) -> Iterator[Entry]:
-        """Yield each member, a folder before what is in it.
+        """Yield each entry, a folder before its content.
 
         Raises:
             TransferError: one cannot be read.
@@ -88,14 +87,14 @@ class EntrySource(Protocol):
 
 
 def link_stays(folder_depth: int, target: str) -> bool:
-    """Tell whether a link leads to a place inside its tree, whatever else the tree holds.
+    """Return whether a link stays inside its tree, whatever else the tree contains.
 
-    It may climb only at its beginning. A ``..`` behind a name could climb from where another link
-    leads to, and then the names alone would not tell where it ends.
+    ``..`` is allowed only at the beginning. After a name it could climb from the target of another
+    link, and then the names alone would not show where it leads.
 
     Parameters:
         folder_depth: folders between the tree's root and the link; 0 for a link in the root.
-        target: what the link says.
+        target: the link's target.
     """
     if not target or target.startswith("/") or "\\" in target or target[1:2] == ":":
         return False

@@ -1,4 +1,4 @@
-"""A local folder as the place that a copy goes to."""
+"""A local folder as the destination of a copy."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from labctl.remote.transfer.staging import Stage, check_for_windows, temporary
 
 
 class FolderSink:
-    """Puts members in place on this machine; whole, or not at all.
+    """Puts entries in place on this computer, completely or not at all.
 
     Parameters:
-        path: where they go: into it if it is a folder, else the one root becomes it.
-        windows: whether names that Windows cannot hold are refused.
+        path: the destination: entries go into it if it is a folder; else the one root becomes it.
+        windows: whether to refuse names that Windows cannot store.
     """
 
     def __init__(self, path: str, *, windows: bool = os.name == "nt") -> None:
@@ -29,18 +29,15 @@ class FolderSink:
         self._windows = windows
 
     def take(self, source: EntrySource, moved: Callable[[int], None], *, into: bool) -> int:
-        """Copy all of a source.
+        """Copy all of a source; return the number of files and links.
 
         Parameters:
             source: what is copied.
-            moved: is told how many bytes of files have arrived.
-            into: the path has to be a folder, because there are several sources.
-
-        Returns:
-            The number of files and links.
+            moved: called with the number of bytes of files that arrived.
+            into: the path must be a folder, because there are several sources.
 
         Raises:
-            TransferError: it cannot be copied; nothing half stands under a final name.
+            TransferError: it cannot be copied; no partial file has a final name.
             RemoteError: the node broke off.
         """
         try:

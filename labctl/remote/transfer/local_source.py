@@ -1,7 +1,7 @@
 """Local files and folders as the source of a copy.
 
-The whole tree is looked at before anything is sent: that gives the progress bar its end, and what
-cannot be copied is known while the node is still untouched.
+The whole tree is scanned before anything is sent. So the progress bar knows the total, and labctl
+reports what cannot be copied before it changes the node.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ WINDOWS = os.name == "nt"
 
 
 def expand(pattern: str) -> list[str]:
-    """Return the local paths that a source means; only Windows' shells leave a pattern to us.
+    """Return the local paths that a source means; Windows' shells don't expand patterns.
 
     Raises:
-        UsageError: there is none.
+        UsageError: nothing matches.
     """
     path = expanded(pattern)
     if os.path.lexists(path):
@@ -39,7 +39,7 @@ def expand(pattern: str) -> list[str]:
 
 @dataclass(slots=True)
 class _Folder:
-    """A folder that is still to be looked into. `base` is the depth its links may climb to."""
+    """A folder still to be scanned. `base` is the depth up to which its links may climb."""
 
     where: str
     root: int
@@ -49,12 +49,12 @@ class _Folder:
 
 
 class Tree:
-    """Local files and folders, looked at when this is made.
+    """Local files and folders, scanned when this is created.
 
     Parameters:
         paths: of files or folders; a final ``.`` or ``..`` means the content of that folder.
-        follow: copy what links lead to in place of the links. Without it a link is kept if it stays
-            inside its tree or leads nowhere; another is followed, as by scp.
+        follow: copy the targets of links instead of the links. Otherwise a link is kept if its
+            target is inside the tree or doesn't exist, and followed if not, as scp does.
 
     Raises:
         TransferError: something in there cannot be read, or is neither file nor folder.
@@ -134,7 +134,7 @@ class Tree:
         base: int,
         above: frozenset[tuple[int, int]],
     ) -> _Folder | None:
-        """Add a member; return it if it is a folder, to be looked into."""
+        """Add an entry; return it if it is a folder, to be scanned."""
         mtime = int(found.st_mtime)
         if stat.S_ISDIR(found.st_mode):
             identity = (found.st_dev, found.st_ino)

@@ -1,7 +1,7 @@
-"""The places of `labctl scp`: which are on nodes, and which on this machine.
+"""The places of `labctl scp`: on nodes or on this computer.
 
-The first colon does not decide, as it does for scp, because ``C:\\labs`` has one too: a place is on
-a node only where a node of the lab, a pattern that fits some, or ``all`` stands before the colon.
+Unlike for scp, the first colon doesn't decide, because ``C:\\labs`` has one, too. A place is on a
+node only if the text before the colon is a node of the lab, a matching pattern, or ``all``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HOME = re.compile(r"~([A-Za-z_][A-Za-z0-9_.-]*)?(?:/+|\Z)")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A path on nodes, or on this machine where `nodes` is empty."""
+    """A path on nodes, or on this computer if `nodes` is empty."""
 
     nodes: tuple[str, ...]
     path: str
@@ -34,12 +34,12 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class NodePath:
-    """A path as the scripts on a node want it.
+    """A path as the scripts on a node expect it.
 
     Parameters:
-        path: absolute or beginning with "./", so that none is taken for an option.
-        slash: whether it ended with a slash, and so has to be a folder.
-        user: whose home a relative path starts from; empty: the login user's.
+        path: absolute or beginning with "./", so that no tool takes it for an option.
+        slash: whether it ended with a slash, and so must be a folder.
+        user: the user whose home a relative path starts from; empty: the login user.
     """
 
     path: str
@@ -48,7 +48,7 @@ class NodePath:
 
     @classmethod
     def parse(cls, text: str) -> NodePath:
-        """Read the path behind a node's colon; an empty one is the login user's home."""
+        """Return the path after a node's colon; an empty one is the login user's home."""
         user = ""
         home = _HOME.match(text)
         if home:
@@ -62,10 +62,10 @@ class NodePath:
 
 
 def expanded(path: str) -> str:
-    """Return a path of this machine, with the home that a ``~`` at its beginning means.
+    """Return a local path with a ``~`` at its beginning replaced by the home it means.
 
-    A file that is called so is meant itself, such as the ``~$labs.docx`` beside a file that Word
-    has open.
+    A file with such a name is left alone, such as the ``~$labs.docx`` beside a document open in
+    Word.
     """
     if path.startswith("~") and not os.path.lexists(path):
         return os.path.expanduser(path)  # noqa: PTH111 (Path's raises where there is no such user)
@@ -75,16 +75,16 @@ def expanded(path: str) -> str:
 def parse(
     text: str, nodes: Sequence[str], exists: Callable[[str], bool], *, windows: bool
 ) -> Location:
-    """Read one place.
+    """Return the location that one argument means.
 
     Parameters:
         text: as the user typed it.
         nodes: the names of the lab's nodes.
-        exists: tells whether a local path exists.
+        exists: returns whether a local path exists.
         windows: whether a letter and a colon begin a local path.
 
     Raises:
-        UsageError: what stands before the colon is no node, and there is no such local path.
+        UsageError: the text before the colon is not a node, and no such local path exists.
     """
     before, colon, path = text.partition(":")
     if not colon or "/" in before or "\\" in before:
@@ -128,13 +128,13 @@ def _only(nodes: Sequence[str], text: str) -> tuple[str, ...]:
 def parse_all(
     texts: Sequence[str], nodes: Sequence[str], exists: Callable[[str], bool], *, windows: bool
 ) -> tuple[list[Location], Location]:
-    """Read the places of a copy: the sources, and the destination.
+    """Return the sources and the destination of a copy.
 
-    In a lab with one node the destination is on it where no place names a node, as with
+    In a lab with one node the destination is on that node if no place names one, as with
     vagrant-scp.
 
     Raises:
-        UsageError: one cannot be read, or no place is on a node.
+        UsageError: a place is invalid, or none is on a node.
     """
     if len(texts) < 2:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A node as the place that a copy goes to."""
+"""A node as the destination of a copy."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from labctl.remote.connection import Connection
 
 STALL = 300.0
-"""Seconds in which nothing moves, after which a copy is given up."""
+"""Seconds without progress after which a copy fails."""
 
 
 class NodeSink:
-    """Puts members in place on a node; whole, or not at all.
+    """Puts entries in place on a node, completely or not at all.
 
     Parameters:
         connection: the connection to the node.
-        path: where they go: into it if it is a folder there, else the one root becomes it.
-        sudo: work as root.
-        owner: ``user:group`` to own what was copied, or either; empty: the login user.
-        notice: takes a sentence about what was done and not asked for.
+        path: the destination: entries go into it if it is a folder; else the one root becomes it.
+        sudo: write as root.
+        owner: who owns the copy: ``user:group``, or either; empty: the login user.
+        notice: called with a sentence about anything done without being asked for.
     """
 
     def __init__(
@@ -50,21 +50,18 @@ class NodeSink:
         self._notice = notice
 
     def take(self, source: EntrySource, moved: Callable[[int], None], *, into: bool) -> int:
-        """Copy all of a source.
+        """Copy all of a source; return the number of files and links.
 
-        Where the login user may not write, and nothing would be replaced, it is done as root, and
-        what was copied belongs to the login user.
+        If the login user may not write there and nothing would be replaced, root writes, and the
+        login user owns the copy.
 
         Parameters:
             source: what is copied.
-            moved: is told how many bytes of files have gone out.
-            into: the path has to be a folder, because there are several sources.
-
-        Returns:
-            The number of files and links.
+            moved: called with the number of bytes of files that were sent.
+            into: the path must be a folder, because there are several sources.
 
         Raises:
-            TransferError: it cannot be copied; nothing half stands under a final name.
+            TransferError: it cannot be copied; no partial file has a final name.
             RemoteError: the node could not be reached, or broke off.
         """
         arguments = self._arguments(source.roots, into)
@@ -145,7 +142,7 @@ class NodeSink:
 
 
 def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferError:
-    """Return the error for a script that failed on a node, in the words that it left."""
+    """Return the error for a failed script on a node, from what it wrote to stderr."""
     lines = [line for line in words.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines:
         lines = [

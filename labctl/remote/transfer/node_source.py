@@ -1,7 +1,7 @@
-"""A node as the place that a copy comes from.
+"""A node as the source of a copy.
 
-The node is asked first what the paths are, and then for all of it as one tar. What it answers is
-held against what was asked for: a node could name files that nobody wants overwritten.
+One script lists what the paths are; then the node sends everything as one tar stream. Its answers
+are compared with the request, because a node could name files that nobody wants overwritten.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class _Found:
 
 
 class NodeSource:
-    """Files and folders of a node, looked at when this is made.
+    """Files and folders of a node, listed when this is created.
 
     Parameters:
         connection: the connection to the node.
         path: a path on it, or a pattern of its shell.
-        follow: copy what links lead to in place of the links.
+        follow: copy the targets of links instead of the links.
         sudo: read as root.
-        measure: find out the size of it all beforehand, which takes a walk through it.
+        measure: measure the total size first, which walks through all files.
 
     Raises:
-        TransferError: there is no such thing, or the node's answer does not fit the question.
+        TransferError: the path doesn't exist, or the node's answer doesn't match the request.
         RemoteError: the node could not be reached, or broke off.
     """
 
@@ -104,7 +104,7 @@ class NodeSource:
         return found, size
 
     def _fits(self, kind: str, keep: str) -> bool:
-        """Tell whether the node may mean this by what it was asked for."""
+        """Return whether the requested path can mean this."""
         if kind == "contents":
             return keep == ""
         if kind not in ("file", "folder") or "/" in keep or keep in ("", ".", ".."):

@@ -1,4 +1,4 @@
-"""The temporary folder in which a copy arrives on this machine, beside its final place."""
+"""The temporary folder in which a copy arrives on this computer, beside its final place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labctl.messages import msg
 from labctl.remote.transfer.entry import STAGE, Entry, Kind
 
 _STALE = 86400.0
-"""Seconds after which a temporary folder is one of a copy that was killed."""
+"""Seconds after which a temporary folder counts as left by a killed copy."""
 
 _MAKER = re.compile(r"([A-Za-z0-9-]*)\.([0-9]+)\.")
 
@@ -28,12 +28,12 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Stage:
-    """Writes members below a folder of its own; root number N becomes N.
+    """Writes entries below a temporary folder; root number N becomes N.
 
     Parameters:
         folder: the temporary folder.
-        windows: whether names that Windows cannot hold are refused.
-        moved: is told how many bytes of files have arrived.
+        windows: whether to refuse names that Windows cannot store.
+        moved: called with the number of bytes of files that arrived.
     """
 
     def __init__(self, folder: Path, *, windows: bool, moved: Callable[[int], None]) -> None:
@@ -45,10 +45,10 @@ class Stage:
         self._links: list[tuple[str, Entry]] = []
 
     def add(self, member: Entry) -> None:
-        """Write a member; a link waits for `close`.
+        """Write an entry; `close` creates links.
 
         Raises:
-            TransferError: this file system cannot hold it.
+            TransferError: this file system cannot store it.
             OSError: it cannot be written.
         """
         where = self._where(member.root, member.path)
@@ -67,10 +67,10 @@ class Stage:
             raise _twice(member) from None
 
     def close(self) -> None:
-        """Make what has to come last.
+        """Create links and set the modes and times of folders.
 
-        Links come after files, so that no file can be written through one; folders get their modes
-        and times from the innermost out, since what is put into them changes both.
+        Links come after files, so that no file is written through a link. Folders follow from the
+        innermost out, because adding entries changes their times.
         """
         for where, member in self._links:
             try:
@@ -107,10 +107,10 @@ class Stage:
 
 @contextlib.contextmanager
 def temporary(at: Path) -> Iterator[Path]:
-    """Make a temporary folder in the folder `at`, and remove it in the end.
+    """Create a temporary folder in the folder `at`, and remove it in the end.
 
-    What killed copies left there goes too; what another machine made in a folder that both have,
-    once it is a day old.
+    Folders that killed copies left there are removed as well. One from another computer, in a
+    shared folder, is removed once it is a day old.
     """
     for old in at.glob(f"{STAGE}*"):
         if not old.is_symlink() and _dead(old):
@@ -123,7 +123,7 @@ def temporary(at: Path) -> Iterator[Path]:
 
 
 def _dead(folder: Path) -> bool:
-    """Tell whether no copy is at work in a temporary folder."""
+    """Return whether the copy that uses a temporary folder has ended."""
     maker = _MAKER.match(folder.name.removeprefix(STAGE))
     if maker is None:
         return False
@@ -140,7 +140,7 @@ def _dead(folder: Path) -> bool:
 
 
 def _host() -> str:
-    """Return this machine's name as it stands in the name of a file."""
+    """Return this computer's name in a form for file names."""
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
 
 
@@ -154,10 +154,10 @@ def _remove(folder: Path) -> None:
 
 
 def check_for_windows(name: str) -> None:
-    """Refuse the name of a file that Windows cannot hold, or would take for a path.
+    """Refuse a file name that Windows cannot store or would take for a path.
 
     Raises:
-        TransferError: it is such a name.
+        TransferError: the name is refused.
     """
     if _RESERVED.fullmatch(name) or _FORBIDDEN.search(name):
         raise TransferError(

@@ -1,9 +1,8 @@
-"""A node's tar stream as members, none of which can lead outside the roots that were asked for.
+"""Reads entries from a node's tar stream; none can lead outside the requested roots.
 
-The node is not trusted: it may be a student's. Absolute names, ``..``, links that point outside,
-devices, members of things that were not asked for, and members below something that is no folder of
-this very stream are refused; so whoever writes the members has nothing left to check but what its
-own file system cannot hold.
+The node is not trusted, because it may be a student's. The reader refuses absolute names, ``..``,
+links that point outside, devices, entries that were not requested, and entries below anything but a
+folder of the same stream. So a sink only has to check what its file system can store.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ _Key = tuple[int, tuple[str, ...]]
 
 
 class Readable(Protocol):
-    """What bytes come from."""
+    """A stream of bytes."""
 
     def recv(self) -> bytes:
-        """Return what has come as soon as there is something; nothing only at the end."""
+        """Wait for the next part and return it; an empty one only at the end."""
         ...
 
 

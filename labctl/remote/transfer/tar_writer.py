@@ -1,7 +1,7 @@
-"""Members as a tar stream.
+"""Writes entries as a tar stream.
 
-tarfile makes the headers. Its own stream writer copies each byte several times, in small blocks,
-and looks up names of users, which costs more than the sending.
+tarfile makes the headers. Its stream writer isn't used because it copies each byte several times,
+in small blocks, and looks up user names, which costs more than sending.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from labctl.messages import msg
 from labctl.remote.transfer.entry import BLOCK, Bytes, Entry, Kind
 
 END = "end"
-"""Name of the last member. tar takes a stream that breaks off between members for a whole one."""
+"""Name of the last entry. tar accepts a stream that breaks off between two entries as complete."""
 
 _RECORD = 20 * 512
 _TYPES = {Kind.FOLDER: tarfile.DIRTYPE, Kind.FILE: tarfile.REGTYPE, Kind.LINK: tarfile.SYMTYPE}
@@ -24,8 +24,8 @@ class TarWriter:
     """Writes a tar stream in which root number N is named N.
 
     Parameters:
-        send: takes the bytes; a block is only good until the call returns.
-        moved: is told how many bytes of files have gone out.
+        send: called with the bytes; a block is only valid until the call returns.
+        moved: called with the number of bytes of files that were sent.
     """
 
     def __init__(self, send: Callable[[Bytes], None], moved: Callable[[int], None]) -> None:
