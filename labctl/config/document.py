@@ -91,7 +91,6 @@ def _parse(text: str, path: Path) -> Any:
         raise _only(path, _mark(error), msg("the key is given twice"), at=at) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        column = msg(", column {column}", column=mark.column + 1) if mark else ""
         problem = str(error.problem or error.context)
         hint = msg("indent with blanks, not tabs") if "\\t" in problem else ""
         if "<block" in problem:
@@ -99,7 +98,13 @@ def _parse(text: str, path: Path) -> Any:
         raise _only(
             path,
             _mark(error),
-            msg("this is no YAML{column}: {problem}", column=column, problem=problem),
+            msg(
+                "this is no YAML, column {column}: {problem}",
+                column=mark.column + 1,
+                problem=problem,
+            )
+            if mark
+            else msg("this is no YAML: {error}", error=problem),
             hint,
         ) from error
     except ReaderError as error:

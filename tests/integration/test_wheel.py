@@ -29,8 +29,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
         shutil.copy(ROOT / name, source)
-    for name in ("labctl", "templates", "playbooks", "course"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("labctl", "templates", "playbooks", "course", "tools"):
+        # The build compiles the catalogues itself, as in a fresh clone.
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "*.mo")
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
     done = subprocess.run(
         [
@@ -72,6 +73,7 @@ def test_it_holds_every_module_template_and_playbook(unpacked: Path) -> None:
     assert "_data/templates/Vagrantfile.j2" in held
     assert "_data/playbooks/engine/play.py" in held
     assert "py.typed" in held
+    assert "messages/zh_CN/LC_MESSAGES/labctl.mo" in held
 
 
 def test_it_holds_nothing_else(unpacked: Path) -> None:
