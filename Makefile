@@ -66,7 +66,7 @@ recording: built
 test:
 	@$(PREFLIGHT)
 	$(MAKE) --no-print-directory programs
-	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) unit integration emulated $(LIGHT)
+	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) unit integration emulated $(LIGHT) other-debian
 
 # First of all: unit tests use ruby and ssh too, where there are any.
 programs: $(READY)
@@ -96,7 +96,7 @@ E2E      := $(LIGHT) $(addprefix e2e-,$(EMULATED))
 .PHONY: emulated $(E2E)
 
 e2e: programs
-	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) emulated $(LIGHT)
+	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) emulated $(LIGHT) other-debian
 
 emulated: built
 	failed=; for name in $(EMULATED); do $(MAKE) --no-print-directory e2e-$$name || failed=1; done; [ ! "$$failed" ]
