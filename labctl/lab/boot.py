@@ -41,7 +41,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
             lose it; or another lab uses the network.
     """
     lab.workspace.make()
-    if not lab.spec.uses_vagrant:
+    if not lab.uses_vagrant:
         LabIndex().note(_entry(lab, ""))
         lab.write_ssh_config()
         return machines.states()
@@ -56,7 +56,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     if _made(lab) - states.keys():  # the file was lost, or was rewritten without them
         restore(lab, lab.provider)
         states = machines.states()
-    gone = present(states) - set(lab.spec.node_names)
+    gone = present(states) - set(lab.node_names)
     if gone:
         raise UsageError(
             msg("{gone}: still there, and no longer part of the lab", gone=", ".join(sorted(gone))),
@@ -69,7 +69,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     if not old.is_file() or old.read_text("utf-8") != text:
         write(old, text)
     lab.state.save_provider(lab.provider)
-    lab.state.keep_identity(lab.spec.name, lab.spec.network)
+    lab.state.keep_identity(lab.name, lab.spec.network)
     return states or machines.states()  # no Vagrantfile existed before
 
 
@@ -118,7 +118,7 @@ def _entry(lab: Lab, network: str) -> Entry:
     place = lab.workspace
     spec_file = str(place.spec_file or "")
     folder, state = str(place.folder), str(place.state)
-    return Entry(folder, state, lab.spec.name, network, lab.spec.node_names, spec_file)
+    return Entry(folder, state, lab.name, network, lab.node_names, spec_file)
 
 
 def restore(lab: Lab, provider: str) -> None:
@@ -126,7 +126,7 @@ def restore(lab: Lab, provider: str) -> None:
 
     It includes machines that left the lab, because otherwise Vagrant could not destroy them.
     """
-    left = sorted(_made(lab) - set(lab.spec.node_names))
+    left = sorted(_made(lab) - set(lab.node_names))
     write(lab.workspace.vagrantfile, vagrantfile(lab, provider, left))
 
 
@@ -148,7 +148,7 @@ def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
     Raises:
         UsageError: the lab uses existing machines, or a template is wrong.
     """
-    if not lab.spec.uses_vagrant:
+    if not lab.uses_vagrant:
         raise UsageError("a lab of existing machines has no Vagrantfile")
     # Importing Jinja is slow, and most commands render nothing.
     from labctl.machines import vagrantfile as render

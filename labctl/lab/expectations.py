@@ -38,7 +38,7 @@ def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]
         "name": node,
         "user": lab.target(node).user,
         "address": lab.node(node).address,
-        "nodes": {n.name: n.address for n in spec.lab_nodes if n.address is not None},
+        "nodes": {n.name: n.address for n in lab.nodes if n.address is not None},
         "toolchain": asdict(spec.resolved_toolchain),
         "compose_sha256": spec.compose_sha256,
         "docker": spec.docker.model_dump(mode="json"),
@@ -112,7 +112,7 @@ class Verifier:
             # Only now: what pools of processes need takes time to import.
             from labctl.checks.pool import WorkerPool
 
-            self._pool = WorkerPool(min(processes, lab.spec.parallel), lab.emit)
+            self._pool = WorkerPool(min(processes, lab.parallel), lab.emit)
 
     def __enter__(self) -> Verifier:
         if self._pool is not None:

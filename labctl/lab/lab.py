@@ -99,9 +99,9 @@ class Lab:
         made_of = source.digest()
         kept = node_list.recall(workspace.node_list, made_of)
         if kept is not None:
-            lab.node_list = kept
+            lab._node_list = kept
         elif workspace.state.is_dir():
-            node_list.keep(workspace.node_list, made_of, lab.node_list)
+            node_list.keep(workspace.node_list, made_of, lab._node_list)
         return lab
 
     @cached_property
@@ -114,30 +114,56 @@ class Lab:
         return self._spec.read() if isinstance(self._spec, LabDefinition) else self._spec
 
     @cached_property
-    def node_list(self) -> NodeList:
-        """The lab's nodes; what it tells costs less than `spec`."""
+    def _node_list(self) -> NodeList:
         return NodeList.of(self.spec)
 
     @cached_property
     def secret_store(self) -> SecretStore:
         """Where the lab's secrets are kept."""
-        return SecretStore(self.workspace.private, self.node_list.lab)
+        return SecretStore(self.workspace.private, self.name)
 
     # -- nodes
 
+    # These do not parse lab.yaml as long as it has not changed since the last run.
+
+    @property
+    def name(self) -> str:
+        """The name of the lab."""
+        return self._node_list.lab
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, in the lab's order."""
+        return self._node_list.nodes
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """The names of the nodes, in the lab's order."""
+        return tuple(node.name for node in self.nodes)
+
+    @property
+    def parallel(self) -> int:
+        """How many nodes may be worked on at once."""
+        return self._node_list.parallel
+
+    @property
+    def uses_vagrant(self) -> bool:
+        """Whether Vagrant creates the nodes; False if lab.yaml lists machines that exist."""
+        return self._node_list.existing is None
+
     def node(self, name: str) -> Node:
-        """Return the specification of the node `name`.
+        """Return the node `name`.
 
         Raises:
             UsageError: the lab has no such node.
         """
-        for node in self.spec.lab_nodes:
+        for node in self.nodes:
             if node.name == name:
                 return node
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> UsageError:
-        known = msg("it has {names}", names=", ".join(self.node_list.names))
+        known = msg("it has {names}", names=", ".join(self.node_names))
         return UsageError(msg("this lab has no node '{node}'", node=name), hint=known)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
@@ -150,7 +176,7 @@ class Lab:
         Raises:
             UsageError: one of them fits no node, or is empty.
         """
-        names = self.node_list.names
+        names = self.node_names
         patterns = parted(limit)
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
@@ -167,8 +193,8 @@ class Lab:
         Raises:
             MachineError: it was never brought up.
         """
-        if self.node_list.existing is not None:
-            return self.node_list.existing[name]
+        if self._node_list.existing is not None:
+            return self._node_list.existing[name]
         target = self.state.node(name).target
         if target is None:
             raise MachineError(
@@ -183,7 +209,7 @@ class Lab:
         labctl. Nodes that were never brought up are not in it.
         """
         self.workspace.make()
-        existing = self.node_list.existing
+        existing = self._node_list.existing
         self.state.write_ssh_config(None if existing is None else existing.values())
         return self.workspace.ssh_config
 
@@ -245,8 +271,8 @@ class Lab:
             VagrantMissing: the lab is Vagrant's, and there is no vagrant.
             ProviderMissing: no provider can be used, or not that one.
         """
-        if self.node_list.existing is not None:
-            return StaticMachines(self.node_list.existing)
+        if self._node_list.existing is not None:
+            return StaticMachines(self._node_list.existing)
         from labctl.machines.vagrant import VagrantMachines, find_vagrant
 
         find_vagrant()
@@ -302,9 +328,7 @@ class Lab:
             node=self.node(name),
             facts=facts,
             user=self.target(name).user,
-            addresses={
-                node.name: node.address for node in self.spec.lab_nodes if node.address is not None
-            },
+            addresses={node.name: node.address for node in self.nodes if node.address is not None},
             choices=choices,
             templates=self.workspace.templates,
             playbooks=tuple(playbooks),

@@ -1,8 +1,8 @@
-"""Who belongs to a lab and how its existing machines are reached: all that most commands need.
+"""The nodes of a lab and how its existing machines are reached: all that most commands need.
 
-To read lab.yaml with its validator takes as long as to open a connection, so what the last run made
-of it is kept, together with a digest of all that it was made of. A command that only reaches nodes
-(`exec`, `scp`, `ssh`, `status`) takes it as it is while nothing of that has changed.
+Parsing and validating lab.yaml takes as long as opening a connection. So the last run's result is
+cached, together with a digest of everything that it was made of. Commands that only reach nodes
+(`exec`, `scp`, `ssh`, `status`) use the cache until the digest changes.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl import __version__
+from labctl.config.node import Node
 from labctl.errors import StateError
 from labctl.remote.target import Target
 from labctl.storage import write
@@ -23,8 +24,8 @@ from labctl.storage import write
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
-_FORM = 1
-"""To be raised with every change of what is kept, or of what it is made of."""
+_FORM = 2
+"""Increase it with every change of what is kept, or of what it is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +34,19 @@ class NodeList:
 
     Parameters:
         lab: name of the lab.
-        addresses: of the nodes by their names, in their order; None where it is not known.
+        nodes: in their order.
         parallel: how many may be worked on at once.
         existing: how machines are reached that labctl did not make; None: Vagrant makes them.
     """
 
     lab: str
-    addresses: dict[str, str | None]
+    nodes: tuple[Node, ...]
     parallel: int
     existing: dict[str, Target] | None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the nodes, in their order."""
-        return tuple(self.addresses)
-
     @classmethod
     def of(cls, spec: LabSpec) -> NodeList:
-        """Return the roster of a lab."""
+        """Return the nodes of a lab."""
         existing = None
         if spec.machines is not None:
             existing = {
@@ -64,12 +60,11 @@ class NodeList:
                 )
                 for machine in spec.machines
             }
-        addresses = {node.name: node.address for node in spec.lab_nodes}
-        return cls(spec.name, addresses, spec.parallel, existing)
+        return cls(spec.name, spec.lab_nodes, spec.parallel, existing)
 
 
 def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
-    """Return a digest of what a roster is made of.
+    """Return a digest of what a node list is made of.
 
     Parameters:
         parts: values; what they look like counts.
@@ -86,7 +81,7 @@ def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
 
 
 def recall(path: Path, made_of: str) -> NodeList | None:
-    """Return the roster that was kept, if it was made of the same.
+    """Return the node list that was kept, if it was made of the same.
 
     Parameters:
         path: where it is kept.
@@ -99,7 +94,7 @@ def recall(path: Path, made_of: str) -> NodeList | None:
         existing = data["existing"]
         return NodeList(
             data["lab"],
-            data["addresses"],
+            tuple(Node(**node) for node in data["nodes"]),
             data["parallel"],
             None
             if existing is None
@@ -110,12 +105,12 @@ def recall(path: Path, made_of: str) -> NodeList | None:
 
 
 def keep(path: Path, made_of: str, node_list: NodeList) -> None:
-    """Keep a roster for the runs to come, where there is room."""
+    """Keep a node list for the runs to come, where there is room."""
     existing = node_list.existing
     data: dict[str, Any] = {
         "made_of": made_of,
         "lab": node_list.lab,
-        "addresses": node_list.addresses,
+        "nodes": [asdict(node) for node in node_list.nodes],
         "parallel": node_list.parallel,
         "existing": None
         if existing is None

@@ -114,12 +114,10 @@ def restart_damaged(lab: Lab, nodes: Collection[str], playbooks: Collection[str]
             )
 
     names = [
-        name
-        for name in lab.spec.node_names
-        if name in nodes or lab.state.node(name).facts is not None
+        name for name in lab.node_names if name in nodes or lab.state.node(name).facts is not None
     ]
     try:
-        each(names, work, cap=lab.spec.parallel, stop=stop)
+        each(names, work, cap=lab.parallel, stop=stop)
     except Interrupted as error:
         error.hint = (
             "if pulls fail on a node, run `sudo systemctl restart docker` there (moby#39372)"

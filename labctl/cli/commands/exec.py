@@ -87,7 +87,7 @@ def execute(
         return Executed(code, out.text, err.text, time.monotonic() - began)
 
     try:
-        results = each(nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
+        results = each(nodes, work, cap=lab.parallel, stop=lab.stop)
     except Unwritable as unwritable:
         error = unwritable.error
         if isinstance(error, BrokenPipeError):

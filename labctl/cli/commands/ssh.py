@@ -46,7 +46,7 @@ def ssh(
     several are a program and its arguments, which no shell touches. The exit code is the command's.
     """
     lab = open_lab(context, lambda event: None)
-    name, command = choose(words or [], lab.node_list.names)
+    name, command = choose(words or [], lab.node_names)
     program = shutil.which("ssh")
     if program is None:
         raise typer.Exit(without_client(lab, name, command))

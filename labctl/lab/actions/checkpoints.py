@@ -72,7 +72,7 @@ def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
     nodes = lab.select(limit)
     with lab.state.locked("checkpoint list"):
         machines = lab.machines()
-        return each(nodes, machines.checkpoints, cap=lab.spec.parallel, stop=lab.stop)
+        return each(nodes, machines.checkpoints, cap=lab.parallel, stop=lab.stop)
 
 
 def _check(name: str) -> None:

@@ -89,7 +89,7 @@ def copy(
         UsageError: the arguments make no sense; nothing was touched.
         TransferError: a local source cannot be read; nothing was touched.
     """
-    nodes = lab.node_list.names
+    nodes = lab.node_names
     sources, destination = parse_all(places, nodes, os.path.lexists, windows=os.name == "nt")
     local = [path for source in sources if not source.remote for path in expand(source.path)]
     tree = Tree(local, follow=options.follow) if local else None
@@ -119,7 +119,7 @@ def copy(
                     run.take(sink, found, into=several or len(found.roots) > 1)
         return run.copied()
 
-    return each(destination.nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
+    return each(destination.nodes, work, cap=lab.parallel, stop=lab.stop)
 
 
 def _fetch(
@@ -155,7 +155,7 @@ def _fetch(
                 run.take(FolderSink(place), source, into=several)
         return run.copied()
 
-    return each(nodes, work, cap=lab.node_list.parallel, stop=lab.stop)
+    return each(nodes, work, cap=lab.parallel, stop=lab.stop)
 
 
 def _source(connection: Connection, path: str, options: CopyOptions, meter: Meter) -> NodeSource:

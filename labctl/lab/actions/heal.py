@@ -51,7 +51,7 @@ def heal(
         LabctlError: a problem of the whole lab; the node was not touched.
     """
     lab.node(node)
-    if not lab.spec.uses_vagrant and (checkpoint is not None or rebuild):
+    if not lab.uses_vagrant and (checkpoint is not None or rebuild):
         raise UsageError(
             msg(
                 "{node} existed before labctl, which can neither set it back nor make it anew",

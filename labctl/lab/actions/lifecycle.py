@@ -171,7 +171,7 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
         UsageError: a name is not a machine, or labctl did not create the machines.
         LabLocked: another labctl process uses the lab.
     """
-    if not lab.spec.uses_vagrant:
+    if not lab.uses_vagrant:
         raise UsageError(
             "this lab's machines existed before labctl and are not destroyed by it",
             hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
@@ -249,5 +249,5 @@ def on_each(
                 raise
             lab.emit(PhaseEntered(node, Phase.DONE, what))
 
-        cap = len(chosen) if at_once else lab.spec.parallel
+        cap = len(chosen) if at_once else lab.parallel
         return each(chosen, guarded, cap=cap, stop=lab.stop)

@@ -20,12 +20,12 @@ def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
-    scheduler = Scheduler(nodes, lab.spec.parallel, lab.stop, running)
+    scheduler = Scheduler(nodes, lab.parallel, lab.stop, running)
     with (
         lab.state.locked("provision"),
         Verifier(lab, len(nodes) if options.verify else 0) as verifier,
     ):
-        if not lab.spec.uses_vagrant:
+        if not lab.uses_vagrant:
             lab.write_ssh_config()
 
         def work(node: str) -> NodeRun:

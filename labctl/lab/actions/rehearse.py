@@ -64,7 +64,7 @@ def rehearse(
     with (
         lab.state.locked("rehearse"),
         restart_engines(lab, nodes, running),
-        WorkerPool(min(len(nodes), lab.spec.parallel), lab.emit) as pool,
+        WorkerPool(min(len(nodes), lab.parallel), lab.emit) as pool,
     ):
         lab.stop.add(pool.stop)
 
@@ -79,14 +79,14 @@ def rehearse(
             return report
 
         try:
-            results = each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+            results = each(nodes, work, cap=lab.parallel, stop=lab.stop)
         except Interrupted as error:
             error.hint = (
                 "what the exercises made was removed; the same command starts from the beginning"
             )
             raise
     names = tuple(section.name for section in sections)
-    return Rehearsal(lab.spec.name, names, tuple(results), began, time.time() - began)
+    return Rehearsal(lab.name, names, tuple(results), began, time.time() - began)
 
 
 def _request(
@@ -115,7 +115,7 @@ def _request(
 
 def _peers(lab: Lab, node: str) -> Iterable[Target]:
     """Yield how to reach the lab's other nodes, except those that were never created."""
-    for name in lab.spec.node_names:
+    for name in lab.node_names:
         if name != node:
             try:
                 yield lab.target(name)

@@ -68,7 +68,7 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
         if result.value is not None:
             rows.append(result.value)
             continue
-        address = lab.node_list.addresses[result.node]
+        address = lab.node(result.node).address
         if isinstance(result.error, HostKeyChanged):
             state: str = msg("another host key")
         elif isinstance(result.error, AuthFailed):
@@ -162,7 +162,7 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
     return NodeStatus(
         node,
         MachineState.RUNNING,
-        lab.node_list.addresses[node],
+        lab.node(node).address,
         engine,
         containers,
         since.decode("utf-8", "replace").strip() or "-",
@@ -171,12 +171,12 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
 
 def _states(lab: Lab) -> dict[str, MachineState]:
     """Return the provider's states; a lab that was never brought up has none."""
-    if lab.node_list.existing is None and not (lab.workspace.state / ".vagrant").is_dir():
+    if lab.uses_vagrant and not (lab.workspace.state / ".vagrant").is_dir():
         return {}
     try:
         # Vagrant locks a machine to read its state, and an `up` that finds it locked aborts.
         if lab.state.busy():
-            return dict.fromkeys(lab.node_list.names, MachineState.UNKNOWN)
+            return dict.fromkeys(lab.node_names, MachineState.UNKNOWN)
         return lab.machines().states(wait=False)
     except LabctlError:
-        return dict.fromkeys(lab.node_list.names, MachineState.UNKNOWN)
+        return dict.fromkeys(lab.node_names, MachineState.UNKNOWN)

@@ -38,7 +38,7 @@ def up(
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
-    scheduler = Scheduler(nodes, lab.spec.parallel, lab.stop, running)
+    scheduler = Scheduler(nodes, lab.parallel, lab.stop, running)
     with lab.state.locked("up"):
         machines = lab.machines()
         states = prepare(lab, machines)

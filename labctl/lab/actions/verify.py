@@ -36,4 +36,4 @@ def verify(
             with failing(lab, node):
                 return NodeRun(report=verify_node(lab, node, playbooks, verifier))
 
-        return each(nodes, work, cap=lab.spec.parallel, stop=lab.stop)
+        return each(nodes, work, cap=lab.parallel, stop=lab.stop)

@@ -28,7 +28,7 @@ def examine(lab: Lab, host: Host, *, offline: bool) -> list[Finding]:
     Returns:
         The findings. Vagrant is checked only for Vagrant labs.
     """
-    found = list(_vagrants(lab, host, offline=offline)) if lab.spec.uses_vagrant else []
+    found = list(_vagrants(lab, host, offline=offline)) if lab.uses_vagrant else []
     found.append(checks.programs(host))
     if offline:
         found.append(Finding(Level.SKIPPED, "endpoints", "they are not asked with --offline"))

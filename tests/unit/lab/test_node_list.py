@@ -9,6 +9,7 @@ import pytest
 
 from labctl.config import document
 from labctl.config.document import Document
+from labctl.config.node import Node
 from labctl.config.overrides import Override
 from labctl.errors import SpecError, UsageError
 from labctl.lab import node_list
@@ -53,9 +54,9 @@ def opened(folder: Path, **flags: Override) -> Lab:
 def test_lab_yaml_is_read_once(folder: Path, reads: list[Path | None]) -> None:
     first, second = opened(folder), opened(folder)
     assert len(reads) == 1
-    assert second.node_list == first.node_list
+    assert second.nodes == first.nodes
     assert second.select() == ["docker-node1", "docker-node2", "docker-node3"]
-    assert second.node_list.addresses["docker-node2"] == "192.168.56.12"
+    assert second.node("docker-node2").address == "192.168.56.12"
     with pytest.raises(UsageError, match="no node 'other'"):
         second.select(["other"])
     assert len(reads) == 1
@@ -71,10 +72,9 @@ def test_machines_that_exist_are_reached_as_before(folder: Path, reads: list[Pat
     key = str(folder / "keys/id")
     assert lab.target("pc1") == Target("pc1", "10.0.0.1", 2222, "teacher", (key,), "door")
     assert lab.target("pc2") == Target("pc2", "pc2.example")
-    assert (lab.node_list.parallel, lab.node_list.addresses) == (
-        3,
-        {"pc1": "10.0.0.1", "pc2": None},
-    )
+    assert lab.parallel == 3
+    assert not lab.uses_vagrant
+    assert lab.nodes == (Node("pc1", "10.0.0.1", 0, 0), Node("pc2", None, 0, 0))
     assert len(reads) == 1
 
 
@@ -105,7 +105,8 @@ def test_lab_yaml_is_read_again(
     CHANGES[change](folder, monkeypatch)
     lab = opened(folder)
     assert len(reads) > before
-    assert lab.node_list == node_list.NodeList.of(lab.spec)
+    assert lab.nodes == lab.spec.lab_nodes
+    assert (lab.name, lab.parallel) == (lab.spec.name, lab.spec.parallel)
 
 
 def test_a_flag_of_this_run_counts(folder: Path) -> None:
@@ -116,9 +117,9 @@ def test_a_flag_of_this_run_counts(folder: Path) -> None:
 
 def test_a_network_that_labctl_chose_is_kept(folder: Path) -> None:
     another_lab(folder)
-    assert opened(folder).node_list.addresses == opened(folder).node_list.addresses
+    assert opened(folder).nodes == opened(folder).nodes
     lab = opened(folder)
-    assert lab.node_list.addresses["docker-node1"] == "192.168.57.11"
+    assert lab.node("docker-node1").address == "192.168.57.11"
     assert lab.spec.network == "192.168.57.0/24"
 
 
