@@ -10,10 +10,14 @@ def register(app: typer.Typer) -> None:
     app.command("schema")(schema)
 
 
-def schema() -> None:
+def schema(context: typer.Context) -> None:
     """Print the JSON Schema of lab.yaml, for editors that complete and check it."""
     import json
 
+    from labctl.config.playbook_settings import keys_in_source
     from labctl.config.schema import json_schema
+    from labctl.lab.workspace import Workspace
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    own, _ = Workspace.find(context.obj.lab).playbooks
+    unchecked = {key for keys in keys_in_source(own).values() for key in keys}
+    typer.echo(json.dumps(json_schema(unchecked), indent=2))

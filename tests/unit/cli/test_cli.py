@@ -289,6 +289,13 @@ def test_schema_is_json(run: Run) -> None:
     assert {"nodes", "machines", "toolchain"} <= set(schema["properties"])
 
 
+def test_schema_takes_the_keys_of_the_labs_own_playbooks(run: Run, tmp_path: Path) -> None:
+    settings = tmp_path / "playbooks" / "greeting" / "settings.py"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("raise RuntimeError\nclass Settings: greeting: str\n")
+    assert "greeting" in json.loads(run("-C", str(tmp_path), "schema").out)["properties"]
+
+
 # -- errors
 
 
