@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from labctl.config.playbook_modules import playbook_name
+
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
@@ -130,5 +132,6 @@ def test_its_playbooks_are_found(unpacked: Path, tmp_path: Path) -> None:
     (tmp_path / "lab.yaml").write_text("machines: [{name: a, host: 127.0.0.1, port: 9}]\n", "utf-8")
     done = labctl(unpacked, tmp_path, "provision", "--with", "no-such-playbook")
     assert done.returncode == 1
-    names = sorted(path.parent.name for path in (ROOT / "playbooks").glob("*/play.py"))
+    files = (ROOT / "playbooks").glob("*/play.py")
+    names = sorted(playbook_name(path.parent.name) for path in files)
     assert f"known are {', '.join(names)};" in done.stderr
