@@ -1,7 +1,7 @@
-"""Checks between several places of a lab that are each right by themselves.
+"""Checks between values of a lab that are each right by themselves.
 
-Every function takes the model and returns faults; none stops at the first. They run as the last
-step of making a `LabSpec`, so that no lab exists that has not been through them.
+Every function takes the model and returns faults; none stops at the first. `labctl.config.validate`
+runs them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # `all` stands for every node on the command line; `localhost` would lose its line in /etc/hosts.
 RESERVED = frozenset({"all", "localhost"})
-# What says how Vagrant makes machines, and so nothing where they exist already.
+# Keys that describe virtual machines. They have no meaning if the machines exist already.
 VAGRANT_KEYS = (
     "nodes",
     "node_prefix",
@@ -43,7 +43,7 @@ NO_CLUSTER_STORE = 23
 
 
 def check(spec: LabSpec) -> list[Fault]:
-    """Return every fault between the places of `spec`; empty if the lab makes sense."""
+    """Return every fault between the values of `spec`; empty if there is none."""
     return [
         *(_machines(spec) if spec.machines is not None else _nodes(spec)),
         *_bridge(spec),
@@ -69,7 +69,7 @@ def check(spec: LabSpec) -> list[Fault]:
 
 
 def _machines(spec: LabSpec) -> Iterator[Fault]:
-    """Machines that exist: nothing about making some, no name and no address twice."""
+    """Check existing machines: no key of virtual ones, no name and no address twice."""
     for key in VAGRANT_KEYS:
         if key in spec.model_fields_set:
             message = msg("cannot be given together with machines")
@@ -95,7 +95,7 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
 
 
 def _bridge(spec: LabSpec) -> Iterator[Fault]:
-    """An address for docker's own bridge: one with a prefix, and outside the lab's network."""
+    """Check the address of docker's own bridge: it has a prefix and is outside the network."""
     text = spec.docker.daemon.get("bip")
     if not isinstance(text, str):
         return
@@ -120,7 +120,7 @@ def _bridge(spec: LabSpec) -> Iterator[Fault]:
 
 
 def _nodes(spec: LabSpec) -> Iterator[Fault]:
-    """Nodes that Vagrant makes: a network that can be, and names and addresses that differ."""
+    """Check virtual machines: the network is usable, and names and addresses differ."""
     problem = addresses.network_problem(
         spec.network, bridge_moved="bip" in spec.docker.daemon or "bridge" in spec.docker.daemon
     )
@@ -144,7 +144,7 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
     if usable:
         yield from _addresses(spec, IPv4Network(spec.network))
     else:
-        # Whatever the network will be, the same address twice is wrong.
+        # The same address twice is wrong in any network.
         yield from _twice(
             (
                 (("nodes", i, "address"), node.address)
@@ -156,7 +156,7 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
 
 
 def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
-    """Addresses of listed nodes, those given and those counted."""
+    """Check the addresses of listed nodes, those given and those by position."""
     assert not isinstance(spec.nodes, int)
     given: list[tuple[KeyPath, str]] = []
     counted: list[tuple[KeyPath, str]] = []
@@ -189,7 +189,7 @@ def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
 
 
 def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
-    """Names of nodes: none reserved, none twice."""
+    """Check the names of nodes: none is reserved, none is used twice."""
     listed = list(names)
     for path, name in listed:
         if name in RESERVED:
@@ -198,7 +198,7 @@ def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
 
 
 def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[Fault]:
-    """Yield a fault for every item that stood there before; `{item}` in `message` is the item."""
+    """Yield a fault for every item that is there already; `{item}` in `message` is the item."""
     seen: dict[Hashable, KeyPath] = {}
     for path, item in items:
         if item in seen:
@@ -207,13 +207,13 @@ def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[
 
 
 def _box(spec: LabSpec) -> Iterator[Fault]:
-    """A checksum belongs to a file; for a box by name Vagrant's catalogue has its own."""
+    """Check that a checksum has a url: Vagrant's catalogue has its own for a box by name."""
     if spec.box.sha256 is not None and spec.box.url is None:
         yield Fault(("box", "sha256"), "says nothing without a url", "give the box file's url too")
 
 
 def _toolchain(spec: LabSpec) -> Iterator[Fault]:
-    """Versions that go together, and a checksum for what is downloaded."""
+    """Check that the versions go together, and that a download has a checksum."""
     chain = spec.resolved_toolchain
     if chain.compose is None:
         return
@@ -239,7 +239,7 @@ def _toolchain(spec: LabSpec) -> Iterator[Fault]:
 
 
 def _playbooks(spec: LabSpec) -> Iterator[Fault]:
-    """What the keys of single playbooks say about the lab: nodes, ports, images, engine."""
+    """Check the keys of single playbooks against the lab: nodes, ports, images, engine."""
     names = spec.node_names
     nodes = ("machines",) if spec.machines is not None else ("nodes",)
     places: list[tuple[str, str | None]] = [

@@ -1,8 +1,8 @@
-"""The shapes that strings of lab.yaml must have.
+"""The patterns that strings of lab.yaml must match.
 
-A lab.yaml may come from a stranger, and its strings end in a Vagrantfile (Ruby), in /etc/hosts, in
-repo files and in shell scripts that run as root. Each of those is quoted where it is written; the
-shapes are the wall in front of it: what is no host name never gets to a place for host names.
+A lab.yaml may come from a stranger. Its strings are written to a Vagrantfile (Ruby), to /etc/hosts,
+to repo files and to shell scripts that run as root. Each of those writers quotes them. The patterns
+are a second barrier: a string that is not a host name never reaches a place for host names.
 
 This module knows regular expressions and sentences, and no library.
 """
@@ -20,10 +20,10 @@ LABEL_TEXT = msg("lower-case letters, digits and '-', beginning with a letter, a
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What a string may look like: a pattern for the whole of it, and how to say so.
+    """A pattern for a whole string, and the words for it.
 
     `wanted` completes the sentence "must be …"; `hint` says what to do; `schema_format` is the
-    JSON-Schema format that editors check, where there is one.
+    JSON Schema format that editors check, if there is one.
     """
 
     pattern: str
@@ -32,7 +32,7 @@ class Pattern:
     schema_format: str = ""
 
     def problem(self, text: str) -> str | None:
-        """Return what is wrong with `text` as a sentence, or None where nothing is."""
+        """Return what is wrong with `text` as a sentence, None if nothing is."""
         if re.fullmatch(self.pattern, text):
             return None
         return msg("must be {wanted}, is {value}", wanted=self.wanted, value=shown(text))

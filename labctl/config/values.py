@@ -26,11 +26,11 @@ from labctl.messages import msg
 
 @dataclass(frozen=True, slots=True)
 class Is:
-    """Annotation that gives a string one of the shapes, with our sentence for what has it not."""
+    """Annotation of a string that must match a pattern, with labctl's own message."""
 
     shape: patterns.Pattern
     schema: str = ""
-    """A pattern for editors, where one may write it in more ways than are kept."""
+    """A pattern for editors, if lab.yaml may have more forms than the model keeps."""
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler
@@ -41,8 +41,8 @@ class Is:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         found = handler(schema)
-        # Editors use ECMAScript's expressions; ours say nothing that differs there. Where there are
-        # two shapes, the first says more.
+        # Editors use ECMAScript's expressions; labctl's patterns mean the same there. If there are
+        # two patterns, the first one says more.
         found.setdefault("pattern", f"^({self.schema or self.shape.pattern})$")
         if self.shape.schema_format:
             found["format"] = self.shape.schema_format
@@ -57,7 +57,7 @@ class Is:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Annotation that bounds a whole number, both ends included, and gives the reason."""
+    """Annotation of a whole number with bounds, both included, and the reason for them."""
 
     low: int
     high: int
@@ -88,12 +88,12 @@ class Between:
 
 
 def _joined(value: object) -> object:
-    """Take the blanks out of a fingerprint, in which gpg prints it, and write it in capitals."""
+    """Return a fingerprint without the blanks that gpg prints, in capitals."""
     return value.replace(" ", "").upper() if isinstance(value, str) else value
 
 
 def _slashless(text: str) -> str:
-    """Take a final slash away, behind which another path would be another one."""
+    """Return a URL without a final slash, so that a path can be added to it."""
     return text.rstrip("/")
 
 
@@ -110,7 +110,7 @@ def _anchored(text: str, info: ValidationInfo) -> str:
 
 
 def named(model: type[BaseModel], key: str) -> BeforeValidator:
-    """Let a mapping be given by the one value that matters: ``box: centos/7``."""
+    """Accept a mapping by its most important value alone: ``box: centos/7``."""
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str | int | float) else value,
         json_schema_input_type=str | model,
