@@ -121,8 +121,11 @@ def test_every_decision_is_in_the_index_by_its_title() -> None:
     folder = ROOT / "docs" / "adr"
     index = (folder / "README.md").read_text("utf-8")
     for path in sorted(folder.glob("0*.md")):
-        number, title = path.read_text("utf-8").splitlines()[0].removeprefix("# ").split(": ", 1)
+        text = path.read_text("utf-8")
+        number, title = text.splitlines()[0].removeprefix("# ").split(": ", 1)
         assert path.name.startswith(f"{number}-")
+        if "\n**Superseded.**" in text:
+            title = f"*Superseded:* {title[0].lower()}{title[1:]}"
         assert f"| [{number}]({path.name}) | {title} |" in index
 
 
