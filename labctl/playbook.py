@@ -6,10 +6,13 @@ outside these two modules may change at any time.
 
 from __future__ import annotations
 
+from labctl.config.image_name import ImageName
 from labctl.config.model import LabSpec
 from labctl.messages import joined, msg
+from labctl.provision.daemon_file import daemon_json_text
+from labctl.provision.endpoint import Endpoint
 from labctl.provision.facts import Facts
-from labctl.provision.play import Play, Plays, Question
+from labctl.provision.play import AfterRehearsal, Play, Plays, Question, RepairNotice
 from labctl.provision.resources.atomic_write import LoadedBy
 from labctl.provision.resources.base import (
     Change,
@@ -34,24 +37,28 @@ from labctl.provision.resources.registry_login import RegistryLogin
 from labctl.provision.resources.repository import RepositorySection, SigningKey, repository_file
 from labctl.provision.resources.service import Service
 from labctl.provision.resources.swarm import NoSwarm, SwarmManager, SwarmWorker
-from labctl.provision.secret_store import SecretStore
+from labctl.provision.secret_store import Credential, SecretStore
 
 __all__ = [
     "Absent",
+    "AfterRehearsal",
     "Block",
     "Change",
     "Command",
     "ComposeProject",
     "Container",
+    "Credential",
     "DaemonJson",
     "Directory",
     "Download",
+    "Endpoint",
     "Facts",
     "FetchedImage",
     "File",
     "FileContent",
     "Folder",
     "GroupMember",
+    "ImageName",
     "LabSpec",
     "Link",
     "LoadedBy",
@@ -65,6 +72,7 @@ __all__ = [
     "PublishedImage",
     "Question",
     "RegistryLogin",
+    "RepairNotice",
     "RepositorySection",
     "Resource",
     "SecretStore",
@@ -74,6 +82,7 @@ __all__ = [
     "SupportedDaemonKeys",
     "SwarmManager",
     "SwarmWorker",
+    "daemon_json_text",
     "file_content",
     "joined",
     "msg",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from labctl.config import daemon_json, synced_folders
 from labctl.config import network as addresses
 from labctl.config.faults import Fault, KeyPath
-from labctl.config.image_name import ImageName
 from labctl.messages import msg
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ VAGRANT_KEYS = (
 )
 # docker-compose v1 fails on recreating a container of these engines (docker/compose#11742).
 NO_COMPOSE_V1 = 25
-# An external store for overlay networks was taken out of the engine in 23.0.
-NO_CLUSTER_STORE = 23
 
 
 def check(spec: LabSpec) -> list[Fault]:
@@ -64,7 +61,6 @@ def check(spec: LabSpec) -> list[Fault]:
             ),
             msg("{item} is the place of another synced folder already"),
         ),
-        *_playbooks(spec),
     ]
 
 
@@ -236,58 +232,3 @@ def _toolchain(spec: LabSpec) -> Iterator[Fault]:
             msg('add it: sources.compose.sha256: {{"{compose}": "…"}}', compose=chain.compose),
             ("sources",),
         )
-
-
-def _playbooks(spec: LabSpec) -> Iterator[Fault]:
-    """Check the keys of single playbooks against the lab: nodes, ports, images, engine."""
-    names = spec.node_names
-    nodes = ("machines",) if spec.machines is not None else ("nodes",)
-    places: list[tuple[str, str | None]] = [
-        ("registry", spec.registry.node),
-        ("hub_cache", spec.hub_cache.node),
-    ]
-    for place, node in places:
-        if node is not None and node not in names:
-            message = msg("this lab has no node '{node}'", node=node)
-            yield Fault(
-                (place, "node"), message, msg("it has {names}", names=", ".join(names)), nodes
-            )
-    cache, registry = spec.hub_cache, spec.registry
-    if cache.url is not None:
-        for key in ("node", "upstream"):
-            if getattr(cache, key) is not None:
-                message = msg("says nothing beside url, which is a cache that exists already")
-                yield Fault(("hub_cache", key), message, "keep one of the two")
-    elif (
-        "hub-cache" in spec.playbooks
-        and {"registry", "images"} & set(spec.playbooks)
-        and (cache.node or names[0], cache.port) == (registry.node or names[0], registry.port)
-    ):
-        key = "hub_cache" if "hub_cache" in spec.model_fields_set else "registry"
-        message = msg(
-            "registry and hub_cache both want port {port} of {node}",
-            port=cache.port,
-            node=cache.node or names[0],
-        )
-        yield Fault((key, "port"), message, "give one another port", (*nodes, "playbooks"))
-    yield from _twice(
-        ((("images", i), ImageName.parse(image).local) for i, image in enumerate(spec.images)),
-        msg("the image {item} is named twice"),
-    )
-    chain = spec.resolved_toolchain
-    if spec.overlay == "etcd" and chain.engine_major >= NO_CLUSTER_STORE:
-        message = msg(
-            "engine {docker} has no overlay networks by etcd (taken out in 23.0)",
-            docker=chain.docker,
-        )
-        yield Fault(("overlay",), message, "use swarm, or auto", ("toolchain",))
-    if "overlay" in spec.playbooks and spec.machines is not None:
-        for index, machine in enumerate(spec.lab_nodes):
-            if machine.address is None:
-                message = msg("the playbook overlay needs the machine's address in the lab")
-                yield Fault(("machines", index), message, "add address: …", ("playbooks",))
-    owned = {"cluster-store", "cluster-advertise"} & spec.docker.daemon.keys()
-    if "overlay" in spec.playbooks and owned:
-        for key in sorted(owned):
-            message = msg("is set by the playbook overlay")
-            yield Fault(("docker", "daemon", key), message, "leave it out", ("playbooks",))

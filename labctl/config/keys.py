@@ -25,12 +25,14 @@ from pydantic import Field
 from labctl.config.faults import Fault, Refused
 from labctl.config.image_name import ImageName
 from labctl.config.model import LabSpec
-from labctl.config.patterns import Pattern
+from labctl.config.patterns import LOGIN, PASSWORD, Pattern
 from labctl.config.values import Between, HostPath, Image, Is, Loose, Mirror, Part, Port, Text, Url
 from labctl.config.values import Label as NodeName
 from labctl.messages import msg
 
 __all__ = [
+    "LOGIN",
+    "PASSWORD",
     "Between",
     "Fault",
     "Field",
@@ -48,6 +50,7 @@ __all__ = [
     "Refused",
     "Text",
     "Url",
+    "msg",
     "unknown_node",
 ]
 

@@ -19,7 +19,6 @@ from pydantic import Discriminator, Field, Tag
 from labctl.config import network as addresses
 from labctl.config import patterns
 from labctl.config.node import Node
-from labctl.config.playbook_sections import HubCacheSpec, OverlayMode, RegistrySpec
 from labctl.config.sections import (
     Box,
     DockerSpec,
@@ -33,7 +32,6 @@ from labctl.config.toolchains import TOOLCHAINS, Toolchain
 from labctl.config.values import (
     Between,
     Cpus,
-    Image,
     Is,
     Label,
     Loose,
@@ -139,28 +137,6 @@ class LabSpec(Part):
         default=("repos", "hosts", "engine", "mirrors", "compose"),
         description="Playbooks to run on each node, in this order.",
         examples=[["repos", "hosts", "engine", "mirrors", "compose", "registry"]],
-    )
-    registry: RegistrySpec = Field(
-        default_factory=RegistrySpec,
-        description="Private registry. Enable it with the playbook registry.",
-        examples=[{"user": "anna"}],
-    )
-    hub_cache: HubCacheSpec = Field(
-        default_factory=HubCacheSpec,
-        description="Cache of Docker Hub. Enable it with the playbook hub-cache.",
-        examples=[{"url": "https://cache.example:5001"}],
-    )
-    images: Annotated[tuple[Image, ...], Loose] = Field(
-        default=(),
-        description="Images that every node has before class. Enable them with the playbook "
-        "images.",
-        examples=[["busybox:1.35", "nginx:1.22"]],
-    )
-    overlay: OverlayMode = Field(
-        default="auto",
-        description="How networks across nodes work: etcd (engines before 23.0) or swarm; auto "
-        "decides by the engine. Enable them with the playbook overlay.",
-        examples=["swarm"],
     )
     parallel: Annotated[int, Between(1, 64)] = Field(
         default=8, description="How many nodes labctl works on at once.", examples=[4]

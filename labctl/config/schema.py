@@ -37,7 +37,8 @@ def json_schema(unchecked: Iterable[str] = ()) -> dict[str, Any]:
     """
     schema = model_of_labctl().model_json_schema()
     schema["properties"] |= {
-        key: {"description": "Key of a playbook in this lab's folder."} for key in sorted(unchecked)
+        key: {"description": "Key of a playbook in this lab's folder."}
+        for key in sorted(set(unchecked) - schema["properties"].keys())
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl.checks.report import NodeReport
-from labctl.config.image_name import ImageName
 from labctl.config.playbook_modules import package_name
-from labctl.provision import lab_services
 from labctl.provision.loader import Playbook
 from labctl.storage import write
 
@@ -45,46 +43,8 @@ def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]
         "sources": spec.sources.model_dump(mode="json"),
         "choices": {key: value["answer"] for key, value in record.choices.items()},
         "playbooks": running,
-        **_of_playbooks(lab, running),
         **_expected(lab, books),
     }
-
-
-def _of_playbooks(lab: Lab, running: Sequence[str]) -> dict[str, Any]:
-    """Return what playbooks of the lab add, each its own key, and only those that run."""
-    spec = lab.spec
-    found: dict[str, Any] = {}
-    if "registry" in running:
-        place = lab_services.registry(spec)
-        login = lab.secret_store.credential("registry", spec.registry.user, spec.registry.password)
-        found["registry"] = {
-            "node": place.node,
-            "address": place.address,
-            "user": login.user,
-            "password": login.password,
-        }
-    if "hub-cache" in running:
-        cache = lab_services.hub_cache(spec)
-        found["hub_cache"] = {
-            "node": cache.node if cache else None,
-            "url": lab_services.hub_cache_url(spec),
-        }
-    if "images" in running:
-        names = [ImageName.parse(text) for text in spec.images]
-        found["images"] = [
-            {"name": n.local, "digest": n.digest, "path": n.path, "tag": n.tag} for n in names
-        ]
-    if "overlay" in running:
-        found["overlay"] = {
-            "mode": lab_services.overlay_mode(spec),
-            "manager": lab_services.overlay_manager(spec),
-            "members": lab_services.etcd_members(spec),
-        }
-    if "etcd" in running:
-        mode = lab_services.overlay_mode(spec)
-        members = lab_services.etcd_members(spec) if mode == "etcd" else {}
-        found["etcd"] = {"mode": mode, "members": members}
-    return found
 
 
 def _expected(lab: Lab, playbooks: Sequence[Playbook]) -> dict[str, Any]:

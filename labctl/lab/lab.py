@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -318,9 +318,9 @@ class Lab:
         return self._playbooks[names]
 
     def play(
-        self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Iterable[str] = ()
+        self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Sequence[Playbook] = ()
     ) -> Play:
-        """Return the argument of a node's plays; `playbooks` are the names of all that run."""
+        """Return the argument of a node's plays; `playbooks` are all that run."""
         from labctl.provision.play import Play
 
         return Play(
@@ -331,6 +331,7 @@ class Lab:
             addresses={node.name: node.address for node in self.nodes if node.address is not None},
             choices=choices,
             templates=self.workspace.templates,
-            playbooks=tuple(playbooks),
+            playbooks=tuple(book.name for book in playbooks),
             secrets=self.secret_store,
+            daemon_functions=tuple(book.daemon_json for book in playbooks if book.daemon_json),
         )

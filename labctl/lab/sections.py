@@ -27,7 +27,7 @@ ORDER = (
     "network",
 )
 """labctl's own sections in the order of the course, except that network comes last, because it can
-damage an engine (see `labctl.lab.overlay_repair`). Other sections follow."""
+damage an engine (see `labctl.lab.rehearsal_repair`). Other sections follow."""
 
 
 @dataclass(frozen=True, slots=True)

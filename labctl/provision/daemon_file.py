@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labctl.config import daemon_json as daemon
 from labctl.errors import UsageError
 from labctl.messages import msg
+from labctl.provision.play import Play
 from labctl.templating import TemplateFolders, template
+
+
+def daemon_json_text(
+    keys: Mapping[str, Any],
+    mirrors: Sequence[str],
+    insecure_registries: Sequence[str],
+    play: Play,
+) -> str:
+    """Return the text of daemon.json with these keys, mirrors and registries.
+
+    Raises:
+        UsageError: as `daemon_json`.
+    """
+    settings = daemon.merged(keys, mirrors, insecure_registries)
+    return daemon_json(settings, play.templates)
 
 
 def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:

@@ -12,7 +12,7 @@ from labctl.config.playbook_modules import find_file, load_module, playbook_name
 from labctl.config.playbook_settings import PlaybookSettings
 from labctl.errors import PlaybookError
 from labctl.messages import msg
-from labctl.provision.play import PlayFunction
+from labctl.provision.play import AfterRehearsal, DaemonFunction, PlayFunction
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A playbook that was found: its name, its folder, its function.
+    """A playbook, with what its play.py offers; see `labctl.provision.play`.
 
     Parameters:
         name: its name.
-        folder: where it was found.
-        play: its function.
-        needs: names of playbooks that have to run before it (``NEEDS`` of its module).
-        together: its checks need the other nodes, and begin when all of the run are provisioned
-            (``CHECKED_TOGETHER`` of its module).
-        settings: its part of lab.yaml, where it has one.
-        expected: returns what its checks may expect, as plain values, from the lab and its secrets
-            (``expected`` of its module); None: nothing.
+        folder: the folder with its play.py.
+        play: its function `play`.
+        needs: names of playbooks that must run before it (``NEEDS``).
+        together: its checks begin when all nodes are provisioned (``CHECKED_TOGETHER``).
+        settings: its part of lab.yaml; None if it has none.
+        expected: returns plain values for its checks, from the lab and its secrets.
+        daemon_json: returns the keys that it adds to daemon.json.
+        after_rehearsal: returns its repair of the nodes after a rehearsal.
     """
 
     name: str
@@ -42,16 +42,18 @@ class Playbook:
     together: bool = False
     settings: PlaybookSettings | None = None
     expected: Callable[[LabSpec, SecretStore], Any] | None = None
+    daemon_json: DaemonFunction | None = None
+    after_rehearsal: Callable[[LabSpec], AfterRehearsal | None] | None = None
 
     @property
     def verify(self) -> Path | None:
-        """The file with its checks, where it has one."""
+        """The file with its checks; None if it has none."""
         path = self.folder / "verify.py"
         return path if path.is_file() else None
 
     @property
     def rehearse(self) -> Path | None:
-        """The file with exercises on what it brings, where it has one."""
+        """The file with its exercises; None if it has none."""
         path = self.folder / "rehearse.py"
         return path if path.is_file() else None
 
@@ -60,7 +62,7 @@ def locate(name: str, folders: Iterable[Path]) -> Path:
     """Return the folder of the playbook `name`: the first of `folders` that has one.
 
     Raises:
-        PlaybookError: none has; the hint lists the playbooks that there are.
+        PlaybookError: none has; the hint lists the known playbooks.
     """
     folders = list(folders)
     file = find_file(name, "play.py", folders)
@@ -107,13 +109,15 @@ def load(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
                 bool(getattr(module, "CHECKED_TOGETHER", False)),
                 settings,
                 getattr(module, "expected", None),
+                getattr(module, "daemon_json", None),
+                getattr(module, "after_rehearsal", None),
             )
         )
     return tuple(found)
 
 
 def load_all(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
-    """Find and load playbooks, and before each those that it needs; otherwise as `load`.
+    """Find and load playbooks, each after the playbooks that it needs; otherwise as `load`.
 
     Raises:
         PlaybookError: as `load`; or playbooks need each other.

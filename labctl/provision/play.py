@@ -1,7 +1,7 @@
-"""Playbooks: what a node should be, as plain Python.
+"""Playbooks: the wanted state of a node, as plain Python.
 
-A playbook is a folder ``playbooks/NAME`` with a ``play.py`` whose function ``play`` yields
-resources, and a ``verify.py`` with testinfra checks of what came of it::
+A playbook is a folder ``playbooks/NAME``. The function ``play`` of its ``play.py`` yields
+resources, and ``verify.py`` has testinfra checks of the result::
 
     from labctl.playbook import File, Package, Packages, Play, Plays
 
@@ -10,10 +10,19 @@ resources, and a ``verify.py`` with testinfra checks of what came of it::
         yield File("/etc/motd", f"This is {play.node.name}.\\n")
 
 The order of the yields is the order of the work. A play reads nothing but its argument, so planning
-is free and repeatable. What only a measurement on the node can tell (which mirror lives) is asked
-with `Play.choose`: it is measured once, kept in the lab's state, and from then on it is a value
-like any other. A play that asks is run again once the answer is there; what it yielded before the
-question is converged first.
+is free and repeatable. For a value that only the node can provide (which mirror answers), a play
+calls `Play.choose`: labctl measures it once, keeps it in the lab's state, and runs the play again.
+The resources before the call are applied before the measurement.
+
+A folder may hold more: modules (``from .place import …``, and ``from ..registry.access import …``
+of another playbook), shell scripts (`shell_script`), and ``settings.py`` with keys of lab.yaml (see
+`labctl.config.keys`). These names in ``play.py`` are optional:
+
+- ``NEEDS``: names of playbooks that run before this one and come with it.
+- ``CHECKED_TOGETHER = True``: its checks begin when all nodes of the run are provisioned.
+- ``expected(lab, secrets)`` returns values that the checks compare with, ``wanted["name"]`` there.
+- ``daemon_json(play)`` returns keys to add to daemon.json; see `Play.daemon_json`.
+- ``after_rehearsal(lab)`` returns a repair of the nodes; see `AfterRehearsal`.
 """
 
 from __future__ import annotations
@@ -24,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import PlaybookError
+from labctl.messages import msg
 from labctl.provision.facts import Facts
 from labctl.provision.resources.base import Observed, Resource
 
@@ -38,12 +48,12 @@ Plays = Iterator[Resource]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to be measured on a node, and how the answer is read from what was seen.
+    """A measurement on a node, and how its output becomes the answer.
 
     Parameters:
-        key: name under which the answer is kept, unique in the lab: ``mirrors.live``.
-        script: POSIX sh, run as root, that only looks.
-        decide: turns what was seen into the answer; the answer must be expressible as JSON.
+        key: name of the answer, unique in the lab: ``mirrors.live``.
+        script: POSIX sh, run as root, that changes nothing.
+        decide: returns the answer, which must be expressible as JSON, from the script's output.
     """
 
     key: str
@@ -52,7 +62,7 @@ class Question:
 
 
 class Undecided(Exception):
-    """Raised by `Play.choose` where the answer is not known yet."""
+    """Raised by `Play.choose` if there is no answer yet."""
 
     def __init__(self, question: Question) -> None:
         super().__init__(question.key)
@@ -61,7 +71,7 @@ class Undecided(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """All that a playbook may build on.
+    """The argument of a play: all that it may use.
 
     Parameters:
         lab: the lab's specification.
@@ -69,10 +79,11 @@ class Play:
         facts: the distribution and architecture of this node.
         user: the login user of this node.
         addresses: the lab's nodes by name, with their addresses; nodes without one are left out.
-        choices: answers that were measured already, by key.
+        choices: answers so far, by key.
         templates: folders of templates, the lab's own before labctl's.
-        playbooks: names of all playbooks that the lab runs, those of `--with` included.
-        keeper: keeps the lab's secrets; plays read it as `secret_store`.
+        playbooks: names of all playbooks that the lab runs, including those of `--with`.
+        secrets: keeps the lab's secrets; plays read it as `secret_store`.
+        daemon_functions: the functions `daemon_json` of those playbooks.
     """
 
     lab: LabSpec
@@ -84,33 +95,34 @@ class Play:
     templates: tuple[Path, ...] = ()
     playbooks: tuple[str, ...] = ()
     secrets: SecretStore | None = None
+    daemon_functions: tuple[DaemonFunction, ...] = ()
 
     @property
     def secret_store(self) -> SecretStore:
-        """What keeps the lab's certificates and passwords on the instructor's machine.
+        """The lab's certificates and passwords, which are on the instructor's computer.
 
         Raises:
-            PlaybookError: this lab keeps none.
+            PlaybookError: this run has no store of secrets.
         """
         if self.secrets is None:
             raise PlaybookError("there is no place for secrets", node=self.node.name)
         return self.secrets
 
     def known(self, key: str) -> Any:
-        """Return the answer to a question of an earlier playbook; None where there is none."""
+        """Return the answer to a question of an earlier playbook; None if there is none."""
         stored = self.choices.get(key)
         return stored["answer"] if isinstance(stored, dict) else None
 
     def choose(self, key: str, script: str, decide: Callable[[Observed], Any]) -> Any:
         """Return the answer to a question that only the node can answer.
 
-        It is measured when it is first asked, and again after `labctl provision --refresh`, after
-        the node was made anew, and after the question itself (its script) changed.
+        It is measured once, and again with `labctl provision --refresh`, after the node was
+        recreated, and after the script changed.
 
         Parameters:
             key: name of the answer, unique in the lab.
-            script: POSIX sh, run as root, that only looks.
-            decide: turns what was seen into the answer, which must be expressible as JSON.
+            script: POSIX sh, run as root, that changes nothing.
+            decide: returns the answer, which must be expressible as JSON, from the output.
 
         Returns:
             The stored answer.
@@ -120,8 +132,30 @@ class Play:
             return stored["answer"]
         raise Undecided(Question(key, script, decide))
 
+    def daemon_json(self) -> dict[str, Any]:
+        """Return the keys that the lab's playbooks add to daemon.json on this node.
+
+        They come from the functions ``daemon_json`` of the playbooks. Lists are joined in the order
+        of the playbooks.
+
+        Raises:
+            PlaybookError: two playbooks give different values for a key.
+        """
+        found: dict[str, Any] = {}
+        for function in self.daemon_functions:
+            for key, value in function(self).items():
+                if isinstance(value, list) and isinstance(found.get(key), list):
+                    found[key] = [*found[key], *value]
+                elif found.setdefault(key, value) != value:
+                    raise PlaybookError(
+                        msg("two playbooks set {key} of daemon.json differently", key=key),
+                        hint=msg("remove one of the two playbooks"),
+                        node=self.node.name,
+                    )
+        return found
+
     def render(self, name: str, **values: object) -> str:
-        """Return what the template `name` makes of `values`.
+        """Return the text of the template `name` with `values`.
 
         Raises:
             UsageError: the template is missing or wrong, with its file and line.
@@ -132,3 +166,29 @@ class Play:
 
 
 PlayFunction = Callable[[Play], Iterable[Resource]]
+DaemonFunction = Callable[[Play], Mapping[str, Any]]
+"""A playbook's function `daemon_json`: returns the keys that it adds to daemon.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepairNotice:
+    """A message for people, emitted if the script of an `AfterRehearsal` prints `word`."""
+
+    word: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class AfterRehearsal:
+    """What a playbook's function `after_rehearsal` returns: a repair of every node.
+
+    Parameters:
+        script: POSIX sh, run as root on every provisioned node after a rehearsal. The last line
+            that it prints may choose a notice.
+        notices: what the script may report.
+        hint: what to do if the user interrupts the repair.
+    """
+
+    script: str
+    notices: tuple[RepairNotice, ...] = ()
+    hint: str = ""

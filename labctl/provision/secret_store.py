@@ -14,7 +14,7 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,11 +35,12 @@ _AUTHORITY_MARGIN = 400
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user, a password, and its bcrypt hash as htpasswd files have it."""
+    """A user, a password, its bcrypt hash as htpasswd files have it, and where they are used."""
 
     user: str
     password: str
     hash: str
+    address: str = ""
 
     @property
     def htpasswd(self) -> str:
@@ -94,13 +95,16 @@ class SecretStore:
                 known = self._keep(service, leaf(by, names, addresses, _now()))
             return known
 
-    def credential(self, service: str, user: str, password: str | None = None) -> Credential:
+    def credential(
+        self, service: str, user: str, password: str | None = None, *, address: str = ""
+    ) -> Credential:
         """Return the user and password of a service.
 
         Parameters:
             service: name that they are saved under.
             user: the user's name.
             password: the password; None creates one on first use.
+            address: HOST:PORT of the service, for people who want to use it.
 
         Raises:
             StateError: they cannot be saved.
@@ -108,13 +112,16 @@ class SecretStore:
         with self._making():
             known = self.known(service)
             if known and known.user == user and password in (None, known.password):
-                return known
-            import bcrypt
+                if known.address == address:
+                    return known
+                made = replace(known, address=address)
+            else:
+                import bcrypt
 
-            if password is None:
-                password = known.password if known else _password()
-            hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_ROUNDS))
-            made = Credential(user, password, hashed.decode())
+                if password is None:
+                    password = known.password if known else _password()
+                hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_BCRYPT_ROUNDS))
+                made = Credential(user, password, hashed.decode(), address)
             write(self._file(service, "json"), json.dumps(asdict(made)) + "\n")
             self._known[f"{service}.json"] = made
             return made

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from labctl.config.keys import Fault, Field, HostPath, LabSpec, NodeName, Part, unknown_node
-from labctl.playbook import msg
+from labctl.config.keys import Fault, Field, HostPath, LabSpec, NodeName, Part, msg, unknown_node
 
 
 class ComposeApp(Part):
@@ -36,4 +35,9 @@ def check(lab: LabSpec) -> Iterator[Fault]:
     elif "compose-app" in lab.playbooks:
         index = lab.playbooks.index("compose-app")
         hint = msg("compose_app: {folder: …}")
-        yield Fault(("playbooks", index), "compose-app needs to know its folder", hint)
+        yield Fault(
+            ("playbooks", index),
+            "compose-app needs to know its folder",
+            hint,
+            needs=("compose_app",),
+        )

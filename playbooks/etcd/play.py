@@ -19,22 +19,27 @@ to it.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from labctl.playbook import (
     Command,
     File,
+    LabSpec,
     LoadedBy,
     Package,
     Packages,
     PeerQuery,
     Play,
     Plays,
+    SecretStore,
     Service,
     msg,
     quote,
     shell_script,
 )
-from labctl.provision import lab_services
+
+from ..overlay.settings import mode
+from . import store
 
 # mirrors restarts an engine without the store before this playbook stops the store.
 NEEDS = ("mirrors",)
@@ -49,13 +54,18 @@ MARK = "# Written by labctl; what stood here before is in etcd.conf.before-labct
 
 
 def play(play: Play) -> Plays:
-    members = lab_services.etcd_members(play.lab)
-    if lab_services.overlay_mode(play.lab) != "etcd":
+    members = store.members(play.lab)
+    if mode(play.lab) != "etcd":
         yield _stopped()
     elif play.node.name in members:
         yield from _member(play, members[play.node.name], members)
     elif play.node.address is not None:
         yield _left(play.node.address, members)
+
+
+def expected(lab: LabSpec, _: SecretStore) -> dict[str, Any]:
+    way = mode(lab)
+    return {"mode": way, "members": store.members(lab) if way == "etcd" else {}}
 
 
 def _stopped() -> Command:
@@ -84,7 +94,7 @@ def _left(address: str, members: Mapping[str, str]) -> Command:
 
 def _member(play: Play, address: str, members: Mapping[str, str]) -> Plays:
     yield Packages((Package("etcd"),), name="etcd")
-    client, peer = lab_services.ETCD_PORT, lab_services.ETCD_PEER_PORT
+    client, peer = store.CLIENT_PORT, store.PEER_PORT
     settings = {
         "ETCD_NAME": play.node.name,
         "ETCD_DATA_DIR": DATA,
@@ -115,7 +125,7 @@ def _member(play: Play, address: str, members: Mapping[str, str]) -> Plays:
 
 
 def _url(address: str) -> str:
-    return f"http://{address}:{lab_services.ETCD_PEER_PORT}"
+    return f"http://{address}:{store.PEER_PORT}"
 
 
 def _place(node: str, members: Mapping[str, str]) -> Plays:

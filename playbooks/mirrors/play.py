@@ -1,43 +1,43 @@
-"""Registry mirrors: pulls go through those that answer from this very node.
+"""Registry mirrors: pulls use the mirrors that answer from this very node.
 
-Public mirrors come and go by the month, and the engine tries them in order, so that a dead one
-slows every pull. Each candidate is asked from the node, the live ones are kept, the fastest first.
-The answer stays until `labctl provision --refresh`, so that two runs do not differ by the weather.
+Public mirrors come and go by the month, and the engine tries them in order, so a dead one slows
+down every pull. Each candidate is tried from the node; the ones that answer are kept, the fastest
+first. The result stays until `labctl provision --refresh`, so that two runs do not differ.
 """
 
-from labctl.config import daemon_json
-from labctl.playbook import DaemonJson, NoSwarm, Observed, Play, Plays, Service, quote
-from labctl.provision import daemon_file, lab_services
+from labctl.playbook import (
+    DaemonJson,
+    NoSwarm,
+    Observed,
+    Play,
+    Plays,
+    Service,
+    daemon_json_text,
+    shell_script,
+)
 
 
 def play(play: Play) -> Plays:
     docker = play.lab.docker
     if docker.mirrors == "auto":
-        mirrors = play.choose("mirrors.live", _ask(play.lab.sources.mirrors), _live)
+        candidates = " ".join(play.lab.sources.mirrors)
+        measure = shell_script(__file__, "measure.sh", candidates=candidates)
+        mirrors = play.choose("mirrors.live", measure, _live)
     else:
         mirrors = list(docker.mirrors)
-    # daemon.json is written here alone, so what other playbooks want in it is put in here.
-    mirrors = lab_services.mirrors(play.lab, play.playbooks, play.node.name, mirrors)
-    more = lab_services.engine_settings(play.lab, play.playbooks, play.node.address)
-    if "cluster-store" in more:
+    # Only this playbook writes daemon.json, so it adds the keys of the others.
+    keys = play.daemon_json()
+    first = keys.pop("registry-mirrors", [])
+    mirrors = [*first, *(mirror for mirror in mirrors if mirror.rstrip("/") not in first)]
+    if "cluster-store" in keys:
         yield NoSwarm()
-    settings = daemon_json.merged({**docker.daemon, **more}, mirrors, docker.insecure_registries)
-    yield DaemonJson(daemon_file.daemon_json(settings, play.templates))
+    text = daemon_json_text({**docker.daemon, **keys}, mirrors, docker.insecure_registries, play)
+    yield DaemonJson(text)
     yield Service("docker")
 
 
-def _ask(candidates: tuple[str, ...]) -> str:
-    """Ask every candidate at once; print "code seconds URL" for each."""
-    return (
-        f"for url in {' '.join(map(quote, candidates))}; do\n"
-        "  ( curl --silent --output /dev/null --connect-timeout 10 --max-time 15"
-        ' --write-out "%{http_code} %{time_total} $url\\n" "$url/v2/" ) &\n'
-        "done; wait"
-    )
-
-
 def _live(seen: Observed) -> list[str]:
-    """A registry answers /v2/ with 200, or with 401 where it wants a token."""
+    """A registry answers /v2/ with 200, or with 401 if it requires a token."""
     answers = [line.split() for line in seen.output.splitlines()]
     live = [(float(a[1].replace(",", ".")), a[2]) for a in answers if a[:1] in (["200"], ["401"])]
     return [url for _, url in sorted(live)]

@@ -1,26 +1,43 @@
 """Networks that reach across nodes: by etcd as in the course, or by Swarm for newer engines.
 
-Either way a container on one node reaches one on another by its name, over
-`docker network create --driver overlay --attachable NAME`; with Swarm, networks are made on the
-first node, which manages it, and which another manager makes one again where somebody has demoted
-it. An engine that has an external store cannot be in a swarm, so each way undoes the other: the
-playbook mirrors, which writes daemon.json, has left the swarm before it writes `cluster-store`, or
-has restarted the engine without it before a swarm is begun here. The store is kept by the playbook
-etcd, which this one brings along.
+Either way, a container on one node reaches a container on another node by its name, over
+`docker network create --driver overlay --attachable NAME`. With Swarm, networks are created on the
+first node, which manages the swarm; if somebody has demoted it, another manager promotes it again.
+
+An engine with an external store cannot be in a swarm, so each way undoes the other. The playbook
+mirrors writes daemon.json: it leaves the swarm before it writes `cluster-store`, and it restarts
+the engine without the store before this playbook creates a swarm. The playbook etcd runs the store.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
-from labctl.playbook import Command, PeerQuery, Play, Plays, SwarmManager, SwarmWorker, msg, quote
-from labctl.provision import lab_services
+from labctl.playbook import (
+    AfterRehearsal,
+    Command,
+    LabSpec,
+    PeerQuery,
+    Play,
+    Plays,
+    RepairNotice,
+    SecretStore,
+    SwarmManager,
+    SwarmWorker,
+    msg,
+    shell_script,
+)
+
+from ..etcd import store
+from .settings import mode
 
 NEEDS = ("hosts", "mirrors", "etcd")
 CHECKED_TOGETHER = True
 
-_HEALTH_SECONDS = 30
-"""How long a member takes to see that there is a majority, once there is one."""
-_SERF_SECONDS = 120
-"""How long an engine may take to find the store; it looks three times a minute."""
+SERF_PORT = 7946
+"""Where an engine with a store, and a swarm too, listens for the other engines."""
+# Nothing listens at this port: the address only names the node among the engines, and must have a
+# port. Docker's documentation uses 2376.
+ADVERTISED_PORT = 2376
 
 
 def play(play: Play) -> Plays:
@@ -28,53 +45,82 @@ def play(play: Play) -> Plays:
         raise ValueError(
             msg("{node} has no address in the lab; give it one in lab.yaml", node=play.node.name)
         )
-    if lab_services.overlay_mode(play.lab) == "etcd":
-        yield _neighbours(play.node.name, lab_services.etcd_members(play.lab))
+    if mode(play.lab) == "etcd":
+        yield _connected(play.node.name, store.members(play.lab))
     else:
         yield from _swarm(play, play.node.address)
 
 
-def _neighbours(node: str, members: Mapping[str, str]) -> Command:
-    """The engine hears from the others what containers they have, which it does over serf.
+def daemon_json(play: Play) -> dict[str, Any]:
+    """Return where the engine finds the store."""
+    if mode(play.lab) != "etcd":
+        return {}
+    addresses = store.members(play.lab).values()
+    members = ",".join(f"{address}:{store.CLIENT_PORT}" for address in addresses)
+    return {
+        "cluster-store": f"etcd://{members}",
+        "cluster-advertise": f"{play.node.address}:{ADVERTISED_PORT}",
+    }
 
-    It begins with that when it finds its store, for which it looks as it starts, and then three
-    times a minute. But the playbook mirrors started it before there was a store, and of a container
-    that joins a network meanwhile the other engines never hear. A restart finds the store at once;
-    where a container runs that would end by it, the engine is waited for.
+
+def expected(lab: LabSpec, _: SecretStore) -> dict[str, Any]:
+    return {"mode": mode(lab), "manager": _manager(lab), "members": store.members(lab)}
+
+
+def after_rehearsal(lab: LabSpec) -> AfterRehearsal | None:
+    """Return the repair of engines whose pulls would fail now and then.
+
+    When the last container leaves a network that is kept in etcd, a thread of the engine stays in
+    the namespace of that network (moby#39372, up to 20.10, the last engines with a store). Some of
+    the engine's own connections start there from then on. Only a restart helps.
     """
-    heard = f"ss --listening --tcp --numeric | grep -q ':{lab_services.SERF_PORT} '"
-    # Who keeps nothing has just heard it of a member.
-    healthy = lab_services.etcd_healthy(members[node]) if node in members else ":"
+    if mode(lab) != "etcd":
+        return None
+    return AfterRehearsal(
+        script=shell_script(__file__, "ended_by_restart.sh", "repair.sh"),
+        notices=(
+            RepairNotice("restarted", msg("restarted docker: an overlay network had damaged it")),
+            RepairNotice(
+                "busy",
+                msg(
+                    "some pulls may fail (moby#39372): run `sudo systemctl restart docker` on the"
+                    " node when its containers may stop"
+                ),
+            ),
+        ),
+        hint=msg("if pulls fail on a node, run `sudo systemctl restart docker` there (moby#39372)"),
+    )
+
+
+def _connected(node: str, members: Mapping[str, str]) -> Command:
+    """The engine exchanges its containers with the other engines, over serf.
+
+    It starts to do so when it finds its store: it looks for it at its start, and then three times a
+    minute. But the playbook mirrors started it before there was a store, and the other engines
+    would not learn of a container that joins a network meanwhile. After a restart the engine finds
+    the store at once. If a restart would end a container, it is not restarted, and this waits.
+    """
     return Command(
-        "connect the engine to the other engines",
-        check=f"systemctl is-active --quiet docker && {heard}",
-        apply="\n".join(
-            [
-                "until_true() {",
-                '  waited=0; until eval "$2"; do',
-                '    [ "$waited" -lt "$1" ] || { echo "not within $1 s: $2"; exit 1; }',
-                "    sleep 1; waited=$((waited + 1))",
-                "  done",
-                "}",
-                f"until_true {_HEALTH_SECONDS} {quote(healthy)}",
-                # Its unit allows three starts a minute, and these were two already.
-                lab_services.ENDED_BY_RESTART,
-                'if [ -z "$(ended_by_restart)" ]; then',
-                "  systemctl reset-failed docker; systemctl restart docker || exit 1",
-                "fi",
-                f"until_true {_SERF_SECONDS} {quote(heard)}",
-            ]
+        msg("connect the engine to the other engines"),
+        check="systemctl is-active --quiet docker &&"
+        f" ss --listening --tcp --numeric | grep -q ':{SERF_PORT} '",
+        apply=store.FUNCTIONS
+        + shell_script(
+            __file__,
+            *("ended_by_restart.sh", "connect.sh"),
+            own=members.get(node, ""),
+            port=str(SERF_PORT),
         ),
         query=_majority(node, members),
     )
 
 
 def _majority(node: str, members: Mapping[str, str]) -> PeerQuery | None:
-    """Return whom a node has to hear before the store is of use; None: it keeps it alone.
+    """Return the query after which the store has its majority; None if there is one member.
 
-    Two members are a majority, of two and of three. So a member waits until the next one keeps the
-    store too, or, where that one failed, the one after it. A node that keeps nothing waits for a
-    member that has waited so.
+    Two members are a majority, of two and of three. So a member waits until the next member runs
+    too, or, if that one failed, the one after it. A node without a member waits for a member that
+    has done so.
     """
     names = list(members)
     if node in members:
@@ -84,16 +130,19 @@ def _majority(node: str, members: Mapping[str, str]) -> PeerQuery | None:
         playbook, others = "overlay", names
     query: PeerQuery | None = None
     for other in reversed(others):
-        query = PeerQuery(
-            other, playbook, lab_services.etcd_healthy(members[other]), fallback=query
-        )
+        query = PeerQuery(other, playbook, store.healthy(members[other]), fallback=query)
     return query
 
 
+def _manager(lab: LabSpec) -> str:
+    """Return the node where networks are created: the swarm's manager, or any node with etcd."""
+    return lab.node_names[0]
+
+
 def _swarm(play: Play, address: str) -> Plays:
-    manager = lab_services.overlay_manager(play.lab)
+    manager = _manager(play.lab)
     if play.node.name == manager:
-        # Behind overlay itself they wait for this node.
+        # In overlay the others wait for this node, so it waits for the playbook before that.
         others = [
             (at, PeerQuery(name, "etcd")) for name, at in play.addresses.items() if at != address
         ]
@@ -104,5 +153,5 @@ def _swarm(play: Play, address: str) -> Plays:
         raise ValueError(
             msg("{node} has no address in the lab; give it one in lab.yaml", node=manager)
         )
-    query = PeerQuery(manager, "overlay", "docker swarm join-token --quiet worker", secret=True)
-    yield SwarmWorker(address, at, query)
+    token = "docker swarm join-token --quiet worker"
+    yield SwarmWorker(address, at, PeerQuery(manager, "overlay", token, secret=True))

@@ -1,12 +1,28 @@
-"""A private registry on one node, for the whole lab: TLS by the lab's own CA, a password, a volume.
+"""A private registry on one node, for the whole lab.
 
-The CA's certificate goes to /etc/docker/certs.d of every node, so engines believe this registry and
-nothing else is believed because of it. What was pushed is in a named volume of the node, which
-stays when the container is removed: `docker volume rm labctl-registry` is what forgets it.
+It has TLS by the lab's own CA, a login, and a volume. The CA's certificate goes to
+/etc/docker/certs.d on every node, so that engines trust this registry and trust nothing else
+because of it. Pushed images are in a named volume of the node, which stays if the container is
+removed; `docker volume rm labctl-registry` removes them.
 """
 
-from labctl.playbook import Container, Directory, File, PeerQuery, Play, Plays, RegistryLogin, quote
-from labctl.provision import lab_services
+from typing import Any
+
+from labctl.playbook import (
+    Container,
+    Directory,
+    File,
+    LabSpec,
+    PeerQuery,
+    Play,
+    Plays,
+    RegistryLogin,
+    SecretStore,
+    shell_script,
+)
+
+from .access import credential, endpoint
+from .settings import Settings
 
 NEEDS = ("hosts",)
 
@@ -15,11 +31,14 @@ FOLDER = "/etc/labctl/registry"
 
 
 def play(play: Play) -> Plays:
-    place, settings = lab_services.registry(play.lab), play.lab.registry
+    place = endpoint(play.lab)
     authority = play.secret_store.authority()
-    login = play.secret_store.credential("registry", settings.user, settings.password)
+    login = credential(play.lab, play.secret_store)
     yield File(f"/etc/docker/certs.d/{place.address}/ca.crt", authority.certificate)
 
+    answers = shell_script(
+        __file__, "answers.sh", address=place.address, authority=f"{FOLDER}/ca.crt"
+    )
     here = play.node.name == place.node
     if here:
         addresses = [play.node.address] if play.node.address else []
@@ -31,11 +50,11 @@ def play(play: Play) -> Plays:
         yield File(f"{FOLDER}/htpasswd", login.htpasswd, mode="0600", secret=True)
         yield Container(
             NAME,
-            settings.image,
+            play.lab.settings(Settings).registry.image,
             options=(
                 *("--publish", f"{place.port}:5000"),
                 *("--volume", f"{NAME}:/var/lib/registry"),
-                # z: SELinux, where an engine uses it, lets the container read the folder.
+                # z: SELinux, if an engine uses it, lets the container read the folder.
                 *("--volume", f"{FOLDER}:/certs:ro,z"),
                 *("--env", "REGISTRY_HTTP_TLS_CERTIFICATE=/certs/tls.crt"),
                 *("--env", "REGISTRY_HTTP_TLS_KEY=/certs/tls.key"),
@@ -45,19 +64,19 @@ def play(play: Play) -> Plays:
                 *("--env", "REGISTRY_STORAGE_DELETE_ENABLED=true"),
             ),
             reads=(tls.certificate, login.hash),
-            ready=_answers(place),
+            ready=answers,
         )
-    # Students' shells push and pull without a word; `docker logout` is theirs to try.
-    query = None if here else PeerQuery(place.node, "registry", _answers(place))
+    # Students push and pull without a login of their own; they may still try `docker logout`.
+    query = None if here else PeerQuery(place.node, "registry", answers)
     for user in dict.fromkeys((play.user, "root")):
         yield RegistryLogin(user, place.address, login.user, login.password, query)
 
 
-def _answers(place: lab_services.Endpoint) -> str:
-    """Succeed if the registry, asked on its own node, wants a password."""
-    url = quote(f"https://{place.address}/v2/")
-    return (
-        f"code=$(curl --silent --output /dev/null --max-time 10 --cacert {FOLDER}/ca.crt"
-        f" --resolve {quote(place.address)}:127.0.0.1 --write-out '%{{http_code}}' {url})\n"
-        '[ "$code" = 401 ] || { echo "it answers $code, and not 401"; exit 1; }'
-    )
+def expected(lab: LabSpec, secrets: SecretStore) -> dict[str, Any]:
+    place, login = endpoint(lab), credential(lab, secrets)
+    return {
+        "node": place.node,
+        "address": place.address,
+        "user": login.user,
+        "password": login.password,
+    }

@@ -18,7 +18,6 @@ import pytest
 
 from labctl.config.packaged import packaged
 from labctl.config.playbook_modules import playbook_name
-from labctl.lab import overlay_repair
 from labctl.playbook import (
     Absent,
     Block,
@@ -140,6 +139,11 @@ def of_playbook(
             templates=(packaged("templates"),),
             playbooks=(*lab.playbooks, name),
             secrets=vault,
+            daemon_functions=tuple(
+                one.daemon_json
+                for one in load((*lab.playbooks, name), [packaged("playbooks")])
+                if one.daemon_json
+            ),
         )
         try:
             resources = list(book.play(play))
@@ -190,7 +194,11 @@ def every_snippet(vault: SecretStore) -> list[Snippet]:
     return [
         *found.values(),
         Snippet("facts", facts.PROBE),
-        Snippet("overlay_repair.restart", overlay_repair.RESTART),
+        *(
+            Snippet(f"{book.name}: after a rehearsal", repair.script)
+            for book in load(PLAYBOOKS, [packaged("playbooks")])
+            if book.after_rehearsal and (repair := book.after_rehearsal(lab_spec()))
+        ),
     ]
 
 

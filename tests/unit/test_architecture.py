@@ -165,13 +165,44 @@ def test_labctl_can_be_imported_on_windows() -> None:
     assert wrong == []
 
 
-def test_playbooks_need_nothing_but_labctl() -> None:
+def test_playbooks_need_nothing_but_the_facades() -> None:
+    """An author who reads labctl/playbook.py and config/keys.py knows all that playbooks/ uses."""
     files = [*(ROOT.parent / "playbooks").glob("*/*.py")]
+    assert files
     for path in sorted(file for file in files if file.name != "verify.py"):
+        facade = "labctl.config.keys" if path.name == "settings.py" else "labctl.playbook"
         for found in imports(path.parent.name, ast.parse(path.read_text("utf-8"))):
-            top = found.what.split(".")[0]
-            assert top == "labctl" or top in sys.stdlib_module_names, f"{path}: {found.what}"
-            assert target(found).split(".")[0] != "cli"
+            allowed = found.what == facade or found.what.split(".")[0] in sys.stdlib_module_names
+            assert allowed, f"{path}: {found.what}"
+
+
+NAMED = {
+    "config.model": {"registry"},  # an example of the key `playbooks`
+    "lab.sections": {"images"},  # a section of the course
+    "lab.actions.status": {"registry"},  # shows the login
+}
+"""Modules that have the name of such a playbook all the same."""
+
+
+def test_labctl_names_no_playbook_that_has_keys() -> None:
+    """Such a playbook is its folder, so labctl has neither its name nor its keys."""
+    names = {path.parent.name for path in (ROOT.parent / "playbooks").glob("*/settings.py")}
+    assert names
+    for module, path in MODULES.items():
+        if module.split(".")[0] in ("config", "provision", "lab"):
+            tree = ast.parse(path.read_text("utf-8"))
+            texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+            named = {name for name in names if {name, name.replace("_", "-")} & texts}
+            assert named <= NAMED.get(module, set()), module
+
+
+def test_the_facade_for_playbooks_only_names_what_others_define() -> None:
+    from labctl import playbook
+
+    tree = ast.parse((ROOT / "playbook.py").read_text("utf-8"))
+    defined = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    assert defined == []
+    assert all(hasattr(playbook, name) for name in playbook.__all__)
 
 
 def test_exercises_need_nothing_but_the_facade() -> None:

@@ -113,7 +113,6 @@ def _converge_node(
     patience: float,
 ) -> Outcome:
     record = lab.state.node(node)
-    names = [book.name for book in playbooks]
 
     def keep(facts: Facts, choices: dict[str, Any]) -> None:
         if options.check:  # a look; the next run does as if there had been none
@@ -126,7 +125,7 @@ def _converge_node(
         outcome = converge(
             connection,
             playbooks,
-            lambda facts, choices: lab.play(node, facts, choices, names),
+            lambda facts, choices: lab.play(node, facts, choices, playbooks),
             emit=lab.emit,
             facts=record.facts,
             choices=record.choices,

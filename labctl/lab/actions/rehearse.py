@@ -19,7 +19,7 @@ from labctl.events import Phase, PhaseEntered
 from labctl.lab.actions.node_run import ended
 from labctl.lab.expectations import wanted, write_wanted
 from labctl.lab.lab import Lab
-from labctl.lab.overlay_repair import restart_engines
+from labctl.lab.rehearsal_repair import repair_afterwards
 from labctl.lab.sections import Section, choose, discover, shared
 from labctl.parallel import each
 from labctl.remote.target import Target
@@ -58,12 +58,13 @@ def rehearse(
         raise UsageError(
             "there is nothing to rehearse", hint="write course/NAME.py beside lab.yaml"
         )
-    running = [book.name for book in lab.playbooks(extra)]
+    playbooks = lab.playbooks(extra)
+    running = [book.name for book in playbooks]
     tokens = {node: secrets.token_hex(4) for node in nodes}
     began = time.time()
     with (
         lab.state.locked("rehearse"),
-        restart_engines(lab, nodes, running),
+        repair_afterwards(lab, nodes, playbooks),
         WorkerPool(min(len(nodes), lab.parallel), lab.emit) as pool,
     ):
         lab.stop.add(pool.stop)

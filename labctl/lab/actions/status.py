@@ -95,13 +95,11 @@ class RegistryStatus:
 
 
 def registry_of(lab: Lab) -> RegistryStatus | None:
-    """Return the lab's private registry; None if the lab never had one."""
+    """Return the lab's private registry; None if the lab has never been provisioned with one."""
     login = lab.secret_store.known("registry")
-    if login is None:
+    if login is None or not login.address:
         return None
-    from labctl.provision import lab_services  # most labs have none
-
-    return RegistryStatus(lab_services.registry(lab.spec).address, login.user, login.password)
+    return RegistryStatus(login.address, login.user, login.password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,5 +33,5 @@ class Command:
     def plan(self, observed: Observed) -> Change | None:
         if observed.ok:
             return None
-        seen = observed.output.strip() or "not so"
+        seen = observed.output.strip() or "not done"
         return Change(self.name, self.apply, f"-{seen}\n+{self.name}", self.query)

@@ -52,7 +52,7 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
         if not folder.is_dir():
             raise PlaybookError(
                 msg("{folder} is no folder", folder=folder),
-                hint="see compose_app.folder in lab.yaml",
+                hint="lab.yaml must name an existing folder",
             )
         for path in sorted(folder.rglob("*")):
             if path.is_dir():

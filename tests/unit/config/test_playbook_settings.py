@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,25 @@ def test_a_lab_may_replace_a_playbook_and_keep_its_settings(tmp_path: Path) -> N
     (book,) = opened.playbooks()
     (resource,) = book.play(planner(opened.spec)(CENTOS, {}))
     assert resource == File("/etc/app", (tmp_path / "app").as_posix())
+
+
+def test_a_lab_may_replace_a_playbook_that_others_import_from(tmp_path: Path) -> None:
+    place = tmp_path / "playbooks" / "registry"
+    place.mkdir(parents=True)
+    (place / "play.py").write_text("def play(play):\n    return iter(())\n")
+    text = "playbooks: [registry, hub-cache, images]\nimages: [busybox]\nregistry: {port: 5009}\n"
+    opened = lab(tmp_path, text)
+    books = {book.name: book for book in opened.playbooks()}
+    assert books["registry"].folder == place
+    assert books["images"].expected is not None
+    found = books["images"].expected(opened.spec, opened.secret_store)
+    assert [image["name"] for image in found] == ["busybox:latest"]
+    facts = planner(opened.spec)(CENTOS, {})
+    play = replace(facts, secrets=opened.secret_store)
+    assert {resource.id for resource in books["images"].play(play)} == {"image:busybox:latest"}
+    with pytest.raises(SpecError) as caught:
+        lab(tmp_path, f"{text}hub_cache: {{port: 5009}}\n").playbooks()
+    assert caught.value.problems[0].where == "hub_cache.port"
 
 
 def test_a_playbook_may_import_from_another_one(tmp_path: Path) -> None:

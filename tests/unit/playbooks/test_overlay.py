@@ -18,11 +18,11 @@ from labctl.lab import peers
 from labctl.lab.lab import Lab
 from labctl.lab.peers import peer_queries
 from labctl.parallel import Result, Stop, each
-from labctl.provision import lab_services
 from labctl.provision.resources.base import Observed
 from labctl.provision.scheduler import Scheduler
 from tests.unit.fakes import Heard, framed, lab_spec, unframe
-from tests.unit.provision.test_lab_services import resources
+from tests.unit.playbooks.test_course import resources
+from tests.unit.playbooks.test_course import store as etcd
 
 
 class Store:
@@ -55,7 +55,7 @@ def provision(
 ) -> dict[str, Result[bool]]:
     """Provision nodes of which some fail; return whether each met a healthy store in overlay."""
     spec = lab_spec(nodes=count)
-    store = Store(lab_services.etcd_members(spec))
+    store = Store(etcd.members(spec))
     names = spec.node_names
     scheduler = Scheduler(names, turns, store.stop, ["etcd", "overlay"])
     plans = {}

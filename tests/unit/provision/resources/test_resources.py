@@ -161,7 +161,7 @@ CHANGES: list[tuple[Resource, Observed, str, str]] = [
         Command("update certificates", "x", "y"),
         Observed(1, ""),
         "update certificates",
-        "-not so\n+update certificates",
+        "-not done\n+update certificates",
     ),
     (
         Command("update certificates", "x", "y"),

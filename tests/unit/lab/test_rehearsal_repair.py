@@ -13,15 +13,17 @@ import pytest
 
 from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
+from labctl.config.packaged import packaged
 from labctl.errors import ConnectFailed, Interrupted
 from labctl.lab.actions.rehearse import rehearse
-from labctl.lab.overlay_repair import RESTART, restart_engines
+from labctl.lab.rehearsal_repair import repair_afterwards
 from labctl.lab.state import NodeRecord
+from labctl.provision.loader import Playbook, load
 from labctl.remote.target import Target
 from tests.unit.fakes import CENTOS, FakeLab, FakeMachines, framed, unframe
 
 ONE, TWO, THREE, NEVER = (f"docker-node{number}" for number in (1, 2, 3, 4))
-BOOKS = ("mirrors", "etcd", "overlay")
+BOOKS = load(("mirrors", "etcd", "overlay"), [packaged("playbooks")])
 
 
 class Engines:
@@ -69,7 +71,8 @@ class Shell:
                 os.kill(os.getpid(), signal.SIGINT)
             assert self.closed.wait(20)
         token, snippets = unframe(script)
-        assert snippets == [RESTART]
+        assert len(snippets) == 1
+        assert snippets[0].endswith("systemctl restart docker && echo restarted\n")
         if self.name not in self.engines.answers:
             raise ConnectFailed("does not answer", node=self.name)
         self.engines.log.append(self.name)
@@ -97,7 +100,7 @@ def test_all_engines_are_probed_and_each_restart_is_reported(
 ) -> None:
     engines.answers[ONE] = "Error: No such object: 1a2b\nrestarted\n"
     engines.answers[TWO] = "busy\n"
-    with restart_engines(lab, [ONE], BOOKS):
+    with repair_afterwards(lab, [ONE], BOOKS):
         pass
     assert engines.visited == [ONE, TWO]
     one, two = sorted(lab.notices())
@@ -107,12 +110,12 @@ def test_all_engines_are_probed_and_each_restart_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("raw", "books"), [({"overlay": "swarm"}, BOOKS), ({"overlay": "etcd"}, ("mirrors",))]
+    ("raw", "books"), [({"overlay": "swarm"}, BOOKS), ({"overlay": "etcd"}, BOOKS[:2])]
 )
 def test_a_lab_without_etcd_has_no_restarts(
-    engines: Engines, raw: dict[str, Any], books: tuple[str, ...]
+    engines: Engines, raw: dict[str, Any], books: tuple[Playbook, ...]
 ) -> None:
-    with restart_engines(FakeLab(FakeMachines(), nodes=2, **raw), [ONE], books):
+    with repair_afterwards(FakeLab(FakeMachines(), nodes=2, **raw), [ONE], books):
         pass
     assert engines.log == []
 
@@ -120,18 +123,18 @@ def test_a_lab_without_etcd_has_no_restarts(
 def test_engines_are_restarted_after_ctrl_c(lab: FakeLab, engines: Engines) -> None:
     """Although the lab's own connections do not open any more."""
     lab.stop.request()
-    with pytest.raises(Interrupted, match="interrupted"), restart_engines(lab, [ONE], BOOKS):
+    with pytest.raises(Interrupted, match="interrupted"), repair_afterwards(lab, [ONE], BOOKS):
         raise Interrupted("interrupted")
     assert engines.visited == [ONE, TWO]
 
 
 @pytest.mark.usefixtures("_own_handler")
 def test_a_second_ctrl_c_ends_at_once(lab: FakeLab, engines: Engines) -> None:
-    with pytest.raises(KeyboardInterrupt), restart_engines(lab, [ONE], BOOKS):
+    with pytest.raises(KeyboardInterrupt), repair_afterwards(lab, [ONE], BOOKS):
         raise KeyboardInterrupt
     assert engines.log == []
     engines.interrupting = True
-    with pytest.raises(Interrupted) as caught, restart_engines(lab, [ONE], BOOKS):
+    with pytest.raises(Interrupted) as caught, repair_afterwards(lab, [ONE], BOOKS):
         raise Interrupted("interrupted")
     assert "systemctl restart docker" in caught.value.hint
     assert lab.notices() == []

@@ -1,4 +1,4 @@
-"""What playbooks run for the whole lab follows from lab.yaml, and from which of them are named."""
+"""labctl's playbooks for a course: what each wants of a node, and what they add to daemon.json."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labctl.config.packaged import packaged
+from labctl.config.playbook_modules import load_module
 from labctl.playbook import (
     Command,
     DaemonJson,
@@ -18,12 +19,14 @@ from labctl.playbook import (
     SupportedDaemonKeys,
     SwarmManager,
 )
-from labctl.provision import lab_services
 from labctl.provision.loader import Playbook, load, load_all
 from labctl.provision.play import Play
 from labctl.provision.secret_store import SecretStore
 from tests.unit.fakes import CENTOS, lab_spec
 
+FOLDERS = [packaged("playbooks")]
+overlay: Any = load_module("overlay", "settings", FOLDERS)
+store: Any = load_module("etcd", "store", FOLDERS)
 COURSE = ("registry", "hub-cache", "images", "etcd", "overlay", "compose-app")
 PLAIN = ("repos", "hosts", "engine", "mirrors", "compose")
 
@@ -33,7 +36,8 @@ def resources(
 ) -> list[Resource]:
     """Return what a shipped playbook wants of a node, where these playbooks run."""
     lab = lab_spec(docker={"mirrors": ["https://mirror.example"]}, **raw)
-    (book,) = load([name], [packaged("playbooks")])
+    (book,) = load([name], FOLDERS)
+    books = load(running, FOLDERS)
     play = Play(
         lab=lab,
         node=lab.lab_nodes[node],
@@ -43,6 +47,7 @@ def resources(
         templates=(packaged("templates"),),
         playbooks=running,
         secrets=SecretStore(tmp_path / "private", "lab"),
+        daemon_functions=tuple(one.daemon_json for one in books if one.daemon_json),
     )
     return list(book.play(play))
 
@@ -108,12 +113,12 @@ def test_swarm_wants_nothing_of_daemon_json(tmp_path: Path, raw: dict[str, Any])
     ],
 )
 def test_the_way_of_networks_follows_the_engine(raw: dict[str, Any], mode: str) -> None:
-    assert lab_services.overlay_mode(lab_spec(**raw)) == mode
+    assert overlay.mode(lab_spec(**raw)) == mode
 
 
 @pytest.mark.parametrize(("nodes", "members"), [(1, 1), (2, 2), (3, 3), (9, 3)])
 def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
-    assert len(lab_services.etcd_members(lab_spec(nodes=nodes))) == members
+    assert len(store.members(lab_spec(nodes=nodes))) == members
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,7 @@ def test_what_the_other_nodes_have_to_do(
 
 def test_each_brings_what_it_needs() -> None:
     def order(*names: str) -> list[str]:
-        return [book.name for book in load_all(names, [packaged("playbooks")])]
+        return [book.name for book in load_all(names, FOLDERS)]
 
     assert order("images") == ["hosts", "registry", "images"]
     assert order(*PLAIN, "images") == [*PLAIN, "registry", "images"]
@@ -149,7 +154,7 @@ def test_each_brings_what_it_needs() -> None:
 
 
 def test_only_what_spans_the_nodes_is_checked_together() -> None:
-    books: tuple[Playbook, ...] = load((*PLAIN, *COURSE), [packaged("playbooks")])
+    books: tuple[Playbook, ...] = load((*PLAIN, *COURSE), FOLDERS)
     assert [book.name for book in books if book.together] == ["etcd", "overlay"]
 
 
@@ -229,7 +234,7 @@ def test_the_first_node_of_a_swarm_may_ask_every_other(tmp_path: Path) -> None:
     ("folder", "project"), [("/a/My App", "myapp"), ("/a/counter", "counter"), ("/a/…", "app")]
 )
 def test_a_project_is_named_after_its_folder(tmp_path: Path, folder: str, project: str) -> None:
-    (book,) = load(["compose-app"], [packaged("playbooks")])
+    (book,) = load(["compose-app"], FOLDERS)
     assert book.expected is not None
     found = book.expected(lab_spec(compose_app={"folder": folder}), SecretStore(tmp_path, "lab"))
     assert found == {"node": "docker-node1", "folder": f"/srv/{project}", "project": project}
