@@ -31,7 +31,6 @@ LIBRARIES: dict[str, set[str]] = {
         for name in (
             "keys",
             "model",
-            "playbook_sections",
             "schema",
             "sections",
             "validate",
