@@ -132,7 +132,7 @@ def restore(lab: Lab, provider: str) -> None:
 
 def _made(lab: Lab) -> frozenset[str]:
     """Return the names of the machines that Vagrant created, including those that left the lab."""
-    from labctl.machines.vagrant import made  # only Vagrant labs need it
+    from labctl.machines.vagrant_program import made  # only Vagrant labs need it
 
     return made(lab.workspace.state)
 

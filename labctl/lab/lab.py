@@ -273,7 +273,8 @@ class Lab:
         """
         if self._node_list.existing is not None:
             return StaticMachines(self._node_list.existing)
-        from labctl.machines.vagrant import VagrantMachines, find_vagrant
+        from labctl.machines.vagrant import VagrantMachines
+        from labctl.machines.vagrant_program import find_vagrant
 
         find_vagrant()
         log = self.workspace.log

@@ -12,15 +12,13 @@ and the rest start together.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from labctl.errors import Interrupted, MachineError, VagrantMissing
+from labctl.errors import Interrupted, MachineError
 from labctl.events import Emit, Event, MachineOutput, Notice
 from labctl.machines.base import MachineState, Provider
 from labctl.machines.log_follow import follow, tail
@@ -35,6 +33,7 @@ from labctl.machines.vagrant_output import (
     remedy,
     summary,
 )
+from labctl.machines.vagrant_program import environment, find_vagrant, made
 from labctl.messages import msg
 from labctl.parallel import Stop
 from labctl.remote.target import Target, parse_config
@@ -49,31 +48,6 @@ _OTHERS_PAUSE = 0.5
 
 _GRACE = 30.0
 """Seconds beyond boot_timeout. If Vagrant gives up first, its message is better than ours."""
-
-
-def find_vagrant() -> str:
-    """Return the path of the `vagrant` executable.
-
-    Raises:
-        VagrantMissing: there is none on PATH.
-    """
-    path = shutil.which("vagrant")
-    if path is None:
-        raise VagrantMissing(
-            "there is no vagrant on PATH",
-            hint="install Vagrant (https://developer.hashicorp.com/vagrant/install), "
-            "or name machines that exist already under 'machines:' in lab.yaml",
-        )
-    return path
-
-
-def made(root: Path) -> frozenset[str]:
-    """Return the names of the machines that Vagrant created in `root`.
-
-    Vagrant keeps the provider's id of a machine in a file (lib/vagrant/machine.rb) until it notices
-    that the machine is gone, even if the Vagrantfile no longer defines it.
-    """
-    return frozenset(path.parts[-3] for path in root.glob(".vagrant/machines/*/*/id"))
 
 
 class VagrantMachines:
@@ -205,7 +179,7 @@ class VagrantMachines:
         import vagrant
 
         return vagrant.Vagrant(  # type: ignore[no-untyped-call]
-            root=str(self._root), env=_environment(), out_cm=out, err_cm=out
+            root=str(self._root), env=environment(), out_cm=out, err_cm=out
         )
 
     def _output(self, arguments: list[str]) -> str:
@@ -339,17 +313,3 @@ def _at_work(work: Work) -> MachineError:
         node=work.node,
         hint=msg("wait for it, or end its process {pid}", pid=work.pid),
     )
-
-
-_ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE"}
-"""What would have Vagrant read another Vagrantfile than labctl's, or keep its state elsewhere."""
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment for Vagrant: this lab, no colours, no looking for newer versions."""
-    return {
-        **{name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
-        "VAGRANT_NO_COLOR": "1",
-        "VAGRANT_CHECKPOINT_DISABLE": "1",
-        "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
-    }

@@ -103,7 +103,7 @@ def test_machines_are_those_of_the_provider_that_made_them(
 ) -> None:
     """So `destroy` works though lab.yaml asks for another one by now."""
     installed(monkeypatch, *BOTH)
-    monkeypatch.setattr("labctl.machines.vagrant.find_vagrant", lambda: "vagrant")
+    monkeypatch.setattr("labctl.machines.vagrant_program.find_vagrant", lambda: "vagrant")
     workspace = Workspace.at(tmp_path, tmp_path / ".labctl")
     lab = Lab(workspace, lab_spec(provider="virtualbox"), emit=lambda _: None)
     workspace.make()

@@ -15,8 +15,9 @@ from labctl.machines import providers
 from labctl.machines.base import Machines, MachineState
 from labctl.machines.log_follow import follow, tail
 from labctl.machines.static import StaticMachines
-from labctl.machines.vagrant import VagrantMachines, find_vagrant
+from labctl.machines.vagrant import VagrantMachines
 from labctl.machines.vagrant_output import parse_states, remedy
+from labctl.machines.vagrant_program import find_vagrant
 from labctl.remote.target import Target
 from tests.unit.fakes import FakeMachines, Heard
 

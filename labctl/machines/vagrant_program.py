@@ -1,0 +1,48 @@
+"""The `vagrant` program: where it is, its environment, and which machines it created."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from labctl.errors import VagrantMissing
+
+
+def find_vagrant() -> str:
+    """Return the path of the `vagrant` executable.
+
+    Raises:
+        VagrantMissing: there is none on PATH.
+    """
+    path = shutil.which("vagrant")
+    if path is None:
+        raise VagrantMissing(
+            "there is no vagrant on PATH",
+            hint="install Vagrant (https://developer.hashicorp.com/vagrant/install), "
+            "or name machines that exist already under 'machines:' in lab.yaml",
+        )
+    return path
+
+
+def made(root: Path) -> frozenset[str]:
+    """Return the names of the machines that Vagrant created in `root`.
+
+    Vagrant keeps the provider's id of a machine in a file (lib/vagrant/machine.rb) until it notices
+    that the machine is gone, even if the Vagrantfile no longer defines it.
+    """
+    return frozenset(path.parts[-3] for path in root.glob(".vagrant/machines/*/*/id"))
+
+
+_ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE"}
+"""What would have Vagrant read another Vagrantfile than labctl's, or keep its state elsewhere."""
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for Vagrant: this lab, no colours, no looking for newer versions."""
+    return {
+        **{name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
+        "VAGRANT_NO_COLOR": "1",
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
+    }
