@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labctl.config import daemon_json as daemon
 from labctl.errors import UsageError
 from labctl.messages import msg
-from labctl.provision.play import Play
-from labctl.templating import TemplateFolders, template
+
+if TYPE_CHECKING:
+    from labctl.provision.play import Play
+    from labctl.templating import TemplateFolders
 
 
 def daemon_json_text(
@@ -38,6 +40,8 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
     Raises:
         UsageError: the template is missing or wrong, or what it makes is no daemon.json.
     """
+    from labctl.templating import template  # Jinja takes time to import, and most runs need none
+
     text = template("daemon.json.j2", templates, {"settings": dict(settings)})
     try:
         parsed = json.loads(text)
