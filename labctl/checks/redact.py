@@ -31,12 +31,16 @@ class Secrets:
         return cls(_found(values))
 
     def hide(self, text: str) -> str:
-        """Return `text` with the secrets replaced by `HIDDEN`; a message stays a message."""
+        """Return `text` without them.
+
+        A message stays translatable unless its template itself has a secret in it.
+        """
         if isinstance(text, Message):
-            return text.map(self.hide)
+            text = text.map(self.hide)
+        hidden = text
         for secret in self._texts:
-            text = text.replace(secret, HIDDEN)
-        return text
+            hidden = hidden.replace(secret, HIDDEN)
+        return text if hidden == text else hidden
 
 
 def _found(value: Any, secret: bool = False) -> Iterator[str]:
