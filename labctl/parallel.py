@@ -92,7 +92,7 @@ def each(
         stop.request()
         wait([future for future in futures if not future.cancelled()], timeout=30)
         raise Interrupted(
-            "interrupted", hint="nothing is lost: the same command goes on from there"
+            "interrupted", hint="nothing is lost; run the same command again to resume"
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -44,4 +44,4 @@ class GroupedCommands(TyperGroup):
 
 def interrupted() -> LabctlError:
     """Return the error for a Ctrl-C outside the work on nodes."""
-    return Interrupted("interrupted", hint="nothing is lost: the same command goes on from there")
+    return Interrupted("interrupted", hint="nothing is lost; run the same command again to resume")

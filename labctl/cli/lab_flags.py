@@ -15,7 +15,7 @@ Nodes = Annotated[
 Provider = Annotated[
     str | None,
     typer.Option(
-        "--provider", metavar="NAME", help="virtualbox or libvirt; default: what is there."
+        "--provider", metavar="NAME", help="virtualbox or libvirt; default: the installed one."
     ),
 ]
 Memory = Annotated[

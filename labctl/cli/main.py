@@ -58,9 +58,8 @@ def build() -> typer.Typer:
         name="labctl",
         cls=GroupedCommands,
         help=(
-            "Vagrant lab clusters for a Docker course: brings machines up, provisions them, and"
-            " proves that they work.\n\nBegin with `labctl up --nodes 2`; `labctl COMMAND --help`"
-            " tells more."
+            "Set up, provision and verify virtual machines for a Docker course.\n\n"
+            "Start with `labctl up --nodes 2`; see `labctl COMMAND --help`."
         ),
         no_args_is_help=True,
         # Plain help needs no rich, whose import takes longer than all of labctl's own.

@@ -18,18 +18,18 @@ Only = Annotated[
 ]
 With = Annotated[
     list[str] | None,
-    typer.Option("--with", metavar="PLAYBOOK", help="Run a playbook that lab.yaml does not name."),
+    typer.Option("--with", metavar="PLAYBOOK", help="Also run this playbook."),
 ]
 AsIf = Annotated[
     list[str] | None,
-    typer.Option("--with", metavar="PLAYBOOK", help="Do as if lab.yaml named this playbook, too."),
+    typer.Option("--with", metavar="PLAYBOOK", help="Also include this playbook."),
 ]
 JUnit = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
 ]
 Refresh = Annotated[
     bool,
-    typer.Option("--refresh", help="Measure again which mirrors live and which names resolve."),
+    typer.Option("--refresh", help="Measure again which mirrors answer and which names resolve."),
 ]
 
 CHANGES_FOUND = 3

@@ -102,7 +102,7 @@ def _bridge(spec: LabSpec) -> Iterator[Fault]:
         bridge = None
     if bridge is None:
         yield Fault(
-            at, msg("{text!r} is no address with a prefix", text=text), "such as 172.26.0.1/16"
+            at, msg("{text!r} is not an address with a prefix", text=text), "such as 172.26.0.1/16"
         )
     elif spec.machines is None:
         problem = addresses.network_problem(spec.network, bridge_moved=True)
@@ -205,7 +205,7 @@ def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[
 def _box(spec: LabSpec) -> Iterator[Fault]:
     """Check that a checksum has a url: Vagrant's catalogue has its own for a box by name."""
     if spec.box.sha256 is not None and spec.box.url is None:
-        yield Fault(("box", "sha256"), "says nothing without a url", "give the box file's url too")
+        yield Fault(("box", "sha256"), "has no effect without a url", "give the box file's url too")
 
 
 def _toolchain(spec: LabSpec) -> Iterator[Fault]:

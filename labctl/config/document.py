@@ -99,19 +99,19 @@ def _parse(text: str, path: Path) -> Any:
             path,
             _mark(error),
             msg(
-                "this is no YAML, column {column}: {problem}",
+                "invalid YAML, column {column}: {problem}",
                 column=mark.column + 1,
                 problem=problem,
             )
             if mark
-            else msg("this is no YAML: {error}", error=problem),
+            else msg("invalid YAML: {error}", error=problem),
             hint,
         ) from error
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise _only(path, line, msg("there is a control character in the file")) from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise _only(path, None, msg("this is no YAML: {error}", error=error)) from error
+        raise _only(path, None, msg("invalid YAML: {error}", error=error)) from error
 
 
 def _mark(error: MarkedYAMLError) -> int | None:

@@ -138,11 +138,11 @@ def _options(at: tuple[str | int, ...], values: Mapping[str, Any], type_: str) -
             known = msg(
                 "of type {type} it may have {fitting}", type=type_, fitting=", ".join(fitting)
             )
-            yield Fault((*at, key), "is no option of a synced folder", known)
+            yield Fault((*at, key), "is not an option of a synced folder", known)
         elif type_ not in option.types:
             yield Fault(
                 (*at, key),
-                msg("says nothing to a folder of type {type}", type=type_),
+                msg("has no effect on a folder of type {type}", type=type_),
                 "leave it out",
             )
         elif problem := _value_problem(value, option):

@@ -59,7 +59,7 @@ def check(lab: LabSpec) -> Iterator[Fault]:
     if cache.url is not None:
         for key in ("node", "upstream"):
             if getattr(cache, key) is not None:
-                message = msg("says nothing beside url, which is a cache that exists already")
+                message = msg("has no effect beside url, which names an existing cache")
                 yield Fault(("hub_cache", key), message, msg("keep one of the two"))
     elif "hub-cache" in lab.playbooks and {"registry", "images"} & set(lab.playbooks):
         yield from _same_port(lab, cache)

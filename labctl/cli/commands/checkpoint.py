@@ -21,7 +21,7 @@ Name = Annotated[str, typer.Argument(help="The checkpoint's name, such as chapte
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     commands = typer.Typer(
-        help="Keep the state of nodes under a name, and go back to it.",
+        help="Save and restore the state of nodes by name.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
-    """Keep the state of nodes, disks and memory, under a name."""
+    """Save disks and memory of nodes under a name."""
     from labctl.lab.actions import checkpoints
 
     def done(node: str) -> str:
@@ -43,7 +43,7 @@ def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json 
 
 
 def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
-    """Bring nodes back to a checkpoint. What happened on them since is gone."""
+    """Restore nodes to a checkpoint. Later changes on them are lost."""
     from labctl.lab.actions import checkpoints
 
     def done(node: str) -> str:
@@ -53,7 +53,7 @@ def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Js
 
 
 def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
-    """Delete a checkpoint; the nodes themselves are not touched."""
+    """Delete a checkpoint; the nodes are unchanged."""
     from labctl.lab.actions import checkpoints
 
     def done(node: str) -> str:

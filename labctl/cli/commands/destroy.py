@@ -24,10 +24,10 @@ def destroy(
     nodes: Annotated[
         list[str] | None, typer.Argument(help="Nodes to remove; default: all.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove nodes and all that is on them. It asks first."""
+    """Remove nodes and everything on them, after confirmation."""
     from labctl.cli.output.tables import print_ended
     from labctl.errors import UsageError
     from labctl.lab.actions import lifecycle
@@ -43,7 +43,7 @@ def destroy(
         if not is_terminal(sys.stdin):
             raise UsageError(
                 msg("this would remove {names} and all that is on them", names=", ".join(names)),
-                hint="say --yes to do it without being asked",
+                hint="pass --yes to skip confirmation",
             )
         question = _("Remove {nodes} and all that is on them?", nodes=", ".join(names))
         if not typer.confirm(question, err=True):

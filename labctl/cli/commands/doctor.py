@@ -28,14 +28,14 @@ def register(app: typer.Typer) -> None:
 def doctor(
     context: typer.Context,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Do not ask the network whether sources answer.")
+        bool, typer.Option("--offline", help="Skip checks that need the network.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Look this machine over: is everything here that the lab needs?
+    """Check that this computer can run a lab.
 
-    Nothing is changed. Each finding that is not well comes with what to do about it; the exit code
-    is 1 where something will keep the lab from working.
+    Nothing is changed. Each problem comes with a fix; the exit code is 1 if a problem keeps the lab
+    from working.
     """
     from labctl.lab.doctor.examine import examine
     from labctl.lab.doctor.host import ThisHost
@@ -74,9 +74,6 @@ def _print(findings: list[Finding]) -> None:
     failed = sum(finding.level == "fail" for finding in findings)
     warned = sum(finding.level == "warn" for finding in findings)
     if failed or warned:
-        typer.echo(
-            "\n"
-            + _("{errors} to be mended, {warnings} to be looked at", errors=failed, warnings=warned)
-        )
+        typer.echo("\n" + _("{errors} errors, {warnings} warnings", errors=failed, warnings=warned))
     else:
         typer.echo("\n" + _("all is well"))

@@ -53,9 +53,9 @@ def execute(
 
     labctl exec --limit 'docker-node[12]' 'docker ps | wc -l'
 
-    One word is a line for the node's shell; several are a program and its arguments, which no shell
-    touches. Each line of output has its node before it. The exit code is 0 if it is everywhere,
-    that of the command if there is one node, and else 1.
+    One argument runs in the node's shell; several run directly, as a program and its arguments.
+    Each line of output starts with its node. The exit code is 0 if the command succeeds on every
+    node, the command's own for a single node, and otherwise 1.
     """
     from labctl.errors import LabctlError
     from labctl.parallel import each

@@ -18,22 +18,23 @@ def register(app: typer.Typer) -> None:
 
 def heal(
     context: typer.Context,
-    node: Annotated[str, typer.Argument(help="The node to get back into shape.")],
+    node: Annotated[str, typer.Argument(help="The node to repair.")],
     checkpoint: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="If provisioning does not help, go back to it."),
+        typer.Option(
+            metavar="NAME", help="If provisioning does not help, restore this checkpoint."
+        ),
     ] = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="If nothing else helps, make the node anew.")
+        bool, typer.Option("--rebuild", help="If nothing else helps, recreate the node.")
     ] = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
-    """Get one node back into a verified state; the others are left alone.
+    """Repair one node: reprovision, restore or recreate it.
 
-    It is brought up where it is off, provisioned and verified as it is. Only if that does not help,
-    and only if you say so, it goes back to a checkpoint or is made anew; what was on it is lost
-    then.
+    The node is started if needed, provisioned and verified. If that does not help, and only if you
+    allow it, a checkpoint is restored or the node is recreated; later changes on it are lost then.
     """
     from labctl.lab.actions.heal import heal as mend
 

@@ -23,7 +23,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where the lab.yaml goes.")] = Path(),
     as_json: Json = False,
 ) -> None:
-    """Write a lab.yaml to begin with: every key, with its default and what it means."""
+    """Write a starter lab.yaml: every key with its default and meaning."""
     from labctl.config import starter
     from labctl.errors import UsageError
     from labctl.lab.workspace import SPEC_NAME

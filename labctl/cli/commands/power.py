@@ -28,7 +28,7 @@ def halt(context: typer.Context, nodes: NodeNames = None, as_json: Json = False)
 
 
 def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
-    """Restart nodes with what lab.yaml says now about memory, processors and folders."""
+    """Restart nodes with lab.yaml's current memory, processors and folders."""
     from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
@@ -40,7 +40,7 @@ def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fals
 
 
 def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
-    """Freeze nodes; memory and containers stay as they are until `labctl resume`."""
+    """Suspend nodes; memory and containers are kept until `labctl resume`."""
     from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
@@ -52,7 +52,7 @@ def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fal
 
 
 def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
-    """Let suspended nodes run on, with their clocks set."""
+    """Resume suspended nodes and set their clocks."""
     from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 

@@ -32,10 +32,10 @@ def provision(
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
-    """Bring running nodes into the wanted state.
+    """Install and repair Docker on running nodes.
 
-    What is as it should be costs one look; what is not is changed, and looked at again. A node that
-    fails stops alone, and the next run goes on from there.
+    Only drift is changed, and every change is verified. A node that fails does not stop the others,
+    and the next run resumes.
     """
     from labctl.lab.actions import provision as action
     from labctl.lab.actions.node_run import ProvisionOptions

@@ -35,21 +35,24 @@ def rehearse(
     ] = None,
     extra: AsIf = None,
     show: Annotated[
-        bool, typer.Option("--list", help="List the sections, and rehearse nothing.")
+        bool, typer.Option("--list", help="List the sections without rehearsing.")
     ] = False,
     junit: JUnit = None,
     html: Annotated[
         Path | None,
         typer.Option(
-            "--html", metavar="FILE", help="Write the page there; default: .labctl/rehearsal.html."
+            "--html",
+            metavar="FILE",
+            help="Write the report to this file; default: .labctl/rehearsal.html.",
         ),
     ] = None,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
-    """Perform the course's exercises on the nodes, and say which work.
+    """Perform the course's exercises on the nodes and report which work.
 
-    Exercises remove what they have made, also when they fail and on Ctrl-C, and touch nothing else.
+    Exercises remove everything that they create, even after a failure or Ctrl-C, and touch nothing
+    else.
     """
     from labctl.checks.junit import junit as junit_xml
     from labctl.cli.output.rehearsal import print_rehearsal, print_sections

@@ -27,10 +27,14 @@ def render(
     cpus: Cpus = None,
     toolchain: Toolchain = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it to this file instead."),
     ] = None,
     diff: Annotated[
-        bool, typer.Option("--diff", help="Show what differs from the one in use; exit code 3.")
+        bool,
+        typer.Option(
+            "--diff", help="Show the differences from the one in use; exit code 3 if any."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

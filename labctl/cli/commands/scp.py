@@ -31,7 +31,9 @@ def scp(
     context: typer.Context,
     places: Annotated[
         list[str],
-        typer.Argument(metavar="PLACE", help="Sources, and last where to; NODE:PATH is on a node."),
+        typer.Argument(
+            metavar="PLACE", help="Sources, then the destination; NODE:PATH is on a node."
+        ),
     ],
     sudo: Annotated[bool, typer.Option("--sudo", help="Read and write as root on nodes.")] = False,
     owner: Annotated[
@@ -39,17 +41,17 @@ def scp(
         typer.Option(
             "--owner",
             metavar="USER:GROUP",
-            help="Who owns the copy on a node; needs root. Default: the login user.",
+            help="Owner of the copy on a node; needs root. Default: the login user.",
         ),
     ] = "",
     follow: Annotated[
-        bool, typer.Option("--follow", "-L", help="Copy what links lead to, not the links.")
+        bool, typer.Option("--follow", "-L", help="Copy the targets of links instead of the links.")
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("-r", help="Taken for scp's sake; folders are copied whole anyway.")
+        bool, typer.Option("-r", help="Accepted for scp's users; folders are always copied whole.")
     ] = False,
     preserve: Annotated[
-        bool, typer.Option("-p", help="Taken for scp's sake; modes and times are kept anyway.")
+        bool, typer.Option("-p", help="Accepted for scp's users; modes and times are always kept.")
     ] = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
@@ -62,12 +64,12 @@ def scp(
 
     labctl scp labs/. all:/home/chapter5
 
-    NODE is a name, a pattern such as 'docker-node*', or all. A relative path begins in the login
-    user's home. What is copied goes into the last PLACE if that is a folder, and becomes it if not.
-    From several nodes, each one's files go into a folder of its name.
+    NODE is a name, a pattern such as 'docker-node*', or all. A relative path starts in the login
+    user's home. If the last PLACE is a folder, copies go into it; otherwise the copy gets that
+    name. Files of several nodes go into a folder for each node.
 
-    A copy that breaks off leaves nothing under the final name. Where the login user may not write,
-    something new is made by sudo; to replace something there takes --sudo.
+    An interrupted copy leaves no partial file. Where the login user may not write, new files are
+    created by sudo; replacing files there needs --sudo.
     """
     from labctl.lab.actions.copy import CopyOptions, copy
 

@@ -42,8 +42,8 @@ def ssh(
 
     labctl ssh docker-node1 'docker ps | wc -l'
 
-    In a lab with one node its name may be left out. One word is a line for the node's shell;
-    several are a program and its arguments, which no shell touches. The exit code is the command's.
+    In a lab with one node you may omit its name. One argument runs in the node's shell; several run
+    directly, as a program and its arguments. The exit code is the command's.
     """
     lab = open_lab(context, lambda event: None)
     name, command = choose(words or [], lab.node_names)

@@ -25,14 +25,14 @@ def ssh_config(
     context: typer.Context,
     limit: Limit = None,
     path: Annotated[
-        bool, typer.Option("--path", help="Print where the lab's own file is, for ssh -F.")
+        bool, typer.Option("--path", help="Print the path of the lab's own file, for ssh -F.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Print how the nodes are reached, to include in ~/.ssh/config.
+    """Print ssh settings of the nodes for ~/.ssh/config.
 
-    The nodes' recorded host keys are required in it, so ssh, scp, rsync and editors reach a node by
-    its name as labctl does.
+    The settings require the recorded host keys, so ssh, scp, rsync and editors reach a node by name
+    as labctl does.
     """
     from labctl.remote.target import ssh_config as entries
 

@@ -19,9 +19,7 @@ def register(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     limit: Limit = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every lab of this machine, forgotten ones too.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every lab of this computer.")] = False,
     prune: Annotated[
         bool,
         typer.Option("--prune", help="With --all: forget the labs whose folders are gone."),
@@ -30,9 +28,9 @@ def status(
 ) -> None:
     """Show which nodes answer, and what runs on them.
 
-    Each node that is known is asked itself, all at once; Vagrant, which takes a second or more, is
-    asked only about nodes that do not answer. Below stand the address, user and password of the
-    lab's private registry, where it has one.
+    All nodes are probed at once. Vagrant, which takes a second or more, is called only for nodes
+    that do not answer. If the lab has a private registry, its address, user and password are shown
+    too.
     """
     from labctl.cli.output.tables import print_labs, print_status
     from labctl.lab.actions.status import registry_of, status_of_all

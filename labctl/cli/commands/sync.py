@@ -20,11 +20,11 @@ def sync(
     context: typer.Context,
     nodes: NodeNames = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on pushing what changes, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Continue to sync changes until Ctrl-C.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Push the lab's rsync folders to its nodes again."""
+    """Sync the lab's rsync folders to its nodes."""
     from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 

@@ -35,10 +35,9 @@ def up(
 ) -> None:
     """Bring the lab up: machines, Docker, checks.
 
-    Machines that run already are only provisioned, and what is as it should be is left alone, so
-    the command can be repeated at any time. What --nodes, --provider, --memory, --cpus and
-    --toolchain say is remembered for the commands that follow, as far as lab.yaml does not say
-    otherwise.
+    Running machines are only provisioned, and only drift is changed, so you can repeat the command
+    at any time. Later commands remember --nodes, --provider, --memory, --cpus and --toolchain,
+    unless lab.yaml sets them.
     """
     from labctl.lab.actions import up as action
     from labctl.lab.actions.node_run import ProvisionOptions

@@ -98,7 +98,7 @@ def copy(
     if not destination.remote:
         return _fetch(lab, sources, destination.path, options, meter)
     if options.owner.startswith("-") or any(c.isspace() for c in options.owner):
-        raise UsageError(msg("--owner {owner!r} is no user or user:group", owner=options.owner))
+        raise UsageError(msg("--owner {owner!r} is not a user or user:group", owner=options.owner))
 
     def work(node: str) -> Copied:
         run = _Run(node, meter)

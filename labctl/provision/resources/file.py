@@ -122,7 +122,7 @@ class Link:
 
     def plan(self, observed: Observed) -> Change | None:
         if observed.exit_code == 3:
-            raise ValueError(msg("{path} is there and is no link; move it away", path=self.path))
+            raise ValueError(msg("{path} exists and is not a link; move it away", path=self.path))
         seen = observed.output.rstrip("\n")
         if seen == self.target:
             return None

@@ -51,7 +51,7 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
     try:
         if not folder.is_dir():
             raise PlaybookError(
-                msg("{folder} is no folder", folder=folder),
+                msg("{folder} is not a folder", folder=folder),
                 hint="lab.yaml must name an existing folder",
             )
         for path in sorted(folder.rglob("*")):

@@ -297,7 +297,7 @@ def test_change(resource: Resource, seen: Observed, summary: str, diff: str) -> 
 
 
 REFUSED: list[tuple[Resource, Observed, str]] = [
-    (Link("/bin/x", "/opt/x"), Observed(3, ""), "/bin/x is there and is no link"),
+    (Link("/bin/x", "/opt/x"), Observed(3, ""), "/bin/x exists and is not a link"),
     (Absent("/srv"), Observed(3, ""), "/srv is a folder"),
     (GroupMember("anna", "docker"), Observed(1, "id: anna: no such user\n"), "no user anna"),
     (NODES, Observed(1, "cat: /etc/hosts: Permission denied\n"), "cannot be read: cat"),
