@@ -57,7 +57,7 @@ def test_link(shell: LocalShell, target: str) -> None:
 def test_link_never_replaces(here: LocalShell, kind: str) -> None:
     path = here.folder / "a"
     path.mkdir() if kind == "folder" else path.write_text("kept\n")
-    with pytest.raises(ChangeFailed, match="is there and is no link"):
+    with pytest.raises(ChangeFailed, match="exists and is not a link"):
         here.apply(Link(str(path), "/x"))
     assert path.exists()
     assert not path.is_symlink()
