@@ -23,7 +23,7 @@ _START = 2048 * 512
 KERNEL_ARGUMENTS = (
     "net.ifnames=0 apparmor=0 systemd.unified_cgroup_hierarchy=0 "
     "console=ttyS0 quiet systemd.show_status=false mitigations=off nowatchdog norandmaps nokaslr "
-    "init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off tsc=reliable "
+    "init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off "
     "cryptomgr.notests"
 )
 _EXTLINUX = f"""\
