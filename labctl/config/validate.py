@@ -156,7 +156,7 @@ def _as_given(path: faults.KeyPath, indexes: dict[faults.KeyPath, list[int]]) ->
 
 
 def existing(values: Any, path: faults.KeyPath, fault: Fault) -> faults.KeyPath:
-    """Return the part of `path` that is there to be cut; for a missing key, what lacks it."""
+    """Return the part of `path` to cut; for a missing key, the mapping that lacks it."""
     place = values
     reached: faults.KeyPath = ()
     for part in path[:-1] if fault.missing else path:

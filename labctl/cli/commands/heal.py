@@ -36,11 +36,11 @@ def heal(
     The node is started if needed, provisioned and verified. If that does not help, and only if you
     allow it, a checkpoint is restored or the node is recreated; later changes on it are lost then.
     """
-    from labctl.lab.actions.heal import heal as mend
+    from labctl.lab.actions.heal import heal as repair
 
     with_json(context, as_json)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
-        result = mend(lab, node, checkpoint=checkpoint, rebuild=rebuild)
+        result = repair(lab, node, checkpoint=checkpoint, rebuild=rebuild)
     finish(context, lab, [result])

@@ -54,7 +54,7 @@ def heal(
     if not lab.uses_vagrant and (checkpoint is not None or rebuild):
         raise UsageError(
             msg(
-                "{node} existed before labctl, which can neither set it back nor make it anew",
+                "{node} is an existing machine, which labctl can neither restore nor recreate",
                 node=node,
             ),
             hint=msg("`labctl heal {node}` provisions and verifies it", node=node),

@@ -201,5 +201,5 @@ def test_what_cannot_be_is_refused_before_the_node_is_touched(make: Make) -> Non
 @pytest.mark.parametrize("how", [{"rebuild": True}, {"checkpoint": "a"}])
 def test_a_machine_that_exists_is_only_provisioned(make: Make, how: dict[str, Any]) -> None:
     lab = FakeLab(FakeMachines(), machines=[{"name": "pc1", "host": "10.0.0.1"}])
-    with pytest.raises(UsageError, match="existed before labctl"):
+    with pytest.raises(UsageError, match="is an existing machine"):
         heal(lab, "pc1", **how)
