@@ -3,7 +3,7 @@
 ::
 
     LabctlError                     exit code 1
-    ├── UsageError              2   the command line or lab.yaml makes no sense
+    ├── UsageError              2   the command line or lab.yaml is invalid
     │   └── SpecError           2   lab.yaml or a flag; carries every problem
     ├── StateError              1   the lab's state folder
     │   └── LabLocked           1   another labctl process uses this lab
@@ -20,7 +20,7 @@
     ├── ConvergeError           1   a resource of a node
     │   ├── ChangeFailed        1   its change failed; carries the output
     │   └── DidNotConverge      1   its change ran without effect
-    ├── DependencyFailed        1   another node did not do what this one needs
+    ├── DependencyFailed        1   a node that this one depends on failed
     ├── TransferError           1   copying files
     ├── VerifyError             1   a check could not be run at all
     ├── ChecksFailed            1   a repaired node still fails its checks
@@ -71,7 +71,7 @@ class LabctlError(Exception):
 
 
 class UsageError(LabctlError):
-    """The command line or lab.yaml makes no sense; no machine was touched."""
+    """The command line or lab.yaml is invalid; no machine was touched."""
 
     exit_code = 2
 
@@ -115,7 +115,7 @@ class MachineError(LabctlError):
 
 
 class VagrantMissing(MachineError):
-    """There is no `vagrant` executable on PATH."""
+    """`vagrant` is not on PATH."""
 
 
 class ProviderMissing(MachineError):

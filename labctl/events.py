@@ -99,7 +99,7 @@ class CheckOutcome(StrEnum):
 
     @property
     def bad(self) -> bool:
-        """Whether somebody has to act on it."""
+        """True if somebody has to act on it."""
         return self in (CheckOutcome.FAILED, CheckOutcome.ERROR)
 
 

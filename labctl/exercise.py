@@ -1,4 +1,4 @@
-"""What the author of an exercise needs, in one place.
+"""The names for authors of exercises.
 
 An exercise is a pytest function in ``course/SECTION.py``. Its fixtures:
 
@@ -25,9 +25,9 @@ Peers = Mapping[str, Host]
 """The lab's other nodes by name. The first use of a node connects to it."""
 
 Wanted = dict[str, Any]
-"""What lab.yaml says about the node and what labctl measured there, as plain values.
+"""The settings of the lab and the values measured on the node, as plain values.
 
-Always there: name, user, address, nodes, toolchain, compose_sha256, docker, sources, choices,
+Always present: name, user, address, nodes, toolchain, compose_sha256, docker, sources, choices,
 playbooks. A playbook may add a key of its own, such as ``registry``. A rehearsal adds
 ``rehearsal``, with its token.
 """

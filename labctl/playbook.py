@@ -1,6 +1,6 @@
-"""What the author of a playbook needs, in one place; see `labctl.provision.play`.
+"""The names for authors of playbooks; see `labctl.provision.play`.
 
-A playbook imports nothing else of labctl but, in its settings.py, `labctl.config.keys`. Names
+A playbook imports nothing else from labctl, except `labctl.config.keys` in its settings.py. Names
 outside these two modules may change at any time.
 """
 

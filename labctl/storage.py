@@ -36,7 +36,7 @@ def exclusive(path: Path, timeout: float) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         raise StateError(
             msg("{path} cannot be locked: {error}", path=path, error=error),
-            hint="does it belong to another user? a network drive may need LABCTL_STATE_DIR",
+            hint="check who owns it; on a network drive, set LABCTL_STATE_DIR",
         ) from error
     try:
         yield

@@ -39,7 +39,7 @@ def _defined_first(filter_: Callable[[Any], str]) -> Callable[[object], str]:
 
 
 def _defined(value: object) -> object:
-    """Return `value`; a filter may be given an undefined one, which raises when it is looked at."""
+    """Return `value`. If it is undefined, the template fails here and not in a filter."""
     if isinstance(value, StrictUndefined):
         str(value)
     return value
@@ -53,13 +53,13 @@ def template(
     html: bool = False,
     filters: Mapping[str, Callable[[Any], str]] | None = None,
 ) -> str:
-    """Return what the first template called `name` makes of `values`.
+    """Render the first template called `name` with `values`.
 
     Parameters:
         name: file name of the template, such as ``daemon.json.j2``.
         templates: folders to look in, in order.
         values: the names that the template may use.
-        html: it makes HTML: every value is escaped.
+        html: escape every value, because the output is HTML.
         filters: further filters for this template, by name.
 
     Raises:
@@ -82,17 +82,17 @@ def template(
     try:
         return environment.get_template(name).render(values)
     except TemplateNotFound as error:
-        synced_folders = ", ".join(map(str, templates)) or msg("no folder")
+        searched = ", ".join(map(str, templates)) or msg("no folder")
         raise UsageError(
-            msg("there is no template {error}", error=error.name), details=synced_folders
+            msg("template {error} not found", error=error.name), details=searched
         ) from error
     except JinjaSyntaxError as error:
         place = f"{error.filename or name}:{error.lineno}"
         raise UsageError(msg("{what}: {why}", what=place, why=error.message)) from error
     except UnicodeDecodeError as error:
         raise UsageError(msg("{name}: the template is not UTF-8", name=name)) from error
-    # What a template does wrong while it runs: undefined names, forbidden attributes, and whatever
-    # its expressions raise.
+    # Errors while a template runs: undefined names, forbidden attributes, and whatever its
+    # expressions raise.
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         message = f"{_place(error, templates) or name}: {error or type(error).__name__}"
         raise UsageError(message) from error

@@ -1,1 +1,1 @@
-"""What a lab should be: lab.yaml and flags, checked and turned into values."""
+"""lab.yaml and flags, validated and turned into values."""

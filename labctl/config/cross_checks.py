@@ -1,4 +1,4 @@
-"""Checks between values of a lab that are each right by themselves.
+"""Checks between values of a lab that are each valid.
 
 Every function takes the model and returns faults; none stops at the first. `labctl.config.validate`
 runs them.
@@ -52,14 +52,14 @@ def check(spec: LabSpec) -> list[Fault]:
         ),
         *_twice(
             ((("playbooks", i), name) for i, name in enumerate(spec.playbooks)),
-            msg("the playbook {item} is named twice"),
+            msg("the playbook {item} is listed twice"),
         ),
         *_twice(
             (
                 (("synced_folders", i, "guest"), folder.guest.rstrip("/"))
                 for i, folder in enumerate(spec.synced_folders)
             ),
-            msg("{item} is the place of another synced folder already"),
+            msg("{item} is already the guest path of another synced folder"),
         ),
     ]
 
@@ -68,8 +68,8 @@ def _machines(spec: LabSpec) -> Iterator[Fault]:
     """Check existing machines: no key of virtual ones, no name and no address twice."""
     for key in VAGRANT_KEYS:
         if key in spec.model_fields_set:
-            message = msg("cannot be given together with machines")
-            yield Fault((key,), message, "machines exist already; Vagrant makes none of them")
+            message = msg("cannot be combined with machines")
+            yield Fault((key,), message, "machines exist already; Vagrant does not create them")
     machines = spec.machines or ()
     yield from _names((("machines", i, "name"), m.name) for i, m in enumerate(machines))
     yield from _twice(
@@ -112,7 +112,7 @@ def _bridge(spec: LabSpec) -> Iterator[Fault]:
                 bridge=bridge,
                 network=spec.network,
             )
-            yield Fault(at, message, "move one of them", ("network",))
+            yield Fault(at, message, "change one of them", ("network",))
 
 
 def _nodes(spec: LabSpec) -> Iterator[Fault]:
@@ -152,7 +152,7 @@ def _nodes(spec: LabSpec) -> Iterator[Fault]:
 
 
 def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
-    """Check the addresses of listed nodes, those given and those by position."""
+    """Check the addresses of listed nodes, both explicit and default ones."""
     assert not isinstance(spec.nodes, int)
     given: list[tuple[KeyPath, str]] = []
     counted: list[tuple[KeyPath, str]] = []
@@ -179,7 +179,7 @@ def _addresses(spec: LabSpec, network: IPv4Network) -> Iterator[Fault]:
     for path, address in counted:
         if address in taken:
             message = msg(
-                "its address by position, {address}, is given to another node", address=address
+                "its default address, {address}, belongs to another node", address=address
             )
             yield Fault(path, message, "give this node an address too", ("network", "nodes"))
 
@@ -189,12 +189,12 @@ def _names(names: Iterable[tuple[KeyPath, str]]) -> Iterator[Fault]:
     listed = list(names)
     for path, name in listed:
         if name in RESERVED:
-            yield Fault(path, msg("no node can be called {name!r}", name=name))
+            yield Fault(path, msg("the name {name!r} is reserved", name=name))
     yield from _twice(listed, msg("the name {item} is used twice"))
 
 
 def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[Fault]:
-    """Yield a fault for every item that is there already; `{item}` in `message` is the item."""
+    """Yield a fault for every repeated item; `{item}` in `message` is the item."""
     seen: dict[Hashable, KeyPath] = {}
     for path, item in items:
         if item in seen:
@@ -228,7 +228,7 @@ def _toolchain(spec: LabSpec) -> Iterator[Fault]:
     if spec.compose_sha256 is None:
         yield Fault(
             at,
-            msg("no checksum is known for docker-compose {compose}", compose=chain.compose),
+            msg("labctl has no checksum for docker-compose {compose}", compose=chain.compose),
             msg('add it: sources.compose.sha256: {{"{compose}": "…"}}', compose=chain.compose),
             ("sources",),
         )

@@ -1,8 +1,8 @@
-"""daemon.json: which keys there are, and what a change of one costs.
+"""The keys of daemon.json, their types, and which changes need a restart.
 
-Engines before 23.0 have no `dockerd --validate`, and any of them refuses to start over one unknown
-key or wrong type, which takes every container of the node down. So it is checked here, before a
-machine is touched. The table follows dockerd's documentation up to 26.1.
+Engines before 23.0 have no `dockerd --validate`. Every engine refuses to start if one key is
+unknown or has the wrong type, and then every container of the node is down. So labctl checks
+daemon.json before it touches a machine. The table follows dockerd's documentation up to 26.1.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from labctl.messages import msg
 
 
 class Key(NamedTuple):
-    """What is known of a key: its kind (see _KINDS), the first and the last engine that has it."""
+    """A key: its kind (see _KINDS), and the first and the last engine that has it."""
 
     kind: str
     since: int = 0
     until: int = 999
 
     def known_to(self, engine_major: int) -> bool:
-        """Tell whether an engine of this major version has the key."""
+        """Return True if engines of this major version have the key."""
         return self.since <= engine_major <= self.until
 
 
@@ -61,13 +61,13 @@ KEYS = {key: Key(kind) for kind, keys in _BY_KIND.items() for key in keys.split(
     "default-network-opts": Key("mapping", since=24),
     "cdi-spec-dirs": Key("texts", since=25),
 }
-# Keys that dockerd knows and lab.yaml has another place for; and what their items look like.
+# Keys of dockerd that have a key of their own in lab.yaml, and the pattern of their items.
 _ELSEWHERE = {
     "registry-mirrors": ("docker.mirrors", MIRROR),
     "insecure-registries": ("docker.insecure_registries", REGISTRY),
 }
-# What `systemctl reload docker` re-reads. Some engines reload others too; those are left out, since
-# a restart too many costs seconds, and a reload that does nothing costs an afternoon.
+# What `systemctl reload docker` re-reads. Some engines reload more keys. They are not listed,
+# because an unnecessary restart costs seconds, and a reload without effect costs an afternoon.
 RELOADED = frozenset(
     {
         "debug",
@@ -80,8 +80,8 @@ RELOADED = frozenset(
         "runtimes",
     }
 )
-# Of these, what a reload puts back to its default where the key is gone. Of all others that are
-# gone, the engine goes on with what it had.
+# The reloaded keys that return to their default if they are removed. If another one is removed, the
+# engine keeps its old value.
 _RESET = frozenset({"max-concurrent-downloads", "max-concurrent-uploads"})
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "text": str, "mapping": dict}
 # Kinds that hold items: in what, and of which kind.
@@ -94,11 +94,11 @@ _ITEMS: dict[str, tuple[type, str]] = {
 _KINDS = {
     "bool": msg("true or false"),
     "int": msg("a whole number"),
-    "text": msg("a text"),
-    "texts": msg("a list of texts"),
+    "text": msg("a string"),
+    "texts": msg("a list of strings"),
     "mapping": msg("a mapping"),
     "bools by name": msg("a mapping of names to true or false"),
-    "texts by name": msg("a mapping of names to texts"),
+    "texts by name": msg("a mapping of names to strings"),
     "mappings": msg("a list of mappings"),
 }
 
@@ -106,18 +106,18 @@ _KINDS = {
 def problems(
     settings: Mapping[str, Any], where: str = "docker.daemon", engine_major: int | None = None
 ) -> list[Problem]:
-    """Return what is wrong with further keys of daemon.json; empty if nothing is.
+    """Return the problems of further keys of daemon.json.
 
     Parameters:
         settings: the keys, without mirrors and insecure registries.
-        where: their place, for the messages.
+        where: their place in lab.yaml, for the messages.
         engine_major: major version of the engine that will read them; None skips those checks.
     """
     return [_problem(fault, where) for fault in check(settings, (), engine_major)]
 
 
 def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> list[Problem]:
-    """Return what is wrong with a whole daemon.json, mirrors and insecure registries included."""
+    """Return the problems of a whole daemon.json, with mirrors and insecure registries."""
     found = problems(without_mirrors(settings), where)
     for name, (_, shape) in _ELSEWHERE.items():
         values = settings.get(name, [])
@@ -130,7 +130,7 @@ def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> li
 
 
 def check(settings: Mapping[str, Any], at: KeyPath, engine_major: int | None = None) -> list[Fault]:
-    """Return the faults of `settings`, which stand at `at`; else as `problems`."""
+    """Return the faults of `settings`, the mapping at `at`; see `problems`."""
     return [
         fault
         for name, value in settings.items()
@@ -144,15 +144,15 @@ def restart_keys(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def needs_restart(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether an engine that runs with `before` takes on `after` only by a restart."""
+    """Return True if an engine that runs with `before` must restart to apply `after`."""
     left_behind = (RELOADED - _RESET) & (before.keys() - after.keys())
     return bool(left_behind) or restart_keys(before) != restart_keys(after)
 
 
 def unknown_to(engine_major: int, settings: Mapping[str, Any]) -> list[str]:
-    """Return the keys in `settings` that other engines have and this one has not.
+    """Return the keys of `settings` that other engines support and this one does not.
 
-    Keys that no engine is known to have are not among them, nor any where `engine_major` is 0.
+    Keys that no engine supports are not returned. If `engine_major` is 0, none is.
     """
     known = {name: KEYS[name].known_to(engine_major) for name in settings if name in KEYS}
     return [name for name, has in known.items() if engine_major and not has]
@@ -163,8 +163,8 @@ def merged(
 ) -> dict[str, Any]:
     """Return the whole of daemon.json: `settings` with mirrors and registries.
 
-    Both are there though empty, since a reload takes nothing from an engine whose file is silent
-    about them. A mirror's trailing slash is left out: dockerd adds one of its own.
+    Both lists are written even if they are empty: if one were missing, a reload would keep the old
+    one. A mirror's trailing slash is dropped, because dockerd adds one.
     """
     return {
         **settings,
@@ -174,12 +174,12 @@ def merged(
 
 
 def without_mirrors(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `settings` without what lab.yaml has other places for; the inverse of `merged`."""
+    """Return `settings` without the keys that `merged` adds."""
     return {name: value for name, value in settings.items() if name not in _ELSEWHERE}
 
 
 def canonical(settings: object) -> str:
-    """Return `settings` as the text of a daemon.json: sorted, two blanks deep, newline at the end.
+    """Return `settings` as the text of a daemon.json: sorted, indented, with a final newline.
 
     Equal settings give equal bytes, so that a file only changes when something changed.
     """
@@ -187,19 +187,19 @@ def canonical(settings: object) -> str:
 
 
 def _problem(fault: Fault, where: str) -> Problem:
-    """Return `fault` of a key for people; `where` is the place of the whole."""
+    """Return a fault as a problem; `where` is the place of the whole mapping."""
     return Problem(f"{where}.{faults.where(fault.path)}", fault.message, hint=fault.hint)
 
 
 def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) -> Iterator[Fault]:
-    """Yield what is wrong with one key."""
+    """Yield the faults of one key."""
     if name == "hosts":
         hint = msg("leave it out, or override the unit's command line in a playbook of your own")
         yield Fault(at, "cannot be set here: docker's unit already passes -H fd://", hint)
     elif name in _ELSEWHERE:
         yield Fault(
             at,
-            "has its own place in lab.yaml",
+            "has a key of its own in lab.yaml",
             msg("use {elsewhere}", elsewhere=_ELSEWHERE[name][0]),
         )
     elif name not in KEYS:
@@ -210,11 +210,11 @@ def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) 
             yield Fault(
                 at,
                 msg(
-                    "engine {engine} does not know this key ({reason})",
+                    "engine {engine} does not support this key ({reason})",
                     engine=engine_major,
                     reason=msg("new in {since}", since=key.since)
                     if key.since
-                    else msg("gone since {until}", until=key.until + 1),
+                    else msg("removed in {until}", until=key.until + 1),
                 ),
                 needs=("toolchain",),
             )
@@ -225,7 +225,7 @@ def _check_key(name: str, value: object, at: KeyPath, engine_major: int | None) 
 def _check_kind(kind: str, value: object, at: KeyPath) -> Iterator[Fault]:
     """Yield a fault if `value`, or an item of it, is not what dockerd reads for a key of `kind`."""
     container, item = _ITEMS.get(kind, (_TYPES.get(kind, dict), ""))
-    # True is an int for Python, and none for dockerd.
+    # True is an int in Python, but not for dockerd.
     if not isinstance(value, container) or (isinstance(value, bool) and container is not bool):
         yield Fault(
             at, msg("must be {wanted}, is {value}", wanted=_KINDS[kind], value=shown(value))
@@ -236,12 +236,12 @@ def _check_kind(kind: str, value: object, at: KeyPath) -> Iterator[Fault]:
     elif isinstance(value, dict) and item:
         for name, entry in value.items():
             for fault in _check_kind(item, entry, (*at, str(name))):
-                quoted = msg("dockerd wants it in quotes") if item == "text" else ""
+                quoted = msg("dockerd requires quotes") if item == "text" else ""
                 yield Fault(fault.path, fault.message, quoted)
 
 
 def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
-    """Yield a fault for every text with control characters, and for what JSON has no word for."""
+    """Yield a fault for every control character and for every value that JSON cannot hold."""
     if isinstance(value, dict):
         for name, item in value.items():
             if isinstance(name, str):
@@ -250,7 +250,7 @@ def _check_texts(value: object, at: KeyPath) -> Iterator[Fault]:
             else:
                 yield Fault(
                     at,
-                    msg("a key must be a text, is {name}", name=shown(name)),
+                    msg("a key must be a string, is {name}", name=shown(name)),
                     "write it in quotes",
                 )
     elif isinstance(value, list):

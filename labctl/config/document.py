@@ -1,4 +1,4 @@
-"""lab.yaml as a file: its values, and the line on which each of them is.
+"""lab.yaml as a file: its values and their lines.
 
 This is the only module that knows YAML. A run reads lab.yaml once, into a `Document`.
 """
@@ -25,7 +25,7 @@ _MOST_VALUES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a lab.yaml says.
+    """The content of a lab.yaml.
 
     Parameters:
         source: the file, for messages.
@@ -48,7 +48,7 @@ def read(path: Path | None, *, required: bool = False) -> Document:
 
     Parameters:
         path: the file; None, or a file that does not exist, sets no key.
-        required: whether a file that does not exist is an error.
+        required: a file that does not exist is an error.
 
     Raises:
         SpecError: it is not a YAML mapping.
@@ -75,7 +75,7 @@ def read(path: Path | None, *, required: bool = False) -> Document:
         message = msg(
             "must be a mapping (key: value), is {document}", document=patterns.shown(content)
         )
-        raise _only(path, 1, message, msg("begin with a line such as: nodes: 2"))
+        raise _only(path, 1, message, msg("start with a line such as: nodes: 2"))
     lines: dict[faults.KeyPath, int] = {}
     return Document(str(path), _plain(content, (), lines, path), lines)
 
@@ -88,13 +88,13 @@ def _parse(text: str, path: Path) -> Any:
     except DuplicateKeyError as error:
         key = re.search(r'duplicate key "(.*?)"', str(error.problem))
         at = (key.group(1),) if key else ()
-        raise _only(path, _mark(error), msg("the key is given twice"), at=at) from error
+        raise _only(path, _mark(error), msg("the key appears twice"), at=at) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = str(error.problem or error.context)
-        hint = msg("indent with blanks, not tabs") if "\\t" in problem else ""
+        hint = msg("indent with spaces, not tabs") if "\\t" in problem else ""
         if "<block" in problem:
-            problem = msg("the indentation does not go with the lines above")
+            problem = msg("the indentation does not match the lines above")
         raise _only(
             path,
             _mark(error),
@@ -109,7 +109,7 @@ def _parse(text: str, path: Path) -> Any:
         ) from error
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise _only(path, line, msg("there is a control character in the file")) from error
+        raise _only(path, line, msg("the file contains a control character")) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise _only(path, None, msg("invalid YAML: {error}", error=error)) from error
 
@@ -123,7 +123,7 @@ def _mark(error: MarkedYAMLError) -> int | None:
 def _only(
     path: Path, line: int | None, message: str, hint: str = "", at: faults.KeyPath = ()
 ) -> SpecError:
-    """Return the error for a file in which nothing else can be looked for."""
+    """Return the error for a file that cannot be checked any further."""
     return SpecError(str(path), [Problem(faults.where(at), message, line, hint)])
 
 
@@ -136,7 +136,7 @@ def _plain(value: Any, at: faults.KeyPath, lines: dict[faults.KeyPath, int], pat
         for key, item in value.items():
             name = key if isinstance(key, str) else _scalar(key)
             here = (*at, name if isinstance(name, str | int) else str(name))
-            # A key that came by way of a merge (<<) has no line of its own.
+            # A merged key (<<) has no line of its own.
             lines[here] = _line(value, "key", key) or lines.get(at, 1)
             plain[name] = _plain(item, here, lines, path)
         return plain
@@ -158,7 +158,7 @@ def _line(collection: Any, kind: str, key: object) -> int | None:
 
 
 def _scalar(value: object) -> Any:
-    """Return a scalar as one of Python's own types; what YAML has beyond those, as a text."""
+    """Return a scalar as one of Python's own types; every other type of YAML becomes a string."""
     for plain in (bool, int, float, str):
         if isinstance(value, plain):
             return plain(value)

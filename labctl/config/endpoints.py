@@ -1,8 +1,8 @@
 """Where packages, programs and images come from by default.
 
-These endpoints were right when they were written down, and some will die: CentOS 7's own already
-did, and so did every Docker Hub mirror of the original course. Nothing else in labctl names one of
-them, and lab.yaml's `sources` overrides each.
+These endpoints worked when they were recorded, and some will disappear, as CentOS 7's own did and
+every Docker Hub mirror of the original course. No other module of labctl names one of them, and
+`sources` in lab.yaml overrides each.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ COMPOSE_SHA256 = {
     "1.29.2": "f3f10cf3dbb8107e9ba2ea5f23c1d2159ff7321d16f0a23051d68d8e2547b323",
 }
 
-# A public resolver that answers inside China; asked only where the node's own does not answer.
+# A public resolver that answers inside China, queried only if the node's own does not answer.
 RESOLVER = "114.114.114.114"
-# Reported alive in June 2026, and volatile; labctl probes them from inside a node and keeps the
-# live ones.
+# Reported to work in June 2026. They change often, so labctl probes them from each node and keeps
+# those that answer.
 MIRRORS = (
     "https://docker.1ms.run",
     "https://docker.m.daocloud.io",

@@ -1,4 +1,4 @@
-"""What is wrong with a lab, and where: one kind of fault for every check.
+"""Faults of a lab and their places in lab.yaml: one kind for every check.
 
 pydantic's error messages are written for programmers ("Input should be a valid integer, unable to
 parse string"), and lab.yaml is written by teachers. `from_pydantic` rewrites them once. This module
@@ -101,7 +101,7 @@ def from_pydantic(
     if kind == "missing":
         return Fault(path, msg("the key {key!r} is missing", key=str(path[-1])), missing=True)
     if kind == "invalid_key":
-        return Fault(path, "a key must be a text", "write it in quotes")
+        return Fault(path, "a key must be a string", "write it in quotes")
     if kind == "literal_error":
         return _choice(path, value, str(context["expected"]))
     if kind in _LENGTHS:
@@ -126,8 +126,8 @@ _PLAIN = {
     "int_parsing": msg("a whole number"),
     "int_from_float": msg("a whole number"),
     "bool_type": msg("true or false"),
-    "string_type": msg("a text"),
-    "string_unicode": msg("a text of whole characters"),
+    "string_type": msg("a string"),
+    "string_unicode": msg("a string of valid characters"),
     "model_type": msg("a mapping (key: value)"),
     "dict_type": msg("a mapping (key: value)"),
     "mapping_type": msg("a mapping (key: value)"),
@@ -149,7 +149,7 @@ def _type_hint(kind: str, value: object) -> str:
     if kind == "string_type" and isinstance(value, int | float):
         return msg('write it in quotes, or YAML reads a number: "{value}"', value=shown(value))
     if kind == "bool_type" and str(value).lower() in _OLD_BOOLS:
-        return msg("YAML 1.2 knows true and false only")
+        return msg("in YAML 1.2, only true and false are booleans")
     return ""
 
 
@@ -179,7 +179,7 @@ def unknown_key(path: KeyPath, known: Collection[str]) -> Fault:
         return Fault(
             path, msg("unknown key {key!r}; did you mean {near!r}?", key=key, near=near[0])
         )
-    hint = msg("known here: {known}", known=", ".join(sorted(known))) if known else ""
+    hint = msg("available: {known}", known=", ".join(sorted(known))) if known else ""
     return Fault(path, msg("unknown key {key!r}", key=key), hint)
 
 

@@ -1,11 +1,11 @@
-"""What an image is called: where it is pulled from, on a node, and in the lab's own registry."""
+"""The names of an image: at its source, on a node, and in the lab's registry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 KEPT_UNDER = "labctl"
-"""First part of the names under which the lab's registry keeps images that it hands on."""
+"""First part of the names of published images in the lab's registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class ImageName:
 
     Parameters:
         repository: ``nginx``, ``quay.io/a/b``.
-        tag: ``1.22``; ``latest`` where none was given.
+        tag: ``1.22``; ``latest`` if none was given.
         digest: ``sha256:…`` of its manifest, or an empty text.
     """
 
@@ -24,7 +24,7 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> ImageName:
-        """Take apart a name of the shape `labctl.config.patterns.IMAGE`."""
+        """Parse a name of the pattern `labctl.config.patterns.IMAGE`."""
         name, _, digest = text.partition("@")
         head, slash, last = name.rpartition("/")
         last, _, tag = last.partition(":")
@@ -32,12 +32,12 @@ class ImageName:
 
     @property
     def local(self) -> str:
-        """What it is called on every node: by name and tag, whatever it was pulled by."""
+        """Its name on every node: repository and tag, even if it was pulled by digest."""
         return f"{self.repository}:{self.tag}"
 
     @property
     def source(self) -> str:
-        """What it is pulled by; a digest wins over a tag."""
+        """The name it is pulled by; a digest takes precedence over a tag."""
         return f"{self.repository}@{self.digest}" if self.digest else self.local
 
     @property

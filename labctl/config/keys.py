@@ -1,6 +1,6 @@
-"""What the ``settings.py`` of a playbook needs, in one place.
+"""The names for the ``settings.py`` of a playbook.
 
-A playbook may bring keys of lab.yaml. It declares them in ``playbooks/NAME/settings.py``::
+A playbook declares its own keys of lab.yaml in ``playbooks/NAME/settings.py``::
 
     from collections.abc import Iterator
 
@@ -13,8 +13,8 @@ A playbook may bring keys of lab.yaml. It declares them in ``playbooks/NAME/sett
         if "%" in lab.settings(Settings).motd:
             yield Fault(("motd",), "must not have a percent sign", "write it out")
 
-Each field of `Settings` is a top-level key. `check` is optional; it runs when every value is right
-by itself. The play reads the keys with ``play.lab.settings(Settings)`` after
+Each field of `Settings` is a top-level key. `check` is optional; it runs when every value is valid.
+The play reads the keys with ``play.lab.settings(Settings)`` after
 ``from .settings import Settings``. Names outside this module may change at any time.
 """
 
@@ -60,5 +60,5 @@ def unknown_node(lab: LabSpec, path: tuple[str | int, ...], node: str | None) ->
     if node is None or node in lab.node_names:
         return []
     needs = ("machines",) if lab.machines is not None else ("nodes",)
-    known = msg("it has {names}", names=", ".join(lab.node_names))
+    known = msg("available: {names}", names=", ".join(lab.node_names))
     return [Fault(path, msg("this lab has no node '{node}'", node=node), known, needs)]

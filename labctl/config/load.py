@@ -1,7 +1,7 @@
 """From lab.yaml and flags to a `LabSpec`, or to every problem at once with its line.
 
-A course is prepared by editing and running again. If labctl named one mistake a run, that would be
-slow. So every value is checked even if another one is wrong.
+An instructor edits lab.yaml and runs labctl again. One mistake for each run would be slow, so every
+value is checked even if another one is wrong.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def resolve(
     Parameters:
         content: the lab.yaml.
         overrides: by key of lab.yaml (``nodes``, ``docker.mirrors``); they win over the file.
-        folder: the lab's folder. A lab without a name is named after it. Paths of this computer are
-            absolute in what is returned; relative ones begin there.
-        own: settings of playbooks of the lab's own, by the playbooks' names. The keys of those that
-            are not among them are accepted unchecked.
+        folder: the lab's folder. A lab without a name is named after it. Relative paths of this
+            computer start there; in the result they are absolute.
+        own: settings of the lab's own playbooks, by the playbooks' names. The keys of other
+            playbooks of the lab are accepted unchecked.
         further: a check that runs if no other one finds anything.
 
     Raises:
@@ -107,7 +107,7 @@ def _apply(values: dict[str, Any], overrides: Mapping[str, Override]) -> dict[fa
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """Where the values of a lab are from: lines of a file, and flags."""
+    """The origin of a lab's values: lines of a file, and flags."""
 
     content: Document
     values: dict[str, Any]
@@ -120,8 +120,7 @@ class _Given:
         for end in range(len(path), 0, -1):
             if path[:end] in self.flags:
                 return Problem(self.flags[path[:end]], fault.message, None, fault.hint)
-        # A value that was given in short (`box: centos/7`) has the faults of the mapping that it
-        # stands for.
+        # A value in short form (`box: centos/7`) has the faults of the mapping that it stands for.
         named = existing(self.values, path, fault)
         shown = path if fault.missing or not isinstance(self._at(named), str) else named
         outwards = (path[:end] for end in range(len(path), 0, -1))

@@ -1,8 +1,8 @@
-"""What a lab is: the model behind lab.yaml.
+"""The model behind lab.yaml.
 
 Everything that labctl does starts from a `LabSpec`. It is frozen, has no unknown keys, and its
 strings match `labctl.config.patterns`. Get one from `labctl.config.load` or
-`labctl.config.validate`, which also check how its values go together.
+`labctl.config.validate`, which also check its values against each other.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ KeysT = TypeVar("KeysT", bound=Part)
 
 
 class LabSpec(Part):
-    """A lab that makes sense."""
+    """A valid lab."""
 
     name: Label = Field(
         default="lab",
@@ -58,7 +58,7 @@ class LabSpec(Part):
     nodes: Annotated[
         Annotated[
             int,
-            Between(1, 50, msg("a lab has at least one node, and no host carries more than 50")),
+            Between(1, 50, msg("a lab needs a node, and one computer runs at most 50")),
             Tag("(count)"),
         ]
         | Annotated[tuple[NodeSpec, ...], Loose, Field(min_length=1, max_length=50), Tag("(list)")],
@@ -151,7 +151,7 @@ class LabSpec(Part):
 
     @property
     def uses_vagrant(self) -> bool:
-        """Whether Vagrant makes the nodes; False where lab.yaml lists machines."""
+        """True if Vagrant creates the nodes; False if lab.yaml lists machines."""
         return self.machines is None
 
     @cached_property
@@ -197,7 +197,7 @@ class LabSpec(Part):
         return None if compose is None else self.sources.compose.sha256.get(compose)
 
     def settings(self, keys: type[KeysT]) -> KeysT:
-        """Return the keys of lab.yaml that a playbook brings.
+        """Return the values of a playbook's keys.
 
         Parameters:
             keys: the class `Settings` of the playbook.
@@ -206,7 +206,7 @@ class LabSpec(Part):
         return self
 
     def _counted_address(self, index: int) -> str | None:
-        """Return the address of node `index`, None if the network has none (or is none)."""
+        """Return the address of node `index`; None if the network is invalid or too small."""
         if addresses.network_problem(self.network, bridge_moved=True):
             return None
         address = addresses.node_address(ipaddress.IPv4Network(self.network), index)

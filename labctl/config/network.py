@@ -1,6 +1,6 @@
 """The lab's private network: which one may be used, and which address each node gets.
 
-Pure functions over `ipaddress`. What a provider refuses, its module in `labctl.machines` knows.
+Pure functions over `ipaddress`. The limits of a provider are in its module in `labctl.machines`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DOCKER_BRIDGE = IPv4Network("172.17.0.0/16")
 
 
 def node_address(network: IPv4Network, index: int) -> IPv4Address | None:
-    """Return the address of node `index` (from 1), None where the network has no room for it."""
+    """Return the address of node `index` (from 1), None if the network has no room for it."""
     offset = OFFSET + index
     if offset >= network.num_addresses - 1:
         return None
@@ -27,15 +27,15 @@ def node_address(network: IPv4Network, index: int) -> IPv4Address | None:
 
 
 def capacity(network: IPv4Network) -> int:
-    """Return how many nodes get an address by count in `network`."""
+    """Return how many nodes fit into `network`."""
     return max(0, network.num_addresses - 2 - OFFSET)
 
 
 def network_problem(text: str, *, bridge_moved: bool = False) -> tuple[str, str] | None:
     """Return (message, hint) if `text` cannot be a lab's network, else None.
 
-    `text` has the shape a.b.c.d/n. `bridge_moved` says that docker's own bridge does not use its
-    default network.
+    `text` has the shape a.b.c.d/n. `bridge_moved`: docker's own bridge does not use its default
+    network.
     """
     try:
         network = IPv4Network(text)
@@ -73,5 +73,5 @@ def address_problem(address: str, network: IPv4Network) -> str | None:
     if at == network.broadcast_address:
         return msg("{address} is the network's broadcast address", address=address)
     if at == network.network_address + 1:
-        return msg("{address} is the host's side of the network", address=address)
+        return msg("{address} is this computer's own address in the network", address=address)
     return None

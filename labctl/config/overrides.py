@@ -1,4 +1,4 @@
-"""Values that win over those of lab.yaml; here, for what reads lab.yaml is slow to import."""
+"""Values that override lab.yaml; a module of its own, because `load` is slow to import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A value that wins over the file's. `source` is the flag as the user knows it: ``--nodes``."""
+    """A value that overrides the file's. `source` is the flag as the user types it: ``--nodes``."""
 
     value: object
     source: str

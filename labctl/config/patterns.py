@@ -4,7 +4,7 @@ A lab.yaml may come from a stranger. Its strings are written to a Vagrantfile (R
 to repo files and to shell scripts that run as root. Each of those writers quotes them. The patterns
 are a second barrier: a string that is not a host name never reaches a place for host names.
 
-This module knows regular expressions and sentences, and no library.
+This module imports no third-party library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from labctl.messages import msg
 
-LABEL_TEXT = msg("lower-case letters, digits and '-', beginning with a letter, at most")
+LABEL_TEXT = msg("lower-case letters, digits and '-', starting with a letter, at most")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def shown(value: object) -> str:
 
 
 def is_ipv4(text: str) -> bool:
-    """Tell whether `text` is an IPv4 address in dotted form."""
+    """Return True if `text` is an IPv4 address in dotted form."""
     try:
         ipaddress.IPv4Address(text)
     except ValueError:
@@ -69,8 +69,8 @@ _IPV4 = rf"{_OCTET}(\.{_OCTET}){{3}}"
 _IPV6 = r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]+"
 _PORT = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))"
 _USER = r"[A-Za-z_][A-Za-z0-9._-]{0,63}"
-# Neither quotes nor blanks nor ; | < > ` \ ( ), so no "$(" either: nothing that ends a word or
-# begins a command in shell or Ruby. '$' stays for yum's $basearch, '{version}' for our own.
+# No quotes, spaces or ; | < > ` \ ( ), so no "$(" either: nothing that ends a word or starts a
+# command in shell or Ruby. '$' stays for yum's $basearch, '{version}' for our own.
 _URL_BODY = r"[A-Za-z0-9._~:/?#@!&*+,=%{}\[\]$-]+"
 
 LABEL = Pattern(
@@ -79,7 +79,7 @@ LABEL = Pattern(
 )
 PREFIX = Pattern(
     r"[a-z][a-z0-9-]{0,59}",
-    msg("the beginning of a host name: {allowed} 60 characters", allowed=LABEL_TEXT),
+    msg("a prefix of host names: {allowed} 60 characters", allowed=LABEL_TEXT),
 )
 HOST = Pattern(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
 IPV4 = Pattern(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")
@@ -100,29 +100,29 @@ BOX_NAME = Pattern(
 )
 URL = Pattern(
     rf"(https?://|file:///){_URL_BODY}",
-    "an http, https or file URL without blanks, quotes or brackets",
+    "an http, https or file URL without spaces, quotes or brackets",
 )
 MIRROR = Pattern(
     rf"https?://({_HOST}|\[{_IPV6}\]){_PORT}?/?",
     "http(s)://host or http(s)://host:port, without path, query or password",
-    hint="Docker refuses its whole configuration if a mirror's URL holds more than that",
+    hint="Docker rejects its whole configuration if a mirror's URL contains more",
 )
 REGISTRY = Pattern(
     rf"({_HOST}|\[{_IPV6}\]){_PORT}?|{_IPV4}/([0-9]|[12][0-9]|3[0-2])",
     "host, host:port or a network such as 10.0.0.0/8, without http://",
 )
 _IMAGE_PART = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-# A first part is a registry's host only if it holds a dot or a port, or is localhost.
+# A first part is a registry's host only if it contains a dot or a port, or is localhost.
 IMAGE = Pattern(
     rf"(([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+{_PORT}?|[A-Za-z0-9-]+{_PORT}|localhost)/)?"
     rf"{_IMAGE_PART}(/{_IMAGE_PART})*(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
     r"(@sha256:[0-9a-f]{64})?",
     "an image such as nginx, nginx:1.22 or nginx@sha256:… with 64 digits",
 )
-PASSWORD = Pattern(r"[!-~]{6,72}", "a password of 6 to 72 ASCII characters without blanks")
-SHA256 = Pattern(r"[0-9A-Fa-f]{64}", "a sha256 sum: 64 hexadecimal digits")
+PASSWORD = Pattern(r"[!-~]{6,72}", "a password of 6 to 72 ASCII characters without spaces")
+SHA256 = Pattern(r"[0-9A-Fa-f]{64}", "a SHA-256 checksum: 64 hexadecimal digits")
 FINGERPRINT = Pattern(
-    r"[0-9A-Fa-f]{40}", "an OpenPGP fingerprint: 40 hexadecimal digits, blanks allowed"
+    r"[0-9A-Fa-f]{40}", "an OpenPGP fingerprint: 40 hexadecimal digits, spaces allowed"
 )
 GUEST_PATH = Pattern(
     r"(/(?!\.\.?(/|$))[^/\x00-\x1f\x7f]+)+/?", "an absolute path on the node, without '..'"
@@ -130,5 +130,5 @@ GUEST_PATH = Pattern(
 # Free text that goes into files: no control characters, no line separators of any alphabet.
 TEXT = Pattern(
     r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+",
-    "a text on one line, without control characters",
+    "a string on one line, without control characters",
 )

@@ -22,7 +22,7 @@ _PACKAGE = "labctl_playbooks"
 
 
 def playbook_name(text: str) -> str:
-    """Return the name of a playbook as labctl shows it; '_' and '-' are the same in it."""
+    """Return the name of a playbook as labctl shows it; '_' and '-' are equivalent."""
     return text.replace("_", "-")
 
 
@@ -42,7 +42,7 @@ def folders_of(name: str, folders: Iterable[Path]) -> Iterator[Path]:
 def load_module(name: str, module: str, folders: Iterable[Path]) -> ModuleType | None:
     """Return a module of a playbook; None if no folder of the playbook has such a file.
 
-    A file is run once: a second call returns the same module.
+    A file runs once: a second call returns the same module.
 
     Parameters:
         name: of the playbook.
@@ -68,6 +68,19 @@ def find_file(name: str, file: str, folders: Iterable[Path]) -> Path | None:
     return _first(folders_of(name, folders), file)
 
 
+def load_error(file: Path, error: Exception) -> PlaybookError:
+    """Return the error for a file of a playbook that Python cannot load."""
+    return PlaybookError(
+        msg(
+            "{path} cannot be loaded: {kind}: {error}",
+            path=file,
+            kind=type(error).__name__,
+            error=error,
+        ),
+        hint="fix the file; `python -m py_compile` shows a syntax error with its line",
+    )
+
+
 def _run(full: str, file: Path) -> ModuleType:
     """Run `file` as the module `full`."""
     spec = importlib.util.spec_from_file_location(full, file)
@@ -79,22 +92,14 @@ def _run(full: str, file: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[full]
-        raise PlaybookError(
-            msg(
-                "{path} cannot be loaded: {kind}: {error}",
-                path=file,
-                kind=type(error).__name__,
-                error=error,
-            ),
-            hint="fix the file; `python -m py_compile` shows a syntax error with its line",
-        ) from error
+        raise load_error(file, error) from error
     return module
 
 
 def _register_all(folders: list[Path]) -> None:
-    """Make a package of labctl's playbooks, and one of each playbook that the lab has of its own.
+    """Register labctl's playbooks as a package, and each of the lab's own below it.
 
-    The latter come first, so that a playbook which imports from another one gets the lab's own.
+    The lab's own come first, so that a playbook that imports from another one gets the lab's.
     """
     ours = packaged("playbooks")
     _register(_PACKAGE, [ours])
@@ -108,9 +113,9 @@ def _playbooks_in(folder: Path) -> list[Path]:
 
 
 def _register(full: str, places: list[Path]) -> None:
-    """Make a package of `places`.
+    """Register the folders `places` as the package `full`.
 
-    A module that was loaded from other places stays if it would be loaded from its file again.
+    A module that is loaded already stays if its file is still the one to load.
     """
     path = [str(place) for place in places]
     present = sys.modules.get(full)

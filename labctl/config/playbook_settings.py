@@ -1,12 +1,12 @@
-"""The keys of lab.yaml that playbooks bring.
+"""The keys of lab.yaml that playbooks declare.
 
 A playbook's folder may have a ``settings.py`` beside its ``play.py``. Its class `Settings` declares
 the playbook's top-level keys of lab.yaml, and its function `check` finds what is wrong with them in
 a whole lab. See `labctl.config.keys` for what it may import.
 
-labctl's own playbooks are always loaded. Those of a lab's folder are Python of a stranger's, and
-reading lab.yaml must not run it: only their names are read from the source, until a command loads
-the playbooks anyway.
+labctl's own settings are always loaded. Those of a lab's folder are Python code of a stranger, and
+reading lab.yaml must not run it. Until a command loads the playbooks anyway, labctl only reads the
+names of the keys from the source.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from labctl.config.faults import Fault
 from labctl.config.model import LabSpec
 from labctl.config.packaged import packaged
-from labctl.config.playbook_modules import load_module, playbook_name
+from labctl.config.playbook_modules import load_error, load_module, playbook_name
 from labctl.config.values import Part
 from labctl.errors import PlaybookError
 from labctl.messages import msg
@@ -31,13 +31,13 @@ _CLASS = "Settings"
 
 @dataclass(frozen=True, slots=True)
 class PlaybookSettings:
-    """The part of lab.yaml that one playbook brings.
+    """The part of lab.yaml that one playbook declares.
 
     Parameters:
         playbook: name of the playbook.
         file: its settings.py.
-        keys: a field for each top-level key of lab.yaml; None: it brings none.
-        check: returns what is wrong with a lab that is right otherwise.
+        keys: a field for each top-level key of lab.yaml; None: it has none.
+        check: returns the faults of a lab that is valid otherwise.
     """
 
     playbook: str
@@ -77,7 +77,7 @@ def of_labctl() -> dict[str, PlaybookSettings]:
 
 
 def keys_in_source(folder: Path) -> dict[str, frozenset[str]]:
-    """Return the top-level keys that a lab's own playbooks bring, without running them.
+    """Return the top-level keys that a lab's own playbooks declare, without running them.
 
     Parameters:
         folder: the lab's folder of playbooks.
@@ -96,15 +96,7 @@ def _keys(file: Path) -> frozenset[str]:
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (OSError, SyntaxError, ValueError) as error:
-        raise PlaybookError(
-            msg(
-                "{path} cannot be loaded: {kind}: {error}",
-                path=file,
-                kind=type(error).__name__,
-                error=error,
-            ),
-            hint="fix the file; `python -m py_compile` shows a syntax error with its line",
-        ) from error
+        raise load_error(file, error) from error
     return frozenset(
         field.target.id
         for node in tree.body
@@ -115,30 +107,30 @@ def _keys(file: Path) -> frozenset[str]:
 
 
 def check_names(settings: Iterable[PlaybookSettings]) -> None:
-    """Check that no playbook brings a key that lab.yaml has already.
+    """Check that no playbook declares a key that lab.yaml has already.
 
     Raises:
         PlaybookError: one does.
     """
     owners: dict[str, str] = {}
-    for one in settings:
-        for key in one.keys.model_fields if one.keys else ():
+    for part in settings:
+        for key in part.keys.model_fields if part.keys else ():
             # A key becomes an attribute of the lab, so it must not hide one.
             if hasattr(LabSpec, key) or key in LabSpec.model_fields:
                 owners[key] = "labctl"
             if key in owners:
                 raise PlaybookError(
                     msg(
-                        "the playbook '{playbook}' brings the key '{key}' of lab.yaml, "
-                        "which {owners} has already",
-                        playbook=one.playbook,
+                        "the playbook '{playbook}' declares the key '{key}' of "
+                        "lab.yaml, which {owners} has already",
+                        playbook=part.playbook,
                         key=key,
                         owners=owners[key],
                     ),
                     hint=msg(
                         "give it another name in playbooks/{playbook}/{file}",
-                        playbook=one.playbook,
+                        playbook=part.playbook,
                         file=FILE,
                     ),
                 )
-            owners[key] = one.playbook
+            owners[key] = part.playbook

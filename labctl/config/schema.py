@@ -1,4 +1,4 @@
-"""What lab.yaml may contain, derived from its model: the JSON Schema, and the keys of a mapping."""
+"""The JSON Schema of lab.yaml and the keys of its mappings, derived from its model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def model_of_labctl() -> type[LabSpec]:
 
 
 def keys_at(path: faults.KeyPath, lab: type[LabSpec]) -> tuple[str, ...]:
-    """Return the keys that the mapping at `path` may have; empty if any or none may."""
+    """Return the keys that the mapping at `path` may have; empty if it may have any key."""
     if path[:2] == ("docker", "daemon"):
         return tuple(daemon_json.KEYS) if len(path) == 2 else ()
     model: type[BaseModel] | None = lab
@@ -63,7 +63,7 @@ def drop_empty_sections(values: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _is_collection(annotation: object) -> bool:
-    """Tell whether a type is a mapping or a list, and nothing else."""
+    """Return True if a type is a mapping or a list and nothing else."""
     if get_origin(annotation) in (dict, tuple):
         return True
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

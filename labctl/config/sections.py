@@ -1,7 +1,7 @@
 """The mappings inside lab.yaml.
 
-Only this package imports pydantic. The descriptions and examples are for people: they end in the
-JSON Schema, and so in the tooltips of editors and in the documentation's page on lab.yaml.
+Only this package imports pydantic. The descriptions and examples are for people: they are part
+of the JSON Schema, and so of the tooltips of editors and the documentation's page on lab.yaml.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class NodeSpec(Part):
 
 
 class Box(Part):
-    """The Vagrant box that the nodes are made from."""
+    """The Vagrant box that the nodes are created from."""
 
     name: Annotated[str, Is(patterns.BOX_NAME)] = Field(
         default="centos/7", description="Name of the box.", examples=["centos/7"]
@@ -77,14 +77,14 @@ class Box(Part):
 
     @property
     def pinned_version(self) -> str | None:
-        """The version to ask for. A box file behind a URL has none, as Vagrant sees it."""
+        """The version to request. To Vagrant, a box file behind a URL has none."""
         if self.version is None and self.url is None and self.name == "centos/7":
             return "2004.01"
         return self.version
 
 
 class SyncedFolder(Part):
-    """A folder of the host that a node sees."""
+    """A folder of this computer that the nodes share."""
 
     host: HostPath = Field(
         description="Folder on this computer, relative to lab.yaml.", examples=["labs"]
@@ -145,10 +145,10 @@ class ToolchainSpec(Part):
     @classmethod
     def _is_known(cls, value: str) -> str:
         if value not in TOOLCHAINS:
-            known = " and ".join(TOOLCHAINS)
+            known = ", ".join(TOOLCHAINS)
             raise Refused(
                 msg("unknown toolchain {value}", value=patterns.shown(value)),
-                msg("known are {known}", known=known),
+                msg("available: {known}", known=known),
             )
         return value
 
@@ -157,7 +157,7 @@ class ToolchainSpec(Part):
     def _is_needed(cls, value: str | None) -> str:
         if value is None:
             raise Refused(
-                "must be a version, is empty", "leave the key out for the toolchain's own"
+                "must be a version, is empty", "leave the key out to use the toolchain's version"
             )
         return value
 
@@ -195,7 +195,7 @@ class DockerSpec(Part):
 
 
 class VaultSource(Part):
-    """CentOS 7's own packages, which live in the vault since June 2024."""
+    """CentOS 7's own packages, which moved to the vault in June 2024."""
 
     baseurl: Url = Field(
         default=endpoints.VAULT_BASEURL,

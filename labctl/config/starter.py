@@ -1,24 +1,24 @@
 """The lab.yaml that `labctl init` writes.
 
-It is the first page of documentation that most users read, so it holds every key, each with its
-default or an example, and a reason to change it. It is text and not generated: a generator has no
-sense of what belongs together. A '#' with nothing behind it marks a setting that is switched off,
-so that taking it away is enough; a test does that with each of them. What it explains,
-labctl/messages/*/lab.yaml explains in another language, with the same settings.
+It is the first page of documentation that most users read, so it has every key, each with its
+default or an example, and a reason to change it. It is written by hand, because a generator does
+not know what belongs together. A '#' without a space marks a setting that is off: removing the '#'
+sets it, and a test does so for each of them. labctl/messages/*/lab.yaml has the same settings,
+explained in other languages.
 """
 
 from __future__ import annotations
 
 TEXT = """\
-# lab.yaml: what this lab is.
+# lab.yaml: the settings of this lab.
 #
-# "# " begins an explanation, "#" alone a setting that is switched off and shows its default or an
-# example: take the "#" away to set it. `labctl schema` prints a JSON Schema for your editor.
+# "# " starts an explanation. "#" alone marks a setting that is off and shows its default or an
+# example; remove the "#" to set it. `labctl schema` prints a JSON Schema for your editor.
 
-# How many machines; they are named docker-node1, docker-node2 and so on, at most 50.
+# Number of machines, at most 50. They are named docker-node1, docker-node2 and so on.
 nodes: 2
 
-# Or one by one. Without an address a node gets network + 10 + its position.
+# Or a list of nodes. A node without an address gets network + 10 + its position.
 #nodes:
 #  - name: manager
 #    memory: 2048
@@ -28,10 +28,10 @@ nodes: 2
 
 # Machines ---------------------------------------------------------------------------------------
 
-# The lab's name, which its virtual machines carry; by default that of this folder.
+# Name of the lab and prefix of its virtual machines; by default the name of this folder.
 #name: docker-lab
 
-# What counted machines are called.
+# Prefix of the machines' names if "nodes" is a number.
 #node_prefix: docker-node
 
 # virtualbox or libvirt; by default the one that is installed.
@@ -42,11 +42,11 @@ nodes: 2
 #cpus: 1
 
 # The private network; docker-node1 gets .11. VirtualBox allows 192.168.56.0/21 unless
-# /etc/vbox/networks.conf says otherwise. Left out, a lab gets this one, or a free one where another
-# lab of this machine has it.
+# /etc/vbox/networks.conf allows others. By default a lab gets this one, or a free one if another
+# lab of this computer uses it.
 #network: 192.168.56.0/24
 
-# The box: by name, in a version, or from a file of your own.
+# The box: its name, with a version if you like, or a file of your own.
 #box: centos/7
 
 #box:
@@ -58,8 +58,8 @@ nodes: 2
 #  url: https://mirror.example/CentOS-7-x86_64-Vagrant-2004_01.VirtualBox.box
 #  sha256: 7e83943defcb5c4e9bebbe4184cce4585c82805a15e936b01b1e893b63dee2c5
 
-# Folders of this host that the machines see; "host" begins at this file's folder. The type is
-# auto, rsync, virtualbox, nfs, sshfs, 9p or disabled; options are those of Vagrant for the type.
+# Folders of this computer that the machines share; "host" is relative to this file. The type is
+# auto, rsync, virtualbox, nfs, sshfs, 9p or disabled; the options are Vagrant's for that type.
 #synced_folders:
 #  - host: exercises
 #    guest: /srv/exercises
@@ -73,23 +73,23 @@ nodes: 2
 # Let the plugin vagrant-vbguest install Guest Additions; only folders of type virtualbox need them.
 #vbguest: false
 
-# VirtualBox: resolve names through the host. Cures some DNS trouble, and causes other.
+# VirtualBox: resolve names through this computer. Fixes some DNS problems and causes others.
 #dns_host_resolver: false
 
-# How many seconds a machine may take to boot.
+# Seconds that a machine may take to boot.
 #boot_timeout: 300
 
-# How many machines are worked on at once.
+# How many machines labctl works on at once.
 #parallel: 8
 
 # Docker -----------------------------------------------------------------------------------------
 
 # The versions: "course" (19.03.9, with docker-compose 1.25.5) or "latest-el7" (26.1.4, with the
-# compose plugin), the last ones that were made for CentOS 7.
+# compose plugin; the last for CentOS 7).
 #toolchain: course
 
-# Or with changes. Versions stand in quotes, or YAML makes numbers of them; null leaves out what is
-# not needed: compose, compose_plugin, buildx.
+# Or with changes. Put versions in quotes, or YAML reads them as numbers. null leaves out an
+# optional part: compose, compose_plugin or buildx.
 #toolchain:
 #  base: course
 #  containerd: "1.2.13-3.2.el7"
@@ -102,8 +102,9 @@ nodes: 2
 #  compose_plugin: "2.26.1-1.el7"
 #  buildx: null
 
-# Members of the docker group besides the login user; mirrors of Docker Hub: "auto" tries
-# sources.mirrors and keeps those that answer; registries without TLS; further keys of daemon.json.
+# users: members of the docker group besides the login user. mirrors: mirrors of Docker Hub; "auto"
+# probes sources.mirrors and keeps those that answer. insecure_registries: registries without TLS.
+# daemon: other keys of daemon.json.
 #docker:
 #  users: [anna]
 #  mirrors: auto
@@ -113,16 +114,16 @@ nodes: 2
 #    log-opts:
 #      max-size: 10m
 
-# What is done on each machine, in this order. Own ones stand in playbooks/.
+# Playbooks to run on each machine, in this order. Put your own in playbooks/.
 #playbooks: [repos, hosts, engine, mirrors, compose]
 
-# More for the course ----------------------------------------------------------------------------
+# Course playbooks -------------------------------------------------------------------------------
 
-# Each of these is a playbook that is off unless it is named in "playbooks" above, behind those that
-# stand there, or by --with: registry, hub-cache, images, overlay, compose-app.
+# These playbooks are off: registry, hub-cache, images, overlay, compose-app. To enable one, add its
+# name at the end of "playbooks" above, or pass --with for one run.
 
-# registry: a private registry with TLS and a password; `labctl status` shows where, and the
-# password. What was pushed stays when the container is removed. "image" is what it runs.
+# registry: a private registry with TLS and a password; `labctl status` shows its address and
+# password. Pushed images are kept when its container is removed. "image" is the image that it runs.
 #registry:
 #  node: docker-node1
 #  port: 5000
@@ -130,9 +131,9 @@ nodes: 2
 #  password: a-secret-of-yours
 #  image: registry:2
 
-# hub-cache: what one node has pulled from Docker Hub, the next gets from a cache in the lab, which
-# runs on a node, or with "url" exists already. "upstream" is what it caches; left out, the first of
-# the mirrors that answers, else Docker Hub.
+# hub-cache: a cache of Docker Hub, from which a node gets what another one has pulled before. It
+# runs on a node; "url" uses one that exists already. "upstream" is what it caches; by default the
+# first mirror that answers, else Docker Hub.
 #hub_cache:
 #  node: docker-node1
 #  port: 5001
@@ -142,7 +143,7 @@ nodes: 2
 #hub_cache:
 #  url: https://cache.example:5001
 
-# images: pulled once, and handed to every node through the private registry.
+# images: pulled once; every node gets them through the private registry.
 #images:
 #  - busybox:1.35
 #  - nginx:1.22
@@ -150,14 +151,14 @@ nodes: 2
 # overlay: networks across nodes, by "etcd" (engines before 23.0, as in the course) or by "swarm".
 #overlay: auto
 
-# compose-app: a folder with a docker-compose.yml that is brought up on one node.
+# compose-app: a folder with a docker-compose.yml, which is started on one node.
 #compose_app:
 #  folder: app
 #  node: docker-node1
 
-# Where things come from -------------------------------------------------------------------------
+# Download sources -------------------------------------------------------------------------------
 
-# Each of these can be replaced by a mirror near you; what you leave out keeps its default.
+# Each can be replaced by a mirror near you; a key that you leave out keeps its default.
 #sources:
 #  vault:
 #    baseurl: https://vault.centos.org/7.9.2009
@@ -182,9 +183,9 @@ nodes: 2
 #    - auth.docker.io
 #    - production.cloudflare.docker.com
 
-# Machines that exist already --------------------------------------------------------------------
+# Existing machines ------------------------------------------------------------------------------
 
-# Instead of Vagrant's: take away "nodes" above and whatever else describes virtual machines.
+# Instead of virtual machines: remove "nodes" above and all other settings of virtual machines.
 #machines:
 #  - name: docker-node1
 #    host: 10.0.0.11

@@ -1,7 +1,7 @@
 """Synced folders: what `auto` means for a box and a provider, and which options a type takes.
 
 Pure. Options end in a Vagrantfile, and from there in mount's and rsync's command lines and in
-/etc/exports, so each has a shape; what would run a program of its own is not among them.
+/etc/exports, so each must match a pattern, and options that start programs are missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labctl.config.sections import SyncedFolder
 
 _WITH_ADDITIONS = re.compile(r"(bento|ubuntu|hashicorp|generic)/.+")
-"""Boxes that are known to bring VirtualBox's Guest Additions. centos/7 brings none."""
+"""Boxes that are known to contain VirtualBox's Guest Additions. centos/7 has none."""
 
 _ENTERPRISE = re.compile(r"centos/[67]")
 """Boxes whose kernel has no 9p: Red Hat does not build it."""
@@ -34,10 +34,10 @@ _MOUNT = Pattern(
 _ARGUMENT = Pattern(
     r"-[a-dfgh-zA-LN-Z]+|"
     r"--(?!(rsh|rsync-path|remote-option)(=|$))[a-z][a-z0-9-]*(=[A-Za-z0-9_.:,/*+@-]+)?",
-    "an option of rsync such as '-a' or '--delete', and none that starts programs",
+    "an option of rsync such as '-a' or '--delete' that starts no program",
 )
 _ACCESS = Pattern(r"passthrough|mapped|squash", "passthrough, mapped or squash")
-_VERSION = Pattern(r"[34](\.[0-9])?", "3 or 4, or such as '4.1'")
+_VERSION = Pattern(r"[34](\.[0-9])?", "a version such as 3, 4 or '4.1'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Option:
     """An option of Vagrant's `synced_folder`.
 
     Parameters:
-        kind: bool, int, str or list; a list holds texts.
-        types: of the folders that it says something to.
-        shape: of a text, or of each text in a list.
+        kind: bool, int, str or list; a list holds strings.
+        types: the types of folders that it applies to.
+        shape: pattern of a string, or of each string in a list.
     """
 
     kind: type
@@ -82,25 +82,25 @@ OPTIONS: dict[str, Option] = {
     "accessmode": Option(str, ("9p",), _ACCESS),
     "mount": Option(bool, ("9p",)),
 }
-"""What may stand in `options`, by Vagrant's own names."""
+"""The allowed `options`, by Vagrant's names."""
 
 _KINDS = {
     bool: msg("true or false"),
     int: msg("a whole number"),
-    str: msg("a text"),
-    list: msg("a list of texts"),
+    str: msg("a string"),
+    list: msg("a list of strings"),
 }
 
 
 def resolved(
     folder: SyncedFolder, spec: LabSpec, own: Collection[str], *, additions: bool = True
 ) -> str:
-    """Return the type that a folder really has.
+    """Return the type of a folder, with auto resolved.
 
     Parameters:
         folder: of the lab.
         spec: the lab.
-        own: the types that the lab's provider has for itself, see `Provider.folder_types`.
+        own: the types that only the lab's provider has; see `Provider.folder_types`.
         additions: vbguest can install Guest Additions here.
     """
     if folder.type != "auto":
@@ -112,7 +112,7 @@ def resolved(
 def options(folder: SyncedFolder, kind: str) -> dict[str, Any]:
     """Return the options of a folder of the type `kind`, as Vagrant gets them.
 
-    rsync never takes labctl's state along: it holds the keys of the nodes.
+    rsync always excludes labctl's state, because it holds the keys of the nodes.
     """
     found = {
         key: list(value) if isinstance(value, list | tuple) else value
@@ -135,9 +135,7 @@ def _options(at: tuple[str | int, ...], values: Mapping[str, Any], type_: str) -
     for key, value in values.items():
         option = OPTIONS.get(key)
         if option is None:
-            known = msg(
-                "of type {type} it may have {fitting}", type=type_, fitting=", ".join(fitting)
-            )
+            known = msg("options of type {type}: {fitting}", type=type_, fitting=", ".join(fitting))
             yield Fault((*at, key), "is not an option of a synced folder", known)
         elif type_ not in option.types:
             yield Fault(
@@ -151,7 +149,7 @@ def _options(at: tuple[str | int, ...], values: Mapping[str, Any], type_: str) -
 
 def _value_problem(value: object, option: Option) -> str | None:
     listed = list(value) if isinstance(value, list | tuple) else value
-    # A bool is an int to Python, and is none here.
+    # True is an int in Python, but not here.
     if type(listed) is not option.kind:
         return msg(
             "must be {wanted}, is {value}", wanted=_KINDS[option.kind], value=patterns.shown(value)
@@ -159,7 +157,7 @@ def _value_problem(value: object, option: Option) -> str | None:
     texts = listed if isinstance(listed, list) else [listed] if isinstance(listed, str) else []
     for text in texts:
         if not isinstance(text, str):
-            return msg("must be a list of texts, has {text}", text=patterns.shown(text))
+            return msg("must be a list of strings, has {text}", text=patterns.shown(text))
         if problem := option.shape.problem(text):
             return problem
     return None
@@ -168,7 +166,7 @@ def _value_problem(value: object, option: Option) -> str | None:
 def unfit(folder: SyncedFolder, spec: LabSpec, *, additions: bool = True) -> tuple[str, str] | None:
     """Return (message, hint) if the box cannot mount a folder of this type, else None.
 
-    Only boxes are judged that are known by name; one from a file of the user's own may bring all.
+    Only boxes that are known by name are judged. A box from the user's own file may support all.
     """
     if spec.box.url is not None:
         return None
@@ -181,5 +179,5 @@ def unfit(folder: SyncedFolder, spec: LabSpec, *, additions: bool = True) -> tup
             return msg("the box {name} has no Guest Additions", name=name), hint
         if name.startswith("centos/") and not additions:
             message = msg("vagrant-vbguest crashes on the Ruby of this Vagrant (3.2 or newer)")
-            return message, msg("use type rsync; the plugin is not maintained any more")
+            return message, msg("use type rsync; the plugin is no longer maintained")
     return None

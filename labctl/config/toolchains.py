@@ -1,8 +1,8 @@
 """The sets of Docker packages that are known to work together on EL7.
 
 Docker's EL7 repository holds years of releases, and yum would take the newest of each. The course
-is written for one set, and the last EL7 set is the other that makes sense; both are data here, so
-that a lab names one and changes single members of it.
+is written for one set; the other is the last for EL7. A lab names one and may change single
+versions.
 
 The versions come from the course's own pins and from Docker's EL7 repository, which got no new
 packages after June 2024.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# Docker's packages carry epochs in their NEVRA; yum wants them where a version is named in full.
+# Docker's packages carry epochs in their NEVRA; yum requires them in a full version.
 EPOCHS = {"docker-ce": "3", "docker-ce-cli": "1", "containerd.io": "0"}
 
 
@@ -34,7 +34,7 @@ class Toolchain:
 
     @property
     def engine_major(self) -> int:
-        """The engine's major version (19, 26), 0 where the version does not begin with one."""
+        """The engine's major version (19, 26), 0 if the version does not begin with one."""
         found = re.match(r"[0-9]+", self.docker)
         return int(found.group()) if found else 0
 
@@ -43,7 +43,7 @@ TOOLCHAINS = {
     "course": Toolchain(
         containerd="1.2.13-3.1.el7",
         docker="19.03.9-3.el7",
-        # The cli's .8 beside the engine's .9 is what the course prints; rpm asks for no version.
+        # The course prints .8 for the CLI and .9 for the engine; rpm accepts the difference.
         docker_cli="19.03.8-3.el7",
         compose="1.25.5",
     ),

@@ -24,16 +24,16 @@ from labctl.config.schema import keys_at
 _MOST_ROUNDS = 50
 
 Check = Callable[[LabSpec], Iterable[Fault]]
-"""Finds what is wrong with a lab whose values are each right by themselves."""
+"""Finds the faults between the values of a lab that are each valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """What a lab is checked against.
+    """The rules for a lab.
 
     Parameters:
         settings: of the playbooks whose keys lab.yaml may have.
-        folder: the lab's folder, at which relative paths of this computer begin; None: they stay
+        folder: the lab's folder; relative paths of this computer start there. None: they stay
             relative.
         further: a check that runs if no other one finds anything.
     """
@@ -48,7 +48,7 @@ class Validator:
         return lab_model(tuple(one.keys for one in self.settings if one.keys is not None))
 
     def parse(self, values: object) -> LabSpec | list[Fault]:
-        """Return the lab that `values` describe, or what is wrong with single values."""
+        """Return the lab that `values` describe, or the faults of single values."""
         model = self.model
         try:
             return model.model_validate(values, context={"folder": self.folder})
@@ -66,8 +66,8 @@ class Validator:
             return [fault for fault in found if fault is not None]
 
     def check(self, lab: LabSpec) -> list[Fault]:
-        """Return what is wrong between the values of a lab."""
-        of_playbooks = (fault for one in self.settings for fault in one.check(lab))
+        """Return the faults between the values of a lab."""
+        of_playbooks = (fault for part in self.settings for fault in part.check(lab))
         return [*cross_checks.check(lab), *of_playbooks]
 
     def diagnose(self, values: dict[str, Any]) -> LabSpec | list[Fault]:
@@ -90,7 +90,7 @@ class Validator:
                 if not wrong:
                     found += _still_true(self.further(result), indexes, cut)
                     return found or result
-            # What a cut leaves behind says nothing new.
+            # A cut causes only consequences of known faults.
             found += _still_true(wrong, indexes, cut) if new else ()
             before = len(cut)
             cut |= {existing(values, _as_given(fault.path, indexes), fault) for fault in wrong}

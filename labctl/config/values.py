@@ -1,4 +1,4 @@
-"""The types of single values in lab.yaml: what each accepts, and what it says about other input."""
+"""The types of single values in lab.yaml, with labctl's messages for wrong input."""
 
 from __future__ import annotations
 

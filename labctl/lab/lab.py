@@ -163,7 +163,7 @@ class Lab:
         raise self._unknown(name)
 
     def _unknown(self, name: str) -> UsageError:
-        known = msg("it has {names}", names=", ".join(self.node_names))
+        known = msg("available: {names}", names=", ".join(self.node_names))
         return UsageError(msg("this lab has no node '{node}'", node=name), hint=known)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:

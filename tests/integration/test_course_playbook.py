@@ -192,7 +192,7 @@ def test_the_schema_has_its_key(course: Course) -> None:
 @pytest.mark.parametrize(
     ("greeting", "where", "message"),
     [
-        ({"text": 1}, "greeting.text", "must be a text, is 1"),
+        ({"text": 1}, "greeting.text", "must be a string, is 1"),
         ({"file": "/x"}, "greeting.text", "the key 'text' is missing"),
         ({"text": "a", "nod": "a"}, "greeting.nod", "unknown key 'nod'"),
         ({"text": "a", "node": "nine"}, "greeting.node", "this lab has no node 'nine'"),

@@ -34,6 +34,7 @@ PLACES = {
     "Notice": (1,),
     "Pattern": (1, 2),
     "Refused": (0, 1),
+    "_Refused": (0, 1),
     "Remedy": (1,),
     "PhaseEntered": (2,),
     "Problem": (1, 3),

@@ -527,7 +527,7 @@ def test_a_node_that_the_lab_has_not(
     done = run(command, "--limit", "docker-node7")
     assert done.code == 2
     assert "no node 'docker-node7'" in done.err
-    assert "it has docker-node1, docker-node2" in done.err
+    assert "available: docker-node1, docker-node2" in done.err
 
 
 def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeConnection]) -> None:
@@ -772,7 +772,7 @@ def test_destroy_only_what_is_named(
 def test_destroy_of_an_unknown_node(run: Run, machines: FakeMachines) -> None:
     done = run("destroy", "--yes", "docker-node7")
     assert done.code == 2
-    assert "it has docker-node1, docker-node2" in done.err
+    assert "available: docker-node1, docker-node2" in done.err
     assert machines.calls == []
 
 

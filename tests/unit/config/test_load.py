@@ -123,15 +123,15 @@ def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
     ("text", "hint"),
     [
         ("toolchain: {compose: 1.25}", 'quotes, or YAML reads a number: "1.25"'),
-        ("linked_clone: yes", "true and false only"),
+        ("linked_clone: yes", "only true and false"),
         ("provider: virtualbx", "did you mean 'virtualbox'?"),
         ("network: 192.168.56.7/24", "the network itself is 192.168.56.0/24"),
-        ("toolchain: cours", "course and latest-el7"),
+        ("toolchain: cours", "course, latest-el7"),
         ("docker: {daemon: {registry-mirrors: []}}", "docker.mirrors"),
-        ("docker: {daemon: {log-opts: {max-file: 3}}}", "in quotes"),
+        ("docker: {daemon: {log-opts: {max-file: 3}}}", "requires quotes"),
         ('toolchain: {compose: "1.2.3"}', "sources.compose.sha256"),
-        ("nodes: 1000", "no host carries more than 50"),
-        ("colour: blue", "known here: boot_timeout, box"),
+        ("nodes: 1000", "one computer runs at most 50"),
+        ("colour: blue", "available: boot_timeout, box"),
     ],
 )
 def test_hints(tmp_path: Path, text: str, hint: str) -> None:

@@ -85,7 +85,7 @@ def test_a_playbook_that_only_this_run_adds_brings_its_keys_too(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("banner", "where", "said"),
     [
-        ("banner: {text: 1}", "banner.text", "must be a text, is 1"),
+        ("banner: {text: 1}", "banner.text", "must be a string, is 1"),
         ("banner: {txt: a}", "banner.text", "the key 'text' is missing"),
         ("banner: {text: a, colour: red}", "banner.colour", "unknown key 'colour'"),
         ("banner: {text: course}", "banner.text", "says no more than the lab's name"),
