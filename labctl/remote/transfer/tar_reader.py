@@ -1,15 +1,16 @@
 """Reads entries from a node's tar stream; none can lead outside the requested roots.
 
 The node is not trusted, because it may be a student's. The reader refuses absolute names, ``..``,
-links that point outside, devices, entries that were not requested, and entries below anything but a
-folder of the same stream. So a sink only has to check what its file system can store.
+entries that were not requested, and entries below anything but a folder of the same stream. It
+skips devices and links that point outside. So a sink only has to check what its file system
+can store.
 """
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ from labctl.messages import msg
 from labctl.remote.transfer.entry import Bytes, Entry, Kind, Root, link_stays
 
 _Key = tuple[int, tuple[str, ...]]
+
+_NO_FILE = msg("neither a file nor a folder")
 
 
 class Readable(Protocol):
@@ -36,7 +39,21 @@ class Expected:
     root: Root
 
 
-def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> Iterator[Entry]:
+@dataclass(slots=True)
+class _Seen:
+    """The members so far."""
+
+    kinds: dict[_Key, Kind] = field(default_factory=dict)
+    links: dict[_Key, str] = field(default_factory=dict)
+    skipped: dict[_Key, str] = field(default_factory=dict)
+
+
+def members(
+    stream: Readable,
+    expected: Mapping[str, Expected],
+    node: str,
+    skipped: Callable[[_Key, str], None] = lambda key, why: None,
+) -> Iterator[Entry]:
     """Read members until the end of the archive.
 
     Parameters:
@@ -44,11 +61,13 @@ def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> It
         expected: by the first name of a member, what it belongs to. The empty name stands for a
             folder whose content has no name before it, and then it is the only one.
         node: for messages.
+        skipped: called with the root and path of each member that is harmless but cannot be
+            copied, such as a device, and with the reason.
 
     Raises:
         TransferError: a member is refused, or the stream is cut off or no tar.
     """
-    kinds: dict[_Key, Kind] = {}
+    seen = _Seen()
     forward = _Forward(stream)
     file: Any = forward
     try:
@@ -58,8 +77,19 @@ def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> It
             tar: Any = opened
             while info := tar.next():
                 tar.members = []  # it would keep every member of a big tree
-                member = _member(forward, info, expected, kinds)
-                kinds[member.root, member.path] = member.kind
+                try:
+                    member = _member(forward, info, expected, seen)
+                except _Skip as skip:
+                    if not skip.key[1]:  # a root
+                        raise _Refused(
+                            msg("{name!r} is {why}", name=info.name, why=skip.why)
+                        ) from None
+                    seen.skipped[skip.key] = skip.why
+                    skipped(skip.key, skip.why)
+                    continue
+                seen.kinds[member.root, member.path] = member.kind
+                if member.kind is Kind.LINK:
+                    seen.links[member.root, member.path] = member.link
                 yield member
     except tarfile.TarError as error:
         raise _cut_off(error) from error
@@ -69,7 +99,7 @@ def members(stream: Readable, expected: Mapping[str, Expected], node: str) -> It
             node=node,
             hint=refused.hint or msg("nothing was written here; look at that file on the node"),
         ) from None
-    missing = [e.root.name for e in expected.values() if (e.index, ()) not in kinds]
+    missing = [e.root.name for e in expected.values() if (e.index, ()) not in seen.kinds]
     if missing:
         raise TransferError(
             msg("the node did not send {missing}", missing=", ".join(missing)), node=node
@@ -136,17 +166,24 @@ class _Refused(Exception):
         self.hint = hint
 
 
+class _Skip(Exception):
+    def __init__(self, key: _Key, why: str) -> None:
+        super().__init__(why)
+        self.key = key
+        self.why = why
+
+
 def _member(
     stream: _Forward,
     info: tarfile.TarInfo,
     expected: Mapping[str, Expected],
-    kinds: Mapping[_Key, Kind],
+    seen: _Seen,
 ) -> Entry:
     found, path = _place(info.name, expected)
     key = (found.index, path)
-    if key in kinds:
+    if key in seen.kinds or key in seen.skipped:
         raise _Refused(msg("{name!r} comes twice", name=info.name))
-    if path and kinds.get((found.index, path[:-1])) is not Kind.FOLDER:
+    if path and seen.kinds.get((found.index, path[:-1])) is not Kind.FOLDER:
         raise _Refused(msg("{name!r} lies in no folder that was sent before it", name=info.name))
     mode, mtime = info.mode & 0o777, max(0, int(info.mtime))
     kind = Kind.FOLDER if info.isdir() else Kind.LINK if info.issym() else Kind.FILE
@@ -162,22 +199,11 @@ def _member(
     if kind is Kind.FOLDER:
         return Entry(found.index, path, kind, mode, mtime)
     if kind is Kind.LINK:
-        if not link_stays(len(path) - 1, info.linkname):
-            raise _Refused(
-                msg(
-                    "the link {name!r} points outside, to {linkname!r}",
-                    name=info.name,
-                    linkname=info.linkname,
-                ),
-                "--follow copies what links lead to in their place",
-            )
-        return Entry(found.index, path, kind, mode, mtime, link=info.linkname)
+        return _link(key, mtime, info.linkname)
     if info.islnk():
-        return _hard_link(info, key, mode, mtime, expected, kinds)
+        return _hard_link(info, key, mode, mtime, expected, seen)
     if not info.isreg():
-        raise _Refused(
-            msg("{name!r} is a device, or something else that is no file", name=info.name)
-        )
+        raise _Skip(key, _NO_FILE)
     if info.issparse():
         raise _Refused(
             msg("{name!r} has holes that tar left out", name=info.name), "copy it without tar's -S"
@@ -190,17 +216,29 @@ def _cut_off(why: object) -> TransferError:
     return TransferError("what the node sent is cut off or no tar", details=str(why))
 
 
+def _link(key: _Key, mtime: int, target: str) -> Entry:
+    root, path = key
+    if not link_stays(len(path) - 1, target):
+        why = msg("a link that points outside the copy, to {target}", target=target)
+        raise _Skip(key, why)
+    return Entry(root, path, Kind.LINK, 0o777, mtime, link=target)
+
+
 def _hard_link(
     info: tarfile.TarInfo,
     key: _Key,
     mode: int,
     mtime: int,
     expected: Mapping[str, Expected],
-    kinds: Mapping[_Key, Kind],
+    seen: _Seen,
 ) -> Entry:
     """Return a second name of a file as a member that says which member it is the same as."""
     same, path = _place(info.linkname, expected)
-    if kinds.get((same.index, path)) is not Kind.FILE:
+    if why := seen.skipped.get((same.index, path)):
+        raise _Skip(key, why)
+    if target := seen.links.get((same.index, path)):
+        return _link(key, mtime, target)
+    if seen.kinds.get((same.index, path)) is not Kind.FILE:
         raise _Refused(
             msg("{name!r} is a second name of something that was not sent", name=info.name)
         )
