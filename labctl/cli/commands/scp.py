@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from labctl.events import Event
     from labctl.lab.actions.copy import Copied, Meter
     from labctl.parallel import Result
+
+
+_SHOWN = 20
+"""Skipped files that are named on a terminal; with --json all are."""
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +72,8 @@ def scp(
     user's home. If the last PLACE is a folder, copies go into it; otherwise the copy gets that
     name. Files of several nodes go into a folder for each node.
 
-    An interrupted copy leaves no partial file. Where the login user may not write, new files are
+    An interrupted copy leaves no partial file. Files that can't be copied, such as pipes, are named
+    and skipped, and the exit code is 1. Where the login user may not write, new files are
     created by sudo; replacing files there needs --sudo.
     """
     from labctl.lab.actions.copy import CopyOptions, copy
@@ -83,7 +88,8 @@ def scp(
     notices.show()
     for result in results:
         _show(result, as_json=context.obj.as_json)
-    if any(not result.ok for result in results):
+    skipped = _show_skipped(results, sudo=sudo, as_json=context.obj.as_json)
+    if skipped or any(not result.ok for result in results):
         raise typer.Exit(1)
 
 
@@ -95,6 +101,7 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
         data: dict[str, Any] = {"event": "copied", "node": result.node, "ok": result.ok}
         if copied is not None:
             data |= {
+                "ok": not copied.skipped,
                 "files": copied.files,
                 "bytes": copied.bytes,
                 "seconds": round(copied.seconds, 3),
@@ -119,6 +126,32 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
         first, *rest = errors.lines(result.error)
         typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
         typer.echo("\n".join([first, *rest]), err=True)
+
+
+def _show_skipped(results: Sequence[Result[Copied]], *, sudo: bool, as_json: bool) -> bool:
+    """Print what was left out and why; return whether there is anything."""
+    from labctl.cli.output.terminal import printable
+    from labctl.remote.transfer.skipped import DENIED
+
+    copies = [result.value for result in results if result.value is not None]
+    # What this computer could not read is missing on every node, and is told once.
+    skipped = list(dict.fromkeys(one for copied in copies for one in copied.skipped))
+    more = sum(copied.more_skipped for copied in copies)
+    if as_json:
+        for one in skipped:
+            data = {"event": "skipped", "node": one.node, "path": one.path, "reason": one.why}
+            sys.stdout.write(json.dumps(data) + "\n")
+        return bool(skipped)
+    for one in skipped[:_SHOWN]:
+        line = _("skipped {path}: {why}", path=printable(one.place), why=one.why)
+        typer.secho(line, fg="yellow", err=True)
+    if len(skipped) + more > _SHOWN:
+        typer.secho(
+            _("and {count:,} more", count=len(skipped) + more - _SHOWN), fg="yellow", err=True
+        )
+    if not sudo and any(one.node and one.why == DENIED for one in skipped):
+        typer.echo("  " + _("hint: {hint}", hint=_("add --sudo")), err=True)
+    return bool(skipped)
 
 
 def amount(count: float) -> str:

@@ -19,10 +19,15 @@ from labctl.remote.transfer.local_source import Tree, expand
 from labctl.remote.transfer.location import Location, expanded, parse_all
 from labctl.remote.transfer.node_sink import NodeSink
 from labctl.remote.transfer.node_source import NodeSource
+from labctl.remote.transfer.skipped import Skipped
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
     from labctl.remote.connection import Connection
+
+
+_MOST_SKIPPED = 1000
+_MOST_NOTICES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,21 @@ class CopyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The amount copied to or from a node. `seconds` includes connecting."""
+    """What was copied to or from a node.
+
+    Parameters:
+        files: how many.
+        bytes: of all files.
+        seconds: including those for connecting.
+        skipped: what could not be copied, while the rest was.
+        more_skipped: how many more there are.
+    """
 
     files: int
     bytes: int
     seconds: float
+    skipped: tuple[Skipped, ...] = ()
+    more_skipped: int = 0
 
 
 class Meter(Protocol):
@@ -101,7 +116,7 @@ def copy(
         raise UsageError(msg("--owner {owner!r} is not a user or user:group", owner=options.owner))
 
     def work(node: str) -> Copied:
-        run = _Run(node, meter)
+        run = _Run(node, meter, lab)
         with lab.connection(node) as target:
             sink = NodeSink(
                 target,
@@ -112,10 +127,11 @@ def copy(
             )
             several = len(local) + len(remote) > 1
             if tree is not None:
-                run.take(sink, tree, into=several)
+                run.skipped += tree.skipped
+                run.take(sink, tree.reported(run.skip, run.notice), into=several)
             for other, path in remote:
                 with lab.connection(other) as origin:
-                    found = _source(origin, path, options, meter)
+                    found = _source(origin, path, options, run)
                     run.take(sink, found, into=several or len(found.roots) > 1)
         return run.copied()
 
@@ -136,11 +152,11 @@ def _fetch(
         )
 
     def work(node: str) -> Copied:
-        run = _Run(node, meter)
+        run = _Run(node, meter, lab)
         place = path
         paths = [source.path for source in sources if node in source.nodes]
         with lab.connection(node) as origin:
-            found = [_source(origin, path, options, meter) for path in paths]
+            found = [_source(origin, path, options, run) for path in paths]
             if several_nodes:
                 own = folder / node
                 try:
@@ -158,30 +174,59 @@ def _fetch(
     return each(nodes, work, cap=lab.parallel, stop=lab.stop)
 
 
-def _source(connection: Connection, path: str, options: CopyOptions, meter: Meter) -> NodeSource:
+def _source(connection: Connection, path: str, options: CopyOptions, run: _Run) -> NodeSource:
     return NodeSource(
-        connection, path, follow=options.follow, sudo=options.sudo, measure=meter.wants_sizes
+        connection,
+        path,
+        follow=options.follow,
+        sudo=options.sudo,
+        measure=run.wants_sizes,
+        skip=run.skip,
+        notice=run.notice,
     )
 
 
 class _Run:
     """Counts what is copied to or from a node."""
 
-    def __init__(self, node: str, meter: Meter) -> None:
+    def __init__(self, node: str, meter: Meter, lab: Lab) -> None:
         self._node = node
         self._meter = meter
+        self._emit = lab.emit
         self._began = time.monotonic()
         self._files = 0
         self._bytes = 0
+        self._notices = 0
+        self._more_skipped = 0
+        self.skipped: list[Skipped] = []
+
+    @property
+    def wants_sizes(self) -> bool:
+        return self._meter.wants_sizes
 
     def take(self, sink: _Sink, source: EntrySource, *, into: bool) -> None:
         """Copy a source and count it."""
         self._meter.expect(self._node, source.size)
         self._files += sink.take(source, self._moved, into=into)
 
+    def skip(self, skipped: Skipped) -> None:
+        """Count something that was left out."""
+        if len(self.skipped) < _MOST_SKIPPED:
+            self.skipped.append(skipped)
+        else:
+            self._more_skipped += 1
+
+    def notice(self, message: str) -> None:
+        """Pass a sentence on to the user; a node may send any number of them."""
+        self._notices += 1
+        if self._notices <= _MOST_NOTICES:
+            self._emit(Notice(self._node, message))
+
     def copied(self) -> Copied:
         """Return the counts."""
-        return Copied(self._files, self._bytes, time.monotonic() - self._began)
+        seconds = time.monotonic() - self._began
+        skipped = tuple(self.skipped)
+        return Copied(self._files, self._bytes, seconds, skipped, self._more_skipped)
 
     def _moved(self, size: int) -> None:
         self._bytes += size

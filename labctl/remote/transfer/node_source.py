@@ -6,38 +6,39 @@ are compared with the request, because a node could name files that nobody wants
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labctl.errors import TransferError
 from labctl.messages import msg
 from labctl.remote.channel import Streams
 from labctl.remote.connect import BROKEN
+from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
-from labctl.remote.transfer.entry import Entry, Kind, Root
-from labctl.remote.transfer.location import NodePath
+from labctl.remote.transfer.entry import Entry, Root
+from labctl.remote.transfer.node_listing import Found, Listing
 from labctl.remote.transfer.node_sink import STALL, failure
+from labctl.remote.transfer.skipped import (
+    Complaint,
+    Effect,
+    Skipped,
+    complaints,
+    written,
+)
 from labctl.remote.transfer.tar_reader import Expected, members
 
 if TYPE_CHECKING:
     from labctl.remote.connection import Connection
 
-_PATTERN = re.compile(r"[*?\[]")
 _ARGUMENTS = 16_000
 """Bytes of arguments in one command line; Linux takes 128 KiB, and quoting may triple them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A thing on the node: `name` in `folder`, to be kept as `root`."""
-
-    root: Root
-    folder: str
-    name: str
+_NOISE = 1 << 20
+"""Bytes that a login script may write before the answer."""
+_PADDING = 1 << 20
+"""Bytes that may follow the end of the archive; tar fills up 10 KiB."""
+_WORDS = 1 << 18
+"""Bytes of stderr that are kept from the beginning, and as many from the end."""
 
 
 class NodeSource:
@@ -45,10 +46,12 @@ class NodeSource:
 
     Parameters:
         connection: the connection to the node.
-        path: a path on it, or a pattern of its shell.
+        path: a path on it, or a pattern as `labctl.remote.transfer.pattern` reads it.
         follow: copy the targets of links instead of the links.
         sudo: read as root.
         measure: measure the total size first, which walks through all files.
+        skip: called with everything that cannot be copied while the rest can.
+        notice: called with a sentence about anything that is copied but may be incomplete.
 
     Raises:
         TransferError: the path doesn't exist, or the node's answer doesn't match the request.
@@ -56,13 +59,22 @@ class NodeSource:
     """
 
     def __init__(
-        self, connection: Connection, path: str, *, follow: bool, sudo: bool, measure: bool = False
+        self,
+        connection: Connection,
+        path: str,
+        *,
+        follow: bool,
+        sudo: bool,
+        measure: bool = False,
+        skip: Callable[[Skipped], None] = lambda skipped: None,
+        notice: Callable[[str], None] = lambda message: None,
     ) -> None:
         self._connection = connection
         self._follow = follow
         self._sudo = sudo
-        self._asked = NodePath.parse(path)
-        self._found, self.size = self._look(path, measure)
+        self._skip = skip
+        self._notice = notice
+        self._found, self.size = Listing(connection, path, follow, sudo).look(measure, skip)
         self.roots: Sequence[Root] = tuple(found.root for found in self._found)
 
     def members(self) -> Iterator[Entry]:
@@ -75,84 +87,100 @@ class NodeSource:
         for group in _groups(self._found):
             yield from self._stream(group)
 
-    def _look(self, shown: str, measure: bool) -> tuple[list[_Found], int]:
-        script = scripts.from_home(scripts.LIST, self._asked.user)
-        arguments = ("-L" if self._follow else "", "yes" if measure else "", self._asked.path)
-        command, opening = self._connection.script(script, *arguments, root=self._sudo)
-        status, out, words = self._connection.call(command, opening)
-        if self._sudo:
-            words = self._connection.own_words(words, status)
-        if status != 0:
-            raise failure(words, status, self._connection.name, sudo=self._sudo)
-        fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        if not fields or len(fields) % 5:
-            raise self._strange(shown)
-        found: list[_Found] = []
-        size = 0
-        for kind, folder, name, keep, length in zip(*[iter(fields)] * 5, strict=True):
-            if not self._fits(kind, keep) or "/" in name or not folder.startswith("/"):
-                raise self._strange(shown)
-            if self._asked.slash and kind == "file":
-                raise TransferError(
-                    msg("{path}: Not a directory", path=shown), node=self._connection.name
-                )
-            if any(other.root.name == keep for other in found):
-                raise self._strange(shown)  # a folder holds each name once
-            root = Root(keep, Kind.FILE if kind == "file" else Kind.FOLDER)
-            found.append(_Found(root, folder, name))
-            size += int(length) if length.isdecimal() else 0
-        return found, size
-
-    def _fits(self, kind: str, keep: str) -> bool:
-        """Return whether the requested path can mean this."""
-        if kind == "contents":
-            return keep == ""
-        if kind not in ("file", "folder") or "/" in keep or keep in ("", ".", ".."):
-            return False
-        wanted = self._asked.path.rpartition("/")[2]
-        return keep == wanted or (
-            _PATTERN.search(wanted) is not None and fnmatch.fnmatchcase(keep, wanted)
-        )
-
-    def _strange(self, shown: str) -> TransferError:
-        return TransferError(
-            msg("the node answered something else than {shown}", shown=shown), node=self.node
-        )
-
     @property
     def node(self) -> str:
         return self._connection.name
 
-    def _stream(self, group: Sequence[tuple[int, _Found]]) -> Iterator[Entry]:
-        arguments = ["-h"] if self._follow else []
+    def _stream(self, group: Sequence[tuple[int, Found]]) -> Iterator[Entry]:
+        arguments = ["-h" if self._follow else ""]
         expected: dict[str, Expected] = {}
         for index, found in group:
-            nameless = found.name == "."
-            arguments += ["-C", found.folder, "." if nameless else f"./{found.name}"]
-            expected["" if nameless else found.name] = Expected(index, found.root)
+            arguments += ["yes" if found.live else "", found.folder, found.name]
+            expected["" if found.name == "." else found.name] = Expected(index, found.root)
         command, opening = self._connection.script(scripts.SEND, *arguments, root=self._sudo)
+        roots = dict(group)
+
+        def skipped(key: tuple[int, tuple[str, ...]], why: str) -> None:
+            self._skip(Skipped(self.node, roots[key[0]].shown(key[1]), why))
+
         with self._connection.channel(command) as channel:
             stream = _SourceStream(channel, self.node, opening)
             problem: TransferError | None = None
             try:
-                yield from members(stream, expected, self.node)
+                yield from members(stream, expected, self.node, skipped)
             except TransferError as error:
                 problem = error
-            if problem is not None and not stream.at_end:
-                raise problem  # ours; the node would go on sending
+            if not stream.drained():
+                raise problem or TransferError(
+                    msg("the node went on after the end of what was asked for"), node=self.node
+                )
             status, words = stream.finish()
         if self._sudo:
             words = self._connection.own_words(words, status)
-        # 1 says that a file changed while it was read, as a log does.
-        if status not in (0, 1):
+        _, mark, after = words.partition(MARK)
+        words = after if mark else words
+        names = {found.name: found for found in roots.values()}
+        self._judge(stream, status, words, names, problem)
+
+    def _judge(
+        self,
+        stream: _SourceStream,
+        status: int,
+        words: bytes,
+        names: Mapping[str, Found],
+        problem: TransferError | None,
+    ) -> None:
+        """Report what the node complained about once the stream has ended.
+
+        Raises:
+            TransferError: not everything arrived as it is on the node.
+        """
+        found = list(complaints(words))
+        skipped = [one for one in found if one.effect is Effect.SKIPPED]
+        for one in found:
+            where = _where(one, names)
+            if one.effect is Effect.DAMAGED or (problem and one.effect is Effect.SKIPPED):
+                raise TransferError(msg("{path}: {why}", path=where, why=one.why), node=self.node)
+        # 1 says that a file changed while it was read, 2 that one could not be.
+        if status not in (0, 1, 2) or (status == 2 and not skipped):
             raise failure(words, status, self.node, sudo=self._sudo) from problem
         if problem is not None:
             raise problem
+        sent = written(words)
+        if sent != stream.received:
+            raise TransferError(
+                msg(
+                    "the node sent {sent} bytes, and {received} arrived",
+                    sent=msg("an unknown number of") if sent is None else f"{sent:,}",
+                    received=f"{stream.received:,}",
+                ),
+                node=self.node,
+            )
+        for one in found:
+            where = _where(one, names)
+            if one.effect is Effect.SKIPPED:
+                self._skip(Skipped(self.node, where, one.why))
+            elif one.effect is Effect.CHANGED:
+                self._notice(msg("{path}: {why}", path=where, why=one.why))
+            elif status:
+                self._notice(one.why)
 
 
-def _groups(found: Sequence[_Found]) -> Iterator[list[tuple[int, _Found]]]:
+def _where(complaint: Complaint, names: Mapping[str, Found]) -> str:
+    """Return the path on the node of a file that tar knows by another."""
+    parts = [part for part in complaint.path.split("/") if part not in ("", ".")]
+    if complaint.path.startswith("/"):
+        return complaint.path
+    if "." in names:
+        return names["."].shown(parts)
+    if parts and parts[0] in names:
+        return names[parts[0]].shown(parts[1:])
+    return complaint.path
+
+
+def _groups(found: Sequence[Found]) -> Iterator[list[tuple[int, Found]]]:
     """Part what was found into tars: in one, each name is there once, and they fit a command."""
-    group: list[tuple[int, _Found]] = []
+    group: list[tuple[int, Found]] = []
     names: set[str] = set()
     length = 0
     for index, one in enumerate(found):
@@ -180,24 +208,54 @@ class _SourceStream:
         self._node = node
         self._parts: deque[bytes] = deque()
         self._err = bytearray()
-        self._streams = Streams(channel, self._parts.append, self._err.extend, silence=STALL)
+        self._streams = Streams(channel, self._parts.append, self._complain, silence=STALL)
         self._streams.send(opening)
         self._streams.end_stdin()
+        self._begun = False
+        self.received = 0
+        """Bytes after the mark."""
         self.at_end = False
 
     def recv(self) -> bytes:
         """Return the next part; an empty one only at the end."""
+        if not self._begun:
+            self._skip_noise()
         while not self._parts:
             if not self._receive():
                 self.at_end = True
                 return b""
-        return self._parts.popleft()
+        part = self._parts.popleft()
+        self.received += len(part)
+        return part
+
+    def drained(self) -> bool:
+        """Drop the padding of the archive; return whether the stream ends after it."""
+        limit = self.received + _PADDING
+        while self.received < limit and self.recv():
+            pass
+        return self.at_end
 
     def finish(self) -> tuple[int, bytes]:
-        """Drop the rest; return the exit code and stderr."""
-        while self._receive():
-            self._parts.clear()
+        """Return the exit code and stderr, once the stream is drained."""
         return self._streams.finish(), bytes(self._err)
+
+    def _skip_noise(self) -> None:
+        """Pass over what a login script wrote before the mark."""
+        self._begun = True
+        noise = bytearray()
+        while MARK not in noise:
+            if len(noise) > _NOISE or not (self._parts or self._receive()):
+                self._parts.append(bytes(noise))  # an error of the reader, with what there is
+                return
+            while self._parts:
+                noise += self._parts.popleft()
+        if rest := bytes(noise.partition(MARK)[2]):
+            self._parts.append(rest)  # an empty part would be the end
+
+    def _complain(self, data: bytes) -> None:
+        self._err += data
+        if len(self._err) > 2 * _WORDS:
+            del self._err[_WORDS:-_WORDS]
 
     def _receive(self) -> bool:
         try:

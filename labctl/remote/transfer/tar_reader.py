@@ -17,10 +17,9 @@ from typing import Any, Protocol
 from labctl.errors import TransferError
 from labctl.messages import msg
 from labctl.remote.transfer.entry import Bytes, Entry, Kind, Root, link_stays
+from labctl.remote.transfer.skipped import NO_FILE
 
 _Key = tuple[int, tuple[str, ...]]
-
-_NO_FILE = msg("neither a file nor a folder")
 
 
 class Readable(Protocol):
@@ -203,7 +202,7 @@ def _member(
     if info.islnk():
         return _hard_link(info, key, mode, mtime, expected, seen)
     if not info.isreg():
-        raise _Skip(key, _NO_FILE)
+        raise _Skip(key, NO_FILE)
     if info.issparse():
         raise _Refused(
             msg("{name!r} has holes that tar left out", name=info.name), "copy it without tar's -S"
