@@ -1,1 +1,1 @@
-"""Where nodes come from: Vagrant's providers, or machines that exist already."""
+"""The machines behind nodes: created by Vagrant's providers, or existing ones."""

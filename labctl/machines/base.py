@@ -109,39 +109,39 @@ class Machines(Protocol):
         ...
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
-        """Return whether the first of `nodes` must be booting before the others may start."""
+        """Return True if the first of `nodes` must be booting before the others may start."""
         ...
 
 
 class Remedy(NamedTuple):
-    """What helps when Vagrant prints something that matches a regular expression."""
+    """A fix for an error of Vagrant whose text matches a regular expression."""
 
     pattern: str
     text: str
 
 
 class Provider(ABC):
-    """All that differs from one of Vagrant's providers to another.
+    """Everything that differs between Vagrant's providers.
 
-    Each provider is a subclass in a module of its own, made without arguments. labctl has those of
-    `labctl.machines.providers`; a package adds another by an entry point of the group
-    ``labctl.providers`` whose name is the provider's.
+    Each provider is a subclass in a module of its own, created without arguments. labctl's own are
+    in `labctl.machines.providers`; a package adds another with an entry point of the group
+    ``labctl.providers`` that has the provider's name.
     """
 
     name: ClassVar[str]
-    """As Vagrant and lab.yaml have it."""
+    """Its name in Vagrant and lab.yaml."""
 
     folder_types: ClassVar[frozenset[str]] = frozenset()
     """Types of synced folders that only this provider has; see Vagrant's `synced_folder`."""
 
     interfaces: ClassVar[tuple[str, ...]] = ()
-    """How the host's network interfaces begin that this provider makes."""
+    """Prefixes of the network interfaces that this provider creates on the host."""
 
     remedies: ClassVar[tuple[Remedy, ...]] = ()
-    """For what Vagrant prints when this provider fails."""
+    """Remedies for errors that Vagrant prints when this provider fails."""
 
     one_first: ClassVar[bool] = True
-    """Whether the first machine must be booting before another may be begun.
+    """True if the first machine must be booting before another one may start.
 
     The import of a box and the creation of a network race, see `labctl.machines.vagrant`.
     """
@@ -173,11 +173,11 @@ class Provider(ABC):
         yield from ()
 
     def problems(self, spec: LabSpec) -> Iterator[Problem]:
-        """Yield what lab.yaml asks for and this computer lacks; synced folders aside."""
+        """Yield what lab.yaml requires and this computer lacks, except for synced folders."""
         yield from ()
 
     def examine(self, host: Host, spec: LabSpec) -> Iterator[Finding]:
-        """Yield what `labctl doctor` finds about the provider on a usable or unusable host."""
+        """Yield the findings of `labctl doctor` about the provider."""
         yield from ()
 
     def without_virtualization(self) -> str:

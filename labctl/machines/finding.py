@@ -1,4 +1,4 @@
-"""What the doctor found, as a value."""
+"""A finding of `labctl doctor`, as a value."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was examined.
 
     Parameters:
-        level: fail: the lab will not come up or not work so; warn: it may not; skipped: it could
-            not be looked at, for the reason in `found`.
-        what: was looked at, in two or three words.
-        found: what was seen.
-        remedy: what to do about it; empty where nothing is to be done.
+        level: fail: the lab will not work; warn: it may not; skipped: the thing could not be
+            examined, and `found` has the reason.
+        what: the thing, in two or three words.
+        found: the result.
+        remedy: how to fix it; empty if nothing is wrong.
     """
 
     level: Level
@@ -38,7 +38,7 @@ class Finding:
 
 
 def healthy(findings: Iterable[Finding]) -> bool:
-    """Tell whether nothing failed."""
+    """Return True if nothing failed."""
     return all(finding.level is not Level.FAIL for finding in findings)
 
 

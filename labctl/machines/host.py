@@ -1,6 +1,6 @@
-"""What is asked of the computer that labctl runs on, by `labctl doctor` and by providers.
+"""Properties of the computer that labctl runs on, for `labctl doctor` and for providers.
 
-Each answer may be None, for "cannot be known here".
+A method returns None if the property cannot be determined.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def find_program(
 
 
 class Host(Protocol):
-    """A machine to be looked over."""
+    """The computer that is examined."""
 
     @property
     def system(self) -> str:
-        """As `sys.platform` has it."""
+        """The operating system, as in `sys.platform`."""
         ...
 
     @property
     def processor(self) -> str:
-        """As `platform.machine` has it."""
+        """The processor, as in `platform.machine`."""
         ...
 
     def which(self, program: str, variables: Sequence[str] = ()) -> str | None:
@@ -50,20 +50,20 @@ class Host(Protocol):
         """
         ...
 
-    def says(self, *command: str) -> str | None:
-        """Return what a command prints; None if it fails, or takes longer than 20 seconds."""
+    def output(self, *command: str) -> str | None:
+        """Return the output of a command; None if it fails or takes longer than 20 seconds."""
         ...
 
-    def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
+    def provider(self, requested: str | None, made_with: str) -> tuple[str, str]:
         """Return the provider of a lab and why it is that one.
 
         Raises:
-            ProviderMissing: none can be used, or not the one that was asked for.
+            ProviderMissing: none can be used, or not the requested one.
         """
         ...
 
     def virtualization(self) -> bool | None:
-        """Tell whether the processor offers to run virtual machines."""
+        """Return True if the processor supports virtual machines."""
         ...
 
     def memory(self) -> tuple[int, int] | None:
@@ -75,7 +75,7 @@ class Host(Protocol):
         ...
 
     def networks(self) -> list[tuple[str, IPv4Network]] | None:
-        """Return (interface, network) of where this machine's routes lead."""
+        """Return (interface, network) of this computer's routes."""
         ...
 
     def firewall(self) -> str | None:
@@ -87,7 +87,7 @@ class Host(Protocol):
         ...
 
     def additions_work(self) -> bool:
-        """Tell whether vagrant-vbguest, where it is installed, can install Guest Additions."""
+        """Return True if vagrant-vbguest, if installed, can install Guest Additions."""
         ...
 
     def missing(self, kind: str) -> tuple[str, str] | None:
@@ -95,7 +95,7 @@ class Host(Protocol):
         ...
 
     def has_box(self, name: str, version: str | None, provider: str) -> bool:
-        """Tell whether Vagrant has a box.
+        """Return True if Vagrant has a box.
 
         Parameters:
             name: of the box.

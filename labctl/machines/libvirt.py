@@ -39,12 +39,12 @@ class Libvirt(Provider):
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if not any(Path(place).exists() for place in SOCKETS):
             return (
-                msg("no libvirt daemon listens on this machine"),
+                msg("no libvirt daemon runs on this computer"),
                 msg("install libvirt and QEMU and start libvirtd, or choose --provider virtualbox"),
             )
         if plugins.find("vagrant-libvirt", environment) is None:
             return (
-                msg("Vagrant has no plugin vagrant-libvirt"),
+                msg("Vagrant's plugin vagrant-libvirt is not installed"),
                 msg("run `vagrant plugin install vagrant-libvirt`"),
             )
         return None
@@ -72,18 +72,18 @@ class Libvirt(Provider):
         found = host.plugin("vagrant-libvirt")
         if found is None:
             remedy = msg("run `vagrant plugin install vagrant-libvirt`")
-            yield Finding(Level.FAIL, "vagrant-libvirt", "Vagrant has no such plugin", remedy)
+            yield Finding(Level.FAIL, "vagrant-libvirt", "not installed", remedy)
         else:
-            version = ".".join(map(str, found.version)) or msg("it is there")
+            version = ".".join(map(str, found.version)) or msg("installed")
             yield Finding(Level.OK, "vagrant-libvirt", version)
 
     def without_virtualization(self) -> str:
-        return msg("not offered: machines are emulated, some 10 times slower")
+        return msg("not supported: machines are emulated, about 10 times slower")
 
     def firewall_problem(self, firewall: str) -> tuple[str, str] | None:
         if firewall != "ufw":
             return None
         return (
-            msg("ufw is on, and may keep nodes from getting an address by DHCP"),
-            msg("let libvirt's bridges in: `sudo ufw allow in on virbr0`, and the same for virbr1"),
+            msg("ufw is on and may block the nodes' DHCP requests"),
+            msg("allow libvirt's bridges: `sudo ufw allow in on virbr0`, and the same for virbr1"),
         )

@@ -15,13 +15,13 @@ _PAUSE = 0.25
 
 
 @contextlib.contextmanager
-def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None]:
-    """Call `said` with each line that is added to a file, until the block ends.
+def follow(path: Path, start: int, on_line: Callable[[str], None]) -> Iterator[None]:
+    """Call `on_line` with each line that is added to a file, until the block ends.
 
     Parameters:
         path: the file; it need not exist yet.
         start: offset in bytes to begin at.
-        said: called with each line, stripped; empty lines are skipped.
+        on_line: called with each line, stripped; empty lines are skipped.
     """
     done = threading.Event()
 
@@ -41,9 +41,9 @@ def follow(path: Path, start: int, said: Callable[[str], None]) -> Iterator[None
             for line in lines:
                 text = plain(line.decode("utf-8", "replace")).strip()
                 if text:
-                    said(text)
+                    on_line(text)
         if text := rest.decode("utf-8", "replace").strip():
-            said(text)
+            on_line(text)
 
     reader = threading.Thread(target=read, name=f"follow {path.name}", daemon=True)
     reader.start()

@@ -81,16 +81,16 @@ def missing(
     if kind == "rsync" and shutil.which("rsync", path=path) is None:
         if platform == "win32":
             return (
-                msg("there is no rsync on PATH"),
+                msg("rsync is not on PATH"),
                 msg(
-                    "install rsync by MSYS2 or Cygwin and put it on PATH, or leave the folder out "
-                    "and copy with `labctl scp`"
+                    "install rsync with MSYS2 or Cygwin and add it to PATH, or "
+                    "remove the folder from lab.yaml and copy with `labctl scp`"
                 ),
             )
-        return msg("there is no rsync on PATH"), msg("install rsync, or copy with `labctl scp`")
+        return msg("rsync is not on PATH"), msg("install rsync, or copy with `labctl scp`")
     if kind == "sshfs" and find("vagrant-sshfs", environment, shared) is None:
         return (
-            msg("Vagrant has no plugin vagrant-sshfs"),
+            msg("Vagrant's plugin vagrant-sshfs is not installed"),
             msg("run `vagrant plugin install vagrant-sshfs`, or use type rsync"),
         )
     if kind == "nfs":
@@ -105,7 +105,7 @@ def _missing_nfs(
         if find("vagrant-winnfsd", environment, shared):
             return None
         return (
-            msg("Windows serves no NFS without the plugin vagrant-winnfsd"),
+            msg("NFS on Windows needs the plugin vagrant-winnfsd"),
             msg("run `vagrant plugin install vagrant-winnfsd`, or use another type"),
         )
     if platform == "darwin":  # it brings its own
@@ -114,7 +114,7 @@ def _missing_nfs(
     if shutil.which("exportfs", path=path):
         return None
     return (
-        msg("this machine serves no NFS: there is no exportfs"),
+        msg("this computer has no NFS server: exportfs is missing"),
         msg("install nfs-kernel-server or nfs-utils"),
     )
 

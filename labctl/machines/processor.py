@@ -1,4 +1,4 @@
-"""Whether this computer's processor runs virtual machines by itself."""
+"""Detects whether this computer's processor supports virtual machines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def emulated(cpuinfo: Path = Path("/proc/cpuinfo"), platform: str = sys.platform) -> bool:
-    """Tell whether virtual machines have to be emulated here, which is slow.
+    """Return True if virtual machines must be emulated here, which is slow.
 
-    The processor's flags decide. That /dev/kvm exists says nothing: it does inside some virtual
-    machines in which no guest runs.
+    The processor's flags decide. /dev/kvm proves nothing: it exists inside some virtual machines in
+    which no guest runs.
     """
     if not platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""Which providers there are, which one a lab uses, and what it refuses of lab.yaml."""
+"""The available providers, the choice of one for a lab, and what it refuses in lab.yaml."""
 
 from __future__ import annotations
 
@@ -50,46 +50,46 @@ def get(name: str) -> Provider:
         other: Provider = found.load()()
         return other
     raise ProviderMissing(
-        msg("there is no provider '{name}'", name=name),
-        hint=msg("labctl knows {providers}", providers=", ".join(names())),
+        msg("unknown provider '{name}'", name=name),
+        hint=msg("available: {names}", names=", ".join(names())),
     )
 
 
 def choose(
-    asked: str | None, made_with: str, environment: Mapping[str, str] = os.environ
+    requested: str | None, made_with: str, environment: Mapping[str, str] = os.environ
 ) -> tuple[str, str]:
     """Choose the provider.
 
     Parameters:
-        asked: by a flag or lab.yaml.
-        made_with: the provider that the lab's machines were made with already, or an empty text.
+        requested: by a flag or lab.yaml.
+        made_with: the provider that created the lab's machines; empty: none yet.
         environment: where VAGRANT_DEFAULT_PROVIDER is looked up.
 
     Returns:
         The provider's name, and why it was chosen, for people.
 
     Raises:
-        ProviderMissing: none is usable, or not the one that was asked for; or another one is asked
-            for than the machines were made with.
+        ProviderMissing: none is usable, or not the requested one; or the machines were created with
+            another one.
     """
     by_environment = environment.get("VAGRANT_DEFAULT_PROVIDER", "")
-    if asked and made_with and asked != made_with:
+    if requested and made_with and requested != made_with:
         raise ProviderMissing(
             msg(
-                "the lab's machines were made with {made_with}, and {asked} is asked for",
+                "the lab's machines were created with {made_with}, not with {requested}",
                 made_with=made_with,
-                asked=asked,
+                requested=requested,
             ),
             hint=msg(
-                "`labctl destroy` first, or go on with --provider {made_with}", made_with=made_with
+                "run `labctl destroy` first, or use --provider {made_with}", made_with=made_with
             ),
         )
-    wishes = (
-        (asked or "", "asked for"),
-        (made_with, msg("the lab was made with it")),
+    candidates = (
+        (requested or "", msg("requested")),
+        (made_with, msg("the lab was created with it")),
         (by_environment if by_environment in names() else "", "VAGRANT_DEFAULT_PROVIDER"),
     )
-    for provider, reason in wishes:
+    for provider, reason in candidates:
         if provider:
             missing = get(provider).missing(environment)
             if missing:
@@ -106,9 +106,9 @@ def choose(
     found = {provider: get(provider).missing(environment) for provider in names()}
     for provider, missing in found.items():
         if missing is None:
-            return provider, "the first that is installed"
+            return provider, msg("the first one installed")
     raise ProviderMissing(
-        "no provider can be used here",
+        "no provider can be used on this computer",
         details=joined(
             (
                 msg("{provider}: {missing}", provider=provider, missing=part[0])
@@ -117,12 +117,12 @@ def choose(
             ),
             "{first}\n{then}",
         ),
-        hint="install VirtualBox, or vagrant-libvirt with QEMU; `labctl doctor` looks closer",
+        hint="install VirtualBox, or vagrant-libvirt with QEMU; `labctl doctor` shows details",
     )
 
 
 def faults_of(spec: LabSpec) -> list[Fault]:
-    """Return the faults that a lab has with the provider that it names; none if it names none."""
+    """Return the faults of a lab with the provider in its lab.yaml; none if it names none."""
     if spec.provider is None:
         return []
     if spec.provider not in (known := names()):
@@ -141,7 +141,7 @@ def faults_of(spec: LabSpec) -> list[Fault]:
 
 
 def problems(spec: LabSpec, name: str, platform: str = sys.platform) -> list[Problem]:
-    """Return what a provider on a host refuses of a lab; empty if nothing.
+    """Return what a provider refuses in a lab on a host; empty if nothing.
 
     Parameters:
         spec: the lab.
@@ -164,7 +164,7 @@ def _faults(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]
         at = ("synced_folders", index, "type")
         if folder.type in synced_folders.OF_ONE_PROVIDER - provider.folder_types:
             message = msg(
-                "{provider} has no synced folders of type {type}",
+                "{provider} does not support synced folders of type {type}",
                 provider=provider.name,
                 type=folder.type,
             )

@@ -31,41 +31,41 @@ class StaticMachines:
         return self._targets[node]
 
     def halt(self, node: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "halted")
+        raise _not_ours(node)
 
     def suspend(self, node: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "suspended")
+        raise _not_ours(node)
 
     def resume(self, node: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "resumed")
+        raise _not_ours(node)
 
     def reload(self, node: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "restarted")
+        raise _not_ours(node)
 
     def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
-        raise _not_ours(node, "synced")
+        raise _not_ours(node)
 
     def save(self, node: str, name: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "saved")
+        raise _not_ours(node)
 
     def restore(self, node: str, name: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "restored")
+        raise _not_ours(node)
 
     def checkpoints(self, node: str) -> list[str]:
-        raise _not_ours(node, "saved")
+        raise _not_ours(node)
 
     def drop(self, node: str, name: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "saved")
+        raise _not_ours(node)
 
     def destroy(self, node: str, *, emit: Emit) -> None:
-        raise _not_ours(node, "destroyed")
+        raise _not_ours(node)
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return False
 
 
-def _not_ours(node: str, what: str) -> UsageError:
+def _not_ours(node: str) -> UsageError:
     return UsageError(
-        msg("{node} is an existing machine and is not {what} by labctl", node=node, what=what),
-        hint="labctl provisions and verifies it; do this with what the machine came from",
+        msg("{node} is an existing machine, which labctl only provisions and verifies", node=node),
+        hint="use the tools that the machine was created with",
     )

@@ -44,7 +44,7 @@ _LOCKED_PAUSE = 3.0
 """Seconds before retrying a locked machine."""
 
 _OTHERS_PAUSE = 0.5
-"""Seconds between two looks at a Vagrant process that a killed labctl left running."""
+"""Seconds between two checks of a Vagrant process that a killed labctl left running."""
 
 _GRACE = 30.0
 """Seconds beyond boot_timeout. If Vagrant gives up first, its message is better than ours."""
@@ -101,7 +101,7 @@ class VagrantMachines:
     def up(self, node: str, *, emit: Emit, booting: Callable[[], None]) -> Target:
         clock = Deadline(self._boot_timeout + _GRACE)
 
-        def heard(event: Event) -> None:
+        def watch_boot(event: Event) -> None:
             if isinstance(event, MachineOutput):
                 if BOOTS.search(event.line):
                     clock.start()
@@ -112,13 +112,13 @@ class VagrantMachines:
 
         try:
             arguments = ["up", node, f"--provider={self._provider.name}", "--no-provision"]
-            self._call(node, arguments, heard, clock)
+            self._call(node, arguments, watch_boot, clock)
         except MachineError as error:
             if clock.passed:
                 error.message = msg(
-                    "it did not boot within {seconds:.0f} s", seconds=self._boot_timeout
+                    "the machine did not boot within {seconds:.0f} s", seconds=self._boot_timeout
                 )
-                error.hint = "see the log; a slow machine needs a larger boot_timeout in lab.yaml"
+                error.hint = "see the log; if the computer is slow, raise boot_timeout in lab.yaml"
             raise
         return self.target(node)
 
@@ -163,10 +163,10 @@ class VagrantMachines:
         targets = [t for t in parse_config(text) if t.name == node]
         if not targets:
             raise MachineError(
-                "vagrant ssh-config does not say how to reach it",
+                "`vagrant ssh-config` does not list the machine",
                 node=node,
                 hint=msg(
-                    "see what `vagrant ssh-config {node}` prints in {root}",
+                    "run `vagrant ssh-config {node}` in {root}",
                     node=node,
                     root=self._root,
                 ),
@@ -183,20 +183,20 @@ class VagrantMachines:
         )
 
     def _output(self, arguments: list[str]) -> str:
-        """Return the stdout of a Vagrant command; an error has what it said on stderr too."""
-        with tempfile.TemporaryFile() as said:
+        """Return the stdout of a Vagrant command; an error has its stderr too."""
+        with tempfile.TemporaryFile() as stderr:
 
             @contextlib.contextmanager
             def keep() -> Iterator[IO[bytes]]:
-                yield said
+                yield stderr
 
             try:
                 return str(self._vagrant(keep)._run_vagrant_command(arguments))
             except subprocess.CalledProcessError as error:
-                said.seek(0)
+                stderr.seek(0)
                 text = error.output or ""
                 details = text if isinstance(text, str) else text.decode("utf-8", "replace")
-                details += said.read().decode("utf-8", "replace")
+                details += stderr.read().decode("utf-8", "replace")
                 raise MachineError(
                     msg(
                         "vagrant {arguments} failed with exit code {code}",
@@ -210,7 +210,7 @@ class VagrantMachines:
     def _call(
         self, node: str, arguments: list[str], emit: Emit, clock: Deadline | None = None
     ) -> None:
-        """Run a Vagrant command for one machine, with all that it says in the machine's log."""
+        """Run a Vagrant command for one machine, with all its output in the machine's log."""
         title = " ".join(part for part in arguments[:2] if part != node)
         deadline = clock or Deadline(None)
         self._stop.add(deadline.interrupt)
@@ -222,14 +222,14 @@ class VagrantMachines:
                 self._journal.ended(node)
 
         def started(pid: int) -> None:
-            # A watch ends by being ended only, and does not keep the machine locked.
+            # rsync-auto runs until it is stopped and does not keep the machine locked.
             if arguments[0] != "rsync-auto":
                 self._journal.begun(node, title, pid)
 
         self._unlocked(lambda: self._logged(node, title, emit, run), node)
 
     def _wait_for_others(self, node: str) -> None:
-        """Wait for the Vagrants that another labctl left at work on a machine; "": on any."""
+        """Wait for Vagrant processes that another labctl left on a machine; "": on any machine."""
         for work in self._journal.left():
             if node not in ("", work.node):
                 continue
@@ -237,7 +237,7 @@ class VagrantMachines:
                 Notice(
                     work.node,
                     msg(
-                        "`vagrant {command}` of a labctl that was ended goes on; waiting for it",
+                        "waiting for `vagrant {command}`, which an earlier labctl left running",
                         command=work.command,
                     ),
                 )
@@ -251,9 +251,9 @@ class VagrantMachines:
                 waited += _OTHERS_PAUSE
 
     def _unlocked(self, call: Callable[[], T], node: str = "") -> T:
-        """Make a call of Vagrant when no other Vagrant works on the machine; "": on any.
+        """Call Vagrant when no other Vagrant process uses the machine; "": any machine.
 
-        One that labctl did not start is told by the call, which fails and is made again.
+        A process that labctl did not start makes the call fail; then it is retried.
         """
         if self._stop.requested.is_set():
             raise Interrupted("not begun", node=node)
@@ -266,7 +266,7 @@ class VagrantMachines:
                 if not LOCKED.search(error.details) or waited > self._boot_timeout:
                     raise
             if not waited:
-                message = msg("another Vagrant is at work on this machine; waiting for it")
+                message = msg("waiting for another Vagrant process that uses this machine")
                 self._emit(Notice(node, message))
             if self._stop.requested.wait(_LOCKED_PAUSE):
                 raise Interrupted("not begun", node=node)
@@ -284,10 +284,10 @@ class VagrantMachines:
             with path.open("a", encoding="utf-8", errors="replace") as file:
                 yield file
 
-        def said(line: str) -> None:
+        def on_line(line: str) -> None:
             emit(MachineOutput(node, line.removeprefix("==> ").removeprefix(f"{node}: ")))
 
-        with follow(path, start, said):
+        with follow(path, start, on_line):
             try:
                 call(self._vagrant(logging))
             except subprocess.CalledProcessError as error:
@@ -308,8 +308,9 @@ class VagrantMachines:
 def _at_work(work: Work) -> MachineError:
     return MachineError(
         msg(
-            "`vagrant {command}` of a labctl that was ended is still at work", command=work.command
+            "`vagrant {command}`, which an earlier labctl left running, has not ended",
+            command=work.command,
         ),
         node=work.node,
-        hint=msg("wait for it, or end its process {pid}", pid=work.pid),
+        hint=msg("wait for it, or end process {pid}", pid=work.pid),
     )

@@ -21,27 +21,28 @@ _STATES = {
 }
 
 BOOTS = re.compile(r"Booting VM|Waiting for (domain to get an IP|machine to boot)")
-"""What Vagrant says once the box is imported, the networks are made and the machine is started."""
+"""Printed once the box is imported, the networks exist and the machine is started."""
 
 ANSWERS = "Machine booted and ready"
-"""What Vagrant says when the machine answers; folders and networks of the guest may take longer."""
+"""Printed when the machine answers; folders and networks of the guest may take longer."""
 
 LOCKED = re.compile(
     r"another\s+process\s+is\s+already\s+executing\s+an\s+action|"
     r"requested\s+machine\s+because\s+it\s+is\s+locked"
 )
-"""What Vagrant says of a machine that another Vagrant works on. It does not wait for that one."""
+"""Printed if another Vagrant process uses the machine. Vagrant does not wait for it."""
 
 _REMEDIES = (
     Remedy(
         r"Couldn't resolve host|Could not resolve host",
-        "the box cannot be downloaded: no name lookup",
+        "the box cannot be downloaded; check this computer's DNS",
     ),
     Remedy(
-        r"box .* could not be found|couldn't be found", "check 'box' in lab.yaml, or add it by hand"
+        r"box .* could not be found|couldn't be found",
+        "check 'box' in lab.yaml, or add the box by hand",
     ),
     Remedy(r"[Cc]hecksum", "the downloaded box is not the expected one; check 'box: sha256'"),
-    Remedy(r"No space left on device", "make room on this machine's disk"),
+    Remedy(r"No space left on device", "free disk space on this computer"),
     Remedy(r"Cannot allocate memory", "give the nodes less memory, or close other programs"),
     Remedy(
         r"[Tt]imed out while waiting for the machine",
@@ -49,18 +50,21 @@ _REMEDIES = (
     ),
     Remedy(
         r"forwarded port|already in use",
-        "another program holds a port; `vagrant global-status` helps",
+        "another program uses a port; see `vagrant global-status`",
     ),
-    Remedy(r"permission denied|Permission denied", "may this user use the provider? see the log"),
+    Remedy(
+        r"permission denied|Permission denied",
+        "check that this user may use the provider; see the log",
+    ),
 )
-"""What Vagrant itself prints, and what helps; `Provider.remedies` has what a provider prints."""
+"""For errors of Vagrant itself; those of a provider are in `Provider.remedies`."""
 
 
 def parse_states(text: str) -> dict[str, MachineState]:
-    """Read what ``vagrant status --machine-readable`` prints.
+    """Parse the output of ``vagrant status --machine-readable``.
 
     Lines are ``timestamp,target,type,data``; only those of type ``state`` count, so warnings
-    in between do no harm.
+    in between are ignored.
     """
     states: dict[str, MachineState] = {}
     for line in text.splitlines():
@@ -71,17 +75,17 @@ def parse_states(text: str) -> dict[str, MachineState]:
 
 
 def parse_checkpoints(text: str) -> list[str]:
-    """Read what ``vagrant snapshot list NODE`` prints.
+    """Parse the output of ``vagrant snapshot list NODE``.
 
-    Names stand on lines of their own, indented or not by Vagrant's version; lines that begin with
-    ``==>`` are headings, or say that there are none.
+    Names are on lines of their own, which some versions of Vagrant indent. Lines that start with
+    ``==>`` are headings or report that no snapshot exists.
     """
     lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("==>") and " " not in line]
 
 
 def summary(text: str) -> str:
-    """Return the last lines of Vagrant's output that say something: Ruby's stack is left out."""
+    """Return the last lines of Vagrant's output without Ruby's stack."""
     lines = [
         line
         for line in text.splitlines()
@@ -91,7 +95,7 @@ def summary(text: str) -> str:
 
 
 def remedy(text: str, provider: Provider) -> str:
-    """Return what helps against what Vagrant complains of; empty where nothing is known."""
+    """Return the fix for an error of Vagrant; empty if none is known."""
     for known in (*provider.remedies, *_REMEDIES):
         if re.search(known.pattern, text):
             return known.text

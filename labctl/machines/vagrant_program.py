@@ -13,12 +13,12 @@ def find_vagrant() -> str:
     """Return the path of the `vagrant` executable.
 
     Raises:
-        VagrantMissing: there is none on PATH.
+        VagrantMissing: it is not on PATH.
     """
     path = shutil.which("vagrant")
     if path is None:
         raise VagrantMissing(
-            "there is no vagrant on PATH",
+            "vagrant is not on PATH",
             hint="install Vagrant (https://developer.hashicorp.com/vagrant/install), "
             "or name machines that exist already under 'machines:' in lab.yaml",
         )
@@ -35,11 +35,11 @@ def made(root: Path) -> frozenset[str]:
 
 
 _ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE"}
-"""What would have Vagrant read another Vagrantfile than labctl's, or keep its state elsewhere."""
+"""Variables that make Vagrant read another Vagrantfile or keep its state elsewhere."""
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for Vagrant: this lab, no colours, no looking for newer versions."""
+    """Return the environment for Vagrant: this lab, no colours, no check for newer versions."""
     return {
         **{name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
         "VAGRANT_NO_COLOR": "1",

@@ -1,8 +1,8 @@
 """The Vagrantfile of a lab.
 
 Pure: templates and values go in, text comes out, nothing is written. A Vagrantfile is a program, so
-the values of a lab.yaml, perhaps a stranger's, must not become code in it: every one of them goes
-through `ruby_literal`.
+values of a lab.yaml, perhaps a stranger's, must not become code in it. Therefore `ruby_literal`
+quotes each of them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def vagrantfile(
     """Return the Vagrantfile of a lab.
 
     Parameters:
-        spec: the lab; one that Vagrant makes (`spec.uses_vagrant`).
-        provider: what makes the machines.
+        spec: a lab that uses Vagrant (`spec.uses_vagrant`).
+        provider: creates the machines.
         templates: where to look for Vagrantfile.j2.
         additions: vagrant-vbguest can install Guest Additions here.
         left: names of machines that left the lab but still exist. Vagrant can only destroy machines
@@ -100,8 +100,8 @@ def ruby_literal(value: object) -> str:
         value: text, whole number, bool, None, or lists and mappings of these.
 
     Raises:
-        TypeError: a value of another type, for which there is no literal.
-        ValueError: a text that no UTF-8 file can hold.
+        TypeError: a value of another type.
+        ValueError: a text that UTF-8 cannot encode.
     """
     if value is None:
         return "nil"
@@ -116,7 +116,7 @@ def ruby_literal(value: object) -> str:
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(ruby_literal, value)) + "]"
-    raise TypeError(f"there is no Ruby literal for {type(value).__name__}")
+    raise TypeError(f"no Ruby literal for {type(value).__name__}")
 
 
 def _ruby_character(character: str) -> str:

@@ -1,7 +1,7 @@
 """Where vagrant-vbguest finds packages on a CentOS 7 whose mirrors are gone.
 
-The plugin's installer wants kernel-devel by yum before labctl has provisioned anything. So the
-Vagrantfile makes it write the vault's addresses first; the playbook `repos` takes the file over.
+The plugin installs kernel-devel with yum before labctl has provisioned anything. So the Vagrantfile
+first writes the vault's addresses; later the playbook `repos` rewrites the same file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from labctl.config.sections import VaultSource
 
 
 def commands(vault: VaultSource) -> list[str]:
-    """Return shell commands that point yum at the vault, on CentOS 7 and nowhere else."""
+    """Return shell commands that point yum at the vault, on CentOS 7 only."""
     lines: list[str] = []
     for name, folder in (("base", "os"), ("updates", "updates"), ("extras", "extras")):
         lines += [

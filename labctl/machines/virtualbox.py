@@ -44,7 +44,7 @@ class VirtualBox(Provider):
         ),
         Remedy(
             r"VERR_VMX|vmx_",
-            "another hypervisor holds the processor's virtualization; turn it off",
+            "another hypervisor uses the processor's virtualization; turn it off",
         ),
         Remedy(
             r"not in the allowed ranges|outside the allowed",
@@ -55,9 +55,7 @@ class VirtualBox(Provider):
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if find_program("VBoxManage", _INSTALLED_BY, environment):
             return None
-        return msg("there is no VBoxManage"), msg(
-            "install VirtualBox, or choose --provider libvirt"
-        )
+        return msg("VBoxManage is missing"), msg("install VirtualBox, or choose --provider libvirt")
 
     def network_problem(
         self, network: IPv4Network, platform: str = sys.platform
@@ -73,7 +71,7 @@ class VirtualBox(Provider):
             return msg(
                 "{network} overlaps {nat}, VirtualBox's NAT network", network=network, nat=_NAT
             ), hint
-        # Windows never had the check, and macOS lost it with VirtualBox 7.
+        # VirtualBox on Windows never checked this; on macOS version 7 dropped the check.
         if platform in ("win32", "darwin"):
             return None
         conf = Path(NETWORKS_CONF)
@@ -100,7 +98,7 @@ class VirtualBox(Provider):
     def notices(self, spec: LabSpec) -> Iterator[Notice]:
         if spec.vbguest and not plugins.additions_work():
             message = msg(
-                "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is left alone"
+                "vagrant-vbguest crashes on Vagrant's Ruby (3.2 or newer) and is not used"
             )
             yield Notice("", message)
 
@@ -108,7 +106,7 @@ class VirtualBox(Provider):
         if spec.vbguest and not plugins.find("vagrant-vbguest"):
             yield Problem(
                 "vbguest",
-                "Vagrant has no plugin vagrant-vbguest",
+                "Vagrant's plugin vagrant-vbguest is not installed",
                 hint="run `vagrant plugin install vagrant-vbguest`, or set vbguest: false",
             )
 
@@ -126,7 +124,7 @@ def allowed_by(networks_conf: str) -> tuple[IPv4Network, ...]:
             try:
                 ranges.append(IPv4Network(word, strict=False))
             except ValueError:
-                continue  # an IPv6 range, or nothing that VirtualBox would understand either
+                continue  # an IPv6 range, or a word that VirtualBox ignores too
     return tuple(ranges)
 
 
@@ -137,28 +135,28 @@ def _versions(host: Host) -> Finding:
         return Finding(
             Level.FAIL,
             what,
-            "on Apple silicon it runs no x86 guest such as CentOS 7",
-            "use another computer, or `machines:` in lab.yaml for hosts that are there already",
+            "on Apple silicon it cannot run x86 guests such as CentOS 7",
+            "use another computer, or list existing machines under `machines:` in lab.yaml",
         )
     program = host.which("VBoxManage", _INSTALLED_BY)
-    printed = host.says(program, "--version") if program else None
+    printed = host.output(program, "--version") if program else None
     box = version(printed)
     if not box:
-        return Finding(Level.FAIL, what, "VBoxManage does not run", "install VirtualBox again")
+        return Finding(Level.FAIL, what, "VBoxManage fails", "install VirtualBox again")
     line = (printed or "").splitlines()[-1]
     if "kernel module" in (printed or ""):
         return Finding(
             Level.FAIL, what, "its kernel module is not loaded", "run `sudo /sbin/vboxconfig`"
         )
     needed = max((need for at, need in NEEDS.items() if box[:2] >= at), default=())
-    have = version(host.says("vagrant", "--version"))
+    have = version(host.output("vagrant", "--version"))
     if have and have < needed:
         wanted = ".".join(map(str, needed))
         return Finding(
             Level.FAIL,
             what,
             msg(
-                "{line} needs Vagrant {wanted} or newer, and this is {have}",
+                "{line} needs Vagrant {wanted} or newer; {have} is installed",
                 line=line,
                 wanted=wanted,
                 have=".".join(map(str, have)),
@@ -173,19 +171,17 @@ def _vbguest(host: Host, spec: LabSpec) -> Iterator[Finding]:
     plugin = host.plugin(what)
     if not spec.vbguest:
         if plugin is not None:
-            yield Finding(
-                Level.OK, what, "it is there; lab.yaml does not ask for it, so it is kept off"
-            )
+            yield Finding(Level.OK, what, "installed; off, because lab.yaml does not enable it")
     elif plugin is None:
         remedy = msg("run `vagrant plugin install vagrant-vbguest`, or set `vbguest: false`")
-        found = msg("lab.yaml asks for it, and Vagrant has no such plugin")
+        found = msg("lab.yaml enables it, but it is not installed")
         yield Finding(Level.FAIL, what, found, remedy)
     elif not host.additions_work():
         ruby = ".".join(map(str, plugin.ruby))
         remedy = msg(
             "set `vbguest: false` and use folders of type rsync; or use Vagrant 2.4.1 or older"
         )
-        found = msg("it crashes on Vagrant's Ruby {ruby} and is kept off", ruby=ruby)
+        found = msg("it crashes on Vagrant's Ruby {ruby} and is not used", ruby=ruby)
         yield Finding(Level.WARN, what, found, remedy)
     else:
-        yield Finding(Level.OK, what, ".".join(map(str, plugin.version)) or msg("it is there"))
+        yield Finding(Level.OK, what, ".".join(map(str, plugin.version)) or msg("installed"))

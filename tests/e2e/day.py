@@ -231,7 +231,7 @@ class InstructorsDay:
         (row,) = lab.run("status", SECOND_ONLY).expect(0).of("status")
         assert row["state"] == "no answer"
         run = lab.run("heal", SECOND).expect(0)
-        assert "of a labctl that was ended" in run.of("Notice", SECOND)[0]["message"]
+        assert ", which an earlier labctl left running" in run.of("Notice", SECOND)[0]["message"]
         assert run.changes(SECOND) == []
         assert on(lab, SECOND, "cat /root/note") == "kept\n"
         run = lab.run("up", "--no-verify").expect(0)

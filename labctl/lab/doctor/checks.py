@@ -29,7 +29,7 @@ def vagrant(host: Host) -> Finding:
     what = "Vagrant"
     if host.which("vagrant") is None:
         return Finding(FAIL, what, "it is not installed", "install it from vagrantup.com")
-    said = host.says("vagrant", "--version")
+    said = host.output("vagrant", "--version")
     if not version(said):
         return Finding(FAIL, what, "`vagrant --version` fails", "run it and see what it says")
     return Finding(OK, what, (said or "").splitlines()[-1])

@@ -49,7 +49,7 @@ class ThisHost:
     def which(self, program: str, variables: Sequence[str] = ()) -> str | None:
         return find_program(program, variables)
 
-    def says(self, *command: str) -> str | None:
+    def output(self, *command: str) -> str | None:
         try:
             done = subprocess.run(
                 command, capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
@@ -65,11 +65,11 @@ class ThisHost:
         if self.system.startswith("linux") and self.processor in ("x86_64", "AMD64"):
             return not emulated()
         if self.system == "darwin" and self.processor == "x86_64":
-            features = self.says("sysctl", "-n", "machdep.cpu.features")
+            features = self.output("sysctl", "-n", "machdep.cpu.features")
             return None if features is None else "VMX" in features.split()
         if self.system == "win32":
             # Under Hyper-V, Windows no longer reports the firmware's setting.
-            said = self.says("powershell", "-NoProfile", "-Command", _ASK_WINDOWS)
+            said = self.output("powershell", "-NoProfile", "-Command", _ASK_WINDOWS)
             return None if said is None else "True" in said.split()
         return None
 
@@ -93,23 +93,25 @@ class ThisHost:
         if self.system.startswith("linux"):
             return linux_routes(_text("/proc/net/route"))
         if self.system == "darwin":
-            said = self.says("netstat", "-rn", "-f", "inet")
+            said = self.output("netstat", "-rn", "-f", "inet")
             return None if said is None else macos_routes(said)
-        said = self.says("route", "print", "-4") if self.system == "win32" else None
+        said = self.output("route", "print", "-4") if self.system == "win32" else None
         return None if said is None else windows_routes(said)
 
     def firewall(self) -> str | None:
         if self.system.startswith("linux"):
             if "ENABLED=yes" in _text("/etc/ufw/ufw.conf").splitlines():
                 return "ufw"
-            return "firewalld" if self.says("systemctl", "is-active", "firewalld") else ""
+            return "firewalld" if self.output("systemctl", "is-active", "firewalld") else ""
         if self.system == "darwin":
-            said = self.says("/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate")
+            said = self.output(
+                "/usr/libexec/ApplicationFirewall/socketfilterfw", "--getglobalstate"
+            )
             if said is None:
                 return None
             return "" if "disabled" in said else msg("the application firewall")
         if self.system == "win32":
-            said = self.says("netsh", "advfirewall", "show", "allprofiles", "state")
+            said = self.output("netsh", "advfirewall", "show", "allprofiles", "state")
             return None if said is None else windows_firewall(said)
         return None
 

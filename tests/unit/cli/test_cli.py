@@ -802,7 +802,7 @@ def test_without_vagrant(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path))
     done = run("up")
     assert done.code == 1
-    assert "there is no vagrant on PATH" in done.err
+    assert "vagrant is not on PATH" in done.err
 
 
 def test_a_defect_stays_loud(

@@ -85,7 +85,7 @@ def test_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(MachineError) as caught:
         lab.up("a", emit=lambda _: None, booting=lambda: None)
     assert time.monotonic() - began < 90
-    assert caught.value.message == "it did not boot within 1 s"
+    assert caught.value.message == "the machine did not boot within 1 s"
     assert "boot_timeout" in caught.value.hint
     assert "Removing domain" in (tmp_path / "log").read_text()  # Vagrant cleaned up
 
@@ -225,7 +225,7 @@ def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_ask
     assert states == [{"a": MachineState.RUNNING}]
     (notice,) = heard.of(Notice)
     assert notice.node == "a"
-    assert "`vagrant up` of a labctl that was ended" in notice.message
+    assert "`vagrant up`, which an earlier labctl left running" in notice.message
     assert lab.states() == {"a": MachineState.RUNNING}
     assert len(heard.of(Notice)) == 1
 
@@ -245,7 +245,7 @@ def test_it_is_not_waited_for_without_end(tmp_path: Path, left: psutil.Process) 
     with pytest.raises(MachineError) as caught:
         lab.states()
     assert caught.value.node == "a"
-    assert f"end its process {left.pid}" in caught.value.hint
+    assert f"end process {left.pid}" in caught.value.hint
 
 
 def test_other_machines_are_worked_on_meanwhile(tmp_path: Path, left: psutil.Process) -> None:

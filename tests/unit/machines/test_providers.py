@@ -33,14 +33,14 @@ BOTH = ("virtualbox", "libvirt")
 @pytest.mark.parametrize(
     ("there", "asked", "made_with", "environment", "chosen", "why"),
     [
-        (BOTH, None, "", "", "virtualbox", "the first that is installed"),
-        (("libvirt",), None, "", "", "libvirt", "the first that is installed"),
-        (BOTH, "libvirt", "", "", "libvirt", "asked for"),
-        (BOTH, "libvirt", "libvirt", "virtualbox", "libvirt", "asked for"),
-        (BOTH, None, "libvirt", "virtualbox", "libvirt", "the lab was made with it"),
+        (BOTH, None, "", "", "virtualbox", "the first one installed"),
+        (("libvirt",), None, "", "", "libvirt", "the first one installed"),
+        (BOTH, "libvirt", "", "", "libvirt", "requested"),
+        (BOTH, "libvirt", "libvirt", "virtualbox", "libvirt", "requested"),
+        (BOTH, None, "libvirt", "virtualbox", "libvirt", "the lab was created with it"),
         (BOTH, None, "", "libvirt", "libvirt", "VAGRANT_DEFAULT_PROVIDER"),
         # A provider that labctl does not know is Vagrant's affair.
-        (BOTH, None, "", "hyperv", "virtualbox", "the first that is installed"),
+        (BOTH, None, "", "hyperv", "virtualbox", "the first one installed"),
     ],
 )
 def test_choice(
@@ -60,18 +60,18 @@ def test_choice(
 @pytest.mark.parametrize(
     ("there", "asked", "made_with", "environment", "message", "hint"),
     [
-        ((), None, "", "", "no provider can be used here", "labctl doctor"),
+        ((), None, "", "", "no provider can be used on this computer", "labctl doctor"),
         (
             ("libvirt",),
             "virtualbox",
             "",
             "",
-            r"virtualbox \(asked for\) cannot",
+            r"virtualbox \(requested\) cannot",
             "install virtualbox",
         ),
-        (("virtualbox",), None, "libvirt", "", r"libvirt \(the lab was made", "install libvirt"),
+        (("virtualbox",), None, "libvirt", "", r"libvirt \(the lab was created", "install libvirt"),
         (("virtualbox",), None, "", "libvirt", r"libvirt \(VAGRANT_DEFAULT", "install libvirt"),
-        (BOTH, "virtualbox", "libvirt", "", "were made with libvirt", "labctl destroy"),
+        (BOTH, "virtualbox", "libvirt", "", "were created with libvirt", "labctl destroy"),
     ],
 )
 def test_no_choice(
@@ -109,7 +109,7 @@ def test_machines_are_those_of_the_provider_that_made_them(
     workspace.make()
     lab.state.save_provider("libvirt")
     lab.machines()
-    with pytest.raises(ProviderMissing, match="were made with libvirt"):
+    with pytest.raises(ProviderMissing, match="were created with libvirt"):
         _ = lab.provider
 
 
@@ -150,7 +150,7 @@ def test_libvirt_wants_a_daemon_and_the_plugin(
     monkeypatch.setattr(Path, "glob", _without_system(Path.glob))
     missing = Libvirt().missing(environment)
     assert missing is not None
-    assert "no plugin" in missing[0]
+    assert "is not installed" in missing[0]
     plugin.mkdir(parents=True)
     assert Libvirt().missing(environment) is None
 

@@ -72,13 +72,13 @@ def test_parse_states(text: str, states: dict[str, MachineState]) -> None:
         ("(VERR_VMX_IN_VMX_ROOT_MODE)", "another hypervisor"),
         ("The IP address configured for the host-only network is not within the\n"
          "allowed ranges. ... not in the allowed ranges", "192.168.56.0/21"),
-        ("curl: (6) Could not resolve host: vagrantcloud.com", "no name lookup"),
+        ("curl: (6) Could not resolve host: vagrantcloud.com", "check this computer's DNS"),
         ("The box 'centos/8' could not be found or\ncould not be accessed", "check 'box'"),
         ("The checksum of the downloaded box did not match the expected", "sha256"),
-        ("qemu-img: No space left on device", "make room"),
+        ("qemu-img: No space left on device", "free disk space"),
         ("cannot set up guest memory 'pc.ram': Cannot allocate memory", "less memory"),
         ("Timed out while waiting for the machine to boot.", "boot_timeout"),
-        ("The forwarded port to 2222 is already in use", "holds a port"),
+        ("The forwarded port to 2222 is already in use", "uses a port"),
         ("Failed to connect socket to '/run/libvirt/libvirt-sock': Permission denied", "this user"),
         ("Something that nobody has seen before", ""),
         ("", ""),
@@ -177,7 +177,7 @@ def test_target(vagrant: StandIn) -> None:
     vagrant.says("warning: x\nHost a\n  HostName 10.0.0.1\n  User vagrant\n  Port 22\n")
     assert vagrant.machines.target("a") == Target("a", "10.0.0.1", 22, "vagrant")
     assert vagrant.calls == ["ssh-config a"]
-    with pytest.raises(MachineError, match="does not say how to reach it") as caught:
+    with pytest.raises(MachineError, match="does not list the machine") as caught:
         vagrant.machines.target("b")
     assert caught.value.node == "b"
 
@@ -286,7 +286,7 @@ def test_a_failure_shows_the_last_lines_and_what_helps(vagrant: StandIn) -> None
         vagrant.machines.up("a", emit=Heard(), booting=lambda: None)
     error = caught.value
     assert error.node == "a"
-    assert error.hint == "make room on this machine's disk"
+    assert error.hint == "free disk space on this computer"
     assert error.details.splitlines()[-1] == "No space left on device"
     assert 5 <= len(error.details.splitlines()) <= 20
     assert error.log == vagrant.folder / "a.vagrant.log"

@@ -55,14 +55,14 @@ class FakeHost:
     def which(self, program: str, variables: Sequence[str] = ()) -> str | None:
         return f"/usr/bin/{program}" if program in self.programs else None
 
-    def says(self, *command: str) -> str | None:
+    def output(self, *command: str) -> str | None:
         self.asked.append(" ".join(command))
         return self.vagrant if command[0] == "vagrant" else self.virtualbox
 
     def provider(self, asked: str | None, made_with: str) -> tuple[str, str]:
         if self.without_provider:
             raise ProviderMissing(self.without_provider, hint="install one")
-        return asked or made_with or "virtualbox", "asked for"
+        return asked or made_with or "virtualbox", "requested"
 
     def virtualization(self) -> bool | None:
         return self.offers
@@ -351,8 +351,8 @@ def test_plugins(
     [
         ("auto", {}, {"rsync folders": OK}),
         ("auto", {"rsync": ("there is no rsync", "install rsync")}, {"rsync folders": FAIL}),
-        ("rsync", {"sshfs": ("no plugin", "install it")}, {"rsync folders": OK}),
-        ("sshfs", {"sshfs": ("no plugin", "install it")}, {"sshfs folders": FAIL}),
+        ("rsync", {"sshfs": ("is not installed", "install it")}, {"rsync folders": OK}),
+        ("sshfs", {"sshfs": ("is not installed", "install it")}, {"sshfs folders": FAIL}),
         ("virtualbox", {}, {"virtualbox folders": FAIL}),  # no Guest Additions in centos/7
         ("disabled", {}, {}),
     ],
@@ -496,7 +496,7 @@ def test_this_host_answers_without_an_error() -> None:
     host.plugin("vagrant-libvirt")
     host.missing("rsync")
     assert not host.has_box("no/such-box", None, "")
-    assert host.says("no-such-program") is None
+    assert host.output("no-such-program") is None
     assert host.reach("http://127.0.0.1:9/")
 
 
