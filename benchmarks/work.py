@@ -26,7 +26,6 @@ from labctl.playbook import (
     Packages,
     Service,
     SigningKey,
-    SupportedDaemonKeys,
 )
 from labctl.provision.expand import expand
 from labctl.provision.facts import Facts
@@ -134,7 +133,5 @@ class Work:
                 )
             case Link():
                 self.links.append({"path": resource.path, "target": resource.target})
-            case SupportedDaemonKeys():
-                pass  # about another engine than the wanted one, which no peer meets
             case _:
                 raise BenchError(f"no peer has been taught {resource!r}")

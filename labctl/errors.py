@@ -18,6 +18,7 @@
     │   └── ProtocolError       1   the answer was cut off or malformed
     ├── PlaybookError           1   a playbook that cannot be loaded or planned
     ├── ConvergeError           1   a resource of a node
+    │   ├── NotReady            1   something on the node is in the way; nothing was changed
     │   ├── ChangeFailed        1   its change failed; carries the output
     │   └── DidNotConverge      1   its change ran without effect
     ├── DependencyFailed        1   a node that this one depends on failed
@@ -158,6 +159,10 @@ class ConvergeError(LabctlError):
     ) -> None:
         super().__init__(message, hint=hint, details=details, node=node)
         self.resource = resource
+
+
+class NotReady(ConvergeError):
+    """Something on the node is in the way. It was found before the first change."""
 
 
 class ChangeFailed(ConvergeError):

@@ -11,8 +11,10 @@ from labctl.config.model import LabSpec
 from labctl.messages import joined, msg
 from labctl.provision.daemon_file import daemon_json_text
 from labctl.provision.endpoint import Endpoint
+from labctl.provision.engine_preflight import EnginePreflight
 from labctl.provision.facts import Facts
 from labctl.provision.play import AfterRehearsal, Play, Plays, Question, RepairNotice
+from labctl.provision.preflight import Findings, Obstacle, Preflight
 from labctl.provision.resources.atomic_write import LoadedBy
 from labctl.provision.resources.base import (
     Change,
@@ -26,7 +28,7 @@ from labctl.provision.resources.block import Block
 from labctl.provision.resources.command import Command
 from labctl.provision.resources.compose_project import ComposeProject
 from labctl.provision.resources.container import Container
-from labctl.provision.resources.daemon_json import DaemonJson, SupportedDaemonKeys
+from labctl.provision.resources.daemon_json import DaemonJson
 from labctl.provision.resources.download import Download
 from labctl.provision.resources.file import Absent, Directory, File, Link
 from labctl.provision.resources.folder import FileContent, Folder, file_content
@@ -52,10 +54,12 @@ __all__ = [
     "Directory",
     "Download",
     "Endpoint",
+    "EnginePreflight",
     "Facts",
     "FetchedImage",
     "File",
     "FileContent",
+    "Findings",
     "Folder",
     "GroupMember",
     "ImageName",
@@ -64,11 +68,13 @@ __all__ = [
     "LoadedBy",
     "NoSwarm",
     "Observed",
+    "Obstacle",
     "Package",
     "Packages",
     "PeerQuery",
     "Play",
     "Plays",
+    "Preflight",
     "PublishedImage",
     "Question",
     "RegistryLogin",
@@ -79,7 +85,6 @@ __all__ = [
     "Service",
     "SigningKey",
     "Store",
-    "SupportedDaemonKeys",
     "SwarmManager",
     "SwarmWorker",
     "daemon_json_text",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.cli.lab_flags import Flags
+
 if TYPE_CHECKING:
     from labctl.lab.actions.node_run import NodeRun
     from labctl.lab.lab import Lab
@@ -32,6 +34,15 @@ Refresh = Annotated[
     typer.Option("--refresh", help="Measure again which mirrors answer and which names resolve."),
 ]
 
+Adopt = Annotated[
+    bool,
+    typer.Option("--adopt", help="Replace settings of a Docker engine that is already there."),
+]
+ReplacePackages = Annotated[
+    bool,
+    typer.Option("--replace-packages", help="Remove packages that conflict with docker-ce."),
+]
+
 CHANGES_FOUND = 3
 """Exit code of a `--check` that found something to change."""
 
@@ -54,6 +65,15 @@ def finish(
         raise typer.Exit(max((r.error.exit_code if r.error else 1) for r in failed))
     if check and any(r.value and r.value.outcome and r.value.outcome.changes for r in results):
         raise typer.Exit(CHANGES_FOUND)
+
+
+def consent(adopt: bool, replace_packages: bool) -> Flags:
+    """Return the flags by which the user allows what labctl refuses by default; none is stored."""
+    values = {
+        "docker.adopt": (adopt, "--adopt"),
+        "docker.replace_packages": (replace_packages, "--replace-packages"),
+    }
+    return {key: value for key, value in values.items() if value[0]}
 
 
 def names(values: list[str] | None) -> tuple[str, ...]:

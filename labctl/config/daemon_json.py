@@ -7,6 +7,7 @@ daemon.json before it touches a machine. The table follows dockerd's documentati
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +62,20 @@ KEYS = {key: Key(kind) for kind, keys in _BY_KIND.items() for key in keys.split(
     "default-network-opts": Key("mapping", since=24),
     "cdi-spec-dirs": Key("texts", since=25),
 }
+# Keys that a machine's own daemon.json may have, and lab.yaml may not.
+_ON_MACHINES = {
+    "deprecated-key-path": Key("text"),
+    "disable-legacy-registry": Key("bool", until=17),
+    "graph": Key("text", until=22),
+    "hosts": Key("texts"),
+    "insecure-registries": Key("texts"),
+    "registry-mirrors": Key("texts"),
+    "rootless": Key("bool"),
+}
+JOINED = frozenset({"insecure-registries", "registry-mirrors"})
+"""Lists to which labctl adds its own items; those of the machine stay."""
+HIDES_DATA = frozenset({"data-root", "graph", "storage-driver", "userns-remap"})
+"""Keys on which it depends which containers, images and volumes the engine sees."""
 # Keys of dockerd that have a key of their own in lab.yaml, and the pattern of their items.
 _ELSEWHERE = {
     "registry-mirrors": ("docker.mirrors", MIRROR),
@@ -129,6 +144,26 @@ def file_problems(settings: Mapping[str, Any], where: str = "daemon.json") -> li
     return found
 
 
+def machine_problems(settings: Mapping[str, Any], engine_major: int) -> list[Problem]:
+    """Return why an engine would not start with a machine's own daemon.json; empty if it would.
+
+    Parameters:
+        settings: the whole file.
+        engine_major: major version of the engine; 0: unknown.
+    """
+    found: list[Fault] = []
+    known = KEYS | _ON_MACHINES
+    for name, value in settings.items():
+        key = known.get(name)
+        if key is None:
+            # An engine that is newer than labctl may have it, unless it looks like a slip.
+            if difflib.get_close_matches(name, known, n=1, cutoff=0.85):
+                found.append(faults.unknown_key((name,), known))
+        elif not engine_major or key.known_to(engine_major):
+            found += _check_kind(key.kind, value, (name,))
+    return [_problem(fault, "daemon.json") for fault in found]
+
+
 def check(settings: Mapping[str, Any], at: KeyPath, engine_major: int | None = None) -> list[Fault]:
     """Return the faults of `settings`, the mapping at `at`; see `problems`."""
     return [
@@ -154,7 +189,8 @@ def unknown_to(engine_major: int, settings: Mapping[str, Any]) -> list[str]:
 
     Keys that no engine supports are not returned. If `engine_major` is 0, none is.
     """
-    known = {name: KEYS[name].known_to(engine_major) for name in settings if name in KEYS}
+    every = KEYS | _ON_MACHINES
+    known = {name: every[name].known_to(engine_major) for name in settings if name in every}
     return [name for name, has in known.items() if engine_major and not has]
 
 

@@ -192,6 +192,17 @@ class DockerSpec(Part):
         description="Other keys of daemon.json, as in Docker's documentation of dockerd.",
         examples=[{"log-driver": "json-file", "log-opts": {"max-size": "10m"}}],
     )
+    adopt: bool = Field(
+        default=False,
+        description="Let labctl's settings win on machines that already have a Docker engine, even "
+        "if containers, images and volumes go out of sight.",
+        examples=[True],
+    )
+    replace_packages: bool = Field(
+        default=False,
+        description="Remove packages that conflict with docker-ce, such as docker 1.13 or podman.",
+        examples=[True],
+    )
 
 
 class VaultSource(Part):

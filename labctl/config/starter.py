@@ -105,6 +105,8 @@ nodes: 2
 # users: members of the docker group besides the login user. mirrors: mirrors of Docker Hub; "auto"
 # probes sources.mirrors and keeps those that answer. insecure_registries: registries without TLS.
 # daemon: other keys of daemon.json.
+# On machines that already have an engine: "adopt" lets labctl's settings win even if data goes out of
+# sight; "replace_packages" removes packages that conflict with docker-ce.
 #docker:
 #  users: [anna]
 #  mirrors: auto
@@ -113,6 +115,8 @@ nodes: 2
 #    log-driver: json-file
 #    log-opts:
 #      max-size: 10m
+#  adopt: false
+#  replace_packages: false
 
 # Playbooks to run on each machine, in this order. Put your own in playbooks/.
 #playbooks: [repos, hosts, engine, mirrors, compose]

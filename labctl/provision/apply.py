@@ -17,6 +17,7 @@ from labctl.messages import msg
 from labctl.provision.expand import Item
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.play import Question
+from labctl.provision.preflight import Preflight
 from labctl.provision.resources.base import Change, PeerQuery, Resource, quote
 from labctl.remote.exchange import Observed, Shell, exchange, legible
 
@@ -77,7 +78,13 @@ class Run:
 
 
 def apply(
-    run: Run, items: Sequence[Item], start: int, facts: Facts, question: Question | None
+    run: Run,
+    items: Sequence[Item],
+    start: int,
+    facts: Facts,
+    question: Question | None,
+    preflight: Sequence[Preflight] = (),
+    ready: Callable[[Sequence[Observed]], None] = lambda seen: None,
 ) -> tuple[Facts | None, Observed | None]:
     """Bring the items from `start` on into their wanted state, in their order.
 
@@ -87,6 +94,8 @@ def apply(
         start: index of the first item that has not been applied in this run.
         facts: facts of the node that the plays used.
         question: what to measure when all items are as wanted; None measures nothing.
+        preflight: what to look at before the first change.
+        ready: takes the output of `preflight`, and raises an error if nothing may be changed.
 
     Returns:
         Facts of the node, if they differ from the given ones because another machine answered; then
@@ -96,10 +105,13 @@ def apply(
         ChangeFailed, DidNotConverge, RemoteError: as `labctl.provision.converge.converge`.
     """
     probes = [item.resource.probe() for item in items]
-    facts_seen, *results = run.exchange([PROBE, *probes[start:]])
+    looks = [look.probe() for look in preflight]
+    facts_seen, *results = run.exchange([PROBE, *looks, *probes[start:]])
     now = Facts.read(facts_seen)
     if now != facts:
         return now, None
+    ready(results[: len(looks)])
+    del results[: len(looks)]
     seen = dict(enumerate(results, start))
     fresh = len(items)  # probes of items from this index on are older than the last change
     measured = None

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from labctl.errors import PlaybookError
-from labctl.events import Decided, Emit
+from labctl.events import Decided, Emit, Notice
 from labctl.messages import msg
 from labctl.provision.apply import Applied, QueryPeer, Run, apply, no_peers
-from labctl.provision.expand import Item, expand
+from labctl.provision.expand import Item, expand, preflights
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.loader import Playbook
 from labctl.provision.play import Play
-from labctl.remote.exchange import Shell
+from labctl.provision.preflight import Preflight, examine
+from labctl.remote.exchange import Observed, Shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def converge(
         What was done, and the facts and answers now.
 
     Raises:
+        NotReady: something on the node is in the way; nothing was changed.
         ChangeFailed: a change's script failed; later resources were not changed.
         DidNotConverge: a change ran and its resource is still not as wanted.
         PlaybookError: a play failed.
@@ -101,23 +103,29 @@ def converge(
     old = dict(choices or {})
     new: dict[str, Any] = {}
     run = Run(shell, emit, check, query_peer, on_playbook_done)
+    first_contact = facts is None
     if facts is None:
         facts = Facts.read(run.exchange([PROBE])[0])
+    preflight: Sequence[Preflight] | None = None
     complete = True
     measured_keys: set[str] = set()
     applied: list[Item] | None = None
     while True:
         known = {**(_outdated(old) if refresh else old), **new}
-        items, question = expand(playbooks, planner(facts, known), only)
+        play = planner(facts, known)
+        items, question = expand(playbooks, play, only)
+        looks = preflights(playbooks, play, only) if preflight is None else []
         # Items before a question that is answered now were applied before it was measured.
         done = applied or []
         start = len(done) if items[: len(done)] == done else 0
         measured = None
-        if len(items) > start or (question is None and applied is None):
-            other_facts, measured = apply(run, items, start, facts, question)
+        if len(items) > start or looks or (question is None and applied is None):
+            ready = _examining(looks, run, first_contact)
+            other_facts, measured = apply(run, items, start, facts, question, looks, ready)
             if other_facts is not None:  # the node was recreated
                 facts, old, new, measured_keys, applied = other_facts, {}, {}, set(), None
                 continue
+            preflight = looks
             applied = items
         if question is None:
             for playbook in playbooks:
@@ -156,6 +164,21 @@ def converge(
         keep(facts, {**old, **new})
     known = new if refresh and complete and not only else {**old, **new}
     return Outcome(shell.name, tuple(run.changes), run.exchanges, facts, known, complete)
+
+
+def _examining(
+    looks: Sequence[Preflight], run: Run, first_contact: bool
+) -> Callable[[Sequence[Observed]], None]:
+    """Return what judges the output of preflights; the machine's state is told at first contact."""
+
+    def ready(seen: Sequence[Observed]) -> None:
+        notices, error = examine(looks, seen, run.shell.name)
+        for notice in notices if first_contact else ():
+            run.emit(Notice(run.shell.name, notice))
+        if error is not None:
+            raise error
+
+    return ready
 
 
 def _outdated(choices: Mapping[str, Any]) -> dict[str, Any]:

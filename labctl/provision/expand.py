@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from labctl.errors import LabctlError, PlaybookError
 from labctl.messages import msg
 from labctl.provision.loader import Playbook
 from labctl.provision.play import Play, Question, Undecided
+from labctl.provision.preflight import Preflight
 from labctl.provision.resources.base import Resource
 
 
@@ -18,6 +20,44 @@ class Item:
 
     playbook: str
     resource: Resource
+
+
+def preflights(
+    playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
+) -> list[Preflight]:
+    """Return what the playbooks look at before the first change; see `labctl.provision.preflight`.
+
+    Raises:
+        PlaybookError: a function `preflight` raised an error.
+    """
+    chosen = set(only)
+    found: list[Preflight] = []
+    for playbook in playbooks:
+        if playbook.preflight is None or (chosen and playbook.name not in chosen):
+            continue
+        with _failing(playbook, play):
+            found += playbook.preflight(play)
+    return found
+
+
+@contextlib.contextmanager
+def _failing(playbook: Playbook, play: Play) -> Iterator[None]:
+    """Turn an error of a playbook's code into a `PlaybookError` that names the playbook."""
+    try:
+        yield
+    except (LabctlError, Undecided):
+        raise
+    except Exception as error:
+        raise PlaybookError(
+            msg(
+                "the playbook {playbook} failed: {kind}: {error}",
+                playbook=playbook.name,
+                kind=type(error).__name__,
+                error=error,
+            ),
+            hint=msg("see {folder}", folder=playbook.folder / "play.py"),
+            node=play.node.name,
+        ) from error
 
 
 def expand(
@@ -43,35 +83,23 @@ def expand(
         if chosen and playbook.name not in chosen:
             continue
         try:
-            for resource in playbook.play(play):
-                earlier = seen.setdefault(resource.id, Item(playbook.name, resource))
-                # Two equal resources are fine: a service is probed again after a later playbook has
-                # written its files. Two different ones would undo each other in every run.
-                if earlier.resource != resource:
-                    raise PlaybookError(
-                        msg(
-                            "{playbook} and {other} want {resource} differently",
-                            playbook=earlier.playbook,
-                            other=playbook.name,
-                            resource=resource.id,
-                        ),
-                        hint="keep one of the two",
-                        node=play.node.name,
-                    )
-                items.append(Item(playbook.name, resource))
+            with _failing(playbook, play):
+                for resource in playbook.play(play):
+                    earlier = seen.setdefault(resource.id, Item(playbook.name, resource))
+                    # Two equal resources are fine: a service is probed again after a later playbook
+                    # has written its files. Two different ones would undo each other in every run.
+                    if earlier.resource != resource:
+                        raise PlaybookError(
+                            msg(
+                                "{playbook} and {other} want {resource} differently",
+                                playbook=earlier.playbook,
+                                other=playbook.name,
+                                resource=resource.id,
+                            ),
+                            hint="keep one of the two",
+                            node=play.node.name,
+                        )
+                    items.append(Item(playbook.name, resource))
         except Undecided as open_question:
             return items, open_question.question
-        except LabctlError:
-            raise
-        except Exception as error:
-            raise PlaybookError(
-                msg(
-                    "the playbook {playbook} failed: {kind}: {error}",
-                    playbook=playbook.name,
-                    kind=type(error).__name__,
-                    error=error,
-                ),
-                hint=msg("see {folder}", folder=playbook.folder / "play.py"),
-                node=play.node.name,
-            ) from error
     return items, None

@@ -12,7 +12,7 @@ from labctl.config.playbook_modules import find_file, load_module, playbook_name
 from labctl.config.playbook_settings import PlaybookSettings
 from labctl.errors import PlaybookError
 from labctl.messages import msg
-from labctl.provision.play import AfterRehearsal, DaemonFunction, PlayFunction
+from labctl.provision.play import AfterRehearsal, DaemonFunction, PlayFunction, PreflightFunction
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -33,6 +33,7 @@ class Playbook:
         expected: returns plain values for its checks, from the lab and its secrets.
         daemon_json: returns the keys that it adds to daemon.json.
         after_rehearsal: returns its repair of the nodes after a rehearsal.
+        preflight: returns what it looks at before the first change.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Playbook:
     expected: Callable[[LabSpec, SecretStore], Any] | None = None
     daemon_json: DaemonFunction | None = None
     after_rehearsal: Callable[[LabSpec], AfterRehearsal | None] | None = None
+    preflight: PreflightFunction | None = None
 
     @property
     def verify(self) -> Path | None:
@@ -111,6 +113,7 @@ def load(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
                 getattr(module, "expected", None),
                 getattr(module, "daemon_json", None),
                 getattr(module, "after_rehearsal", None),
+                getattr(module, "preflight", None),
             )
         )
     return tuple(found)

@@ -23,6 +23,8 @@ of another playbook), shell scripts (`shell_script`), and ``settings.py`` with k
 - ``expected(lab, secrets)`` returns values that the checks compare with, ``wanted["name"]`` there.
 - ``daemon_json(play)`` returns keys to add to daemon.json; see `Play.daemon_json`.
 - ``after_rehearsal(lab)`` returns a repair of the nodes; see `AfterRehearsal`.
+- ``preflight(play)`` yields what to look at before the first change; see
+  `labctl.provision.preflight`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 from labctl.errors import PlaybookError
 from labctl.messages import msg
 from labctl.provision.facts import Facts
+from labctl.provision.preflight import Preflight
 from labctl.provision.resources.base import Observed, Resource
 
 if TYPE_CHECKING:
@@ -168,6 +171,8 @@ class Play:
 PlayFunction = Callable[[Play], Iterable[Resource]]
 DaemonFunction = Callable[[Play], Mapping[str, Any]]
 """A playbook's function `daemon_json`: returns the keys that it adds to daemon.json."""
+PreflightFunction = Callable[[Play], Iterable[Preflight]]
+"""A playbook's function `preflight`: returns what it looks at before the first change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,22 @@
 """The Docker engine, at the versions of the lab's toolchain, from Docker's signed repository."""
 
+from collections.abc import Iterator
+
 from labctl.playbook import (
+    EnginePreflight,
     GroupMember,
     Package,
     Packages,
     Play,
     Plays,
+    Preflight,
     RepositorySection,
     Service,
     SigningKey,
-    SupportedDaemonKeys,
     repository_file,
 )
+
+from . import daemon
 
 
 def play(play: Play) -> Plays:
@@ -23,6 +28,8 @@ def play(play: Play) -> Plays:
         (RepositorySection("docker-ce-stable", "Docker CE Stable", docker.baseurl),),
         key,
     )
+    # Asked here, it is measured together with the change before it.
+    daemon.wanted(play)
     # One transaction: it comes as a whole or not at all, and yum starts but once. docker-ce-selinux
     # is not among them: docker-ce obsoletes it.
     packages = [
@@ -36,9 +43,29 @@ def play(play: Play) -> Plays:
     if versions.buildx:
         packages.append(Package("docker-buildx-plugin", versions.buildx))
     yield Packages(tuple(packages), name="engine")
-    # The playbook mirrors, which writes daemon.json, comes behind an engine that runs.
-    yield SupportedDaemonKeys(versions.engine_major, written="mirrors" in play.playbooks)
+    yield from daemon.settings(play)
     yield Service("docker")
     for user in (play.user, *play.lab.docker.users):
         if user != "root":
             yield GroupMember(user, "docker")
+
+
+def preflight(play: Play) -> Iterator[Preflight]:
+    """Compare the engine that is there with what this playbook does to it."""
+    versions, docker = play.lab.resolved_toolchain, play.lab.docker
+    keys = {**docker.daemon, **(play.known("engine.networks") or {}), **play.daemon_json()}
+    mirrors = keys.pop("registry-mirrors", [])
+    if "mirrors" in play.playbooks:
+        measured = play.known("mirrors.live") or ["auto"]
+        mirrors = [*mirrors, *(measured if docker.mirrors == "auto" else docker.mirrors)]
+    yield EnginePreflight(
+        {
+            **keys,
+            "registry-mirrors": mirrors,
+            "insecure-registries": list(docker.insecure_registries),
+        },
+        versions.docker,
+        versions.engine_major,
+        play.lab.docker.adopt,
+        play.lab.docker.replace_packages,
+    )

@@ -35,7 +35,7 @@ from labctl.provision.play import Play, Undecided
 from labctl.provision.resources.base import Resource
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.exchange import Observed, compose
-from tests.unit.fakes import CENTOS, lab_spec
+from tests.unit.fakes import CENTOS, lab_spec, settings_output
 
 LABS: dict[str, dict[str, Any]] = {
     "course": {},
@@ -73,12 +73,14 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "repos.untrusted": [],
         "hosts.broken": [],
         "mirrors.live": ["https://docker.m.daocloud.io"],
+        "engine.networks": {},
     },
     "the lookup is broken": {
         "repos.untrusted": ["https://vault.centos.org"],
         "hosts.broken": ["auth.docker.io", "registry-1.docker.io"],
         "hosts.pins": {"auth.docker.io": "1.2.3.4"},
         "mirrors.live": [],
+        "engine.networks": {"bip": "10.213.0.1/16"},
     },
 }
 NOTHING_THERE = (Observed(1, ""), Observed(0, ""))
@@ -89,7 +91,8 @@ OLD = (
     Observed(0, "UnitFileState=enabled\nActiveState=active\nPending=reload\n"),
     Observed(0, "wheel\n"),
     Observed(0, "127.0.0.1 localhost"),
-    Observed(0, '{"cluster-store": "etcd://it\'s", "proxies": {}}'),
+    Observed(0, settings_output('{"cluster-store": "etcd://it\'s", "proxies": {}}')),
+    Observed(0, settings_output("{slip")),
 )
 
 
@@ -154,6 +157,8 @@ def of_playbook(
             answer = answers[question.key]
             choices[question.key] = {"script": question.script, "answer": answer}
             continue
+        for look in book.preflight(play) if book.preflight else ():
+            yield Snippet(look.id, look.probe())
         for resource in resources:
             for text in scripts(resource, (*NOTHING_THERE, *OLD)):
                 yield Snippet(resource.id, text)

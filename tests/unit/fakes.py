@@ -6,9 +6,10 @@ framing, so what is tested is what goes over the wire.
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,24 @@ def answers(*values: object) -> bytes:
     return b"".join(
         f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode() for body in bodies
     )
+
+
+def settings_output(
+    text: str | None = None,
+    owned: str | None = None,
+    unit: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Return what engine_settings.sh prints on a node with these files."""
+
+    def coded(content: str) -> str:
+        return base64.b64encode(content.encode("utf-8", "surrogateescape")).decode()
+
+    lines = [f"file {coded(text)}"] if text is not None else []
+    lines += [f"owned {coded(owned)}"] if owned is not None else []
+    lines.append(f"unit {coded(unit)}")
+    lines += [f"environment {path} {coded(said)}" for path, said in (environment or {}).items()]
+    return "\n".join(lines) + "\n"
 
 
 def lab_spec(**raw: Any) -> LabSpec:

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from labctl.cli.options import AskSudo, Json, Limit, with_json
-from labctl.cli.run_options import Only, Refresh, With, finish, names
+from labctl.cli.run_options import (
+    Adopt,
+    Only,
+    Refresh,
+    ReplacePackages,
+    With,
+    consent,
+    finish,
+    names,
+)
 from labctl.cli.session import ask_password, open_lab, sink
 
 
@@ -28,6 +37,8 @@ def provision(
         ),
     ] = False,
     refresh: Refresh = False,
+    adopt: Adopt = False,
+    replace_packages: ReplacePackages = False,
     verify: Annotated[bool, typer.Option("--verify", help="Run the checks afterwards.")] = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
@@ -43,7 +54,8 @@ def provision(
     with_json(context, as_json)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password)
+        allowed = consent(adopt, replace_packages)
+        lab = open_lab(context, emit, allowed, sudo_password=password)
         options = ProvisionOptions(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )

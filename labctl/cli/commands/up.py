@@ -8,7 +8,7 @@ import typer
 
 from labctl.cli.lab_flags import Cpus, Memory, Nodes, Provider, Toolchain, given
 from labctl.cli.options import AskSudo, Json, Limit, with_json
-from labctl.cli.run_options import Refresh, With, finish, names
+from labctl.cli.run_options import Adopt, Refresh, ReplacePackages, With, consent, finish, names
 from labctl.cli.session import ask_password, open_lab, sink
 
 
@@ -27,6 +27,8 @@ def up(
     extra: With = None,
     limit: Limit = None,
     refresh: Refresh = False,
+    adopt: Adopt = False,
+    replace_packages: ReplacePackages = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the checks afterwards.")
     ] = False,
@@ -46,7 +48,8 @@ def up(
     flags = given(nodes, provider, memory, cpus, toolchain)
     password = ask_password(ask_sudo_password)
     with sink(context) as emit:
-        lab = open_lab(context, emit, flags, sudo_password=password)
+        allowed = consent(adopt, replace_packages)
+        lab = open_lab(context, emit, {**flags, **allowed}, sudo_password=password)
         options = ProvisionOptions(extra=names(extra), refresh=refresh, verify=not no_verify)
         remembered = {key: value for key, (value, _) in flags.items()}
         results = action.up(lab, limit or (), options, remember=remembered)

@@ -1,187 +1,155 @@
-"""The engine's daemon.json: loaded by a reload wherever a reload is enough.
+"""The engine's daemon.json: labctl's keys in it, loaded by a reload wherever a reload is enough.
 
 Restarting the engine ends the containers of every student on the node (unless live-restore is on),
-so it is done only where a reload would leave the engine with something of the old file. When that
-is so is the engine's knowledge and stands in `labctl.config.daemon_json`.
+so labctl restarts it only if a reload would leave it with something of the old file. When that is
+so, `labctl.config.daemon_json` knows.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from labctl.config.daemon_json import canonical, needs_restart, unknown_to
-from labctl.messages import msg
+from labctl.config.daemon_json import HIDES_DATA, canonical, needs_restart
+from labctl.messages import joined, msg
+from labctl.provision.resources import engine_settings
 from labctl.provision.resources.atomic_write import LoadedBy, replacing
 from labctl.provision.resources.base import Change, Observed, quote, text_diff
-from labctl.provision.resources.file import File
+from labctl.provision.resources.engine_settings import (
+    OWNED,
+    PATH,
+    EngineSettings,
+    json_problem,
+    merge,
+)
 
-PATH = "/etc/docker/daemon.json"
 _ASIDE = ".no-json"
-"""Behind the path of what stood there and was no JSON: it is somebody's work with a slip in it."""
+"""Suffix for an invalid file: it is somebody's work with a typing error in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonJson:
-    """/etc/docker/daemon.json with this content.
+    """/etc/docker/daemon.json with these keys; all other keys in it stay.
 
-    A file that is no JSON object is kept as ``daemon.json.no-json``.
+    labctl remembers on the node which keys it wrote. A key that is not in `content` any more is
+    removed if labctl wrote it. Before labctl first changes the file, it keeps a copy as
+    ``daemon.json.before-labctl``. A file that is not valid JSON is kept as ``daemon.json.no-json``.
 
     Parameters:
-        content: the whole JSON text, an object.
-        service: the service that reads it.
+        content: JSON text of labctl's keys, an object.
+        engine_major: major version of the engine that will run. Keys that only other engines have
+            are removed, because the engine would not start with them. 0: unknown.
+        adopt: labctl's value wins if a key has two.
+        service: the service that reads the file.
     """
 
     content: str
+    engine_major: int = 0
+    adopt: bool = False
     service: str = "docker"
 
     @property
     def id(self) -> str:
-        return self._file.id
-
-    @property
-    def _file(self) -> File:
-        return File(PATH, self.content, loaded_by=LoadedBy(self.service, "reload"))
+        return f"file:{PATH}"
 
     def probe(self) -> str:
-        return self._file.probe()
+        return engine_settings.probe(f"{self.service}.service", PATH, OWNED)
 
     def plan(self, observed: Observed) -> Change | None:
-        change = self._file.plan(observed)
-        if change is None:
-            return None
-        _, _, text = observed.output.partition("\n") if observed.ok else ("", "", "")
-        before, after = _settings(text), _settings(self.content)
-        if before is not None and after is not None and not needs_restart(before, after):
-            return change
-        restart = replace(self._file, loaded_by=LoadedBy(self.service, "restart"))
-        change = restart.plan(observed)
-        wrong = _no_json(text)
-        return _kept_aside(change, wrong) if change is not None and wrong else change
-
-
-@dataclass(frozen=True, slots=True)
-class SupportedDaemonKeys:
-    """No key in /etc/docker/daemon.json that only engines of another time have, and no slip in it.
-
-    Over one such key an engine does not start, nor over a file that is no JSON object. So the file
-    of the engine that was installed before loses such keys, and one with a slip in it is set aside,
-    before the wanted engine is started; who writes the whole file may need that it runs. The first
-    file that loses keys is kept as ``daemon.json.before-labctl``, one that is set aside as
-    ``daemon.json.no-json``.
-
-    Parameters:
-        engine_major: major version of the engine that is to be started; 0: nothing is known of it.
-        service: the service that reads the file.
-        written: what comes behind writes the whole file, as the playbook mirrors does. Where
-            nothing does, to set a file aside would leave the engine without what it says, such as
-            where its images are: one that is no JSON is an error then.
-    """
-
-    engine_major: int
-    service: str = "docker"
-    written: bool = True
-
-    @property
-    def id(self) -> str:
-        return f"keys:{PATH}"
-
-    def probe(self) -> str:
-        path = quote(PATH)
-        return f"if [ -e {path} ]; then cat {path}; fi"
-
-    def plan(self, observed: Observed) -> Change | None:
-        wrong = _no_json(observed.output) if observed.ok else ""
-        if wrong:
-            return self._set_aside(observed.output, wrong)
-        settings = (_settings(observed.output) if observed.ok else None) or {}
-        unknown = unknown_to(self.engine_major, settings)
-        if not unknown:
-            return None
-        kept = canonical({name: settings[name] for name in settings if name not in unknown})
-        script = replacing(
-            PATH,
-            kept,
-            loaded_by=LoadedBy(self.service, "restart"),
-            backup=f"{PATH}.before-labctl",
-        )
-        return Change(
-            msg(
-                "take {unknown} out of {path}, unknown to engine {engine_major}",
-                unknown=", ".join(unknown),
-                path=PATH,
-                engine_major=self.engine_major,
-            ),
-            script,
-            text_diff(observed.output, kept, PATH),
-        )
-
-    def _set_aside(self, text: str, wrong: str) -> Change:
-        """Return the change that leaves an empty object in the place of a file with a slip in it.
-
-        Raises:
-            ValueError: nothing would write what it said.
-        """
-        if not self.written:
+        found = engine_settings.read(observed)
+        wanted = engine_settings.parsed(self.content)
+        if wanted is None:
+            raise ValueError(msg("labctl's part of {path} is not a JSON object", path=PATH))
+        wrong = "" if found.text is None else _wrong(found.text)
+        if wrong and hides_data(found.text or ""):
             raise ValueError(
                 msg(
-                    "{path} is no JSON, and the engine does not start with it: {wrong}; "
-                    "mend it on the node, or move it away",
+                    "{path} is not valid JSON ({reason}), and says where the engine's data is; "
+                    "correct it on the node",
                     path=PATH,
-                    wrong=wrong,
+                    reason=wrong,
                 )
             )
-        empty = canonical({})
-        script = replacing(PATH, empty, loaded_by=LoadedBy(self.service, "restart"))
-        change = Change(msg("empty {path}", path=PATH), script, text_diff(text, empty, PATH))
-        return _kept_aside(change, wrong)
+        merged = merge(found, wanted, self.engine_major, adopt=self.adopt)
+        if merged.obstacles:
+            raise ValueError(
+                joined(
+                    msg("{message} → {remedy}", message=one.message, remedy=one.remedy)
+                    for one in merged.obstacles
+                )
+            )
+        return self._change(found, merged.settings, merged.owned, merged.dropped, wrong)
+
+    def _change(
+        self,
+        found: EngineSettings,
+        settings: dict[str, Any],
+        owned: dict[str, Any],
+        dropped: tuple[str, ...],
+        wrong: str,
+    ) -> Change | None:
+        same = found.text is not None and not wrong and found.keys == settings
+        if same and found.owned == owned:
+            return None
+        restart = bool(wrong or dropped) or needs_restart(found.keys, settings)
+        loaded_by = LoadedBy(self.service, "restart" if restart else "reload")
+        remember = replacing(OWNED, canonical(owned), loaded_by=None if same else loaded_by)
+        if same:
+            return Change(
+                msg("record labctl's keys of {path}", path=PATH),
+                remember,
+                text_diff(canonical(found.owned or {}), canonical(owned), OWNED),
+            )
+        text = canonical(settings)
+        first = found.owned is None or bool(dropped)
+        write = replacing(
+            PATH,
+            text,
+            loaded_by=loaded_by,
+            backup=f"{PATH}.before-labctl" if first else "",
+        )
+        template = msg("update {path}") if found.text is not None else msg("write {path}")
+        summary: str = msg(template, path=PATH)
+        if dropped:
+            summary = msg(
+                "take {unknown} out of {path}, unknown to engine {engine_major}",
+                unknown=", ".join(dropped),
+                path=PATH,
+                engine_major=self.engine_major,
+            )
+        # Each in a subshell, because the script of a replacement ends with its trap.
+        script = f"( {remember}\n) || exit\n{write}"
+        change = Change(summary, script, text_diff(found.text or "", text, PATH))
+        return _kept_aside(change, wrong) if wrong else change
+
+
+def hides_data(text: str) -> bool:
+    """Tell whether an invalid daemon.json names a setting on which the data in sight depends."""
+    return any(f'"{key}"' in text for key in HIDES_DATA)
 
 
 def _kept_aside(change: Change, wrong: str) -> Change:
-    """Return `change` with the file that it replaces, which is no JSON, kept beside it.
+    """Return `change` with the invalid file that it replaces kept beside it.
 
-    Each one is: of an earlier one the name gets a number. One that is there already, as where the
-    engine did not start for another reason and got its former file back, is not kept twice.
+    Each such file is kept: the name of an earlier one gets a number. One that is already there is
+    not kept twice, as when the engine did not start and got its former file back.
     """
     aside = PATH + _ASIDE
     old, new = quote(PATH), quote(aside)
     return Change(
         msg(
-            "{summary}, which is no JSON ({wrong}) and is kept as {aside}",
+            "{summary}, which is not valid JSON ({wrong}) and is kept as {aside}",
             summary=change.summary,
             wrong=wrong,
             aside=aside,
         ),
-        # cmp is no part of coreutils.
+        # cmp is not part of coreutils.
         f'[ -e {new} ] && [ "$(cat {old})" = "$(cat {new})" ] || '
         f"cp -p --backup=numbered {old} {new} || exit\n{change.script}",
         change.diff,
     )
 
 
-def _no_json(text: str) -> str:
-    """Return why a daemon.json is no JSON object, and where; empty where it is one, or is empty."""
-    if _settings(text) is not None:
-        return ""
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        return msg(
-            "line {line}, column {column}: {problem}",
-            line=error.lineno,
-            column=error.colno,
-            problem=error.msg,
-        )
-    return msg("no object in braces")
-
-
-def _settings(text: str) -> dict[str, Any] | None:
-    """Return what a daemon.json says: nothing if it is empty; None if it is no JSON object."""
-    if not text.strip():
-        return {}
-    try:
-        settings = json.loads(text)
-    except ValueError:
-        return None
-    return settings if isinstance(settings, dict) else None
+def _wrong(text: str) -> str:
+    """Return why a daemon.json is not a JSON object, and where; empty if it is one, or is empty."""
+    return "" if engine_settings.parsed(text) is not None else json_problem(text)

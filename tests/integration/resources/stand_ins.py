@@ -29,6 +29,7 @@ show)
   cat "$STATE/$unit.enabled" 2>/dev/null || echo UnitFileState=disabled
   cat "$STATE/$unit.active" 2>/dev/null || echo ActiveState=inactive
   echo NeedDaemonReload=no;;
+cat) cat "$STATE/$unit.unit" 2>/dev/null;;
 enable) echo UnitFileState=enabled >"$STATE/$unit.enabled";;
 restart)
   if starts; then echo ActiveState=active >"$STATE/$unit.active"

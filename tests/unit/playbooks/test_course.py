@@ -16,8 +16,8 @@ from labctl.playbook import (
     File,
     NoSwarm,
     Resource,
-    SupportedDaemonKeys,
     SwarmManager,
+    shell_script,
 )
 from labctl.provision.loader import Playbook, load, load_all
 from labctl.provision.play import Play
@@ -27,15 +27,21 @@ from tests.unit.fakes import CENTOS, lab_spec
 FOLDERS = [packaged("playbooks")]
 overlay: Any = load_module("overlay", "settings", FOLDERS)
 store: Any = load_module("etcd", "store", FOLDERS)
+NETWORKS = shell_script(str(FOLDERS[0] / "engine/networks.py"), "networks.sh")
 COURSE = ("registry", "hub-cache", "images", "etcd", "overlay", "compose-app")
 PLAIN = ("repos", "hosts", "engine", "mirrors", "compose")
 
 
 def resources(
-    tmp_path: Path, name: str, running: tuple[str, ...], node: int = 0, **raw: Any
+    tmp_path: Path,
+    name: str,
+    running: tuple[str, ...],
+    node: int = 0,
+    networks: dict[str, Any] | None = None,
+    **raw: Any,
 ) -> list[Resource]:
     """Return what a shipped playbook wants of a node, where these playbooks run."""
-    lab = lab_spec(docker={"mirrors": ["https://mirror.example"]}, **raw)
+    lab = lab_spec(**{"docker": {"mirrors": ["https://mirror.example"]}, **raw})
     (book,) = load([name], FOLDERS)
     books = load(running, FOLDERS)
     play = Play(
@@ -44,6 +50,7 @@ def resources(
         facts=CENTOS,
         user="vagrant",
         addresses={n.name: n.address for n in lab.lab_nodes if n.address},
+        choices={"engine.networks": {"script": NETWORKS, "answer": networks or {}}},
         templates=(packaged("templates"),),
         playbooks=running,
         secrets=SecretStore(tmp_path / "private", "lab"),
@@ -66,14 +73,34 @@ def test_daemon_json_without_the_courses_playbooks_is_as_ever(tmp_path: Path) ->
     assert not any(isinstance(one, NoSwarm) for one in found)
 
 
-def test_the_engine_is_not_started_with_keys_of_another(tmp_path: Path) -> None:
-    """The packages are those of the wanted engine by then, and daemon.json is still the old one."""
+def test_daemon_json_is_written_before_the_engine_first_starts(tmp_path: Path) -> None:
+    """The packages are those of the wanted engine by then, and the first start takes networks."""
     for toolchain, major in (("course", 19), ("latest-el7", 26)):
         found = resources(tmp_path, "engine", PLAIN, toolchain=toolchain)
         kinds = [type(one).__name__ for one in found]
-        keys = kinds.index("SupportedDaemonKeys")
-        assert kinds[keys - 1 : keys + 2] == ["Packages", "SupportedDaemonKeys", "Service"]
-        assert found[keys] == SupportedDaemonKeys(major)
+        at = kinds.index("DaemonJson")
+        assert kinds[at - 1 : at + 2] == ["Packages", "DaemonJson", "Service"]
+        config = found[at]
+        assert isinstance(config, DaemonJson)
+        assert config.engine_major == major
+        # The playbook mirrors wants the same file, so `--only mirrors` does as much.
+        assert config in resources(tmp_path, "mirrors", PLAIN, toolchain=toolchain)
+
+
+def test_the_networks_of_docker_keep_away_from_the_instructor(tmp_path: Path) -> None:
+    """As measured on the node; see test_networks.py."""
+    moved = {"bip": "10.213.0.1/16"}
+    for name in ("engine", "mirrors"):
+        found = resources(tmp_path, name, PLAIN, networks=moved)
+        assert settings(found) == {"registry-mirrors": ["https://mirror.example"], **moved}
+    own = {"daemon": {"bip": "10.9.0.1/24"}, "mirrors": []}
+    found = resources(tmp_path, "engine", PLAIN, networks=moved, docker=own)
+    assert settings(found) == {"registry-mirrors": [], "bip": "10.9.0.1/24"}
+
+
+def test_a_lab_without_mirrors_writes_the_other_keys(tmp_path: Path) -> None:
+    found = resources(tmp_path, "engine", ("repos", "engine"), docker={"daemon": {"mtu": 1400}})
+    assert settings(found) == {"registry-mirrors": [], "mtu": 1400}
 
 
 def test_the_cache_comes_before_the_mirrors_on_the_other_nodes(tmp_path: Path) -> None:
@@ -136,7 +163,11 @@ def test_at_most_three_keep_the_store(nodes: int, members: int) -> None:
 def test_what_the_other_nodes_have_to_do(
     tmp_path: Path, name: str, node: int, ids: list[str]
 ) -> None:
-    raw = {"nodes": 4, "images": ["nginx:1.22"], "compose_app": {"folder": "/nowhere"}}
+    raw: dict[str, Any] = {
+        "nodes": 4,
+        "images": ["nginx:1.22"],
+        "compose_app": {"folder": "/nowhere"},
+    }
     found = [one.id for one in resources(tmp_path, name, (*PLAIN, *COURSE), node, **raw)]
     assert len(found) == len(ids)
     assert all(seen.startswith(wanted) for seen, wanted in zip(found, ids, strict=True))

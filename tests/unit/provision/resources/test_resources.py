@@ -30,11 +30,11 @@ from labctl.playbook import (
     RepositorySection,
     Service,
     SigningKey,
-    SupportedDaemonKeys,
     repository_file,
 )
 from labctl.provision.resources.base import Change, Resource, quote, text_diff
 from labctl.remote.exchange import Observed
+from tests.unit.fakes import settings_output
 
 NOTHING_THERE = Observed(1, "stat: cannot stat '/etc/motd': No such file or directory\n")
 DIGEST = "1cb7ecccc17c8d5f1888f9e2b3211b07e35c86d0010a6c0f711fe65ef5b69528"
@@ -44,6 +44,13 @@ MOTD = File("/etc/motd", "hello\n")
 COMPOSE = Download("https://example.org/compose", "/usr/local/bin/docker-compose", DIGEST)
 KEY = SigningKey("labctl-docker", "https://example.org/gpg", PRINT)
 DOCKER = Service("docker")
+
+
+def engine(text: str | None = None, owned: str | None = None, unit: str = "") -> Observed:
+    """Return what a node prints of its engine's settings."""
+    return Observed(0, settings_output(text, owned, unit))
+
+
 UP = "UnitFileState=enabled\nActiveState=active\nNeedDaemonReload=no\n"
 ENGINE = Packages((Package("docker-ce", "19.03.9-3.el7"), Package("docker-ce-cli", "19.03.8")))
 NODES = Block("/etc/hosts", "nodes", ("192.168.56.11 docker-node1",))
@@ -83,7 +90,9 @@ AS_WANTED: list[tuple[Resource, Observed]] = [
     (NODES, Observed(0, f"{BEGIN}\n192.168.56.11 docker-node1\n{END}\n")),
     (Block("/etc/hosts", "pins", ()), Observed(0, "127.0.0.1 localhost\n")),
     (Block("/etc/hosts", "pins", ()), Observed(0, "")),
-    (DaemonJson("{}\n"), Observed(0, "0644 root:root\n{}\n")),
+    (DaemonJson("{}\n"), engine("{}\n", owned="{}")),
+    # Somebody else's keys and layout are left alone.
+    (DaemonJson('{"mtu": 1}'), engine('{"labels":["a"],"mtu":1}', owned='{"mtu": 1}')),
 ]
 
 
@@ -434,7 +443,6 @@ def test_a_reload_is_a_restart_where_any_file_needs_one(pending: str) -> None:
         ('{"labels": ["a"]}', '{"max-concurrent-uploads": 1}', "restart"),
         ('{"live-restore": true}', "", "restart"),
         ('{"runtimes": {"a": {}}}', "{}", "restart"),
-        ('{"mtu": 1400}', '{ "mtu" : 1400 }', "reload"),
         ('{"mtu": 1400}', "{}", "restart"),
         ('{"mtu": 1400}', '{"mtu": 1450}', "restart"),
         ("{}", '{"data-root": "/data", "debug": true}', "restart"),
@@ -446,7 +454,7 @@ def test_a_reload_is_a_restart_where_any_file_needs_one(pending: str) -> None:
 def test_the_engine_is_restarted_only_where_a_reload_does_not_do(
     old: str, new: str, how: str
 ) -> None:
-    script = script_of(DaemonJson(new), Observed(0, f"0644 root:root\n{old}"))
+    script = script_of(DaemonJson(new), engine(old, owned=old))
     other = "restart" if how == "reload" else "reload"
     assert f"/var/lib/labctl/pending/docker.{how}" in script
     assert f"/var/lib/labctl/pending/docker.{other}" not in script
@@ -454,20 +462,16 @@ def test_the_engine_is_restarted_only_where_a_reload_does_not_do(
 
 def test_a_configuration_that_was_not_there() -> None:
     mirrors, mtu = DaemonJson('{"registry-mirrors": []}'), DaemonJson('{"mtu": 1400}')
-    assert "docker.reload" in script_of(mirrors)
-    assert "docker.restart" in script_of(mtu)
+    assert "docker.reload" in script_of(mirrors, engine())
+    assert "docker.restart" in script_of(mtu, engine())
 
 
 def test_other_services_of_that_engine() -> None:
-    assert "/pending/dockerd2.reload" in script_of(DaemonJson("{}", service="dockerd2"))
-    seen = Observed(0, '{"cluster-store": "etcd://a"}')
-    assert "/pending/dockerd2.restart" in script_of(
-        SupportedDaemonKeys(26, service="dockerd2"), seen
-    )
+    assert "/pending/dockerd2.reload" in script_of(DaemonJson("{}", service="dockerd2"), engine())
 
 
 @pytest.mark.parametrize(
-    ("engine", "old", "kept", "gone"),
+    ("major", "old", "kept", "gone"),
     [
         (
             26,
@@ -477,33 +481,33 @@ def test_other_services_of_that_engine() -> None:
         ),
         (19, {"proxies": {}, "mtu": 1, "ip6tables": True}, {"mtu": 1}, "proxies, ip6tables"),
         (23, {"default-network-opts": {}, "proxies": {}}, {"proxies": {}}, "default-network-opts"),
+        (23, {"graph": "/data"}, {}, "graph"),
     ],
 )
-def test_an_engine_is_rid_of_the_keys_of_another(
-    engine: int, old: dict[str, Any], kept: dict[str, Any], gone: str
+def test_keys_that_the_wanted_engine_does_not_have_are_removed(
+    major: int, old: dict[str, Any], kept: dict[str, Any], gone: str
 ) -> None:
-    change = SupportedDaemonKeys(engine).plan(Observed(0, json.dumps(old)))
+    change = DaemonJson("{}", major).plan(engine(json.dumps(old)))
     assert change is not None
     where = "out of /etc/docker/daemon.json"
-    assert change.summary == f"take {gone} {where}, unknown to engine {engine}"
+    assert change.summary == f"take {gone} {where}, unknown to engine {major}"
     assert f"content={quote(canonical(kept))}\n" in change.script
     assert "/pending/docker.restart" in change.script
+    assert "backup=/etc/docker/daemon.json.before-labctl\n" in change.script
 
 
 @pytest.mark.parametrize(
-    ("engine", "old"),
+    ("major", "old"),
     [
         (19, '{"cluster-store": "etcd://a", "mtu": 1400}'),
         (26, '{"proxies": {}, "mtu": 1400, "cdi-spec-dirs": []}'),
         (26, '{"nobody-has-heard-of": 1}'),  # labctl may be older than the engine
         (0, '{"cluster-store": "etcd://a", "proxies": {}}'),
-        (26, ""),
         (26, "{}"),
     ],
 )
-def test_what_is_no_key_of_another_engine_stays(engine: int, old: str) -> None:
-    assert SupportedDaemonKeys(engine).plan(Observed(0, old)) is None
-    assert SupportedDaemonKeys(engine).plan(Observed(1, "cat: daemon.json: Is a directory")) is None
+def test_all_other_keys_stay(major: int, old: str) -> None:
+    assert DaemonJson("{}", major).plan(engine(old, owned="{}")) is None
 
 
 SLIPS = [
@@ -515,39 +519,25 @@ SLIPS = [
 
 
 @pytest.mark.parametrize(("text", "where"), SLIPS)
-def test_a_daemon_json_with_a_slip_is_told_and_set_aside(text: str, where: str) -> None:
-    """The engine would not start, and the playbook mirrors, which writes it, never be reached."""
-    change = SupportedDaemonKeys(26).plan(Observed(0, text))
+def test_an_invalid_daemon_json_is_set_aside(text: str, where: str) -> None:
+    change = DaemonJson("{}").plan(engine(text))
     assert change is not None
-    start = f"empty /etc/docker/daemon.json, which is no JSON ({where}"
+    start = f"update /etc/docker/daemon.json, which is not valid JSON ({where}"
     assert change.summary.startswith(start)
     assert change.summary.endswith("and is kept as /etc/docker/daemon.json.no-json")
     assert "/pending/docker.restart" in change.script
 
 
-@pytest.mark.parametrize(("text", "where"), SLIPS)
-def test_a_daemon_json_with_a_slip_is_an_error_where_nothing_writes_it(
-    text: str, where: str
-) -> None:
-    with pytest.raises(ValueError, match="mend it on the node, or move it away") as caught:
-        SupportedDaemonKeys(26, written=False).plan(Observed(0, text))
-    assert (
-        f"/etc/docker/daemon.json is no JSON, and the engine does not start with it: {where}"
-        in (str(caught.value))
-    )
-    assert SupportedDaemonKeys(26, written=False).plan(Observed(0, '{"mtu": 1400}')) is None
+@pytest.mark.parametrize("key", ["data-root", "graph", "storage-driver", "userns-remap"])
+def test_an_invalid_daemon_json_that_says_where_the_data_is_stays(key: str) -> None:
+    """An engine without it would start, and show none of the containers and volumes."""
+    with pytest.raises(ValueError, match="says where the engine's data is"):
+        DaemonJson("{}").plan(engine(f'{{"{key}": "/data", }}'))
 
 
-@pytest.mark.parametrize(("text", "where"), SLIPS)
-def test_what_replaces_a_daemon_json_with_a_slip_keeps_it(text: str, where: str) -> None:
-    change = DaemonJson("{}\n").plan(Observed(0, f"0644 root:root\n{text}"))
-    assert change is not None
-    assert change.summary.startswith(f"update /etc/docker/daemon.json, which is no JSON ({where}")
-    assert "/etc/docker/daemon.json.no-json" in change.script
-    valid = DaemonJson("{}\n").plan(Observed(0, '0644 root:root\n{"mtu": 1400}'))
-    assert valid is not None
-    assert valid.summary == "update /etc/docker/daemon.json"
-    assert ".no-json" not in valid.script
+def test_labctls_part_that_is_no_object_is_an_error() -> None:
+    with pytest.raises(ValueError, match="is not a JSON object"):
+        DaemonJson("[]").plan(engine())
 
 
 # -- repositories

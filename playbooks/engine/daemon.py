@@ -1,0 +1,34 @@
+"""daemon.json: what the lab and its playbooks want in it, written before the engine first starts.
+
+An engine that starts without it would take docker's default networks, which may be those that the
+instructor's own connection needs.
+"""
+
+from typing import Any
+
+from labctl.playbook import DaemonJson, NoSwarm, Play, Plays, daemon_json_text
+
+from ..mirrors import chosen
+from . import networks
+
+
+def settings(play: Play) -> Plays:
+    """Yield what has to be on the node before the engine starts."""
+    docker = play.lab.docker
+    keys = wanted(play)
+    mirrors = keys.pop("registry-mirrors", [])
+    if "mirrors" in play.playbooks:
+        mirrors += [url for url in chosen.mirrors(play) if url.rstrip("/") not in mirrors]
+    if "cluster-store" in keys:
+        yield NoSwarm()
+    yield DaemonJson(
+        daemon_json_text(keys, mirrors, docker.insecure_registries, play),
+        play.lab.resolved_toolchain.engine_major,
+        play.lab.docker.adopt,
+    )
+
+
+def wanted(play: Play) -> dict[str, Any]:
+    """Return the keys that labctl sets, without the mirrors that are measured."""
+    docker = play.lab.docker
+    return {**docker.daemon, **networks.moved(play), **play.daemon_json()}
