@@ -105,8 +105,8 @@ nodes: 2
 # users: members of the docker group besides the login user. mirrors: mirrors of Docker Hub; "auto"
 # probes sources.mirrors and keeps those that answer. insecure_registries: registries without TLS.
 # daemon: other keys of daemon.json.
-# On machines that already have an engine: "adopt" lets labctl's settings win even if data goes out of
-# sight; "replace_packages" removes packages that conflict with docker-ce.
+# On machines that already have an engine: "adopt" lets labctl's settings win even if data goes out
+# of sight; "replace_packages" removes packages that conflict with docker-ce.
 #docker:
 #  users: [anna]
 #  mirrors: auto
