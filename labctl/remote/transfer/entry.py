@@ -15,6 +15,10 @@ STAGE = ".labctl-scp."
 """How the names of temporary folders begin, here and on nodes. The creator's host name and process
 id follow, each followed by a dot."""
 
+MAX_DEPTH = 256
+"""Folders inside each other that a copy may have. A trap has thousands of them; trees that people
+make have fewer than fifty."""
+
 Bytes = bytes | bytearray | memoryview
 
 

@@ -11,23 +11,26 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Protocol
 
 from labctl.errors import TransferError
 from labctl.messages import msg
-from labctl.remote.transfer.entry import Bytes, Entry, Kind, Root, link_stays
+from labctl.remote.transfer.entry import MAX_DEPTH, Entry, Kind, Root, link_stays
 from labctl.remote.transfer.skipped import NO_FILE
+from labctl.remote.transfer.tar_stream import Readable, TarStream
+
+MAX_ENTRIES = 1_000_000
+"""Entries of a copy. The reader remembers each, to refuse one that comes twice."""
+
+MAX_KEPT = 1 << 29
+"""Bytes of memory for their names, estimated: enough for a million names of ordinary length."""
+
+_PART = 60
+"""Bytes that Python takes for a part of a path, besides its characters."""
+
+
+_FEWER = msg("copy it in parts, or as an archive that you make on the node")
 
 _Key = tuple[int, tuple[str, ...]]
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def recv(self) -> bytes:
-        """Wait for the next part and return it; an empty one only at the end."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class _Seen:
     kinds: dict[_Key, Kind] = field(default_factory=dict)
     links: dict[_Key, str] = field(default_factory=dict)
     skipped: dict[_Key, str] = field(default_factory=dict)
+    entries: int = 0
+    kept: int = 0
+
+    def count(self, info: tarfile.TarInfo) -> None:
+        """Refuse a member that is one too many."""
+        self.entries += 1
+        self.kept += len(info.name) + len(info.linkname) + _PART * info.name.count("/")
+        if self.entries > MAX_ENTRIES or self.kept > MAX_KEPT:
+            raise _Refused(msg("more than {count:,} entries", count=self.entries - 1), _FEWER)
 
 
 def members(
@@ -67,31 +79,22 @@ def members(
         TransferError: a member is refused, or the stream is cut off or no tar.
     """
     seen = _Seen()
-    forward = _Forward(stream)
-    file: Any = forward
+    tar = TarStream(stream)
     try:
-        with tarfile.open(
-            fileobj=file, mode="r:", encoding="utf-8", errors="surrogateescape"
-        ) as opened:
-            tar: Any = opened
-            while info := tar.next():
-                tar.members = []  # it would keep every member of a big tree
-                try:
-                    member = _member(forward, info, expected, seen)
-                except _Skip as skip:
-                    if not skip.key[1]:  # a root
-                        raise _Refused(
-                            msg("{name!r} is {why}", name=info.name, why=skip.why)
-                        ) from None
-                    seen.skipped[skip.key] = skip.why
-                    skipped(skip.key, skip.why)
-                    continue
-                seen.kinds[member.root, member.path] = member.kind
-                if member.kind is Kind.LINK:
-                    seen.links[member.root, member.path] = member.link
-                yield member
-    except tarfile.TarError as error:
-        raise _cut_off(error) from error
+        for info in tar.headers():
+            seen.count(info)
+            try:
+                member = _member(tar, info, expected, seen)
+            except _Skip as skip:
+                if not skip.key[1]:  # a root
+                    raise _Refused(msg("{name!r} is {why}", name=info.name, why=skip.why)) from None
+                seen.skipped[skip.key] = skip.why
+                skipped(skip.key, skip.why)
+                continue
+            seen.kinds[member.root, member.path] = member.kind
+            if member.kind is Kind.LINK:
+                seen.links[member.root, member.path] = member.link
+            yield member
     except _Refused as refused:
         raise TransferError(
             msg("refused what the node sent: {refused}", refused=refused),
@@ -103,60 +106,6 @@ def members(
         raise TransferError(
             msg("the node did not send {missing}", missing=", ".join(missing)), node=node
         )
-
-
-class _Forward:
-    """A stream as the file that tarfile wants: it may seek, but only forward, and one byte back.
-
-    tarfile's own way to read a stream copies each byte of a file four times. Here it only ever
-    reads headers, and blocks go from the stream to whoever writes them.
-    """
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-        self._ahead = memoryview(b"")
-        self._last = b""
-        self._at = 0
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, to: int) -> int:
-        if to == self._at - 1 and self._last:
-            self._ahead = memoryview(self._last + bytes(self._ahead))
-            self._last = b""
-            self._at = to
-        while self._at < to and (block := self._some(to - self._at)):
-            self._took(block)
-        return self._at
-
-    def read(self, size: int) -> bytes:
-        parts: list[Bytes] = []
-        while size > 0 and (block := self._some(size)):
-            self._took(block)
-            parts.append(block)
-            size -= len(block)
-        return b"".join(parts)
-
-    def blocks(self, size: int) -> Iterator[Bytes]:
-        """Yield the next `size` bytes in blocks."""
-        while size:
-            block = self._some(size)
-            if not block:
-                raise _cut_off("unexpected end of data")
-            self._took(block)
-            size -= len(block)
-            yield block
-
-    def _some(self, size: int) -> memoryview:
-        if not self._ahead:
-            self._ahead = memoryview(self._stream.recv())
-        block, self._ahead = self._ahead[:size], self._ahead[size:]
-        return block
-
-    def _took(self, block: memoryview) -> None:
-        self._at += len(block)
-        self._last = bytes(block[-1:])
 
 
 class _Refused(Exception):
@@ -173,18 +122,22 @@ class _Skip(Exception):
 
 
 def _member(
-    stream: _Forward,
+    tar: TarStream,
     info: tarfile.TarInfo,
     expected: Mapping[str, Expected],
     seen: _Seen,
 ) -> Entry:
     found, path = _place(info.name, expected)
     key = (found.index, path)
+    if len(path) > MAX_DEPTH:
+        raise _Refused(msg("more than {count} folders inside each other", count=MAX_DEPTH), _FEWER)
     if key in seen.kinds or key in seen.skipped:
         raise _Refused(msg("{name!r} comes twice", name=info.name))
     if path and seen.kinds.get((found.index, path[:-1])) is not Kind.FOLDER:
         raise _Refused(msg("{name!r} lies in no folder that was sent before it", name=info.name))
-    mode, mtime = info.mode & 0o777, max(0, int(info.mtime))
+    mtime = int(info.mtime)
+    # setuid and setgid would let others run a file with its owner's rights.
+    mode = info.mode & (0o3777 if info.isdir() else 0o777)
     kind = Kind.FOLDER if info.isdir() else Kind.LINK if info.issym() else Kind.FILE
     if not path and kind is not found.root.kind:
         raise _Refused(
@@ -203,16 +156,11 @@ def _member(
         return _hard_link(info, key, mode, mtime, expected, seen)
     if not info.isreg():
         raise _Skip(key, NO_FILE)
-    if info.issparse():
+    if info.type == tarfile.GNUTYPE_SPARSE:
         raise _Refused(
             msg("{name!r} has holes that tar left out", name=info.name), "copy it without tar's -S"
         )
-    content = partial(stream.blocks, info.size)
-    return Entry(found.index, path, kind, mode, mtime, info.size, content=content)
-
-
-def _cut_off(why: object) -> TransferError:
-    return TransferError("what the node sent is cut off or no tar", details=str(why))
+    return Entry(found.index, path, kind, mode, mtime, info.size, content=tar.content)
 
 
 def _link(key: _Key, mtime: int, target: str) -> Entry:
