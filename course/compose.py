@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labctl.exercise import Sandbox, Wanted, msg
+from labctl.exercise import HEAL, Sandbox, Wanted, msg, on_failure
 
 MATERIAL = Path(__file__).parent / "material"
 
@@ -90,12 +90,13 @@ def counter(sandbox: Sandbox, tool: str) -> Project:
     return project(sandbox, tool, "counter", texts)
 
 
+@on_failure("docker-compose has another version than the toolchain, or is missing")
 def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
     """compose has the toolchain's version, for the lab's user and for root"""
     pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]
     seen = sandbox.out(f"{tool} version --short").removeprefix("v")
     assert seen == pin, msg(
-        "{tool} is {seen}; `labctl provision --only compose` installs {pin}",
+        "{tool} is {seen} instead of {pin}",
         tool=tool,
         seen=seen,
         pin=pin,
@@ -104,6 +105,7 @@ def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
         sandbox.run("docker-compose version --short")
 
 
+@on_failure("compose cannot start a project", fix=HEAL)
 def test_project(shop: Project) -> None:
     """up -d starts the services of the file; ps, images, logs and exec work"""
     shop.run("up -d")
@@ -122,6 +124,7 @@ def test_project(shop: Project) -> None:
     assert "PONG" in shop.run("exec -T redis redis-cli ping")
 
 
+@on_failure("compose cannot scale a service", fix=HEAL)
 def test_scale(shop: Project) -> None:
     """a service scales to three containers and back to one"""
     for number in (3, 1):
@@ -132,6 +135,7 @@ def test_scale(shop: Project) -> None:
         )
 
 
+@on_failure("compose cannot stop and start a project", fix=HEAL)
 def test_stop_and_start(shop: Project) -> None:
     """stop stops a project's containers, and start starts the same ones again"""
     shop.run("up -d")
@@ -143,6 +147,7 @@ def test_stop_and_start(shop: Project) -> None:
     assert running == before, "start did not start the containers that were stopped"
 
 
+@on_failure("compose does not create or remove the networks and volumes of its file", fix=HEAL)
 def test_networks_and_volumes(shop: Project) -> None:
     """networks and volumes match the file; down removes all except the volumes"""
     shop.run("up -d")
@@ -162,6 +167,7 @@ def test_networks_and_volumes(shop: Project) -> None:
     assert not shop.named("volume"), "down --volumes left the volume"
 
 
+@on_failure("compose does not notice a changed file", fix=HEAL)
 def test_changed_file(shop: Project) -> None:
     """after a change of the file, up recreates only the changed service's container"""
     can_recreate(shop.tool, shop.sandbox.out("docker version --format '{{.Server.Version}}'"))
@@ -175,6 +181,7 @@ def test_changed_file(shop: Project) -> None:
     assert "COLOUR=red" in environment.splitlines()
 
 
+@on_failure("the course's web service does not count its visitors", fix=HEAL)
 def test_web_service_counts(counter: Project) -> None:
     """a web service is built, answers, and counts its visitors in redis"""
     counter.run("build")

@@ -4,12 +4,13 @@ import time
 
 import pytest
 
-from labctl.exercise import Sandbox, msg
+from labctl.exercise import HEAL, Sandbox, msg, on_failure
 
 LOOP = "sh -c 'while true; do sleep 600; done'"
 BUSY = "sh -c 'while :; do :; done'"
 
 
+@on_failure("docker run, exec or logs does not work", fix=HEAL)
 def test_run_exec_logs(sandbox: Sandbox) -> None:
     """a container runs in the background, accepts commands and keeps its output"""
     name = sandbox.container("talks", sandbox.image("busybox"), "sh -c 'echo ready; sleep 600'")
@@ -19,6 +20,7 @@ def test_run_exec_logs(sandbox: Sandbox) -> None:
     assert sandbox.run("docker exec %s sh -c 'exit 7'", name, ok=False).rc == 7
 
 
+@on_failure("docker inspect does not show what a container is", fix=HEAL)
 def test_inspect(sandbox: Sandbox) -> None:
     """inspect shows a container's state, address and environment"""
     options = "--hostname shown --env COURSE=docker"
@@ -30,6 +32,7 @@ def test_inspect(sandbox: Sandbox) -> None:
     assert sandbox.out("docker exec %s hostname", name) == "shown"
 
 
+@on_failure("a stopped container does not start again", fix=HEAL)
 def test_stop_and_start(sandbox: Sandbox) -> None:
     """stop stops a container, start starts it again with its files"""
     trap = "trap 'exit 5' TERM; echo up >>/log; while :; do sleep 0.1; done"
@@ -41,6 +44,7 @@ def test_stop_and_start(sandbox: Sandbox) -> None:
     sandbox.wait("docker exec %s cat /log", name, until="up\nup")
 
 
+@on_failure("a container cannot be removed", fix=HEAL)
 def test_remove_by_force(sandbox: Sandbox) -> None:
     """rm refuses a running container, rm -f removes it"""
     name = sandbox.container("doomed", sandbox.image("busybox"), LOOP)
@@ -49,6 +53,7 @@ def test_remove_by_force(sandbox: Sandbox) -> None:
     assert sandbox.run("docker inspect %s", name, ok=False).rc != 0
 
 
+@on_failure("restart policies do not work", fix=HEAL)
 def test_restart_after_an_exit(sandbox: Sandbox) -> None:
     """a restart policy starts a container again after it failed"""
     options = "--restart on-failure:2"
@@ -60,6 +65,7 @@ def test_restart_after_an_exit(sandbox: Sandbox) -> None:
     assert sandbox.out("docker logs %s", name).split() == ["tried"] * 3
 
 
+@on_failure("a container without a process stays up", fix=HEAL)
 def test_without_a_foreground_process(sandbox: Sandbox) -> None:
     """a container without a process in the foreground stops at once"""
     image = sandbox.image("busybox")
@@ -68,6 +74,7 @@ def test_without_a_foreground_process(sandbox: Sandbox) -> None:
     assert show(sandbox, name, "{{.State.Status}}") == "exited"
 
 
+@on_failure("the course's endless loop does not keep a container up", fix=HEAL)
 def test_loop_keeps_a_container_up(sandbox: Sandbox) -> None:
     """the course's endless loop keeps a container up"""
     name = sandbox.container("loop", sandbox.image("busybox"), LOOP)
@@ -77,6 +84,7 @@ def test_loop_keeps_a_container_up(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("docker cp does not work", fix=HEAL)
 def test_copy(sandbox: Sandbox) -> None:
     """files are copied into a container and out of it"""
     name = sandbox.container("copied", sandbox.image("busybox"), LOOP)
@@ -87,6 +95,7 @@ def test_copy(sandbox: Sandbox) -> None:
     assert sandbox.out("cat %s/out", folder) == "carried"
 
 
+@on_failure("docker top or stats does not work", fix=HEAL)
 def test_processes(sandbox: Sandbox) -> None:
     """top and stats show a container's processes and what they use"""
     name = sandbox.container("seen", sandbox.image("busybox"), "sleep 600")
@@ -96,6 +105,7 @@ def test_processes(sandbox: Sandbox) -> None:
     assert stats.startswith("1 "), msg("stats shows no process: {stats}", stats=stats)
 
 
+@on_failure("docker rename or pause does not work", fix=HEAL)
 def test_rename_and_pause(sandbox: Sandbox) -> None:
     """a container can be renamed, paused and resumed"""
     old, new = sandbox.container("old", sandbox.image("busybox"), LOOP), sandbox.name("new")
@@ -106,6 +116,7 @@ def test_rename_and_pause(sandbox: Sandbox) -> None:
     assert sandbox.out("docker exec %s echo awake", new) == "awake"
 
 
+@on_failure("memory limits have no effect", fix=HEAL)
 def test_memory_limit(sandbox: Sandbox) -> None:
     """a memory limit kills a program that exceeds it"""
     image, name = sandbox.image("busybox"), sandbox.name("greedy")
@@ -128,6 +139,7 @@ def test_memory_limit(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("shares", [(5, 10), (512, 1024)], ids="{0[0]}:{0[1]}".format)
+@on_failure("CPU shares have no effect", fix=HEAL)
 def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
     """cpu-shares of 1 to 2 split a busy CPU about 1 to 2"""
     if shares == (5, 10) and cgroup_version(sandbox) == 2:
@@ -161,6 +173,7 @@ def test_cpu_shares(sandbox: Sandbox, shares: tuple[int, int]) -> None:
     )
 
 
+@on_failure("CPU limits have no effect", fix=HEAL)
 def test_cpus_limit(sandbox: Sandbox) -> None:
     """--cpus limits a busy container to its share of a CPU"""
     name = sandbox.container("throttled", sandbox.image("busybox"), BUSY, "--cpus 0.2")

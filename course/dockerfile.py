@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from labctl.exercise import Sandbox
+from labctl.exercise import HEAL, Sandbox, on_failure
 
 SCRATCH = """\
 FROM scratch
@@ -37,6 +37,7 @@ CMD []
 """
 
 
+@on_failure("an image FROM scratch cannot be built", fix=HEAL)
 def test_from_scratch(sandbox: Sandbox) -> None:
     """FROM scratch: an image of one static program and nothing else"""
     name = sandbox.name("source")
@@ -50,6 +51,7 @@ def test_from_scratch(sandbox: Sandbox) -> None:
     assert sandbox.run("docker run --rm --entrypoint /bin/sh %s", image, ok=False).rc != 0
 
 
+@on_failure("LABEL, ENV, EXPOSE or STOPSIGNAL has no effect", fix=HEAL)
 def test_metadata(sandbox: Sandbox) -> None:
     """LABEL, ENV, EXPOSE and STOPSIGNAL are stored in the image"""
     image = sandbox.build("kept", {"Dockerfile": KEPT.format(image=sandbox.image("busybox"))})
@@ -61,6 +63,7 @@ def test_metadata(sandbox: Sandbox) -> None:
     assert run(sandbox, image, "sh -c 'echo $GREETING'", "--env GREETING=bye") == "bye"
 
 
+@on_failure("WORKDIR, COPY, RUN or ADD does not work", fix=HEAL)
 def test_files(sandbox: Sandbox) -> None:
     """WORKDIR, COPY, RUN and ADD put files in place; only ADD unpacks a tar"""
     folder = sandbox.folder(
@@ -82,6 +85,7 @@ def test_files(sandbox: Sandbox) -> None:
     assert sandbox.out(f"{seen} ls /packed") == "packed.tar", "COPY does not unpack a tar"
 
 
+@on_failure("VOLUME has no effect", fix=HEAL)
 def test_volume(sandbox: Sandbox) -> None:
     """VOLUME: each container gets a volume that starts with the image's files"""
     text = (
@@ -94,6 +98,7 @@ def test_volume(sandbox: Sandbox) -> None:
     assert sandbox.out("docker exec %s cat /kept/file", name) == "seed"
 
 
+@on_failure("CMD or ENTRYPOINT does not run as written", fix=HEAL)
 def test_shell_and_exec_form(sandbox: Sandbox) -> None:
     """CMD and ENTRYPOINT: the shell form runs in a shell, the exec form does not"""
     begin = f"FROM {sandbox.image('busybox')}\nENV NAME=docker\n"
@@ -109,6 +114,7 @@ def test_shell_and_exec_form(sandbox: Sandbox) -> None:
         assert run(sandbox, image) == expected, line
 
 
+@on_failure("arguments of docker run do not reach CMD or ENTRYPOINT", fix=HEAL)
 def test_cmd_and_entrypoint(sandbox: Sandbox) -> None:
     """arguments of docker run replace CMD, and are added to ENTRYPOINT"""
     begin = f"FROM {sandbox.image('busybox')}\n"
@@ -122,6 +128,7 @@ def test_cmd_and_entrypoint(sandbox: Sandbox) -> None:
     assert run(sandbox, entry, "given", "--entrypoint printf") == "given"
 
 
+@on_failure("the course's command-line tool does not run", fix=HEAL)
 def test_command_line_tool(sandbox: Sandbox) -> None:
     """the course's command-line tool: ENTRYPOINT with an empty CMD takes arguments"""
     tool = sandbox.build("tool", {"Dockerfile": TOOL.format(image=sandbox.image("stress"))})
@@ -130,6 +137,7 @@ def test_command_line_tool(sandbox: Sandbox) -> None:
     assert sandbox.run("docker run --rm %s --no-such-option", tool, ok=False).rc != 0
 
 
+@on_failure("ARG has no effect", fix=HEAL)
 def test_arguments_of_a_build(sandbox: Sandbox) -> None:
     """ARG: available during the build, but not in containers"""
     text = "\n".join(
@@ -141,6 +149,7 @@ def test_arguments_of_a_build(sandbox: Sandbox) -> None:
     assert run(sandbox, two, command) == "2, then nothing"
 
 
+@on_failure("USER has no effect", fix=HEAL)
 def test_user(sandbox: Sandbox) -> None:
     """USER: later steps and the container no longer run as root"""
     lines = (
@@ -153,6 +162,7 @@ def test_user(sandbox: Sandbox) -> None:
     assert run(sandbox, image, "id -u") == "1234"
 
 
+@on_failure("HEALTHCHECK has no effect", fix=HEAL)
 def test_health(sandbox: Sandbox) -> None:
     """HEALTHCHECK: the daemon probes the container's health"""
     lines = (
@@ -167,6 +177,7 @@ def test_health(sandbox: Sandbox) -> None:
     sandbox.wait(state, name, until="is unhealthy")
 
 
+@on_failure("ONBUILD has no effect", fix=HEAL)
 def test_onbuild(sandbox: Sandbox) -> None:
     """ONBUILD: runs when another image is built from this one"""
     text = f"FROM {sandbox.image('busybox')}\nONBUILD RUN echo child >/by\n"
@@ -176,6 +187,7 @@ def test_onbuild(sandbox: Sandbox) -> None:
     assert run(sandbox, child, "cat /by") == "child"
 
 
+@on_failure(".dockerignore has no effect", fix=HEAL)
 def test_dockerignore(sandbox: Sandbox) -> None:
     """.dockerignore: the files it lists do not reach the daemon"""
     files = {
@@ -191,6 +203,7 @@ def test_dockerignore(sandbox: Sandbox) -> None:
     assert not seen & {"key.secret", "logs"}
 
 
+@on_failure("multi-stage builds do not work", fix=HEAL)
 def test_stages(sandbox: Sandbox) -> None:
     """a multi-stage build keeps only what the last stage copies"""
     base = sandbox.image("busybox")
@@ -205,6 +218,7 @@ COPY --from=workshop /made/product /product
     assert run(sandbox, image, "sh -c 'test -e /made || echo clean'") == "clean"
 
 
+@on_failure("builds do not use their cache", fix=HEAL)
 def test_cache(sandbox: Sandbox) -> None:
     """a second build uses the cache for the steps before the change"""
     text = f"FROM {sandbox.image('busybox')}\nRUN date +%s%N >/first\nCOPY page /page\n"

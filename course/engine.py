@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from labctl.exercise import Sandbox, Wanted, msg
+from labctl.exercise import HEAL, Sandbox, Wanted, msg, on_failure
 
 SLEEP = "sleep 600"
 
 
+@on_failure("the lab's user cannot use Docker without sudo")
 def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: Wanted) -> None:
     """the lab's user reaches the daemon with the client, without sudo"""
     answer = sandbox.run(
@@ -27,6 +28,7 @@ def test_client_reaches_the_daemon_without_sudo(sandbox: Sandbox, wanted: Wanted
     assert server
 
 
+@on_failure("Docker's API does not answer", fix=HEAL)
 def test_api_answers_over_the_socket(sandbox: Sandbox) -> None:
     """the REST API answers over the socket and agrees with the client"""
     name = sandbox.container("api", sandbox.image("busybox"), SLEEP)
@@ -37,6 +39,7 @@ def test_api_answers_over_the_socket(sandbox: Sandbox) -> None:
     assert f"/{name}" in [one for container in containers for one in container["Names"]]
 
 
+@on_failure("Docker's API cannot start a container", fix=HEAL)
 def test_api_starts_a_container(sandbox: Sandbox) -> None:
     """the API alone can create and start a container"""
     wish = {
@@ -51,6 +54,7 @@ def test_api_starts_a_container(sandbox: Sandbox) -> None:
     assert sandbox.out("docker logs %s", name) == "from the API"
 
 
+@on_failure("Docker is not running, or does not start at boot")
 def test_daemon_comes_back_after_a_boot(sandbox: Sandbox) -> None:
     """the daemon runs and starts at boot"""
     for unit in ("containerd", "docker"):
@@ -61,6 +65,7 @@ def test_daemon_comes_back_after_a_boot(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("docker info shows something unusual", fix=HEAL)
 def test_daemon_describes_itself(sandbox: Sandbox) -> None:
     """the daemon reports its storage driver and its containers"""
     driver = info(sandbox)["Driver"]
@@ -72,6 +77,7 @@ def test_daemon_describes_itself(sandbox: Sandbox) -> None:
     assert info(sandbox)["ContainersRunning"] >= 1
 
 
+@on_failure("docker events does not show what happens", fix=HEAL)
 def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
     """the daemon's events show the life of a container"""
     image = sandbox.image("busybox")
@@ -89,6 +95,7 @@ def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("containerd does not run Docker's containers", fix=HEAL)
 def test_containerd_runs_what_docker_starts(sandbox: Sandbox) -> None:
     """containerd answers and runs the container that docker started"""
     name = sandbox.container("below", sandbox.image("busybox"), SLEEP)
@@ -103,6 +110,7 @@ def test_containerd_runs_what_docker_starts(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("containers do not run under containerd's shim", fix=HEAL)
 def test_a_shim_holds_the_container(sandbox: Sandbox) -> None:
     """a container is a process of the node under containerd's shim, not under the daemon"""
     name = sandbox.container("held", sandbox.image("busybox"), SLEEP)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from labctl.exercise import Peers, Sandbox, Wanted, msg
+from labctl.exercise import HEAL, Peers, Sandbox, Wanted, msg, on_failure
 
 DOCKERFILE = """\
 FROM {image}
@@ -13,6 +13,7 @@ CMD ["cat", "/how"]
 """
 
 
+@on_failure("images cannot be pulled", fix="labctl provision --refresh")
 def test_pull(sandbox: Sandbox) -> None:
     """an image can be pulled"""
     image = sandbox.images["busybox"]
@@ -25,6 +26,7 @@ def test_pull(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s echo hello", sandbox.label, image) == "hello"
 
 
+@on_failure("images cannot be built", fix=HEAL)
 def test_build(sandbox: Sandbox) -> None:
     """an image can be built and run"""
     image = sandbox.build(
@@ -33,6 +35,7 @@ def test_build(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s", sandbox.label, image) == "built"
 
 
+@on_failure("images do not share their layers", fix=HEAL)
 def test_layers_are_shared(sandbox: Sandbox) -> None:
     """two images with the same first steps share those layers"""
     base = sandbox.image("busybox")
@@ -47,6 +50,7 @@ def test_layers_are_shared(sandbox: Sandbox) -> None:
     assert own_of_one != own_of_two
 
 
+@on_failure("docker history does not show how an image was built", fix=HEAL)
 def test_history(sandbox: Sandbox) -> None:
     """an image's history shows how it was built"""
     image = sandbox.build("told", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
@@ -55,6 +59,7 @@ def test_history(sandbox: Sandbox) -> None:
     assert 'CMD ["cat" "/how"]' in history
 
 
+@on_failure("docker commit does not work", fix=HEAL)
 def test_commit(sandbox: Sandbox) -> None:
     """commit turns a container's changes into an image"""
     name = sandbox.name("changed")
@@ -68,6 +73,7 @@ def test_commit(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s cat /note", sandbox.label, image) == "changed"
 
 
+@on_failure("docker tag does not work", fix=HEAL)
 def test_tag(sandbox: Sandbox) -> None:
     """a tag is another name of an image; removing it keeps the image"""
     image = sandbox.build(
@@ -80,6 +86,7 @@ def test_tag(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s", sandbox.label, image) == "built"
 
 
+@on_failure("docker save and load do not work", fix=HEAL)
 def test_save_and_load(sandbox: Sandbox) -> None:
     """save writes an image to a file, and load restores the same image"""
     image = sandbox.build("kept", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
@@ -92,6 +99,7 @@ def test_save_and_load(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s", sandbox.label, image) == "built"
 
 
+@on_failure("docker export and import do not work", fix=HEAL)
 def test_export_and_import(sandbox: Sandbox) -> None:
     """export and import make an image of one layer without a CMD"""
     image = sandbox.build(
@@ -106,6 +114,7 @@ def test_export_and_import(sandbox: Sandbox) -> None:
     assert sandbox.out("docker run --rm --label %s %s cat /how", sandbox.label, flat) == "built"
 
 
+@on_failure("an image does not get to another node by the lab's registry")
 def test_private_registry(sandbox: Sandbox, wanted: Wanted, peers: Peers) -> None:
     """an image pushed to the private registry can be pulled on another node"""
     if "registry" not in wanted:

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from labctl.exercise import Peers, Sandbox, Wanted, is_namespace_leak, msg
+from labctl.exercise import HEAL, Peers, Sandbox, Wanted, is_namespace_leak, msg, on_failure
 
 SLEEP = "sleep 1d"
 """A container runs as long as its first process."""
 
 
+@on_failure("containers do not reach each other on the default bridge", fix=HEAL)
 def test_default_bridge(sandbox: Sandbox) -> None:
     """on the default bridge, containers reach each other by address but not by name"""
     one = sandbox.container("one", sandbox.image("busybox"), SLEEP)
@@ -25,6 +26,7 @@ def test_default_bridge(sandbox: Sandbox) -> None:
     assert address not in by_name.stdout, msg("the default bridge knows the name {name}", name=two)
 
 
+@on_failure("containers do not find each other by name", fix=HEAL)
 def test_own_network(sandbox: Sandbox) -> None:
     """on a user-defined network, containers find each other by name and by alias"""
     net = sandbox.network("net")
@@ -40,6 +42,7 @@ def test_own_network(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("a container cannot join a second network", fix=HEAL)
 def test_connect(sandbox: Sandbox) -> None:
     """a running container joins a second network and leaves it again"""
     net = sandbox.network("net")
@@ -57,6 +60,7 @@ def test_connect(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("--link has no effect", fix=HEAL)
 def test_link(sandbox: Sandbox) -> None:
     """--link gives a container the name and the variables of another one"""
     options = "--env COLOUR=green --expose 80"
@@ -68,6 +72,7 @@ def test_link(sandbox: Sandbox) -> None:
     assert f"WEB_PORT_80_TCP_ADDR={address_of(sandbox, shop, 'bridge')}" in variables
 
 
+@on_failure("containers do not get their variables", fix=HEAL)
 def test_environment(sandbox: Sandbox) -> None:
     """a container gets variables from -e, from the caller's shell and from a file"""
     folder = sandbox.folder({"settings.env": "SIZE=large\n# a comment\n"})
@@ -83,6 +88,7 @@ def test_environment(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("a published port does not answer on its own node", fix=HEAL)
 def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
     """a published port answers on the node, at 127.0.0.1 and at the node's address"""
     port = web_server(sandbox)
@@ -92,6 +98,7 @@ def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
             assert sandbox.token in asked
 
 
+@on_failure("a published port does not answer other nodes", fix=HEAL)
 def test_published_port_from_another_node(
     sandbox: Sandbox, peer_sandbox: Sandbox, wanted: Wanted
 ) -> None:
@@ -106,6 +113,7 @@ def test_published_port_from_another_node(
         peer_sandbox.wait(page(address, port), until=sandbox.token, seconds=20)
 
 
+@on_failure("network namespaces do not work", fix=HEAL)
 def test_namespaces(sandbox: Sandbox) -> None:
     """two network namespaces reach each other through a veth pair"""
     left, right = sandbox.name("left"), sandbox.name("right")
@@ -131,6 +139,7 @@ def test_namespaces(sandbox: Sandbox) -> None:
             sandbox.run("ip link del %s", plug, ok=False)  # if it was not in a namespace yet
 
 
+@on_failure("containers on two nodes do not reach each other")
 def test_overlay_by_name(sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str) -> None:
     """containers on two nodes reach each other by name and by address over an overlay network"""
     here = joined(sandbox, "here", overlay)
@@ -143,6 +152,7 @@ def test_overlay_by_name(sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str) 
         over(one, mine, address_of(other, its, overlay), other)
 
 
+@on_failure("an overlay network gives an address to two containers")
 def test_overlay_gives_no_address_twice(
     sandbox: Sandbox, peer_sandbox: Sandbox, overlay: str
 ) -> None:

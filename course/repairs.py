@@ -7,11 +7,10 @@ These exercises measure again, because the network changes.
 
 import pytest
 
-from labctl.exercise import Sandbox, Wanted, msg
-
-REFRESH = msg("`labctl provision --refresh` measures again")
+from labctl.exercise import Sandbox, Wanted, msg, on_failure
 
 
+@on_failure("Docker Hub does not answer", fix="labctl provision --refresh")
 def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
     """the hosts of Docker Hub resolve, and answer with their own certificates"""
     pinned, lost, silent = pins(wanted), unreachable(wanted), []
@@ -21,7 +20,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
         found = addresses(sandbox, name)
         assert name not in pinned or found == {pinned[name]}, msg(
             "{name} resolves to {found} on {node}, because its pin to {pinned} is not "
-            "in /etc/hosts; `labctl provision --only hosts` writes it",
+            "in /etc/hosts",
             name=name,
             found=words(found),
             node=sandbox.node,
@@ -35,12 +34,10 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
         else:
             silent.append(f"{name} ({words(found)})")
     assert not silent, msg(
-        "{silent} does not answer as itself on {node}, which uses the resolver "
-        "{resolvers}; {refresh} and pins addresses from another resolver",
+        "{silent} does not answer as itself on {node}, which uses the resolver {resolvers}",
         silent=words(silent),
         node=sandbox.node,
         resolvers=words(resolvers(sandbox)),
-        refresh=REFRESH,
     )
     if lost:
         pytest.skip(
@@ -52,6 +49,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
         )
 
 
+@on_failure("the names of Docker Hub do not resolve as measured", fix="labctl provision --refresh")
 def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: Wanted) -> None:
     """if the node's own resolver fails, a pin in /etc/hosts replaces it"""
     pinned = pins(wanted)
@@ -69,13 +67,17 @@ def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: Wanted) -> Non
     if len(well) == len(pinned):
         pytest.skip(
             msg(
-                "the node's own resolver finds {well} again; {refresh}",
+                "the node's own resolver finds {well} again; "
+                "`labctl provision --refresh` measures again",
                 well=words(well),
-                refresh=REFRESH,
             )
         )
 
 
+@on_failure(
+    "a mirror of Docker Hub does not answer, which slows down each pull",
+    fix="labctl provision --refresh",
+)
 def test_mirrors_answer(sandbox: Sandbox) -> None:
     """every mirror that the engine uses answers"""
     mirrors = sandbox.out(
@@ -85,15 +87,14 @@ def test_mirrors_answer(sandbox: Sandbox) -> None:
         pytest.skip("the engine uses no mirror; it pulls directly from Docker Hub")
     dead = [mirror for mirror in mirrors if not answers(sandbox, f"{mirror}v2/", "200", "401")]
     assert not dead, msg(
-        "{dead} of the mirrors {mirrors} on {node} does not answer and slows down "
-        "each pull; {refresh} and selects working mirrors",
+        "{dead} of the mirrors {mirrors} on {node} does not answer",
         dead=words(dead),
         mirrors=words(mirrors),
         node=sandbox.node,
-        refresh=REFRESH,
     )
 
 
+@on_failure("images cannot be pulled", fix="labctl provision --refresh")
 def test_pull(sandbox: Sandbox) -> None:
     """an image is pulled and runs"""
     name = sandbox.image("hello")

@@ -6,9 +6,10 @@ keeps, or in a folder of the node that is mounted in the container.
 
 import re
 
-from labctl.exercise import Sandbox, msg
+from labctl.exercise import HEAL, Sandbox, msg, on_failure
 
 
+@on_failure("a volume does not keep its data", fix=HEAL)
 def test_named_volume(sandbox: Sandbox) -> None:
     """a named volume outlives its container, and the next container reads its data"""
     data = sandbox.volume("data")
@@ -21,6 +22,7 @@ def test_named_volume(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("a volume cannot store 32 MB unchanged", fix=HEAL)
 def test_room(sandbox: Sandbox) -> None:
     """a volume stores 32 MB and returns them unchanged"""
     data = sandbox.volume("data")
@@ -31,6 +33,7 @@ def test_room(sandbox: Sandbox) -> None:
     assert written == read
 
 
+@on_failure("a volume in use can be removed", fix=HEAL)
 def test_volume_in_use(sandbox: Sandbox) -> None:
     """a volume cannot be removed while a container uses it, even a stopped one"""
     data = sandbox.volume("data")
@@ -44,6 +47,7 @@ def test_volume_in_use(sandbox: Sandbox) -> None:
     sandbox.run("docker volume rm %s", data)
 
 
+@on_failure("the volume of an image is not created or not removed", fix=HEAL)
 def test_volume_of_an_image(sandbox: Sandbox) -> None:
     """VOLUME creates an anonymous volume with the image's files, and rm -v removes it"""
     image = sandbox.build("image", {"Dockerfile": dockerfile(sandbox)})
@@ -61,6 +65,7 @@ def test_volume_of_an_image(sandbox: Sandbox) -> None:
     )
 
 
+@on_failure("--volumes-from has no effect", fix=HEAL)
 def test_volumes_from(sandbox: Sandbox) -> None:
     """--volumes-from shares a container's volumes with another, and they outlive the first"""
     image = sandbox.build("image", {"Dockerfile": dockerfile(sandbox)})
@@ -72,6 +77,7 @@ def test_volumes_from(sandbox: Sandbox) -> None:
     sandbox.run("docker exec %s grep 'from the first' /data/file", second)
 
 
+@on_failure("a folder of the node cannot be shared with a container", fix=HEAL)
 def test_bind_mount(sandbox: Sandbox) -> None:
     """a folder of the node, mounted in a container, is shared in both directions"""
     folder = sandbox.folder({"from-node": "node\n"})
@@ -83,6 +89,7 @@ def test_bind_mount(sandbox: Sandbox) -> None:
     sandbox.run("docker exec %s grep later /shared/from-node", lent)
 
 
+@on_failure("read-only mounts can be written", fix=HEAL)
 def test_read_only(sandbox: Sandbox) -> None:
     """read-only mounts can be read but not written: :ro, readonly and --read-only"""
     folder = sandbox.folder({"file": "node\n"})

@@ -144,6 +144,9 @@ class CheckEnded:
         message: why it failed or was skipped.
         seconds: how long it took.
         started: when it began, in seconds since 1970.
+        wrong: what is wrong on the node, if it failed.
+        because: why, if that is known.
+        fix: the command that repairs it, if there is one.
     """
 
     node: str
@@ -157,6 +160,9 @@ class CheckEnded:
     message: str
     seconds: float
     started: float
+    wrong: str = ""
+    because: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ An exercise is a pytest function in ``course/SECTION.py``. Its fixtures:
 - ``peers``: the lab's other nodes, as `Peers`.
 - ``wanted``: what the lab expects of the node, as `Wanted`.
 
+`on_failure` gives an exercise, or a check in a playbook's ``verify.py``, the words that people read
+if it fails.
+
 Names outside this module may change at any time.
 """
 
@@ -18,6 +21,7 @@ from typing import Any
 
 from labctl.checks.exercises.image_pulls import is_namespace_leak
 from labctl.checks.exercises.sandbox import Sandbox
+from labctl.checks.explanation import HEAL, PROVISION, Failure, on_failure
 from labctl.checks.testinfra_backend import Host
 from labctl.messages import joined, msg
 
@@ -32,4 +36,16 @@ playbooks. A playbook may add a key of its own, such as ``registry``. A rehearsa
 ``rehearsal``, with its token.
 """
 
-__all__ = ["Host", "Peers", "Sandbox", "Wanted", "is_namespace_leak", "joined", "msg"]
+__all__ = [
+    "HEAL",
+    "PROVISION",
+    "Failure",
+    "Host",
+    "Peers",
+    "Sandbox",
+    "Wanted",
+    "is_namespace_leak",
+    "joined",
+    "msg",
+    "on_failure",
+]

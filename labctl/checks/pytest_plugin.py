@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.checks.explainer import Explainer
+from labctl.checks.explanation import (
+    Explanation,
+    explanation_of,
+    last_line,
+)
 from labctl.checks.redact import Secrets
-from labctl.checks.report import Check
+from labctl.checks.report import Check, CommandRun
 from labctl.errors import VerifyError
 from labctl.events import CheckEnded, CheckOutcome, CheckStarted, Event, Phase
 from labctl.messages import joined, msg, recent
@@ -43,6 +50,8 @@ class _Test:
     outcome: CheckOutcome = CheckOutcome.ERROR
     messages: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    explanation: Explanation | None = None
+    errors: list[BaseException] = field(default_factory=list)
 
     def add(self, report: pytest.TestReport) -> None:
         """Add pytest's report on the setup, the call or the teardown."""
@@ -90,6 +99,9 @@ class Plugin:
         self.checks: list[Check] = []
         self.errors: list[str] = []
         self.properties: dict[str, str] = {}
+        user = str(self._wanted.get("user", ""))
+        self._explainer = Explainer(request.node, user, sessions, rehearsal=request.rehearsal)
+        self._session: pytest.Session | None = None
 
     # -- fixtures
 
@@ -119,18 +131,24 @@ class Plugin:
         # A failed or skipped file has no tests to collect, so its report follows its start.
         path = self._collected.resolve()
         if report.failed and (path not in self._sections or not self._request.rehearsal):
-            self.errors.append(report.longreprtext)
+            unloadable = _unloadable(path, report.longreprtext)
+            self.errors.append(msg("{what}: {why}", what=path, why=unloadable.because))
         elif report.failed:
             error = report.longreprtext[-4000:]
-            self._whole[path] = self._file(path, NOT_LOADED, CheckOutcome.ERROR, error)
+            test = self._file(path, NOT_LOADED, CheckOutcome.ERROR, error)
+            test.explanation = _unloadable(path, report.longreprtext)
+            self._whole[path] = test
         elif report.skipped and path in self._sections:
             reason = _message(report)
             self._whole[path] = self._file(path, msg("the section"), CheckOutcome.SKIPPED, reason)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._session = session
         for item in session.items:
             section = self._sections.get(item.path.resolve(), "")
-            self._tests[item] = _Test(section, self._name(item), _title(item))
+            test = _Test(section, self._name(item), _title(item))
+            test.explanation = explanation_of(getattr(item, "function", None))
+            self._tests[item] = test
         if self._request.rehearsal:
             held = {item.path.resolve() for item in session.items} | self._whole.keys()
             for path in self._sections.keys() - held:
@@ -182,6 +200,11 @@ class Plugin:
     def pytest_runtest_teardown(self) -> None:
         self._sessions.transcript.phase = "teardown"
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        if self._running is not None and call.excinfo is not None:
+            self._running.errors.append(call.excinfo.value)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         test = self._running
         assert test is not None
@@ -210,6 +233,7 @@ class Plugin:
         # The transcript is of the running test.
         known = test is self._running and test.outcome.bad
         commands = self._sessions.transcript.kept if known else ()
+        words = self._words(test, commands) if test.outcome.bad else Explanation("", fix="")
         check = Check(
             test.section,
             test.name,
@@ -219,13 +243,35 @@ class Plugin:
             test.seconds,
             test.started,
             tuple(ran.redacted(hide) for ran in commands),
+            hide(words.wrong),
+            hide(words.because),
+            words.fix,
         )
         self.checks.append(check)
         self._emit(
             CheckEnded(
-                *self._identity(test), check.outcome, check.message, check.seconds, check.started
+                *self._identity(test),
+                check.outcome,
+                check.message,
+                check.seconds,
+                check.started,
+                check.wrong,
+                check.because,
+                check.fix,
             )
         )
+
+    def _words(self, test: _Test, commands: Sequence[CommandRun]) -> Explanation:
+        """Return what people read about a failed check."""
+        own = test.explanation or self._explainer.default(test.section, test.title, test.outcome)
+        if not test.name and test.explanation:
+            return own  # a file that cannot be loaded
+        error = test.errors[0] if test.errors else None
+        words = self._explainer.explain(own, error, commands, test.messages)
+        if self._explainer.lost and self._session is not None:
+            # The other checks would each wait for a node that is gone.
+            self._session.shouldstop = words.wrong
+        return words
 
 
 def _title(item: pytest.Item) -> str:
@@ -233,6 +279,16 @@ def _title(item: pytest.Item) -> str:
     doc = (getattr(getattr(item, "function", None), "__doc__", None) or "").strip()
     words = getattr(item, "originalname", item.name).removeprefix("test_")
     return doc.partition("\n")[0].strip() or words.replace("_", " ")
+
+
+def _unloadable(path: Path, text: str) -> Explanation:
+    """Return the explanation for a file that pytest cannot load; `text` is what pytest says."""
+    errors = [line.removeprefix("E").strip() for line in text.splitlines() if line[:2] == "E "]
+    lines = re.findall(rf"{re.escape(path.name)}(?::|\", line )(\d+)", text)
+    because = errors[-1] if errors else last_line(text)
+    if lines:
+        because = msg("line {line}: {why}", line=lines[-1], why=because)
+    return Explanation(msg("{file} cannot be loaded", file=path), because, "")
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from labctl.events import CheckOutcome
+from labctl.messages import msg
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class Check:
         seconds: how long it took, including setup and teardown.
         started: when it began, in seconds since 1970.
         commands: the commands it ran, if it failed.
+        wrong: what is wrong on the node, if it failed. Checks that one cause breaks have one text.
+        because: why, if that is known.
+        fix: the command that repairs it, if there is one.
     """
 
     section: str
@@ -63,6 +67,20 @@ class Check:
     seconds: float
     started: float = 0.0
     commands: tuple[CommandRun, ...] = ()
+    wrong: str = ""
+    because: str = ""
+    fix: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """What is wrong and why, on one line."""
+        wrong = self.wrong or msg(
+            "{section}: {title}: {outcome}",
+            section=self.section,
+            title=self.title,
+            outcome=self.outcome.words,
+        )
+        return msg("{what}: {why}", what=wrong, why=self.because) if self.because else wrong
 
     @property
     def relevant_commands(self) -> tuple[CommandRun, ...]:

@@ -48,7 +48,12 @@ CHANGES_FOUND = 3
 
 
 def finish(
-    context: typer.Context, lab: Lab, results: list[Result[NodeRun]], *, check: bool = False
+    context: typer.Context,
+    lab: Lab,
+    results: list[Result[NodeRun]],
+    command: str,
+    *,
+    check: bool = False,
 ) -> None:
     """Print the closing table and end with the exit code that the results deserve.
 
@@ -57,7 +62,7 @@ def finish(
     """
     from labctl.cli.output.tables import print_summary
 
-    print_summary(context.obj, lab, results, check=check)
+    print_summary(context.obj, lab, results, command=command, check=check)
     failed = [
         r for r in results if r.error or (r.value and r.value.report and r.value.report.failed)
     ]

@@ -5,6 +5,8 @@ from typing import Any
 
 from testinfra.host import Host
 
+from labctl.exercise import msg, on_failure
+
 NAME = "labctl-verify"
 PROJECT = """\
 version: "2"
@@ -15,6 +17,9 @@ services:
 """
 
 
+@on_failure(
+    "docker-compose has another version than the toolchain, or is missing", needs_engine=False
+)
 def test_version(
     host: Host, wanted: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
@@ -25,9 +30,10 @@ def test_version(
         result = host.run("docker-compose version --short")
     seen = result.stdout.strip().removeprefix("v")
     record_property("compose", seen)
-    assert seen == pin, result.stderr
+    assert seen == pin, msg("it is {seen} instead of {pin}", seen=seen or "-", pin=pin)
 
 
+@on_failure("docker-compose cannot start a project")
 def test_project_comes_up(host: Host) -> None:
     """a project comes up, says what it should, and leaves nothing behind"""
     folder = host.check_output("mktemp -d")

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from labctl.exercise import msg
+from labctl.exercise import msg, on_failure
 
 
+@on_failure("the application is not up")
 def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
     """every container of the application runs, or has ended well
 
@@ -21,13 +22,14 @@ def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
         " --filter label=com.docker.compose.project=%s",
         app["project"],
     ).split()
-    assert ids, "there is no container of it"
+    assert ids, "it has no container"
     shown = "docker inspect -f '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' %s"
     states = [host.check_output(shown, one) for one in ids]
     down = [s for s in states if s.split()[1] != "running" and s.split()[1:] != ["exited", "0"]]
-    assert down == []
+    assert not down, msg("not running: {containers}", containers=", ".join(down))
 
 
+@on_failure("docker-compose does not find the application")
 def test_docker_compose_knows_it(host: Host, wanted: dict[str, Any]) -> None:
     """docker-compose shows its services from its folder, for the lab's user"""
     app = wanted["compose_app"]

@@ -6,16 +6,20 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from labctl.exercise import msg, on_failure
+
 PACKAGES = {"containerd.io": "containerd", "docker-ce": "docker", "docker-ce-cli": "docker_cli"}
 
 
+@on_failure("Docker is not running, or does not start at boot")
 def test_engine_starts_at_boot_and_runs(host: Host) -> None:
     """the engine is enabled and running"""
     docker = host.service("docker")
-    assert docker.is_enabled
-    assert docker.is_running
+    assert docker.is_running, msg("its service is stopped")
+    assert docker.is_enabled, msg("its service is disabled")
 
 
+@on_failure("the lab's user cannot use Docker without sudo")
 def test_user_reaches_the_engine_without_sudo(
     host: Host, record_property: Callable[[str, object], None]
 ) -> None:
@@ -35,16 +39,24 @@ def packages(host: Host) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+@on_failure("a package has another version than the toolchain", needs_engine=False)
 def test_package_is_at_its_version(
     packages: dict[str, tuple[str, str]], wanted: dict[str, Any], package: str
 ) -> None:
     """the package is at the version of the toolchain"""
     seen, _ = packages.get(package, ("not installed", ""))
     pin = wanted["toolchain"][PACKAGES[package]]
-    assert seen == pin or seen.startswith(f"{pin}-")
+    assert seen == pin or seen.startswith(f"{pin}-"), msg(
+        "{package} is {seen} instead of {pin}", package=package, seen=seen, pin=pin
+    )
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+@on_failure(
+    "a package does not have Docker's signature",
+    because="it was installed from another source",
+    needs_engine=False,
+)
 def test_package_is_signed(
     packages: dict[str, tuple[str, str]], wanted: dict[str, Any], package: str
 ) -> None:
@@ -53,7 +65,10 @@ def test_package_is_signed(
     assert wanted["sources"]["docker"]["fingerprint"][-16:].lower() in signature
 
 
+@on_failure("a container cannot run")
 def test_container_runs(host: Host) -> None:
     """a container runs and its exit code comes back"""
     result = host.run("docker run --rm busybox sh -c 'echo from the container; exit 7'")
-    assert (result.rc, result.stdout) == (7, "from the container\n"), result.stderr
+    assert (result.rc, result.stdout) == (7, "from the container\n"), result.stderr or msg(
+        "it printed {output} and ended with {code}", output=repr(result.stdout), code=result.rc
+    )

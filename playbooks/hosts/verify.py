@@ -4,19 +4,43 @@ from typing import Any
 
 from testinfra.host import Host
 
+from labctl.exercise import msg, on_failure
 
+
+@on_failure(
+    "another node of the lab is not found by its name",
+    because="/etc/hosts was changed",
+    needs_engine=False,
+)
 def test_nodes_resolve_by_name(host: Host, wanted: dict[str, Any]) -> None:
     """every node of the lab resolves by name"""
     for name, address in wanted["nodes"].items():
         if name != wanted["name"]:
-            assert host.run("getent hosts %s", name).stdout.split()[:1] == [address]
+            seen = host.run("getent hosts %s", name).stdout.split()[:1]
+            assert seen == [address], msg(
+                "{name} is {seen} instead of {address}",
+                name=name,
+                seen=seen[0] if seen else msg("unknown"),
+                address=address,
+            )
 
 
+@on_failure(
+    "the node does not find itself by its name",
+    because="/etc/hosts was changed",
+    needs_engine=False,
+)
 def test_own_name_resolves(host: Host, wanted: dict[str, Any]) -> None:
     """the node finds itself by name"""
     assert host.run("getent hosts %s", wanted["name"]).rc == 0
 
 
+@on_failure(
+    "the names of Docker Hub do not resolve as measured",
+    because="/etc/hosts was changed",
+    fix="labctl provision --refresh",
+    needs_engine=False,
+)
 def test_pins_are_used(host: Host, wanted: dict[str, Any]) -> None:
     """each host of Docker Hub that had to be pinned resolves to its pin, and no other is pinned"""
     choices = wanted["choices"]

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from labctl.exercise import msg, on_failure
 
+
+@on_failure("Docker does not use the lab's cache of Docker Hub first")
 def test_cache_is_the_first_mirror(host: Host, wanted: dict[str, Any]) -> None:
     """the engine asks the cache before all other mirrors"""
     if wanted["name"] == wanted["hub_cache"]["node"]:
@@ -16,6 +19,7 @@ def test_cache_is_the_first_mirror(host: Host, wanted: dict[str, Any]) -> None:
     assert seen.split()[:1] == [f"{wanted['hub_cache']['url']}/"]
 
 
+@on_failure("the lab's cache of Docker Hub does not answer")
 def test_cache_has_an_image_of_the_hub(host: Host, wanted: dict[str, Any]) -> None:
     """the cache gives this node an image of Docker Hub, believed by the lab's CA"""
     url = wanted["hub_cache"]["url"]
@@ -26,4 +30,4 @@ def test_cache_has_an_image_of_the_hub(host: Host, wanted: dict[str, Any]) -> No
         " '%%{http_code}' %s",
         f"{url}/v2/library/busybox/manifests/latest",
     )
-    assert result.stdout == "200", result.stderr
+    assert result.stdout == "200", result.stderr or msg("it answers {code}", code=result.stdout)

@@ -5,9 +5,12 @@ from typing import Any
 
 from testinfra.host import Host
 
+from labctl.exercise import msg, on_failure
+
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
+@on_failure("images for the class are missing")
 def test_images_are_here(host: Host, wanted: dict[str, Any]) -> None:
     """every image for class is here"""
     missing = [
@@ -15,9 +18,10 @@ def test_images_are_here(host: Host, wanted: dict[str, Any]) -> None:
         for image in wanted["images"]
         if host.run("docker image inspect %s", image["name"]).rc != 0
     ]
-    assert missing == []
+    assert not missing, ", ".join(missing)
 
 
+@on_failure("an image differs from the one in the lab's registry")
 def test_images_are_the_same_on_every_node(host: Host, wanted: dict[str, Any]) -> None:
     """each image has the id that the lab's registry has, and that the node which pulled it has"""
     registry = wanted["registry"]
@@ -34,9 +38,12 @@ def test_images_are_the_same_on_every_node(host: Host, wanted: dict[str, Any]) -
             f"https://{registry['address']}/v2/{image['path']}/manifests/{image['tag']}",
         )
         assert kept.rc == 0, kept.stderr
-        assert json.loads(kept.stdout)["config"]["digest"] == here, image["name"]
+        assert json.loads(kept.stdout)["config"]["digest"] == here, msg(
+            "{image} was pulled or built again", image=image["name"]
+        )
 
 
+@on_failure("an image differs from the digest in lab.yaml", because="it was pulled or built again")
 def test_digests_are_those_of_the_lab(host: Host, wanted: dict[str, Any]) -> None:
     """an image that is named by its digest was pulled by it"""
     if wanted["name"] != wanted["registry"]["node"]:

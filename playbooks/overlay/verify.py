@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from labctl.exercise import msg
+from labctl.exercise import msg, on_failure
 
 SECONDS = 120
 """How long the other nodes may take to be seen from here; all are provisioned by now."""
@@ -27,14 +27,18 @@ def _of_mode(wanted: dict[str, Any], mode: str) -> None:
         pytest.skip(msg("this lab's networks go by {mode}", mode=wanted["overlay"]["mode"]))
 
 
+@on_failure("Docker does not use the lab's etcd for its networks")
 def test_engine_has_its_store(host: Host, wanted: dict[str, Any]) -> None:
     """the engine keeps its networks in etcd, and is known by its private address"""
     _of_mode(wanted, "etcd")
     seen = host.check_output("docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}'")
     members = ",".join(f"{one}:2379" for one in wanted["overlay"]["members"].values())
-    assert seen == f"etcd://{members} {wanted['address']}:2376"
+    assert seen == f"etcd://{members} {wanted['address']}:2376", msg(
+        "Docker uses {seen}", seen=seen.strip() or msg("none")
+    )
 
 
+@on_failure("not every node has joined the lab's overlay networks")
 def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
     """every engine of the lab has entered itself in the store
 
@@ -50,30 +54,30 @@ def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
             f"http://{store}:2379/v2/keys/docker/nodes",
         )
         missing = [n for n, one in wanted["nodes"].items() if f"/{one}:2376" not in result.stdout]
-        return not missing, msg(
-            "not entered: {missing}\n{stdout}{stderr}",
-            missing=missing,
-            stdout=result.stdout,
-            stderr=result.stderr,
-        )
+        return not missing, msg("missing: {missing}", missing=", ".join(missing))
 
     _eventually(look)
 
 
+@on_failure("Docker does not listen for the other nodes", because="nothing listens on port 7946")
 def test_engine_listens_for_its_neighbours(host: Host, wanted: dict[str, Any]) -> None:
     """the engine listens for the others, who tell it where their containers are"""
     _of_mode(wanted, "etcd")
     seen = host.check_output("ss --listening --tcp --numeric")
-    assert ":7946 " in seen, seen
+    assert ":7946 " in seen
 
 
+@on_failure("the node is not in the lab's swarm")
 def test_node_is_in_the_swarm(host: Host, wanted: dict[str, Any]) -> None:
     """the node is in the lab's swarm, known by its private address"""
     _of_mode(wanted, "swarm")
     seen = host.check_output("docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeAddr}}'")
-    assert seen == f"active {wanted['address']}"
+    assert seen == f"active {wanted['address']}", msg(
+        "Docker says: {seen} instead of active {address}", seen=seen, address=wanted["address"]
+    )
 
 
+@on_failure("the swarm's manager does not see every node")
 def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
     """the manager finds every node of the lab ready
 
@@ -90,16 +94,12 @@ def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
         lines = [line.split() for line in result.stdout.splitlines()]
         ready = {one.partition(":")[0] for state, *at in lines if state == "ready" for one in at}
         missing = sorted(name for name, one in wanted["nodes"].items() if one not in ready)
-        return not missing, msg(
-            "not ready: {missing}\n{stdout}{stderr}",
-            missing=missing,
-            stdout=result.stdout,
-            stderr=result.stderr,
-        )
+        return not missing, msg("not ready: {missing}", missing=", ".join(missing))
 
     _eventually(look)
 
 
+@on_failure("an overlay network cannot be created")
 def test_network_is_made(host: Host, wanted: dict[str, Any]) -> None:
     """an attachable overlay network is made here, and with Swarm a container gets an address on it
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from labctl.exercise import msg
+from labctl.exercise import msg, on_failure
 
 VOLUME = "labctl-registry:/var/lib/registry"
 
@@ -26,21 +26,28 @@ def _status(host: Host, wanted: dict[str, Any], *, password: bool, believed: boo
     return str(result.stdout if result.rc == 0 else result.stderr)
 
 
+@on_failure("the registry does not accept the lab's password")
 def test_password_opens_it(host: Host, wanted: dict[str, Any]) -> None:
     """the registry answers over TLS, by the lab's CA, to the lab's password"""
-    assert _status(host, wanted, password=True, believed=True) == "200"
+    seen = _status(host, wanted, password=True, believed=True)
+    assert seen == "200", msg("it answers {answer}", answer=seen.strip())
 
 
+@on_failure("the registry does not ask for a password")
 def test_nothing_without_password(host: Host, wanted: dict[str, Any]) -> None:
     """the registry refuses who has no password"""
-    assert _status(host, wanted, password=False, believed=True) == "401"
+    seen = _status(host, wanted, password=False, believed=True)
+    assert seen == "401", msg("it answers {answer}", answer=seen.strip())
 
 
+@on_failure("the registry has a certificate of another authority")
 def test_only_the_labs_own_ca_vouches_for_it(host: Host, wanted: dict[str, Any]) -> None:
     """who does not know the lab's CA does not believe the registry"""
-    assert "certificate" in _status(host, wanted, password=True, believed=False)
+    seen = _status(host, wanted, password=True, believed=False)
+    assert "certificate" in seen, msg("it answers {answer}", answer=seen.strip())
 
 
+@on_failure("an image cannot be pushed to the registry and pulled again")
 def test_push_and_pull(host: Host, wanted: dict[str, Any]) -> None:
     """the lab's user pushes an image and pulls it again, logged in already"""
     name = f"{wanted['registry']['address']}/labctl/verify-{wanted['name']}"
@@ -56,6 +63,7 @@ def test_push_and_pull(host: Host, wanted: dict[str, Any]) -> None:
         host.run("docker rmi %s", name)
 
 
+@on_failure("the registry would lose its images", because="its container or its volume was changed")
 def test_storage_outlives_the_container(host: Host, wanted: dict[str, Any]) -> None:
     """what was pushed is in a volume with a name, and the container comes back after a reboot"""
     if wanted["name"] != wanted["registry"]["node"]:

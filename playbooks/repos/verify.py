@@ -5,19 +5,25 @@ from typing import Any
 
 from testinfra.host import Host
 
+from labctl.exercise import msg, on_failure
+
 CENTOS = ("base", "updates", "extras")
 FILES = 'for file in /etc/yum.conf /etc/yum.repos.d/*.repo; do cat "$file"; echo; done'
 """The files of yum, each with a line break behind it."""
 
 
+@on_failure(
+    "yum cannot read its repositories", fix="labctl provision --refresh", needs_engine=False
+)
 def test_yum_reads_every_repository(host: Host) -> None:
     """yum reads every enabled repository"""
     result = host.run("yum --quiet repolist 2>&1")
     assert result.rc == 0, result.stdout
-    for name in CENTOS:
-        assert name in result.stdout
+    missing = [name for name in CENTOS if name not in result.stdout]
+    assert not missing, msg("yum does not list {missing}", missing=", ".join(missing))
 
 
+@on_failure("yum installs packages of CentOS without a signature", needs_engine=False)
 def test_repositories_of_centos_check_signatures(host: Host) -> None:
     """CentOS's repositories check signatures, in whichever file they stand
 
@@ -31,10 +37,17 @@ def test_repositories_of_centos_check_signatures(host: Host) -> None:
         for name, keys in found
         if name in CENTOS and _on(keys.get("enabled", "1"))
     ]
-    assert {name for name, _ in enabled} == set(CENTOS)
-    assert [name for name, checks in enabled if not checks] == []
+    missing = sorted(set(CENTOS) - {name for name, _ in enabled})
+    assert not missing, msg("disabled or missing: {names}", names=", ".join(missing))
+    unchecked = [name for name, checks in enabled if not checks]
+    assert not unchecked, msg("gpgcheck is off for {names}", names=", ".join(unchecked))
 
 
+@on_failure(
+    "yum trusts another key than that of CentOS",
+    because="the key file was changed",
+    needs_engine=False,
+)
 def test_key_is_the_expected_one(host: Host, wanted: dict[str, Any]) -> None:
     """packages are checked against CentOS's key and no other"""
     shown = host.run(

@@ -115,9 +115,19 @@ def test_a_section_of_the_matrix_leads_to_its_exercises(
     assert browser.run("return document.querySelector('.listed > details:nth-of-type(3)').open")
 
 
-def test_failures_stand_open_with_what_was_run(browser: Browser, pages: dict[str, Path]) -> None:
-    show(browser, pages["red"], DESK)
-    text = browser.run("return document.querySelector('.failure').innerText")
+def test_causes_stand_in_plain_words_and_the_rest_is_folded(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    show(browser, pages["eight"], DESK)
+    text = browser.run("return document.querySelector('.causes').innerText")
+    assert "memory limits have no effect: no such cgroup" in text
+    assert "docker-node1, docker-node2, docker-node3" in text
+    assert "Run labctl heal NODE for each of them." in text
+    details = "document.querySelector('.failure')"
+    for words in ("assert 0 == 137", "docker run --memory 8m busybox"):
+        assert words not in browser.run("return document.body.innerText")
+    browser.click(".failure > summary")
+    text = browser.run(f"return {details}.innerText")
     for words in ("assert 0 == 137", "docker run --memory 8m busybox", "no such cgroup", "125"):
         assert words in text
 

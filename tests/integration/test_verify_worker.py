@@ -32,7 +32,8 @@ report = worker.run(
         rehearsal=given["rehearsal"],
     )
 )
-print(json.dumps(sorted([c.section, c.name, c.outcome] for c in report.checks)))
+shown = given.get("shown", ["section", "name", "outcome"])
+print(json.dumps(sorted([getattr(c, name) for name in shown] for c in report.checks)))
 """
 
 GOOD = """
@@ -94,3 +95,65 @@ def test_each_test_is_told_of_once_and_in_its_section(sshd: Sshd, tmp_path: Path
         ["passed over", "", "skipped"],
         *both[2:],
     ]
+
+
+WORDS = """
+import pytest
+from labctl.exercise import Failure, msg, on_failure
+
+@on_failure("the greeting is missing", fix="labctl provision", needs_engine=False)
+def test_message(host):
+    assert host.file("/etc/no-such-file").exists, msg("{file} is gone", file="/etc/motd")
+
+@on_failure("{node} is alone", because="as usual", fix="labctl heal {node}", needs_engine=False)
+def test_usual(host):
+    assert 1 == 2
+
+@on_failure("a program fails", needs_engine=False)
+def test_program(host):
+    host.check_output("echo first >&2; echo no such thing >&2; exit 3")
+
+@on_failure("the sandbox fails", needs_engine=False)
+def test_setup(broken):
+    pass
+
+@pytest.fixture
+def broken():
+    raise Failure("the whole story", because="the short one", wrong="something else")
+
+@on_failure("never read", needs_engine=False)
+def test_good():
+    pass
+"""
+
+
+def test_a_failure_comes_with_its_author_s_words(sshd: Sshd, tmp_path: Path) -> None:
+    path = tmp_path / "playbooks" / "words" / "verify.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(WORDS)
+    (tmp_path / "wanted.json").write_text('{"user": "course"}')
+    given = {
+        "root": str(tmp_path),
+        "folder": str(tmp_path),
+        "target": sshd.target().as_json(),
+        "files": [("words", str(path))],
+        "rehearsal": False,
+        "shown": ["name", "wrong", "because", "fix"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        ["test_good", "", "", ""],
+        ["test_message", "the greeting is missing", "/etc/motd is gone", "labctl provision"],
+        ["test_program", "a program fails", "no such thing", "labctl provision"],
+        ["test_setup", "something else", "the short one", "labctl provision"],
+        ["test_usual", "docker-node1 is alone", "as usual", "labctl heal docker-node1"],
+    ]
+    assert "assert 1 == 2" in (tmp_path / "log").read_text("utf-8")

@@ -26,11 +26,17 @@ def check(
     at: float = 1.0,
     seconds: float = 2.0,
     commands: tuple[CommandRun, ...] = (),
+    wrong: str = "",
+    because: str = "",
+    fix: str = "",
 ) -> Check:
     """Return an exercise that ended."""
     words = title or name.replace("_", " ")
     ended = CheckOutcome(outcome)
-    return Check(section, name, words, ended, message, seconds, BEGAN + at, commands)
+    began = BEGAN + at
+    return Check(
+        section, name, words, ended, message, seconds, began, commands, wrong, because, fix
+    )
 
 
 def ran(command: str, code: int | None = 0, out: str = "", phase: str = "call") -> CommandRun:
@@ -75,6 +81,9 @@ def red(nodes: int = 2) -> Rehearsal:
                 "failed",
                 title="a memory limit kills what exceeds it",
                 message="assert 0 == 137",
+                wrong="memory limits have no effect",
+                because="no such cgroup",
+                fix=f"labctl heal docker-node{number}",
                 commands=(
                     ran("mkdir /var/tmp/rehearse", phase="setup"),
                     ran("docker run --memory 8m busybox", 125, "no such cgroup\n" * 60),
@@ -95,7 +104,7 @@ def hostile(nodes: int = 8) -> Rehearsal:
     command = CommandRun(HOSTILE, "call", escapes, True, None, "</pre>" + escapes, escapes, 1.0)
     checks = (
         check(HOSTILE, escapes, "failed", title=escapes, message=f"{escapes}\n" * 40,
-              commands=(command,)),
+              commands=(command,), wrong=escapes, because=escapes, fix=HOSTILE),
         check(HOSTILE, "b", "skipped", title=escapes, message=escapes),
         check("engine", LONG, "passed", title=LONG),
     )  # fmt: skip

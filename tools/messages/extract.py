@@ -29,6 +29,8 @@ PLACES = {
     "AssertionError": (0,),
     "Change": (0,),
     "Command": (0,),
+    "Explanation": (0, 1),
+    "Failure": (0,),
     "Fault": (1, 2),
     "Finding": (1, 2, 3),
     "Notice": (1,),
@@ -40,12 +42,13 @@ PLACES = {
     "Problem": (1, 3),
     "ValueError": (0,),
     "fail": (0,),
+    "on_failure": (0,),
     "skip": (0,),
 }
 """By what is called, the positions of the arguments that people read."""
 
-NAMES = {"details", "found", "hint", "message", "note", "reason", "remedy", "summary"}
-NAMES |= {"wanted"}
+NAMES = {"because", "details", "found", "hint", "message", "note", "reason", "remedy", "summary"}
+NAMES |= {"wanted", "wrong"}
 """Keyword arguments and attributes that people read."""
 
 ROOT = Path(__file__).parents[2]

@@ -55,6 +55,7 @@ def page(rehearsal: Rehearsal, templates: tuple[Path, ...]) -> str:
         "counts": {**counts, "failed": counts["failed"] + counts["error"]},
         "nodes": [_node(result) for result in rehearsal.results],
         "sections": [_section(name, rehearsal.results) for name in rehearsal.sections],
+        "causes": _causes(rehearsal),
         "failures": _failures(rehearsal),
         "not_applicable": _not_applicable(rehearsal),
         "timeline": timeline(rehearsal),
@@ -144,6 +145,24 @@ def _cell(checks: Sequence[Check], lost: bool) -> dict[str, Any]:
 def _worst(states: Iterable[str]) -> str:
     found = set(states)
     return next((s for s in ("bad", "lost", "good") if s in found), "none")
+
+
+def _causes(rehearsal: Rehearsal) -> list[dict[str, Any]]:
+    """Return what is wrong in plain words. A cause that breaks ten exercises is one entry."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for report in rehearsal.reports:
+        for check in report.failed:
+            fix = check.fix.replace(report.node, "NODE")
+            entry = found.setdefault(
+                (check.explanation, fix),
+                {"text": check.explanation, "nodes": [], "exercises": 0, "fix": check.fix},
+            )
+            entry["exercises"] += 1
+            if report.node not in entry["nodes"]:
+                entry["nodes"].append(report.node)
+                if len(entry["nodes"]) > 1:
+                    entry["fix"] = fix
+    return list(found.values())
 
 
 def _failures(rehearsal: Rehearsal) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ another thread may serve the next attempt.
 from __future__ import annotations
 
 from labctl.checks.exercises.node_commands import NodeCommands, last_words
+from labctl.checks.explanation import Failure, last_line
 from labctl.messages import msg
 
 _ATTEMPTS = 6
@@ -34,15 +35,18 @@ def pull(node: NodeCommands, name: str) -> None:
         if result.rc == 0:
             return
         if not is_namespace_leak(result.stderr):
-            raise AssertionError(
+            raise Failure(
                 msg(
                     "{name} cannot be pulled on {node}: {output}",
                     name=name,
                     node=node.node,
                     output=last_words(result),
-                )
+                ),
+                wrong=msg("images cannot be pulled"),
+                because=last_line(last_words(result)),
+                fix="labctl provision --refresh",
             )
-    raise AssertionError(
+    raise Failure(
         msg(
             "{name} cannot be pulled on {node}: {output}. If the node itself reaches the "
             "registry, an overlay network has damaged the engine (moby#39372); `sudo "
@@ -50,5 +54,11 @@ def pull(node: NodeCommands, name: str) -> None:
             name=name,
             node=node.node,
             output=last_words(result),
-        )
+        ),
+        wrong=msg("images cannot be pulled"),
+        because=msg(
+            "{why}; an overlay network may have damaged the engine (moby#39372)",
+            why=last_line(last_words(result)),
+        ),
+        fix=f"labctl ssh {node.node} -- sudo systemctl restart docker",
     )

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from labctl.checks.explanation import Failure, last_line
 from labctl.messages import msg
 from labctl.remote.docker_api import Answer, ask
 
@@ -50,24 +51,26 @@ class NodeCommands:
         began = time.monotonic()
         result = self.host.run("timeout --foreground -k 10 %s sh -c %s", str(LIMIT), line)
         if result.rc == _TIMED_OUT and time.monotonic() - began >= LIMIT:
-            raise AssertionError(
+            raise Failure(
                 msg(
                     "“{line}” did not end within {limit} s on {node}",
                     line=line,
                     limit=LIMIT,
                     node=self.node,
-                )
+                ),
+                because=msg("a command did not end within {limit} s", limit=LIMIT),
             )
         if ok and result.rc != 0:
             output = last_words(result)
-            raise AssertionError(
+            raise Failure(
                 msg(
                     "“{line}” failed with {code} on {node}: {output}",
                     line=line,
                     code=result.rc,
                     node=self.node,
                     output=output,
-                )
+                ),
+                because=last_line(output),
             )
         return result
 
@@ -111,7 +114,7 @@ class NodeCommands:
             if time.monotonic() > end:
                 line = command % arguments if arguments else command
                 output = (result.stdout + result.stderr).strip()[-600:] or "nothing"
-                raise AssertionError(
+                raise Failure(
                     msg(
                         "“{line}” did not print “{until}” within {seconds:g} s on {node}; "
                         "its last output: {output}",
@@ -120,7 +123,13 @@ class NodeCommands:
                         seconds=seconds,
                         node=self.node,
                         output=output,
-                    )
+                    ),
+                    because=msg(
+                        "“{until}” did not appear within {seconds:g} s, but: {output}",
+                        until=until.splitlines()[-1],
+                        seconds=seconds,
+                        output=last_line(output),
+                    ),
                 )
             time.sleep(0.2)
 

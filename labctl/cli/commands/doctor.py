@@ -11,6 +11,7 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
+from labctl.cli.output.terminal import say
 from labctl.cli.output.text_width import fill, ljust, width
 from labctl.cli.session import open_lab
 
@@ -64,13 +65,13 @@ def _print(findings: list[Finding]) -> None:
     columns = max(40, shutil.get_terminal_size().columns)
     indent = " " * (first + 2 + widest + 2)
     for finding, name, level in zip(findings, names, levels, strict=True):
-        typer.secho(ljust(level, first), fg=_COLOURS[finding.level], nl=False)
+        say(ljust(level, first), fg=_COLOURS[finding.level], nl=False)
         text = fill(printable(_(finding.found)), columns, first=indent, others=indent)
         typer.echo(f"  {ljust(name, widest)}  {text[len(indent) :]}")
         if finding.remedy:
             remedy = f"→ {_(finding.remedy)}"
             text = fill(remedy, columns, first=indent, others=f"{indent}  ")
-            typer.secho(text, dim=finding.level == "ok")
+            say(text, dim=finding.level == "ok")
     failed = sum(finding.level == "fail" for finding in findings)
     warned = sum(finding.level == "warn" for finding in findings)
     if failed or warned:

@@ -43,4 +43,4 @@ def heal(
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
         result = repair(lab, node, checkpoint=checkpoint, rebuild=rebuild)
-    finish(context, lab, [result])
+    finish(context, lab, [result], f"heal {node}")

@@ -60,4 +60,4 @@ def provision(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )
         results = action.provision(lab, limit or (), options)
-    finish(context, lab, results, check=check)
+    finish(context, lab, results, "provision", check=check)

@@ -53,4 +53,4 @@ def up(
         options = ProvisionOptions(extra=names(extra), refresh=refresh, verify=not no_verify)
         remembered = {key: value for key, (value, _) in flags.items()}
         results = action.up(lab, limit or (), options, remember=remembered)
-    finish(context, lab, results)
+    finish(context, lab, results, "up")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from labctl.cli.options import AskSudo, Json, Limit, with_json
@@ -19,6 +21,9 @@ def verify(
     only: Only = None,
     extra: AsIf = None,
     limit: Limit = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Provision nodes with failed checks, then check again.")
+    ] = False,
     junit: JUnit = None,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
@@ -37,8 +42,10 @@ def verify(
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
         results = action.verify(lab, limit or (), names(only), names(extra))
+        if fix:
+            results = action.fix(lab, results, names(only), names(extra))
     if junit is not None:
         reports = [r.value.report for r in results if r.value and r.value.report]
         lost = {r.node: r.error.message for r in results if r.error}
         put(junit, junit_xml(reports, lost))
-    finish(context, lab, results)
+    finish(context, lab, results, "verify --fix" if fix else "verify")

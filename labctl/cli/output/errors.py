@@ -9,7 +9,8 @@ from typing import Any
 
 from labctl.cli.i18n.locale import _, is_english
 from labctl.cli.options import Globals
-from labctl.cli.output.terminal import printable
+from labctl.cli.output.grouping import wrapped
+from labctl.cli.output.terminal import printable, say, screen_width
 from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
 
 
@@ -73,13 +74,18 @@ def render_error(error: LabctlError, options: Globals) -> None:
         return
     if options.verbose:
         traceback.print_exception(error)
-    import typer
+    print_error(error)
 
+
+def print_error(error: LabctlError) -> None:
+    """Print an error to stderr, wrapped by words on a terminal."""
+    columns = screen_width(sys.stderr)
     first, *rest = lines(error)
-    typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
-    typer.echo(first, err=True)
+    head = _("error: ")
+    say(head, fg="red", bold=True, err=True, nl=False)
+    say(wrapped(head + first, columns)[len(head) :], err=True)
     for line in rest:
-        typer.echo(line, err=True)
+        say(wrapped(line, columns), err=True)
 
 
 def render_usage(error: Any, options: Globals) -> int:

@@ -7,10 +7,12 @@ node that has another problem.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import typer
+from labctl.cli.output.terminal import say, screen_width
+from labctl.cli.output.text_width import fill, width
 
 _VARIES = re.compile(r"\w*\d\w*")
 """Words that contain a digit: addresses, times, sizes, process IDs, digests."""
@@ -55,14 +57,27 @@ def print_grouped(messages: Iterable[NodeMessage], *, err: bool = False) -> None
         messages: of all nodes.
         err: print to stderr, without an empty line before each group.
     """
+    columns = screen_width(sys.stderr if err else sys.stdout)
     for group in grouped(messages):
         if not err:
-            typer.echo()
+            say()
         heads: dict[str, list[str]] = {}
         for one in group:
             heads.setdefault(one.head, []).append(one.node)
         for head, nodes in heads.items():
             place = ", ".join(filter(None, nodes))
-            typer.secho(f"{place}: {head}" if place else head, fg="red", err=err)
+            say(wrapped(f"{place}: {head}" if place else head, columns), fg="red", err=err)
         for line in group[0].rest:
-            typer.echo(line, err=err)
+            say(wrapped(line, columns), err=err)
+
+
+def wrapped(line: str, columns: int | None) -> str:
+    """Return a line that is wrapped by words, with its indentation; as it is for None columns.
+
+    Output of programs, which stands behind a "|", is not wrapped.
+    """
+    text = line.lstrip(" ")
+    if columns is None or width(line) <= columns or text.startswith("|"):
+        return line
+    indent = line[: len(line) - len(text)]
+    return fill(text, columns, first=indent, others=f"{indent}  ")

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.output.terminal import printable
@@ -23,6 +23,7 @@ from labctl.events import (
     Phase,
     PhaseEntered,
 )
+from labctl.messages import msg
 
 
 class JsonLines:
@@ -78,6 +79,12 @@ def _check_ended(event: CheckEnded, *, verbose: bool) -> str:
     if not (verbose or event.outcome.bad or event.phase is Phase.REHEARSING):
         return ""
     text = f"{event.section}: {_(event.title)}: {_(event.outcome.words)}"
+    if event.outcome.bad and verbose:
+        return f"{text}: {_(event.message)}"
+    if event.outcome.bad:
+        why = msg("{what}: {why}", what=event.wrong, why=event.because)
+        words = _(why) if event.because else _(event.wrong)
+        return f"{text}: {words}" if words else text
     if event.message:
         return f"{text}: {_(event.message)}"
     seconds = _("in {seconds:.1f} s", seconds=event.seconds)
@@ -91,9 +98,10 @@ class PlainLines:
         self._verbose = verbose
         self._start = time.monotonic()
         self._guard = threading.Lock()
+        self._explained: set[tuple[str, str, str]] = set()
 
     def __call__(self, event: Event) -> None:
-        text = sentence(event, verbose=self._verbose)
+        text = sentence(self._once(event), verbose=self._verbose)
         if not text:
             return
         seconds = time.monotonic() - self._start
@@ -103,3 +111,13 @@ class PlainLines:
             for line in rest:
                 sys.stderr.write(f"           {line}\n")
             sys.stderr.flush()
+
+    def _once(self, event: Event) -> Event:
+        """Return a failed check without its explanation if that was printed for another check."""
+        if not isinstance(event, CheckEnded) or not event.outcome.bad:
+            return event
+        explanation = (event.node, event.wrong, event.because)
+        if explanation in self._explained:
+            return replace(event, wrong="", because="")
+        self._explained.add(explanation)
+        return event

@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from labctl.cli.output.lines import JsonLines, PlainLines
-from labctl.cli.output.terminal import is_terminal
+from labctl.cli.output.terminal import DUMB, is_terminal
 from labctl.events import Emit
-
-_DUMB = ("dumb", "unknown")
-"""Terminals that cannot redraw a line, such as a shell within an editor."""
 
 
 @contextmanager
@@ -20,7 +17,7 @@ def sink(*, as_json: bool, verbose: bool) -> Iterator[Emit]:
     """Yield the sink that suits the terminal and the options."""
     if as_json:
         yield JsonLines()
-    elif is_terminal(sys.stderr) and os.environ.get("TERM") not in _DUMB and not verbose:
+    elif is_terminal(sys.stderr) and os.environ.get("TERM") not in DUMB and not verbose:
         # Rich takes time to import.
         from labctl.cli.output.live import LiveTable
 

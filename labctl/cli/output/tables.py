@@ -11,23 +11,39 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.output.errors import as_json, told
-from labctl.cli.output.grouping import NodeMessage, print_grouped
-from labctl.cli.output.terminal import printable
-from labctl.cli.output.text_width import ljust, width
+from labctl.cli.output.failures import print_failures, print_skipped
+from labctl.cli.output.grouping import NodeMessage, print_grouped, wrapped
+from labctl.cli.output.table import print_table
+from labctl.cli.output.terminal import printable, say, screen_width
 
 if TYPE_CHECKING:
-    from labctl.checks.report import NodeReport
     from labctl.cli.options import Globals
     from labctl.lab.actions.node_run import NodeRun
     from labctl.lab.actions.status import LabStatus, NodeStatus, RegistryStatus
     from labctl.lab.lab import Lab
     from labctl.parallel import Result
 
+_MOST_CHANGES = 12
+"""How many different changes are listed. A first `up` has more, and its logs have all of them."""
+
 
 def print_summary(
-    options: Globals, lab: Lab, results: list[Result[NodeRun]], *, check: bool
+    options: Globals,
+    lab: Lab,
+    results: list[Result[NodeRun]],
+    *,
+    command: str,
+    check: bool = False,
 ) -> None:
-    """Print the result of each node, the failures in full, and the next commands."""
+    """Print the result of each node, the changes, what is wrong, and the next command.
+
+    Parameters:
+        options: the global options.
+        lab: the lab.
+        results: one for each node.
+        command: that ran, such as ``provision``.
+        check: whether it only looked for changes.
+    """
     if options.as_json:
         for result in results:
             _json(_result(lab, result))
@@ -42,18 +58,63 @@ def print_summary(
         _("checks"),
         _("result"),
     ]
-    print_table(heads, rows)
+    print_table(heads, rows, spare=(3, 2, 1, 4, 5))
+    if not check:  # the changes to come stand above the table already
+        _print_changes(results)
     reports = [result.value.report for result in results if result.value and result.value.report]
     print_grouped(failed(results))
-    print_grouped(one for report in reports for one in _failures(report))
-    for report in reports:
-        _skipped(report)
-    if not check and all(_succeeded(result) for result in results):
-        first = results[0].node
-        line = _("next: labctl ssh {node}    labctl scp FILE {node}:    labctl status", node=first)
-        typer.echo(f"\n{line}")
-    elif not check:
-        typer.echo("\n" + _("next: fix the errors above, then run the same command again"))
+    print_failures(reports, verbose=options.verbose)
+    print_skipped(reports)
+    say()
+    say(wrapped(_next(results, command, check=check), screen_width()))
+
+
+def _next(results: list[Result[NodeRun]], command: str, *, check: bool) -> str:
+    """Return what to do next, as a line."""
+    changes = sum(len(r.value.outcome.changes) for r in results if r.value and r.value.outcome)
+    if any(result.error for result in results):
+        return _(
+            "next: fix the errors above, then run `labctl {command}` again; details: `labctl logs`",
+            command=command,
+        )
+    if check and not changes:
+        return _("no changes pending")
+    if check:
+        pending = (
+            _("1 change pending") if changes == 1 else _("{count} changes pending", count=changes)
+        )
+        return pending + _("; next: `labctl provision`")
+    if all(_succeeded(result) for result in results):
+        return _(
+            "next: labctl ssh {node}    labctl scp FILE {node}:    labctl status",
+            node=results[0].node,
+        )
+    if command.startswith("verify --fix"):
+        return _("next: follow the lines above; details: `labctl logs`")
+    return _(
+        "next: `labctl verify --fix` provisions these nodes and checks again; details:"
+        " `labctl logs`"
+    )
+
+
+def _print_changes(results: Sequence[Result[NodeRun]]) -> None:
+    """Print what was changed. Nodes with the same change share a line."""
+    seen: dict[str, list[str]] = {}
+    for result in results:
+        if result.value and result.value.outcome:
+            for change in result.value.outcome.changes:
+                text = f"{change.playbook}: {printable(_(change.summary))}"
+                seen.setdefault(text, []).append(result.node)
+    if not seen:
+        return
+    say("\n" + _("changed:"))
+    columns = screen_width()
+    for text, nodes in list(seen.items())[:_MOST_CHANGES]:
+        where = "" if len(nodes) == len(results) > 1 else f"{', '.join(nodes)}{_(': ')}"
+        say(wrapped(f"  {where}{text}", columns))
+    if len(seen) > _MOST_CHANGES:
+        left = len(seen) - _MOST_CHANGES
+        say("  " + _("… and {count} more; see `labctl logs`", count=left))
 
 
 def _succeeded(result: Result[NodeRun]) -> bool:
@@ -86,31 +147,6 @@ def failed(results: Sequence[Result[Any]]) -> Iterator[NodeMessage]:
         if result.error is not None:
             head, *rest = told(result.error)
             yield NodeMessage(result.error.node, head, tuple(rest))
-
-
-def _failures(report: NodeReport) -> Iterator[NodeMessage]:
-    for check in report.failed:
-        message = shortened(_(check.message).splitlines())
-        yield NodeMessage(
-            report.node,
-            f"{check.section}: {_(check.title)}: {_(check.outcome.words)}",
-            (_("  in {check}", check=check.name), *(f"  | {printable(line)}" for line in message)),
-        )
-
-
-def _skipped(report: NodeReport) -> None:
-    for check in report.skipped:
-        what = f"{check.section}: {_(check.title)}: {_(check.outcome.words)}"
-        typer.echo(f"{report.node}: {what}: {_(check.message)}")
-
-
-def shortened(lines: list[str]) -> list[str]:
-    """Shorten the middle of a long message. The command is at its top, the reason at its end."""
-    head, end = 4, 10
-    if len(lines) <= head + end + 1:
-        return lines
-    left_out = _("… {count} more lines in the log and in --json …", count=len(lines) - head - end)
-    return [*lines[:head], left_out, *lines[-end:]]
 
 
 def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
@@ -148,7 +184,7 @@ def print_ended(options: Globals, results: list[Result[None]], done: Callable[[s
             data: dict[str, Any] = {"event": "result", "node": result.node, "ok": result.ok}
             _json(data | ({"error": as_json(result.error)} if result.error else {}))
         elif result.ok:
-            typer.echo(done(result.node))
+            say(done(result.node))
     if not options.as_json:
         print_grouped(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]
@@ -180,7 +216,7 @@ def print_status(
             user=registry.user,
             password=registry.password,
         )
-        typer.echo(f"\n{said}")
+        say(f"\n{said}")
 
 
 def print_labs(options: Globals, labs: list[LabStatus]) -> None:
@@ -189,27 +225,18 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
         if options.as_json:
             _json({"event": "lab", **lab.as_json()})
             continue
-        typer.secho(f"{lab.folder}  {lab.name}  {lab.network}".rstrip(), bold=True)
+        say(f"{lab.folder}  {lab.name}  {lab.network}".rstrip(), bold=True)
         if lab.gone:
             gone = _(
                 "the folder is gone: remove what `vagrant global-status` still shows of it, and"
                 " forget it with `labctl status --all --prune`"
             )
-            typer.echo(f"  {gone}")
+            say(f"  {gone}")
         for row in lab.nodes:
-            typer.echo(f"  {row.node}  {_(row.state)}  {row.address or '-'}  {row.engine}")
+            say(f"  {row.node}  {_(row.state)}  {row.address or '-'}  {row.engine}")
     if not labs and not options.as_json:
-        typer.echo(_("no labs on this computer"))
+        say(_("no labs on this computer"))
 
 
 def _json(data: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(data) + "\n")
-
-
-def print_table(heads: list[str], rows: list[list[str]]) -> None:
-    """Print a table with columns that fit. A pipe gets the same text as a terminal."""
-    widths = [max(width(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    for index, row in enumerate([heads, *rows]):
-        line = "  ".join(ljust(cell, columns) for cell, columns in zip(row, widths, strict=True))
-        bad = row[-1] == _("FAILED")
-        typer.secho(line.rstrip(), bold=index == 0, fg="red" if bad else None)

@@ -48,6 +48,9 @@ def test_json() -> None:
         "seconds": 0.123,
         "started": 1700000000.123,
         "commands": [],
+        "wrong": "",
+        "because": "",
+        "fix": "",
     }
 
 

@@ -129,7 +129,7 @@ def test_a_node_that_a_swarm_has_not_is_missed(monkeypatch: pytest.MonkeyPatch, 
     host, wanted = swarm("ready 0.0.0.0 10.20.0.11:2377", *filter(None, [other]))
     module = checks("overlay")
     monkeypatch.setattr(module, "SECONDS", 0)
-    with pytest.raises(AssertionError, match=r"not ready: \['pc2'\]"):
+    with pytest.raises(AssertionError, match="not ready: pc2"):
         module.test_manager_sees_every_node(host, wanted)
 
 
@@ -144,7 +144,7 @@ def test_a_member_of_the_store_that_is_not_healthy_is_named(
     wanted = {"etcd": {"mode": "etcd", "members": {"one": "10.0.0.1", "two": "10.0.0.2"}}}
     module.test_store_is_healthy(Host(lambda _: '{"health": "true"}'), wanted)
     sick = Host(lambda line: f'{{"health":"{str("10.0.0.1" in line).lower()}"}}')
-    with pytest.raises(AssertionError, match=r"not healthy: \{.two."):
+    with pytest.raises(AssertionError, match="not healthy: two"):
         module.test_store_is_healthy(sick, wanted)
 
 

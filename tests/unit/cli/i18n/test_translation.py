@@ -260,7 +260,7 @@ def test_the_first_lab_yaml_explains_itself_in_chinese(
 
 @pytest.mark.usefixtures("chinese")
 def test_tables_have_straight_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    from labctl.cli.output.tables import print_table
+    from labctl.cli.output.table import print_table
 
     print_table(
         ["节点", "状态", "地址"], [["a", "运行中", "10.0.0.1"], ["docker-node10", "-", "x"]]

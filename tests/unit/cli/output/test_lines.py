@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -37,9 +38,11 @@ def check_started(phase: Phase, title: str = "it runs") -> CheckStarted:
     return CheckStarted("a", phase, "engine", "test_x", title, 7, 19)
 
 
-def check_ended(phase: Phase, outcome: CheckOutcome, message: str = "") -> CheckEnded:
+def check_ended(
+    phase: Phase, outcome: CheckOutcome, message: str = "", wrong: str = "", because: str = ""
+) -> CheckEnded:
     place = ("a", phase, "engine", "test_x", "it runs", 7, 19)
-    return CheckEnded(*place, outcome, message, 1.5, 1.7e9)
+    return CheckEnded(*place, outcome, message, 1.5, 1.7e9, wrong, because)
 
 
 SAMPLES: list[Event] = [
@@ -102,11 +105,13 @@ PLAIN: list[tuple[Event, str | None, str | None]] = [
      "engine: it runs: passed in 1.5 s", "engine: it runs: passed in 1.5 s"),
     (check_ended(Phase.REHEARSING, CheckOutcome.SKIPPED, "old"),
      "engine: it runs: not applicable: old", "engine: it runs: not applicable: old"),
-    *((check_ended(phase, CheckOutcome.FAILED, "1 == 2"),
-       "engine: it runs: failed: 1 == 2", "engine: it runs: failed: 1 == 2")
+    *((check_ended(phase, CheckOutcome.FAILED, "1 == 2", "Docker is not running", "it stopped"),
+       "engine: it runs: failed: Docker is not running: it stopped",
+       "engine: it runs: failed: 1 == 2")
       for phase in (Phase.VERIFYING, Phase.REHEARSING)),
-    (check_ended(Phase.VERIFYING, CheckOutcome.ERROR, "gone"),
-     "engine: it runs: could not run: gone", "engine: it runs: could not run: gone"),
+    (check_ended(Phase.VERIFYING, CheckOutcome.ERROR, "gone", "the node does not answer"),
+     "engine: it runs: could not run: the node does not answer",
+     "engine: it runs: could not run: gone"),
     (Notice("a", "slow"), "slow", "slow"),
 ]  # fmt: skip
 
@@ -132,6 +137,20 @@ def test_plain_lines(event: Event, verbose: bool, capsys: pytest.CaptureFixture[
     assert len(rest) == text.count("\n")
     assert all(line.startswith("     ") for line in rest)
     assert "\x1b" not in err
+
+
+def test_a_cause_is_told_once_a_node(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = PlainLines(verbose=False)
+    failed = check_ended(
+        Phase.REHEARSING, CheckOutcome.FAILED, "1 == 2", "the disk is full", "0 MB"
+    )
+    for _ in range(3):
+        lines(failed)
+    lines(dataclasses.replace(failed, node="b"))
+    err = capsys.readouterr().err
+    assert err.count("engine: it runs: failed") == 4
+    assert err.count("a: engine: it runs: failed: the disk is full: 0 MB") == 1
+    assert err.count("b: engine: it runs: failed: the disk is full: 0 MB") == 1
 
 
 def test_lines_of_several_threads_are_not_mixed(capsys: pytest.CaptureFixture[str]) -> None:
