@@ -78,7 +78,8 @@ one() { # PATH: print what it is
   fi
   if live "$path" "$kind"; then
     # Not resolved: /etc/mtab leads to what belongs to the process that looks.
-    printf '%s\0' "live-$kind" "${path%/*}/" "${keep:-.}" '' ''
+    case $kind in contents) set -- . '' ;; *) set -- "$keep" "$keep" ;; esac
+    printf '%s\0' "live-$kind" "${path%/*}/" "$@" ''
     return
   fi
   if [ -L "$path" ]; then path=$(readlink -f "$path"; printf x); path=${path%?x}; fi

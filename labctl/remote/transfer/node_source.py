@@ -135,6 +135,7 @@ class NodeSource:
         Raises:
             TransferError: not everything arrived as it is on the node.
         """
+        sent, words = written(words)
         found = list(complaints(words))
         skipped = [one for one in found if one.effect is Effect.SKIPPED]
         for one in found:
@@ -146,7 +147,6 @@ class NodeSource:
             raise failure(words, status, self.node, sudo=self._sudo) from problem
         if problem is not None:
             raise problem
-        sent = written(words)
         if sent != stream.received:
             raise TransferError(
                 msg(

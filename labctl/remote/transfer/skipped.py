@@ -82,7 +82,8 @@ _COPY = re.compile(r"cp: [^']*'(.+)'[^']*: (.*)")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 _LETTERS |= {b"a": b"\a", b"?": b"\x7f"}
-_SUMMARY = ("Exiting with failure status", "Total bytes written: ", "Error is not recoverable")
+_TOTAL = re.compile(rb"^Total bytes written: ([0-9]{1,19}) .*\n?", re.MULTILINE)
+_SUMMARY = ("Exiting with failure status", "Error is not recoverable")
 _REASONS = {"Permission denied": DENIED, "No such file or directory": GONE}
 
 
@@ -99,10 +100,13 @@ def complaints(words: bytes) -> Iterator[Complaint]:
         yield _complaint(text, line) if text != line else Complaint(Effect.UNKNOWN, "", line)
 
 
-def written(words: bytes) -> int | None:
-    """Return how many bytes tar says it has written; None if it doesn't say."""
-    found = re.search(rb"^Total bytes written: ([0-9]{1,19}) ", words, re.MULTILINE)
-    return int(found[1]) if found else None
+def written(words: bytes) -> tuple[int | None, bytes]:
+    """Return how many bytes tar says it has written, and what else is in its stderr.
+
+    The number is None if tar doesn't say.
+    """
+    found = _TOTAL.search(words)
+    return int(found[1]) if found else None, _TOTAL.sub(b"", words)
 
 
 def _complaint(text: str, line: str) -> Complaint:
