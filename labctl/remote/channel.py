@@ -2,6 +2,9 @@
 
 A command may end before it has read all of its stdin: sudo does so if the user may not become root.
 Its output and its exit code can still be read then.
+
+A login shell may print before a command runs, as an ``echo`` in ~/.bashrc does. labctl's own
+scripts therefore print `MARK` first, and `Streams` skips what precedes it.
 """
 
 from __future__ import annotations
@@ -11,17 +14,64 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-WINDOW = 1 << 22
-"""Bytes that a node may send before they are read: enough for a line of 300 Mbit/s and 100 ms.
-paramiko offers half of it. Reads take as much, because paramiko moves the rest of its buffer after
-each one."""
+from labctl.remote.transport import WINDOW
 
-PACKET = 1 << 17
-"""Longest packet, in bytes, that a node may send. OpenSSH uses all of it. paramiko would offer
-32 KiB, which means four times the work in Python."""
+MARK = b"labctl-begins-8f3c1d5e9b7a2046\n"
+"""What a script prints to both its streams before anything else."""
+
+ANSWER = 1 << 26
+"""Most bytes that labctl keeps of the output of one command."""
 
 _TICK = 0.1
 """Seconds between two looks at the other streams while one of them is waited for."""
+
+_KEPT = 1 << 12
+"""How many bytes are kept of the end of what precedes the mark, to explain why no mark came."""
+
+
+class Flood(OSError):
+    """A command printed more than `ANSWER` bytes, or had not printed its mark within as many."""
+
+
+class AfterMark:
+    """Passes on the part of a stream that follows `MARK`.
+
+    Parameters:
+        take: called with parts of it.
+
+    Attributes:
+        begun: whether the mark was found.
+        before: the end of what preceded it.
+    """
+
+    def __init__(self, take: Callable[[bytes], object]) -> None:
+        self._take = take
+        self._skipped = 0
+        self.begun = False
+        self.before = bytearray()
+
+    def __call__(self, data: bytes) -> None:
+        """Take the next part of the stream.
+
+        Raises:
+            Flood: the mark is not within the first `ANSWER` bytes.
+        """
+        if self.begun:
+            self._take(data)
+            return
+        searched = max(0, len(self.before) - len(MARK))
+        self.before += data
+        found = self.before.find(MARK, searched)
+        if found >= 0:
+            self.begun = True
+            rest = bytes(self.before[found + len(MARK) :])
+            del self.before[found:]
+            if rest:
+                self._take(rest)
+        self._skipped += max(0, len(self.before) - _KEPT)
+        del self.before[:-_KEPT]
+        if self._skipped > ANSWER:
+            raise Flood
 
 
 class Streams:
@@ -35,6 +85,12 @@ class Streams:
         out: called with what the command writes to stdout.
         err: called with what it writes to stderr.
         silence: seconds without progress after which a method raises TimeoutError; None: never.
+        marked: the command is a script of labctl's, which prints `MARK` first; skip what precedes
+            that.
+
+    Attributes:
+        deadline: when any method raises TimeoutError whatever happens, by `time.monotonic`; None:
+            never.
     """
 
     def __init__(
@@ -44,12 +100,25 @@ class Streams:
         err: Callable[[bytes], object],
         *,
         silence: float | None = None,
+        marked: bool = False,
     ) -> None:
         self._channel = channel
-        self._out = out
-        self._err = err
+        self._marks = (AfterMark(out), AfterMark(err)) if marked else ()
+        self._out, self._err = self._marks or (out, err)
         self._silence = silence
+        self.deadline: float | None = None
         channel.settimeout(_TICK)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the script began. A script that printed nothing at all did not."""
+        return not self._marks or any(stream.begun for stream in self._marks)
+
+    @property
+    def before(self) -> tuple[bytes, bytes]:
+        """The ends of what the login shell, or sudo, wrote to stdout and stderr before the mark."""
+        out, err = (bytes(stream.before) for stream in self._marks) if self._marks else (b"", b"")
+        return out, err
 
     def send(self, data: bytes | bytearray | memoryview) -> bool:
         """Write all of `data` to stdin; return False if the command ended before it took all.
@@ -59,7 +128,7 @@ class Streams:
             OSError: the connection broke.
         """
         view = memoryview(data)
-        deadline = self._deadline()
+        deadline = self._until()
         while view:
             try:
                 sent = self._channel.send(view)
@@ -75,7 +144,7 @@ class Streams:
             if not sent:
                 return False
             view = view[sent:]
-            deadline = self._deadline()
+            deadline = self._until()
             self._pass_on()
         return True
 
@@ -100,12 +169,20 @@ class Streams:
         Returns:
             The exit code; -1 if there is none because a signal ended the command or the connection
             broke.
+
+        Raises:
+            TimeoutError: nothing arrived for too long.
+            OSError: the connection broke.
         """
         self.end_stdin()
         while self.receive():
             pass
         while self.receive_error():
             pass
+        deadline = self._until()
+        # A command may close its streams and run on.
+        while not self._channel.status_event.wait(_TICK):
+            _check(deadline)
         code: int = self._channel.recv_exit_status()
         return code
 
@@ -115,7 +192,8 @@ class Streams:
             self._channel.shutdown_write()
 
     def _receive(self, read: Callable[[int], bytes], take: Callable[[bytes], object]) -> bool:
-        deadline = self._deadline()
+        deadline = self._until()
+        _check(self.deadline)  # a node that sends a byte now and then is never silent
         while True:
             try:
                 data = read(WINDOW)
@@ -142,10 +220,28 @@ class Streams:
             self._err(self._channel.recv_stderr(WINDOW))
         return bool(out or err)
 
-    def _deadline(self) -> float | None:
-        return None if self._silence is None else time.monotonic() + self._silence
+    def _until(self) -> float | None:
+        """Return when the wait that begins now is too long."""
+        if self._silence is None:
+            return self.deadline
+        end = time.monotonic() + self._silence
+        return end if self.deadline is None else min(end, self.deadline)
+
+
+class Kept(bytearray):
+    """The output of a command, up to `ANSWER` bytes."""
+
+    def take(self, data: bytes) -> None:
+        """Append the next part.
+
+        Raises:
+            Flood: there is too much of it.
+        """
+        self += data
+        if len(self) > ANSWER:
+            raise Flood
 
 
 def _check(deadline: float | None) -> None:
     if deadline is not None and time.monotonic() > deadline:
-        raise TimeoutError("nothing moved for too long")
+        raise TimeoutError

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from typing import Any
 
 import paramiko
@@ -20,13 +19,7 @@ from labctl.messages import msg
 from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
-
-REKEY_BYTES = 1 << 36
-"""Bytes after which keys are exchanged again, as RFC 4344 requires for AES. paramiko does so after
-half a GiB, and a file of that size then hangs: its reading thread waits for itself."""
-
-FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-"""Tried first, because they need no separate MAC, which is a third of the work."""
+from labctl.remote.transport import Transport
 
 BROKEN = (paramiko.SSHException, EOFError, OSError)
 """What paramiko raises when the other side is gone."""
@@ -54,7 +47,7 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
     options: dict[str, Any] = {
         "banner_timeout": timeout,
         "auth_timeout": timeout,
-        "transport_factory": _transport,
+        "transport_factory": Transport,
         "allow_agent": not target.keys,
         "look_for_keys": not target.keys,
     }
@@ -82,8 +75,7 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
             raise key_changed(error, target, hostkeys) from error
         except BROKEN as error:
             raise failed(error, connection.client, target) from error
-        # Detects a node that vanished, and keeps firewalls from dropping the connection.
-        connection.transport.set_keepalive(15)
+        connection.transport.watch()
         undo.pop_all()
     return connection
 
@@ -108,7 +100,7 @@ def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
     options = {
         "banner_timeout": timeout,
         "auth_timeout": timeout,
-        "transport_factory": _transport,
+        "transport_factory": Transport,
     }
     gateway = FabricConnection(
         target.jump, config=_config(), connect_timeout=timeout, connect_kwargs=options
@@ -122,20 +114,8 @@ def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
         raise no_way(error, gateway, target) from error
     # How long the jump host may take to reach the node; paramiko's own limit is an hour.
     gateway.transport.channel_timeout = timeout
+    gateway.transport.watch()
     return gateway
-
-
-def _transport(*args: Any, **options: Any) -> paramiko.Transport:
-    transport = paramiko.Transport(*args, **options)
-    security = transport.get_security_options()
-    known = security.ciphers
-    fast = tuple(cipher for cipher in FAST_CIPHERS if cipher in known)
-    security.ciphers = (*fast, *(cipher for cipher in known if cipher not in fast))
-    transport.packetizer.REKEY_BYTES = REKEY_BYTES
-    if isinstance(transport.sock, socket.socket):
-        # Otherwise a command waits 40 ms until the data before it is acknowledged.
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return transport
 
 
 def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:

@@ -8,19 +8,22 @@ stdin.
 from __future__ import annotations
 
 import contextlib
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labctl.errors import ConnectFailed, Interrupted, ProtocolError, SudoRefused
+from labctl.errors import ConnectFailed, Interrupted, ProtocolError, RemoteError
 from labctl.messages import msg
-from labctl.remote.channel import PACKET, WINDOW, Streams
+from labctl.remote.channel import ANSWER, Flood, Kept, Streams
 from labctl.remote.connect import BROKEN, connect, disconnect
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.shell import MARK, ShellSession
+from labctl.remote.script import launch, not_begun
+from labctl.remote.shell import ShellSession
 from labctl.remote.target import CONNECT_TIMEOUT, Target
+
+SILENCE = 300.0
+"""Seconds that a command of labctl's own may take to print anything."""
 
 _SETTLE = 0.5
 """Seconds until paramiko reports a broken connection after it has ended the channels."""
@@ -111,16 +114,37 @@ class Connection:
             stdin: what it reads.
 
         Returns:
-            Exit code, stdout, stderr. The exit code is -1 if the node broke off without one.
+            Exit code, stdout, stderr. The exit code is -1 if a signal ended the command.
 
         Raises:
-            RemoteError: the node could not be reached, or broke off.
+            RemoteError: the node could not be reached, broke off, was silent for too long, or
+                answered too much.
         """
-        out, err = bytearray(), bytearray()
+        out, err = Kept(), Kept()
         with self.channel(command) as channel:
-            streams = Streams(channel, out.extend, err.extend)
+            streams = Streams(channel, out.take, err.take, silence=SILENCE)
             streams.send(stdin)
-            status = streams.finish()
+            status = self._finish(streams, channel)
+        return status, bytes(out), bytes(err)
+
+    def call_script(
+        self, script: str, *arguments: str, root: bool = False
+    ) -> tuple[int, bytes, bytes]:
+        """As `call`, with a POSIX sh script instead of a command line.
+
+        It runs under any login shell, and what that prints before the script is not in the output.
+
+        Raises:
+            SudoRefused: the login user may not become root.
+            RemoteError: as `call`, or the login shell does not run commands.
+        """
+        out, err = Kept(), Kept()
+        command, opening = self.script(script, *arguments, root=root)
+        with self.channel(command) as channel:
+            streams = Streams(channel, out.take, err.take, silence=SILENCE, marked=True)
+            streams.send(opening)
+            status = self._finish(streams, channel)
+        self.require_begun(streams, root=root)
         return status, bytes(out), bytes(err)
 
     def stream(
@@ -132,6 +156,8 @@ class Connection:
         root: bool = False,
     ) -> int:
         """Run a command line with an empty stdin and pass on its output as it arrives.
+
+        It may be silent, and print, as long as it likes.
 
         Parameters:
             command: for the login user's shell, or for root's sh.
@@ -148,31 +174,35 @@ class Connection:
             RemoteError: the node could not be reached, or broke off.
         """
         opening = b""
-        before = bytearray()  # what sudo writes to stderr before root's script begins
-        begun = not root
         if root:
             command, opening = self.script(command)
-
-        def take_error(data: bytes) -> None:
-            nonlocal begun
-            if not begun:
-                before.extend(data)
-                _, mark, data = bytes(before).partition(MARK)
-                begun = bool(mark)
-            if data:
-                err(data)
-
         with self.channel(command) as channel:
-            streams = Streams(channel, out, take_error)
+            streams = Streams(channel, out, err, marked=root)
             streams.send(opening)
-            code = streams.finish()
-            if code < 0:
-                channel.transport.join(_SETTLE)
-                if not channel.transport.is_active():
-                    raise EOFError("the node ended it")
-        if not begun and before:
-            raise self.sudo_refused(bytes(before))
+            code = self._finish(streams, channel)
+        self.require_begun(streams, root=root)
         return code if code >= 0 else 255
+
+    def _finish(self, streams: Streams, channel: Any) -> int:
+        """Read the rest; return the exit code, -1 if a signal ended the command.
+
+        Raises:
+            EOFError: the connection broke.
+        """
+        code = streams.finish()
+        if code < 0:
+            self.require_open(channel)
+        return code
+
+    def require_open(self, channel: Any) -> None:
+        """Check that the connection did not end together with `channel`.
+
+        Raises:
+            EOFError: it did.
+        """
+        channel.transport.join(_SETTLE)
+        if not channel.transport.is_active():
+            raise EOFError("the node ended it")
 
     @contextlib.contextmanager
     def channel(self, command: str) -> Iterator[Any]:
@@ -189,8 +219,7 @@ class Connection:
         """
         channel: Any = None
         try:
-            channel = self._open_channel()
-            channel.exec_command(command.encode("utf-8", "surrogateescape"))
+            channel = self._start(command)
             yield channel
         except BROKEN as error:
             raise self.broke(error) from error
@@ -199,13 +228,18 @@ class Connection:
                 with contextlib.suppress(Exception):
                     channel.close()
 
-    def _open_channel(self) -> Any:
+    def _start(self, command: str) -> Any:
+        idle = self._fabric is not None
         try:
-            return self.transport.open_session(WINDOW, PACKET, timeout=self._timeout)
+            return self.transport.execute(command, self._timeout)
+        except TimeoutError:
+            raise
         except BROKEN:
+            if not idle:
+                raise
             # The connection died while it was idle, as when the node rebooted: try once more.
             self.close()
-            return self.transport.open_session(WINDOW, PACKET, timeout=self._timeout)
+            return self.transport.execute(command, self._timeout)
 
     @property
     def transport(self) -> Any:
@@ -223,17 +257,16 @@ class Connection:
             root: run it as root instead of as the login user.
 
         Returns:
-            The command line, and what must be written to stdin first: the password if sudo asks.
-            A script of root writes `MARK` to stderr before anything else; see `own_words`.
+            The command line, and what must be written to stdin first: the password if sudo asks,
+            and the script. It prints `labctl.remote.channel.MARK` before anything else, which
+            `Streams` looks for if it is told that the command is ``marked``.
         """
-        if root:
-            script = f"printf '\\036\\n' >&2\n{script}"
-        shell = shlex.join(["sh", "-c", script, "labctl", *arguments])
+        shell, text = launch(script, arguments)
         if not root or self.target.user == "root":
-            return shell, b""
+            return shell, text
         if self._password is None or not self._asks(self._password):
-            return f"sudo -n {shell}", b""
-        return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n"
+            return f"sudo -n {shell}", text
+        return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n" + text
 
     def _asks(self, password: str) -> bool:
         """Tell whether sudo asks for the password.
@@ -247,51 +280,46 @@ class Connection:
         if self._sudo_asks is None:
             free, _, _ = self.call("sudo -n true")
             if free != 0:
-                right, _, words = self.call("sudo -k -S -p '' true", password.encode() + b"\n")
+                right, *before = self.call("sudo -k -S -p '' true", password.encode() + b"\n")
                 if right != 0:
-                    raise self.sudo_refused(words)
+                    raise self.not_begun((before[0], before[1]), root=True)
             self._sudo_asks = free != 0
         return self._sudo_asks
 
-    def broke(self, error: BaseException) -> ProtocolError:
-        """Close the connection; return the error that reports that it broke."""
-        self.close()
-        return ProtocolError(
-            msg("the connection broke: {error}", error=error or type(error).__name__),
-            node=self.name,
-            hint="look whether the node is still up, then run the same command again",
-        )
-
-    def own_words(self, err: bytes, status: int) -> bytes:
-        """Return what a script of root wrote to stderr, without what sudo wrote before it.
-
-        Parameters:
-            err: all of stderr.
-            status: exit code.
+    def require_begun(self, streams: Streams, *, root: bool) -> None:
+        """Check, once a script has ended, that it had begun.
 
         Raises:
-            SudoRefused: sudo ran nothing.
+            SudoRefused: sudo did not run it.
+            RemoteError: the login shell did not run it.
         """
-        _, mark, words = err.partition(MARK)
-        if not mark and err and status > 0:
-            raise self.sudo_refused(err)
-        return words if mark else err
+        if not streams.begun:
+            raise self.not_begun(streams.before, root=root)
 
-    def sudo_refused(self, err: bytes) -> SudoRefused:
-        """Return the error for what sudo wrote to stderr instead of running the script."""
-        text = err.decode("utf-8", "replace").strip()
-        hint = msg("give the login user the right to run sudo")
-        if "password is required" in text or "a terminal is required" in text:
-            hint = msg(
-                "run it with --ask-sudo-password, or let the user run sudo without a password"
+    def not_begun(self, before: tuple[bytes, bytes], *, root: bool) -> RemoteError:
+        """Return the error for a script that ended without having begun."""
+        return not_begun(before, self.target, root=root)
+
+    def broke(self, error: BaseException) -> RemoteError:
+        """Close the connection; return the error that reports that it broke, and why."""
+        cause = getattr(self._fabric and self._fabric.transport, "cause", "")
+        self.close()
+        if isinstance(error, Flood):
+            return ProtocolError(
+                msg("the node answered more than {size} MiB", size=ANSWER >> 20),
+                node=self.name,
+                hint="find out what it prints, for example with `labctl exec`",
             )
-        elif "incorrect password" in text or "try again" in text:
-            hint = msg("the sudo password is wrong")
-        return SudoRefused(
-            msg("{user} cannot become root", user=self.target.user or msg("the login user")),
+        if isinstance(error, TimeoutError) and not cause:
+            return ProtocolError(
+                "the node accepted a command and did not answer in time",
+                node=self.name,
+                hint="look whether it hangs, then run the same command again",
+            )
+        return ProtocolError(
+            msg("the connection broke: {error}", error=cause or error or type(error).__name__),
             node=self.name,
-            hint=hint,
-            details=text,
+            hint="look whether the node is still up, then run the same command again",
         )
 
     # -- connecting

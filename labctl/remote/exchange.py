@@ -94,7 +94,7 @@ def parse(
         if not found:
             break
         code, end, rest = rest.partition(b"\n")
-        if not end or not code.isdigit():
+        if not end or not code.isdigit() or len(code) > 3:
             break
         results.append(Observed(int(code), body.decode("utf-8", "surrogateescape")))
     if gate and len(results) == 1 and not results[0].ok:

@@ -2,7 +2,10 @@
 
 Provisioning makes some twenty exchanges with a node, and its checks ask a hundred small questions.
 Starting sudo, or even a channel, costs more than such a question. Here a question costs one round
-trip and one fork.
+trip and one program.
+
+A command may leave processes behind that still write to its output. To keep that out of the output
+of the next command, shell.sh reports such processes, and the next command gets another shell.
 """
 
 from __future__ import annotations
@@ -10,24 +13,29 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shlex
+import time
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from labctl.errors import LabctlError, ProtocolError, RemoteError
-from labctl.remote.channel import Streams
+from labctl.remote.channel import Kept, Streams
 from labctl.remote.connect import BROKEN
+from labctl.storage import read_script
 
-LOOP = 'while IFS= read -r line; do eval "$line"; done'
+LONGEST = 3600.0
+"""Seconds that a command may take: an installation over a slow line takes a while."""
+
+LOOP = read_script(__file__, "shell.sh")
 """Reads and runs one line after another. `read` takes single bytes from a pipe in every shell, so
 what follows the line is left for the line's own commands."""
-
-MARK = b"\x1e\n"
-"""What a script of root writes to stderr before anything else. sudo wrote what stands in front of
-it, such as that it cannot resolve the host's name."""
 
 _INLINE = 2048
 """Longest command, in bytes, that is sent within the line, and so read byte by byte. A longer one
 follows its line and costs a fork of head, which reads it in blocks."""
+
+_LEFT = 3
+"""How many shells with processes that were left behind stay open, so that these can go on writing.
+sshd allows ten channels by default."""
 
 
 class ShellHost(Protocol):
@@ -41,13 +49,15 @@ class ShellHost(Protocol):
 
     def channel(self, command: str) -> AbstractContextManager[Any]: ...
 
-    def call(self, command: str) -> tuple[int, bytes, bytes]: ...
+    def call_script(self, script: str, *arguments: str) -> tuple[int, bytes, bytes]: ...
 
-    def script(self, script: str) -> tuple[str, bytes]: ...
+    def script(self, script: str, *, root: bool) -> tuple[str, bytes]: ...
 
     def broke(self, error: BaseException) -> RemoteError: ...
 
-    def sudo_refused(self, err: bytes) -> RemoteError: ...
+    def not_begun(self, before: tuple[bytes, bytes], *, root: bool) -> RemoteError: ...
+
+    def require_open(self, channel: Any) -> None: ...
 
 
 class ShellSession:
@@ -65,50 +75,56 @@ class ShellSession:
         self._opening: Any = None
         self._channel: Any = None
         self._streams: Streams | None = None
-        self._out = bytearray()
-        self._err = bytearray()
-        self._group = b""
-        self._begun = not root
+        self._left: list[Any] = []
+        self._out = Kept()
+        self._err = Kept()
+        self._group = ""
 
     def close(self) -> None:
         """End the shell; a later command opens another."""
-        if self._opening is not None:
-            with contextlib.suppress(Exception):
-                self._opening.__exit__(None, None, None)
-            self._opening = self._channel = self._streams = None
-        self._group = b""
+        for opening in (*self._left, self._opening):
+            _close(opening)
+        self._left.clear()
+        self._opening = self._channel = self._streams = None
+        self._group = ""
 
     def _open(self) -> Streams:
-        """Open a new shell, in place of one that is open.
+        """Open a new shell.
 
         Raises:
             SudoRefused: the password is wrong. If sudo needs one and there is none, the first
                 command raises it.
             RemoteError: the node could not be reached, or broke off.
         """
-        self.close()
-        command, opening = ("exec sh -c " + shlex.quote(LOOP), b"")
-        if self._root:
-            command, opening = self._host.script(LOOP)
+        _close(self._opening)
+        command, opening = self._host.script(LOOP, root=self._root)
         shell = self._host.channel(command)
         self._channel = shell.__enter__()
         self._opening = shell
-        self._begun = not self._root
-        self._out.clear()
-        self._err.clear()
-        self._streams = Streams(self._channel, self._out.extend, self._err.extend)
+        self._out, self._err = Kept(), Kept()
+        self._streams = Streams(self._channel, self._take, self._take_error, marked=True)
+        self._streams.deadline = time.monotonic() + LONGEST
         self._streams.send(opening)
         return self._streams
 
+    def _take(self, data: bytes) -> None:
+        self._out.take(data)
+
+    def _take_error(self, data: bytes) -> None:
+        self._err.take(data)
+
     def run(self, command: str) -> tuple[int, bytes, bytes]:
-        """Run a command line in a subshell, with /dev/null as its stdin.
+        """Run a command line in a POSIX sh of its own, with /dev/null as its stdin.
 
         Returns:
-            Exit code, stdout, stderr.
+            Exit code, stdout, stderr. The code of a command that a signal ended is 128 and the
+            signal's number.
 
         Raises:
             SudoRefused: the login user may not become root, or the password is wrong.
-            RemoteError: the node could not be reached, or broke off.
+            RemoteError: the node could not be reached, broke off, took too long, or answered too
+                much.
+            ValueError: the command contains a NUL.
         """
         code, out, err = self.attempt(command)
         if code is None:
@@ -128,9 +144,14 @@ class ShellSession:
 
         The output up to then is returned with it.
         """
+        if "\0" in command:
+            raise ValueError("a command cannot contain a NUL")
         message = self._message(command.encode("utf-8", "surrogateescape"))
         try:
-            code = self._receive(self._send(message))
+            streams = self._send(message)
+            code = self._receive(streams)
+            if code is None:
+                self._host.require_open(self._channel)
         except BROKEN as error:
             self.close()
             raise self._host.broke(error) from error
@@ -138,32 +159,28 @@ class ShellSession:
             self._abandon()
             raise
         out, err = bytes(self._out), bytes(self._err)
-        if not self._begun:
-            _, mark, words = err.partition(MARK)
-            self._begun = bool(mark)
-            err = words if mark else err
         if code is None:
             self.close()
-            if err and not out and not self._begun:
-                raise self._host.sudo_refused(err)
+            if not streams.begun:
+                raise self._host.not_begun(streams.before, root=self._root)
         return code, out, err
 
     def _message(self, command: bytes) -> bytes:
         """Return the line that runs `command` and marks the end of both its streams."""
         if len(command) <= _INLINE and b"\n" not in command:
             text = command.decode("utf-8", "surrogateescape")
-            what = shlex.quote(text).encode("utf-8", "surrogateescape")
+            what = shlex.quote(text).encode("utf-8", "surrogateescape") + b" </dev/null"
             rest = b""
         else:
-            # The words of eval are expanded before its stdin is turned to /dev/null.
-            what = b'"$(head -c %d)"' % len(command)
+            # It may be longer than an argument can be. The words of eval are expanded before its
+            # stdin is turned to /dev/null.
+            what = b"'eval \"$(head -c %d)\" </dev/null'" % len(command)
             rest = command
         token = self._token.encode()
         return (
-            b"( eval " + what + b" </dev/null );"
-            # sshd makes the shell the leader of a group, which all that it starts belongs to.
-            b" printf '\\n%s %s %s\\n' " + token + b" $? $$;"
-            b" printf '\\n%s\\n' " + token + b" >&2\n" + rest
+            # exec in a subshell, because dash would write "Terminated" to what 2 is redirected to.
+            b"labctl_begin; ( exec sh -c " + what + b" 2>&3 3>&- );"
+            b" labctl_end $? " + token + b"\n" + rest
         )
 
     def _abandon(self) -> None:
@@ -172,11 +189,11 @@ class ShellSession:
         Two commands run on: one of root, which the login user may not end, and the first of a
         shell, whose process group is not known yet.
         """
-        group = self._group.decode()
+        group = self._group
         self.close()
         if group and not self._root:
             with contextlib.suppress(LabctlError, *BROKEN):
-                self._host.call(f"kill -s TERM -- -{group}")
+                self._host.call_script('kill -s TERM -- "-$1"', group)
 
     def _send(self, message: bytes) -> Streams:
         """Send to the open shell, or to a new one if that ended while it was idle."""
@@ -184,6 +201,7 @@ class ShellSession:
         if streams is not None and not self._channel.exit_status_ready():
             self._out.clear()
             self._err.clear()
+            streams.deadline = time.monotonic() + LONGEST
             with contextlib.suppress(*BROKEN):
                 if streams.send(message):
                     return streams
@@ -196,6 +214,9 @@ class ShellSession:
 
         Returns:
             The exit code; None if the shell ended first.
+
+        Raises:
+            ProtocolError: the mark is malformed.
         """
         mark = f"\n{self._token} ".encode()
         searched = 0
@@ -203,7 +224,7 @@ class ShellSession:
             found = self._out.find(mark, searched)
             end = self._out.find(b"\n", found + len(mark)) if found >= 0 else -1
             if end >= 0:
-                code, _, self._group = bytes(self._out[found + len(mark) : end]).partition(b" ")
+                code, left, self._group = self._parse(bytes(self._out[found + len(mark) : end]))
                 del self._out[found:]
                 break
             searched = max(0, len(self._out) - len(mark)) if found < 0 else found
@@ -217,7 +238,31 @@ class ShellSession:
             found = self._err.find(mark, searched)
             if found >= 0:
                 del self._err[found:]
-                return int(code)
+                break
             searched = max(0, len(self._err) - len(mark))
             if not streams.receive_error():
                 return None
+        if left:
+            self._leave()
+        return code
+
+    def _parse(self, mark: bytes) -> tuple[int, bool, str]:
+        """Return exit code, whether processes are left, and the process group."""
+        fields = mark.split(b" ")
+        if len(fields) != 3 or not all(field.isdigit() and len(field) < 10 for field in fields):
+            self.close()
+            raise ProtocolError("the node answered something else", node=self._host.name)
+        return int(fields[0]), fields[1] != b"0", fields[2].decode()
+
+    def _leave(self) -> None:
+        """Let the next command have another shell, because this one's output is still in use."""
+        self._left.append(self._opening)
+        self._opening = self._channel = self._streams = None
+        if len(self._left) > _LEFT:
+            _close(self._left.pop(0))
+
+
+def _close(opening: Any) -> None:
+    if opening is not None:
+        with contextlib.suppress(Exception):
+            opening.__exit__(None, None, None)

@@ -192,7 +192,7 @@ def test_a_node_names_each_thing_once(
     """A pattern means entries of one folder, so no name can come twice."""
     from labctl.remote.transfer import scripts
 
-    answer = "printf '\\036\\n'; printf '%s\\0' folder /tmp x x '' folder /var x x ''"
+    answer = "printf '%s\\0' folder /tmp x x '' folder /var x x ''"
     monkeypatch.setattr(scripts, "LIST", answer)
     result = scp(f"docker-node1:{outside}/*", outside.parent / "target")
     assert not result.ok

@@ -108,23 +108,23 @@ class TestExchange:
         assert found.output == "again\n"
 
     def test_one_root_shell_serves_all_exchanges(self, connection: Connection) -> None:
-        first, second = (exchange(connection, ["echo $$"])[0].output for _ in range(2))
+        first, second = (exchange(connection, ["echo $PPID"])[0].output for _ in range(2))
         assert first == second
 
     def test_a_gate_that_is_shut_leaves_the_root_shell_open(self, connection: Connection) -> None:
-        (first,) = exchange(connection, ["echo $$; exit 1", "echo never"], gate=True)
-        (second,) = exchange(connection, ["echo $$"])
+        (first,) = exchange(connection, ["echo $PPID; exit 1", "echo never"], gate=True)
+        (second,) = exchange(connection, ["echo $PPID"])
         assert first.output == second.output
 
     def test_a_root_shell_that_ended_while_idle_is_replaced(self, connection: Connection) -> None:
-        (found,) = exchange(connection, ["echo $$"])
+        (found,) = exchange(connection, ["echo $PPID"])
         pid = int(found.output)
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and Path(f"/proc/{pid}").exists():
             time.sleep(0.01)
         time.sleep(0.2)  # the end of the channel has to travel here too
-        (found,) = exchange(connection, ["echo $$"])
+        (found,) = exchange(connection, ["echo $PPID"])
         assert int(found.output) != pid
 
     def test_what_a_script_leaves_running_does_not_hold_up_the_next(
@@ -165,9 +165,9 @@ def test_paramiko_exchanges_no_keys_before_openssh_would(connection: Connection)
 
 def test_a_session_keeps_its_shell_for_many_commands(connection: Connection) -> None:
     session = ShellSession(connection)
-    assert session.run("echo $$; exit 3")[0] == 3
+    assert session.run("echo $PPID; exit 3")[0] == 3
     assert session.run("printf out; printf err >&2") == (0, b"out", b"err")
-    first, second = session.run("echo $$"), session.run("echo $$")
+    first, second = session.run("echo $PPID"), session.run("echo $PPID")
     assert first == second
     assert session.run("if then")[0] != 0
     assert session.run("cat") == (0, b"", b"")
@@ -258,7 +258,8 @@ def test_what_sudo_has_to_say_before_a_script_is_not_the_script_s(
             assert connection.root.run("echo out; echo err >&2") == (0, b"out\n", b"err\n")
             assert connection.root.run("echo more >&2; exit 3") == (3, b"", b"more\n")
             connection.root.close()
-            code, out, err = connection.root.attempt("echo last >&2; kill -9 $$")
+            assert connection.root.run("echo last >&2; kill -9 $$") == (137, b"", b"last\n")
+            code, out, err = connection.root.attempt("echo last >&2; kill -9 $PPID")
             assert (code, out, err.splitlines()[0]) == (None, b"", b"last")
             with pytest.raises(ProtocolError, match="0 of 1"):
                 exchange(connection, ["kill -9 0"])
@@ -298,8 +299,8 @@ def test_a_user_who_may_not_become_root(
         server.stop()
 
 
-ROOT_BEGINS = r"\036"
-"""What every script of root writes first; see labctl.remote.shell.MARK."""
+SCRIPT = "sh -c "
+"""What every script of labctl's is started with; see labctl.remote.script."""
 
 
 class Hasty(Connection):
@@ -312,7 +313,7 @@ class Hasty(Connection):
     def channel(self, command: str) -> Iterator[Any]:
         with super().channel(command) as channel:
             deadline = time.monotonic() + 10
-            while ROOT_BEGINS in command and not channel.closed:
+            while SCRIPT in command and not channel.closed:
                 assert time.monotonic() < deadline, "the command does not end"
                 time.sleep(0.005)
             yield channel

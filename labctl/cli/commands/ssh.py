@@ -117,10 +117,13 @@ def without_client(lab: Lab, name: str, command: str) -> int:
             "there is no ssh on this machine",
             hint="install the OpenSSH client; `labctl ssh NODE -- COMMAND` works without",
         )
+    from labctl.remote.channel import Kept
+
     lab.workspace.make()
+    out, err = Kept(), Kept()
     with lab.connection(name) as connection:
-        status, out, err = connection.call(command)
+        code = connection.stream(command, out.take, err.take)
     sys.stdout.buffer.write(out)
     sys.stdout.flush()
     sys.stderr.buffer.write(err)
-    return status if status >= 0 else 255
+    return code

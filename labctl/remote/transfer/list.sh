@@ -9,16 +9,14 @@
 #   WORD     the path in the syntax of sh, with everything but wildcards quoted
 #   BASE     the folder above the first wildcard, or the path
 #   SHOWN    how the user knows it
-# Stdout: a mark, since a login script may write before it; then kind, folder, name in that folder,
-# name to keep, and bytes (empty if not measured), each followed by a NUL. Kinds:
+# Stdout: kind, folder, name in that folder, name to keep, and bytes (empty if not measured), each
+# followed by a NUL. Kinds:
 #   file folder contents                 found; contents: of a folder, without a name of its own
 #   live-file live-folder live-contents  the same, on a file system whose files have no true size
 #   denied absent special dangling loop  not copied; the name is the path
 #   literal                              what came before is void, as RAW is there
 
 LC_ALL=C; export LC_ALL; unset CDPATH
-printf '\036\n'
-printf '\036\n' >&2
 follow=$1 measure=$2 raw=$3; shift 3
 problem() { printf '%s\0' "$1" '' "$2" '' ''; }
 missing() { # BASE WILD SHOWN

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from labctl.errors import TransferError
 from labctl.messages import msg
-from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
 from labctl.remote.transfer.entry import Kind, Root
 from labctl.remote.transfer.location import NodePath
@@ -109,16 +108,11 @@ class Listing:
         if sum(map(len, arguments)) > _LONGEST:
             raise TransferError(msg("{path}: this pattern is too long", path=self._shown))
         script = scripts.from_home(scripts.LIST, self._asked.user)
-        command, opening = self._connection.script(script, *arguments, root=self._sudo)
-        status, out, words = self._connection.call(command, opening)
-        if self._sudo:
-            words = self._connection.own_words(words, status)
-        _, mark, answer = out.partition(MARK)
+        status, answer, words = self._connection.call_script(script, *arguments, root=self._sudo)
         if status != 0:
-            words = words.rpartition(MARK)[2]
             raise failure(words, status, self._connection.name, sudo=self._sudo)
         fields = answer.decode("utf-8", "surrogateescape").split("\0")[:-1]
-        if not mark or not fields or len(fields) % 5:
+        if not fields or len(fields) % 5:
             raise self._strange()
         return zip(*[iter(fields)] * 5, strict=True)
 

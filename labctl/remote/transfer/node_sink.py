@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from labctl.errors import SudoRefused, TransferError
 from labctl.messages import msg
 from labctl.remote.channel import Streams
-from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
 from labctl.remote.transfer.entry import STAGE, Bytes, EntrySource, Kind, Root
 from labctl.remote.transfer.location import NodePath
@@ -116,7 +115,7 @@ class NodeSink:
         script = scripts.from_home(scripts.RECEIVE, self._path.user)
         command, opening = self._connection.script(script, *arguments, root=root)
         with self._connection.channel(command) as channel:
-            stream = _SinkStream(channel, root=root)
+            stream = _SinkStream(channel)
             count = 0
             try:
                 stream.send(opening)
@@ -136,8 +135,7 @@ class NodeSink:
             status, words = stream.finish()
         if status == 0 and answer == "done":
             return answer, count
-        if root:
-            words = self._connection.own_words(words, status)
+        self._connection.require_begun(stream.streams, root=root)
         raise failure(words, status, self._connection.name, sudo=self._sudo)
 
 
@@ -171,32 +169,31 @@ class _SinkStream:
 
     Parameters:
         channel: the channel.
-        root: whether the script runs as root, so that sudo may write to stderr before it does.
     """
 
-    def __init__(self, channel: Any, *, root: bool) -> None:
-        self._root = root
+    def __init__(self, channel: Any) -> None:
         self._out = bytearray()
         self._err = bytearray()
-        self._streams = Streams(channel, self._out.extend, self._err.extend, silence=STALL)
+        self.streams = Streams(
+            channel, self._out.extend, self._err.extend, silence=STALL, marked=True
+        )
 
     def send(self, data: Bytes) -> None:
         try:
-            sent = self._streams.send(data)
+            sent = self.streams.send(data)
         except TimeoutError:
             raise TransferError(msg("nothing moved for {seconds:.0f} s", seconds=STALL)) from None
         # tar goes on reading after a full disk, to the very end; a warning is no reason to stop.
-        words = self._err.partition(MARK)[2] if self._root else self._err
-        if not sent or b": Cannot " in words or b": Wrote only " in words:
+        if not sent or b": Cannot " in self._err or b": Wrote only " in self._err:
             raise _NodeFailed
 
     def end_stdin(self) -> None:
-        self._streams.end_stdin()
+        self.streams.end_stdin()
 
     def line(self) -> str:
         """Return the next line of stdout; at the end, what is left of it."""
         with _silence_reported():
-            while b"\n" not in self._out and self._streams.receive():
+            while b"\n" not in self._out and self.streams.receive():
                 pass
         line, mark, _ = self._out.partition(b"\n")
         del self._out[: len(line) + len(mark)]
@@ -205,7 +202,7 @@ class _SinkStream:
     def finish(self) -> tuple[int, bytes]:
         """End stdin and read the rest; return the exit code and stderr."""
         with _silence_reported():
-            return self._streams.finish(), bytes(self._err)
+            return self.streams.finish(), bytes(self._err)
 
 
 @contextlib.contextmanager

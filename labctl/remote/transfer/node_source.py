@@ -14,7 +14,6 @@ from labctl.errors import TransferError
 from labctl.messages import msg
 from labctl.remote.channel import Streams
 from labctl.remote.connect import BROKEN
-from labctl.remote.shell import MARK
 from labctl.remote.transfer import scripts
 from labctl.remote.transfer.entry import Entry, Root
 from labctl.remote.transfer.node_listing import Found, Listing
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 _ARGUMENTS = 16_000
 """Bytes of arguments in one command line; Linux takes 128 KiB, and quoting may triple them."""
-_NOISE = 1 << 20
-"""Bytes that a login script may write before the answer."""
 _PADDING = 1 << 20
 """Bytes that may follow the end of the archive; tar fills up 10 KiB."""
 _WORDS = 1 << 18
@@ -115,10 +112,7 @@ class NodeSource:
                     msg("the node went on after the end of what was asked for"), node=self.node
                 )
             status, words = stream.finish()
-        if self._sudo:
-            words = self._connection.own_words(words, status)
-        _, mark, after = words.partition(MARK)
-        words = after if mark else words
+        self._connection.require_begun(stream.streams, root=self._sudo)
         names = {found.name: found for found in roots.values()}
         self._judge(stream, status, words, names, problem)
 
@@ -208,18 +202,17 @@ class _SourceStream:
         self._node = node
         self._parts: deque[bytes] = deque()
         self._err = bytearray()
-        self._streams = Streams(channel, self._parts.append, self._complain, silence=STALL)
-        self._streams.send(opening)
-        self._streams.end_stdin()
-        self._begun = False
+        self.streams = Streams(
+            channel, self._parts.append, self._complain, silence=STALL, marked=True
+        )
+        self.streams.send(opening)
+        self.streams.end_stdin()
         self.received = 0
-        """Bytes after the mark."""
+        """Bytes of the stream."""
         self.at_end = False
 
     def recv(self) -> bytes:
         """Return the next part; an empty one only at the end."""
-        if not self._begun:
-            self._skip_noise()
         while not self._parts:
             if not self._receive():
                 self.at_end = True
@@ -237,20 +230,7 @@ class _SourceStream:
 
     def finish(self) -> tuple[int, bytes]:
         """Return the exit code and stderr, once the stream is drained."""
-        return self._streams.finish(), bytes(self._err)
-
-    def _skip_noise(self) -> None:
-        """Pass over what a login script wrote before the mark."""
-        self._begun = True
-        noise = bytearray()
-        while MARK not in noise:
-            if len(noise) > _NOISE or not (self._parts or self._receive()):
-                self._parts.append(bytes(noise))  # an error of the reader, with what there is
-                return
-            while self._parts:
-                noise += self._parts.popleft()
-        if rest := bytes(noise.partition(MARK)[2]):
-            self._parts.append(rest)  # an empty part would be the end
+        return self.streams.finish(), bytes(self._err)
 
     def _complain(self, data: bytes) -> None:
         self._err += data
@@ -259,7 +239,7 @@ class _SourceStream:
 
     def _receive(self) -> bool:
         try:
-            return self._streams.receive()
+            return self.streams.receive()
         except TimeoutError:
             raise TransferError(
                 msg("the node was silent for {seconds:.0f} s", seconds=STALL), node=self._node

@@ -1,14 +1,12 @@
 # shellcheck shell=sh
-# Write files and folders to stdout as a tar stream, after a mark.
+# Write files and folders to stdout as a tar stream.
 #
 # Arguments: FOLLOW, then LIVE FOLDER NAME for each.
 #   FOLLOW  "-h" to follow links, else empty
 #   LIVE    anything if the kernel makes up the content, else empty
-# Stderr: a mark, then complaints, and how many bytes were written.
+# Stderr: complaints, and how many bytes were written.
 
 LC_ALL=C; export LC_ALL; unset CDPATH TAR_OPTIONS
-printf '\036\n'
-printf '\036\n' >&2
 follow=$1; shift
 made='' status=0
 # shellcheck disable=SC2329

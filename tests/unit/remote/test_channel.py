@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -29,6 +30,8 @@ class FakeChannel:
         self.err = deque([b""] if err is None else err)
         self.sent = deque(sent or [])
         self.stdin = b""
+        self.status_event = threading.Event()
+        self.status_event.set()
         self.timed_out: Callable[[], None] = lambda: None
 
     def settimeout(self, seconds: float) -> None:
