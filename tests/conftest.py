@@ -1,7 +1,10 @@
 """What every test needs, of whatever kind."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 
 import pytest
 
@@ -27,5 +30,8 @@ def pytest_configure() -> None:
         if name.startswith("LABCTL_") and not name.startswith(_OF_THE_TESTS):
             del os.environ[name]
     os.environ["LANGUAGE"] = "en"
+    # Nor do the tests leave anything in the folder that labctl has for this user.
+    os.environ["LABCTL_HOME"] = home = tempfile.mkdtemp(prefix="labctl-home-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = "localhost,127.0.0.1"

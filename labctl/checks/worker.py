@@ -16,6 +16,7 @@ from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
 from labctl.errors import Interrupted, VerifyError
 from labctl.remote.hostkeys import HostKeys
+from labctl.storage import opener
 
 WANTED = "LABCTL_WANTED"
 """Environment variable with the path of the file for the fixture ``wanted``."""
@@ -123,9 +124,8 @@ def _run(request: Request) -> NodeReport:
             code, out, _ = session.run(command)
             if code == 0 and out.strip():
                 plugin.properties[name] = out.decode("utf-8", "replace").strip().split("\n")[0]
-        request.log.touch(mode=0o600)
         with (
-            request.log.open("w", encoding="utf-8") as log,
+            open(request.log, "w", encoding="utf-8", opener=opener) as log,
             contextlib.redirect_stdout(log),
             contextlib.redirect_stderr(log),
         ):

@@ -15,7 +15,7 @@ PANELS: dict[str, tuple[str, ...]] = {
     msg("The lab"): ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
     msg("Its machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
     msg("Its nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
-    msg("Looking closer"): ("render", "doctor", "schema"),
+    msg("Looking closer"): ("render", "doctor", "trust", "schema"),
 }
 """Headings of `labctl --help`, and the commands under each, in the order of use."""
 

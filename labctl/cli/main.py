@@ -31,6 +31,7 @@ from labctl.cli.commands import (
     ssh_config,
     status,
     sync,
+    trust,
     up,
     verify,
 )
@@ -45,7 +46,7 @@ COMMANDS = (
     *(init, up, provision, verify, rehearse, status, heal),
     *(power, checkpoint, destroy),
     *(ssh, exec, scp, sync, ssh_config),
-    *(render, doctor, schema),
+    *(render, doctor, trust, schema),
 )
 """The modules of `labctl.cli.commands`; each registers its commands."""
 

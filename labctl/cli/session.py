@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Globals
+from labctl.errors import MachineError
+from labctl.events import Event, Notice
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.events import Emit
@@ -24,12 +29,32 @@ def sink(context: typer.Context) -> AbstractContextManager[Emit]:
     return sinks.sink(as_json=options.as_json, verbose=options.verbose)
 
 
+def notices(context: typer.Context) -> Emit:
+    """Return what shows the notices of a command that shows no other events."""
+    options: Globals = context.obj
+
+    def show(event: Event) -> None:
+        from labctl.cli.output.lines import JsonLines
+        from labctl.cli.output.terminal import printable
+
+        if not isinstance(event, Notice):
+            return
+        if options.as_json:
+            JsonLines()(event)
+        else:
+            sys.stderr.write(f"{event.node or _('lab')}: {printable(_(event.message))}\n")
+
+    return show
+
+
 def open_lab(
     context: typer.Context,
     emit: Callable[[Any], None],
     flags: Mapping[str, tuple[object, str]] | None = None,
     *,
     sudo_password: str | None = None,
+    new: bool = False,
+    read_only: bool = False,
 ) -> Lab:
     """Open the lab that the global options name.
 
@@ -38,26 +63,63 @@ def open_lab(
         emit: takes the events.
         flags: by key of lab.yaml, (value, flag); values of None were not given.
         sudo_password: for a login user who needs one.
+        new: whether the command makes sense where there is no lab yet.
+        read_only: write nothing to this computer.
 
     Raises:
-        LabctlError: lab.yaml or a flag cannot be used.
+        LabctlError: there is no lab, its files are not to be trusted, or lab.yaml or a flag cannot
+            be used.
     """
     from labctl.config.overrides import Override
     from labctl.lab.lab import Lab
     from labctl.lab.workspace import Workspace
 
     options: Globals = context.obj
+    workspace = Workspace.find(options.lab)
+    if not new:
+        workspace.expect_lab()
     given = {
         key: Override(value, flag)
         for key, (value, flag) in (flags or {}).items()
         if value is not None
     }
-    return Lab.open(Workspace.find(options.lab), given, emit=emit, sudo_password=sudo_password)
+    lab = Lab.open(workspace, given, emit=emit, sudo_password=sudo_password, read_only=read_only)
+    if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
+        emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
+    return lab
 
 
-def ask_password(ask: bool) -> str | None:
+def ask_password(
+    context: typer.Context,
+    ask: bool,
+    limit: Iterable[str] | None = None,
+    flags: Mapping[str, tuple[object, str]] | None = None,
+) -> str | None:
     """Ask for the sudo password if `ask`, else return None.
 
-    Before a live table is opened, which would draw over the question.
+    The question names the hosts that get the password. It comes before a live table is opened,
+    which would draw over it.
+
+    Parameters:
+        context: of the command.
+        ask: whether the user wants to be asked.
+        limit: names or patterns of the nodes that the command works on; none: all.
+        flags: as for `open_lab`.
     """
-    return str(typer.prompt(_("sudo password"), hide_input=True, err=True)) if ask else None
+    if not ask:
+        return None
+    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True)
+    hosts = ", ".join(_login(lab, name) for name in lab.select(limit or ()))
+    question = _("sudo password for {hosts}", hosts=hosts)
+    return str(typer.prompt(question, hide_input=True, err=True))
+
+
+def _login(lab: Lab, name: str) -> str:
+    """Return a node's name and where labctl logs in for it."""
+    try:
+        target = lab.target(name)
+    except MachineError:  # it has not been brought up
+        return name
+    user = f"{target.user}@" if target.user else ""
+    port = f":{target.port}" if target.port != 22 else ""
+    return f"{name} ({user}{target.host}{port})"

@@ -18,7 +18,7 @@ from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
 from labctl.messages import msg
 from labctl.remote.target import Target
-from labctl.storage import write
+from labctl.storage import read_again, write
 
 
 def present(states: dict[str, MachineState]) -> set[str]:
@@ -66,7 +66,7 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
             ),
         )
     _claim(lab)
-    if not old.is_file() or old.read_text("utf-8") != text:
+    if read_again(old) != text:
         write(old, text)
     lab.state.save_provider(lab.provider)
     lab.state.keep_identity(lab.name, lab.spec.network)

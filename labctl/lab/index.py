@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labctl.errors import StateError, UsageError
+from labctl.lab import user_folder
 from labctl.messages import msg
-from labctl.storage import exclusive, write
+from labctl.storage import exclusive, keep_aside, read_json, write
 
 _PATIENCE = 10.0
 """Seconds to wait for another labctl that writes the index; a write takes milliseconds."""
@@ -60,16 +60,19 @@ class LabIndex:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or _default()
+        self.path = path or user_folder.user_folder() / "labs.json"
 
     def entries(self) -> list[Entry]:
         """Return all labs in the index, sorted by folder.
 
         An unreadable entry, for example of another version of labctl, is skipped.
+
+        Raises:
+            StateError: the index is a link, belongs to another user, or cannot be read.
         """
         try:
-            data = json.loads(self.path.read_text("utf-8"))
-        except (OSError, ValueError):
+            data = read_json(self.path)
+        except (FileNotFoundError, ValueError):
             return []
         entries = [_entry(item) for item in data] if isinstance(data, list) else []
         return sorted((entry for entry in entries if entry), key=lambda entry: entry.folder)
@@ -115,17 +118,7 @@ class LabIndex:
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
         """Lock the index against other labctl processes."""
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StateError(
-                msg(
-                    "{parent} cannot be made: {reason}",
-                    parent=self.path.parent,
-                    reason=error.strerror,
-                ),
-                hint="give write access, or name another folder by LABCTL_HOME",
-            ) from error
+        user_folder.make(self.path.parent)
         lock = self.path.with_suffix(".lock")
         with contextlib.ExitStack() as held:
             try:
@@ -138,6 +131,12 @@ class LabIndex:
             yield
 
     def _write(self, entries: list[Entry]) -> None:
+        """Replace the index. A damaged one is kept beside it, because it names other labs."""
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                read_json(self.path)
+            except ValueError:
+                keep_aside(self.path)
         text = json.dumps([asdict(entry) for entry in entries], indent=2)
         write(self.path, text + "\n")
 
@@ -153,15 +152,6 @@ def _entry(item: object) -> Entry | None:
     if not isinstance(nodes, list) or not isinstance(spec, str):
         return None
     return Entry(str(folder), str(state), str(name), str(network), tuple(map(str, nodes)), spec)
-
-
-def _default() -> Path:
-    chosen = os.environ.get("LABCTL_HOME")
-    if chosen:
-        return Path(os.path.expanduser(chosen)) / "labs.json"  # noqa: PTH111
-    from platformdirs import user_state_path
-
-    return user_state_path("labctl", appauthor=False) / "labs.json"
 
 
 def free_network(others: list[Entry]) -> str:

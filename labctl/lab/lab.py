@@ -11,7 +11,7 @@ from labctl.config.overrides import Override
 from labctl.config.playbook_modules import playbook_name
 from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit
-from labctl.lab import node_list
+from labctl.lab import node_list, stamp
 from labctl.lab.definition import LabDefinition
 from labctl.lab.node_list import NodeList
 from labctl.lab.state import State
@@ -59,6 +59,7 @@ class Lab:
         spec: what it should be, or what tells when it is first asked for.
         emit: takes the events of all work on it.
         sudo_password: for login users of existing machines who need one; it is never stored.
+        read_only: write nothing to this computer.
     """
 
     def __init__(
@@ -68,13 +69,15 @@ class Lab:
         *,
         emit: Emit,
         sudo_password: str | None = None,
+        read_only: bool = False,
     ) -> None:
         self.workspace = workspace
         self._spec = spec
         self.emit = emit
-        self.state = State(workspace)
-        self.hostkeys = HostKeys(workspace.known_hosts)
+        self.state = State(workspace, read_only=read_only)
+        self.hostkeys = HostKeys(workspace.known_hosts, read_only=read_only)
         self.sudo_password = sudo_password
+        self._read_only = read_only
         self.stop = Stop()
         self._provider = ""
         self._playbooks: dict[tuple[str, ...], tuple[Playbook, ...]] = {}
@@ -88,19 +91,22 @@ class Lab:
         *,
         emit: Emit,
         sudo_password: str | None = None,
+        read_only: bool = False,
     ) -> Lab:
         """Open a lab; lab.yaml is read only if it, or a flag, is another than in the last run.
 
         Raises:
+            StateError: the state folder is not this user's own; nothing in it was used.
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
+        stamp.check(workspace.state)
         source = LabDefinition(workspace, flags)
-        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password)
+        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password, read_only=read_only)
         made_of = source.digest()
         kept = node_list.recall(workspace.node_list, made_of)
         if kept is not None:
             lab._node_list = kept
-        elif workspace.state.is_dir():
+        elif stamp.is_stamped(workspace.state) and not read_only:
             node_list.keep(workspace.node_list, made_of, lab._node_list)
         return lab
 
@@ -120,7 +126,9 @@ class Lab:
     @cached_property
     def secret_store(self) -> SecretStore:
         """Where the lab's secrets are kept."""
-        return SecretStore(self.workspace.private, self.name)
+        return SecretStore(
+            self.workspace.private, self.name, self.workspace.make, read_only=self._read_only
+        )
 
     # -- nodes
 
@@ -208,7 +216,8 @@ class Lab:
         `State` also writes it whenever a machine comes up. Existing machines come up without
         labctl. Nodes that were never brought up are not in it.
         """
-        self.workspace.make()
+        if not self._read_only:
+            self.workspace.make()
         existing = self._node_list.existing
         self.state.write_ssh_config(None if existing is None else existing.values())
         return self.workspace.ssh_config

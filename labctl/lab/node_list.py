@@ -19,7 +19,7 @@ from labctl import __version__
 from labctl.config.node import Node
 from labctl.errors import StateError
 from labctl.remote.target import Target
-from labctl.storage import write
+from labctl.storage import build, read_json, write
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -88,19 +88,21 @@ def recall(path: Path, made_of: str) -> NodeList | None:
         made_of: digest of what it would be made of now.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path)
         if data["made_of"] != made_of:
             return None
         existing = data["existing"]
+        if not isinstance(data["lab"], str) or not isinstance(data["parallel"], int):
+            return None
         return NodeList(
             data["lab"],
-            tuple(Node(**node) for node in data["nodes"]),
+            tuple(build(Node, node) for node in data["nodes"]),
             data["parallel"],
             None
             if existing is None
             else {name: Target.from_json(target) for name, target in existing.items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None  # there is none yet, or another version of labctl wrote it
 
 

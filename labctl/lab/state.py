@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from labctl.lab.workspace import Workspace
 from labctl.messages import msg
 from labctl.provision.facts import Facts
 from labctl.remote.target import Target, ssh_config
-from labctl.storage import exclusive, write
+from labctl.storage import build, exclusive, read_again, read_json, write
 
 IDENTITY = ("name", "network")
 """Keys of lab.yaml that cannot change while machines exist."""
@@ -31,15 +31,35 @@ IDENTITY = ("name", "network")
 def _read(path: Path) -> dict[str, Any]:
     """Read a mapping; a missing or damaged file counts as empty, because its content is a cache."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = read_json(path)
     except (FileNotFoundError, ValueError):
         return {}
-    except OSError as error:
-        raise StateError(
-            msg("{path} cannot be read: {reason}", path=path, reason=error.strerror),
-            hint="give yourself read access; a labctl that ran as another user may have made it",
-        ) from error
     return data if isinstance(data, dict) else {}
+
+
+def _choices(data: object) -> dict[str, Any]:
+    """Return measured choices.
+
+    Raises:
+        ValueError: they are none.
+    """
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not all(
+        isinstance(choice, dict) and "answer" in choice for choice in data.values()
+    ):
+        raise ValueError("choices: wrong type")
+    return data
+
+
+def _damaged_flags(path: Path, line: int) -> StateError:
+    return StateError(
+        msg("{path}, line {line}: the file is damaged", path=path, line=line),
+        hint=msg(
+            "put 'name' and 'network' of the machines that exist into lab.yaml, "
+            "then delete the file; without machines, just delete it"
+        ),
+    )
 
 
 def _user() -> str:
@@ -76,10 +96,12 @@ class State:
 
     Parameters:
         workspace: where it is stored.
+        read_only: write nothing, and take no lock.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, read_only: bool = False) -> None:
         self.workspace = workspace
+        self._read_only = read_only
         self._guard = threading.Lock()
 
     def node(self, name: str) -> NodeRecord:
@@ -87,27 +109,39 @@ class State:
         data = _read(self.workspace.node(name))
         try:
             return NodeRecord(
-                target=Target.from_json(data["target"]) if data.get("target") else None,
-                facts=Facts(**data["facts"]) if data.get("facts") else None,
-                choices=dict(data.get("choices") or {}),
+                target=self._target(data["target"]) if data.get("target") else None,
+                facts=build(Facts, data["facts"]) if data.get("facts") else None,
+                choices=_choices(data.get("choices")),
                 settled=data.get("settled") is not False,
                 resuming=data.get("resuming") is True,
             )
-        except (TypeError, ValueError):  # written by another version of labctl
+        except ValueError:  # damaged, or written by another version of labctl
             return NodeRecord()
 
     def save(self, name: str, record: NodeRecord) -> None:
         """Save the record of a node."""
         data = {
-            "target": record.target.as_json() if record.target else None,
+            "target": self._target_as_json(record.target) if record.target else None,
             "facts": asdict(record.facts) if record.facts else None,
             "choices": record.choices,
             "settled": record.settled,
             "resuming": record.resuming,
         }
-        write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
+        self._write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
         if record.target is not None:
             self.write_ssh_config()
+
+    def _target(self, data: dict[str, Any]) -> Target:
+        target = Target.from_json(data)
+        folder = self.workspace.state
+        return replace(target, keys=tuple(str(folder / key) for key in target.keys))
+
+    def _target_as_json(self, target: Target) -> dict[str, Any]:
+        """Return a target whose keys in the state folder are relative, so that a lab can move."""
+        folder = self.workspace.state
+        keys = [Path(key) for key in target.keys]
+        inside = [key.relative_to(folder) if key.is_relative_to(folder) else key for key in keys]
+        return target.as_json() | {"keys": [str(key) for key in inside]}
 
     def forget(self, name: str) -> None:
         """Delete the record of a node, because the node is gone."""
@@ -130,15 +164,31 @@ class State:
             if targets is None:
                 recorded = (self.node(name).target for name in self.known_nodes())
                 targets = [target for target in recorded if target is not None]
-            write(self.workspace.ssh_config, ssh_config(targets, self.workspace.known_hosts))
+            text = ssh_config(targets, self.workspace.known_hosts)
+            self._write(self.workspace.ssh_config, text)
 
     def flags(self) -> dict[str, Any]:
-        """Return the flags of earlier runs that still apply."""
-        return _read(self.workspace.flags)
+        """Return the flags of earlier runs that still apply.
+
+        Raises:
+            StateError: the file is damaged. Without it, labctl could give existing machines another
+                name or network.
+        """
+        path = self.workspace.flags
+        try:
+            data = read_json(path)
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            line = getattr(error, "lineno", 1)
+            raise _damaged_flags(path, line) from error
+        if not isinstance(data, dict):
+            raise _damaged_flags(path, 1)
+        return data
 
     def save_flags(self, flags: Mapping[str, Any]) -> None:
         """Save flags for later runs."""
-        write(self.workspace.flags, json.dumps(dict(flags), indent=2) + "\n")
+        self._write(self.workspace.flags, json.dumps(dict(flags), indent=2) + "\n")
 
     def keep_identity(self, name: str, network: str) -> None:
         """Save the machines' name and network for as long as machines exist.
@@ -161,15 +211,12 @@ class State:
 
     def provider(self) -> str:
         """Return the provider that created the lab's machines, or an empty text."""
-        try:
-            return self.workspace.provider.read_text("utf-8").strip()
-        except OSError:
-            return ""
+        return read_again(self.workspace.provider).strip()
 
     def save_provider(self, provider: str) -> None:
         """Save the provider; an empty text deletes it."""
         if provider:
-            write(self.workspace.provider, provider + "\n")
+            self._write(self.workspace.provider, provider + "\n")
         else:
             self.workspace.provider.unlink(missing_ok=True)
 
@@ -195,6 +242,9 @@ class State:
         Raises:
             LabLocked: another process holds the lock; the message says which one and since when.
         """
+        if self._read_only:
+            yield
+            return
         self.workspace.make()
         with contextlib.ExitStack() as stack:
             try:
@@ -204,6 +254,10 @@ class State:
             stack.callback(self.workspace.holder.unlink, missing_ok=True)
             self._sign(what)
             yield
+
+    def _write(self, path: Path, text: str) -> None:
+        if not self._read_only:
+            write(path, text)
 
     def _sign(self, what: str) -> None:
         """Record the lock's holder if possible; `destroy` must work on a full disk."""

@@ -13,10 +13,17 @@ from pathlib import Path
 
 from labctl.config.packaged import packaged
 from labctl.errors import StateError, UsageError
+from labctl.lab import stamp
+from labctl.lab.search import (
+    SPEC_NAMES,
+    STATE_NAME,
+    distrust,
+    has_machines,
+    misnamed,
+    search,
+    spec_in,
+)
 from labctl.messages import msg
-
-SPEC_NAME = "lab.yaml"
-STATE_NAME = ".labctl"
 
 
 def _home(text: str) -> Path:
@@ -47,18 +54,23 @@ class Workspace:
         folder: the lab's folder, absolute.
         spec_file: its lab.yaml, or None.
         state: its state folder, absolute; it may not exist yet.
+        named: the user named it, by --lab or LABCTL_LAB.
     """
 
     folder: Path
     spec_file: Path | None
     state: Path
+    named: bool = True
 
     @classmethod
     def find(cls, lab: str | None = None) -> Workspace:
         """Find the lab: the folder or file `lab`, or else the nearest lab at or above this folder.
 
+        If there is none, this folder may become one; see `is_lab` and `expect_own`.
+
         Raises:
-            UsageError: `lab` does not exist or is not accessible.
+            UsageError: `lab` does not exist or is not accessible, the nearest lab belongs to
+                another user, or a folder has a lab.yaml and a lab.yml.
         """
         try:
             return cls._find(lab)
@@ -84,12 +96,11 @@ class Workspace:
                     msg("{lab}: there is no such lab", lab=lab),
                     hint="--lab takes a folder or a lab.yaml",
                 )
-            return cls._at(_one_name(path), None)
+            folder = _one_name(path)
+            return cls._at(folder, spec_in(folder))
         here = Path.cwd()
-        for folder in (here, *here.parents):
-            if (folder / SPEC_NAME).is_file() or (folder / STATE_NAME).is_dir():
-                return cls._at(folder, None)
-        return cls._at(here, None)
+        folder = search(here) or here
+        return cls._at(folder, spec_in(folder), named=False)
 
     @classmethod
     def at(cls, folder: Path, state: Path, spec_file: Path | None = None) -> Workspace:
@@ -101,17 +112,57 @@ class Workspace:
             spec_file: the file that it was opened with; None: its lab.yaml, if there is one. A file
                 with another name is kept even if it is gone, because no other file may replace it.
         """
-        spec_file = spec_file or folder / SPEC_NAME
-        there = spec_file.name != SPEC_NAME or spec_file.is_file()
-        return cls(folder, spec_file if there else None, state)
+        if spec_file is None or spec_file.name in SPEC_NAMES:
+            spec_file = spec_in(folder)
+        return cls(folder, spec_file, state)
 
     @classmethod
-    def _at(cls, folder: Path, spec_file: Path | None) -> Workspace:
-        if spec_file is None and (folder / SPEC_NAME).is_file():
-            spec_file = folder / SPEC_NAME
+    def _at(cls, folder: Path, spec_file: Path | None, *, named: bool = True) -> Workspace:
         chosen = os.environ.get("LABCTL_STATE_DIR")
         state = _one_name(_home(chosen)) if chosen else folder / STATE_NAME
-        return cls(folder, spec_file, state)
+        return cls(folder, spec_file, state, named)
+
+    @property
+    def is_lab(self) -> bool:
+        """Whether there is a lab: a lab.yaml, or machines that were made without one."""
+        return self.spec_file is not None or has_machines(self.state)
+
+    def expect_lab(self) -> None:
+        """Check that there is a lab.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if self.is_lab:
+            return
+        hint: str = msg("`labctl init` begins one here, or name one by --lab")
+        if wrong := misnamed(self.folder):
+            hint = msg("rename {file} to lab.yaml", file=wrong.name)
+        raise UsageError(
+            msg("there is no lab in {folder}", folder=self.folder)
+            if self.named
+            else msg("there is no lab in {folder}, nor above it", folder=self.folder),
+            hint=hint,
+        )
+
+    def expect_own(self) -> None:
+        """Check that a folder without a lab may become one.
+
+        Raises:
+            UsageError: others could put code into it, or its lab.yaml has a wrong name.
+        """
+        if self.is_lab:
+            return
+        if wrong := misnamed(self.folder):
+            raise UsageError(
+                msg("{path} is not read: a lab is described by lab.yaml", path=wrong),
+                hint="rename it to lab.yaml",
+            )
+        if not self.named and (why := distrust(self.folder)):
+            raise UsageError(
+                msg("{folder} cannot become a lab: {why}", folder=self.folder, why=why),
+                hint="go to a folder of your own, or name this one by --lab if you trust its files",
+            )
 
     @property
     def vagrantfile(self) -> Path:
@@ -192,16 +243,17 @@ class Workspace:
         return self.state / "rehearsal.html"
 
     def make(self) -> None:
-        """Create the state folder, readable only by its owner.
+        """Create the state folder, readable only by its owner, and stamp it.
 
         A folder of another name that exists already keeps its mode; the files in it are still
         readable only by their owner.
 
         Raises:
-            StateError: it cannot be created, or is not a folder.
+            StateError: it cannot be created, is not a folder, or is not this user's own.
         """
         try:
             self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stamp.claim(self.state)
             if (
                 self.state.name == STATE_NAME
             ):  # LABCTL_STATE_DIR may name a shared folder such as /tmp.

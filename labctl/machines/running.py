@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labctl.errors import StateError
-from labctl.storage import write
+from labctl.storage import build, read_json, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ class Journal:
             if note.stem in self._own:
                 continue
             try:
-                work = Work(**json.loads(note.read_text("utf-8")))
-            except (OSError, TypeError, ValueError):
+                work = build(Work, read_json(note))
+            except (OSError, ValueError):
                 work = None
             if work is not None and work.goes_on():
                 found.append(work)

@@ -37,6 +37,7 @@ from labctl.machines.vagrant_program import environment, find_vagrant, made
 from labctl.messages import msg
 from labctl.parallel import Stop
 from labctl.remote.target import Target, parse_config
+from labctl.storage import opener
 
 T = TypeVar("T")
 
@@ -277,11 +278,9 @@ class VagrantMachines:
         path = self._log(node)
         start = path.stat().st_size if path.exists() else 0
 
-        path.touch(mode=0o600)
-
         @contextlib.contextmanager
         def logging() -> Iterator[IO[str]]:
-            with path.open("a", encoding="utf-8", errors="replace") as file:
+            with open(path, "a", encoding="utf-8", errors="replace", opener=opener) as file:
                 yield file
 
         def on_line(line: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -101,6 +101,30 @@ def leaf(
         .sign(signer, hashes.SHA256())
     )
     return _issued(made, key)
+
+
+def matches(issued: Issued) -> bool:
+    """Return whether the key belongs to the certificate.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
+    try:
+        key = serialization.load_pem_private_key(issued.key.encode(), None)
+    except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted
+        raise ValueError(str(error)) from error
+    return key.public_key() == certificate.public_key()
+
+
+def begun(issued: Issued, now: datetime.datetime) -> bool:
+    """Return whether a certificate's time of validity has begun."""
+    return x509.load_pem_x509_certificate(issued.certificate.encode()).not_valid_before_utc <= now
+
+
+def ended(issued: Issued, now: datetime.datetime) -> bool:
+    """Return whether a certificate's time of validity has ended."""
+    return x509.load_pem_x509_certificate(issued.certificate.encode()).not_valid_after_utc < now
 
 
 def lasts(issued: Issued, now: datetime.datetime, days: int = RENEW_DAYS) -> bool:

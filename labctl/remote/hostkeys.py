@@ -9,14 +9,13 @@ Another key is refused until labctl itself destroys the node.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from labctl.errors import StateError
 from labctl.messages import msg
-from labctl.storage import exclusive
+from labctl.storage import exclusive, read, write
 
 _guard = threading.Lock()
 _PATIENCE = 20.0
@@ -28,10 +27,13 @@ class HostKeys:
 
     Parameters:
         path: the file; the first key creates it.
+        read_only: keep new keys in memory and write nothing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
+        self._new: dict[str, tuple[str, str]] = {}
 
     def get(self, name: str) -> tuple[str, str] | None:
         """Return (key type, base64 key) recorded for the node, or None."""
@@ -39,7 +41,7 @@ class HostKeys:
             fields = line.split()
             if len(fields) >= 3 and fields[0] == name:
                 return fields[1], fields[2]
-        return None
+        return self._new.get(name)
 
     def record(self, name: str, kind: str, key: str) -> None:
         """Record the key of a node, in place of an older one.
@@ -47,6 +49,9 @@ class HostKeys:
         Raises:
             StateError: another process holds the file, or it cannot be locked or written.
         """
+        if self._read_only:
+            self._new[name] = kind, key
+            return
         with self._alone():
             lines = [line for line in self._lines() if line.split(" ")[0] != name]
             self._write([*lines, f"{name} {kind} {key}"])
@@ -84,27 +89,20 @@ class HostKeys:
             yield
 
     def _lines(self) -> list[str]:
+        """Return the file's lines.
+
+        Raises:
+            StateError: it is damaged, or not this user's own. An unreadable key is not a new one.
+        """
         try:
-            return self.path.read_text("utf-8").splitlines()
+            return read(self.path).splitlines()
         except FileNotFoundError:
             return []
+        except ValueError as error:
+            raise StateError(
+                msg("{path} is damaged: {reason}", path=self.path, reason=error),
+                hint="restore the file, or delete it to record the nodes' host keys again",
+            ) from error
 
     def _write(self, lines: list[str]) -> None:
-        # A temporary name: no reader finds a partial file, and no two processes share one.
-        new = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
-        try:
-            new.touch(mode=0o600)
-            new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-            new.replace(self.path)
-        except OSError as error:
-            raise StateError(
-                msg(
-                    "{path} cannot be written: {reason}",
-                    path=self.path,
-                    reason=error.strerror or error,
-                ),
-                hint="make room on that disk, or let the folder be yours",
-            ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
+        write(self.path, "".join(f"{line}\n" for line in lines))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labctl.storage import build
+
 CONNECT_TIMEOUT = 20.0
 """Seconds for each step of connecting: TCP connection, banner, authentication, first channel."""
 
@@ -48,8 +50,12 @@ class Target:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Target:
-        """Return the target that `as_json` described."""
-        return cls(**{**data, "keys": tuple(data.get("keys", ()))})
+        """Return the target that `as_json` described.
+
+        Raises:
+            ValueError: it described none.
+        """
+        return build(cls, data)
 
     def ssh_config(self, known_hosts: Path) -> str:
         """Return the Host entry with which OpenSSH reaches this target.

@@ -43,7 +43,7 @@ LIBRARIES: dict[str, set[str]] = {
     "cryptography": {"provision.certificates"},
     "bcrypt": {"provision.secret_store"},
     "filelock": {"storage"},
-    "platformdirs": {"lab.index"},
+    "platformdirs": {"lab.user_folder"},
     "psutil": {"machines.running", "lab.doctor.host"},
 }
 """The modules that may import each library; for those of the command line, see below."""

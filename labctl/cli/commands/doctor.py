@@ -13,7 +13,7 @@ from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
 from labctl.cli.output.terminal import say
 from labctl.cli.output.text_width import fill, ljust, width
-from labctl.cli.session import open_lab
+from labctl.cli.session import notices, open_lab
 
 if TYPE_CHECKING:
     from labctl.machines.finding import Finding
@@ -43,7 +43,7 @@ def doctor(
     from labctl.machines.finding import healthy
 
     with_json(context, as_json)
-    lab = open_lab(context, lambda event: None)
+    lab = open_lab(context, notices(context), new=True)
     findings = examine(lab, ThisHost(), offline=offline)
     if context.obj.as_json:
         for finding in findings:

@@ -15,7 +15,7 @@ import typer
 from labctl.cli.commands.ssh import command_line
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import AskSudo, Json, Limit, with_json
-from labctl.cli.session import ask_password, open_lab
+from labctl.cli.session import ask_password, notices, open_lab
 from labctl.messages import msg
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def execute(
     from labctl.parallel import each
 
     with_json(context, as_json)
-    password = ask_password(ask_sudo_password)
-    lab = open_lab(context, lambda event: None, sudo_password=password)
+    password = ask_password(context, ask_sudo_password, limit)
+    lab = open_lab(context, notices(context), sudo_password=password)
     nodes = lab.select(limit or ())
     lab.workspace.make()
     command = command_line(words[1:] if words[0] == "--" else words)

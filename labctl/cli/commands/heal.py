@@ -39,7 +39,7 @@ def heal(
     from labctl.lab.actions.heal import heal as repair
 
     with_json(context, as_json)
-    password = ask_password(ask_sudo_password)
+    password = ask_password(context, ask_sudo_password, [node])
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
         result = repair(lab, node, checkpoint=checkpoint, rebuild=rebuild)

@@ -26,16 +26,19 @@ def init(
     """Write a starter lab.yaml: every key with its default and meaning."""
     from labctl.config import starter
     from labctl.errors import UsageError
-    from labctl.lab.workspace import SPEC_NAME
+    from labctl.lab.search import SPEC_NAMES, spec_in
 
     with_json(context, as_json)
-    path = folder / SPEC_NAME
+    name = SPEC_NAMES[0]
+    path = folder / name
+    if there := spec_in(folder):
+        raise UsageError(msg("{path} already exists; not overwritten", path=there))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(localized(SPEC_NAME) or starter.TEXT)
+            file.write(localized(name) or starter.TEXT)
     except FileExistsError:
-        raise UsageError(msg("{path} is there already and stays as it is", path=path)) from None
+        raise UsageError(msg("{path} already exists; not overwritten", path=path)) from None
     except OSError as error:
         raise UsageError(
             msg("{path} cannot be written: {reason}", path=path, reason=error.strerror)

@@ -52,10 +52,10 @@ def provision(
     from labctl.lab.actions.node_run import ProvisionOptions
 
     with_json(context, as_json)
-    password = ask_password(ask_sudo_password)
+    password = ask_password(context, ask_sudo_password, limit)
     with sink(context) as emit:
         allowed = consent(adopt, replace_packages)
-        lab = open_lab(context, emit, allowed, sudo_password=password)
+        lab = open_lab(context, emit, allowed, sudo_password=password, read_only=check)
         options = ProvisionOptions(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )

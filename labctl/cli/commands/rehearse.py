@@ -61,9 +61,9 @@ def rehearse(
 
     with_json(context, as_json)
     expect(junit, html)
-    password = ask_password(ask_sudo_password and not show)
+    password = ask_password(context, ask_sudo_password and not show, limit)
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password)
+        lab = open_lab(context, emit, sudo_password=password, new=show)
         if show:
             found = discover(lab, names(extra))
         else:

@@ -42,10 +42,13 @@ def render(
     from labctl.cli.output.result_files import put
     from labctl.cli.run_options import CHANGES_FOUND
     from labctl.lab.boot import vagrantfile
+    from labctl.storage import read_again
 
     with_json(context, as_json)
     with sink(context) as emit:
-        lab = open_lab(context, emit, given(nodes, provider, memory, cpus, toolchain))
+        flags = given(nodes, provider, memory, cpus, toolchain)
+        lab = open_lab(context, emit, flags, new=True)
+        lab.workspace.expect_own()
         likely = lab.likely_provider
         text = vagrantfile(lab, likely)
     told: dict[str, Any] = {"event": "vagrantfile", "provider": likely}
@@ -55,7 +58,7 @@ def render(
         told["path"] = str(output.absolute())
     if diff:
         path = lab.workspace.vagrantfile
-        old = path.read_text("utf-8") if path.is_file() else ""
+        old = read_again(path)
         lines = list(
             difflib.unified_diff(
                 old.splitlines(), text.splitlines(), "in use", "rendered now", lineterm=""

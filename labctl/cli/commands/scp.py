@@ -81,7 +81,7 @@ def scp(
     with_json(context, as_json)
     options = CopyOptions(sudo=sudo, owner=owner, follow=follow)
     notices = _Notices(context.obj.as_json)
-    password = ask_password(ask_sudo_password)
+    password = ask_password(context, ask_sudo_password)
     with _meter(quiet=context.obj.as_json) as meter:
         lab = open_lab(context, notices, sudo_password=password)
         results = copy(lab, places, options, meter)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from labctl.cli.output.terminal import is_terminal
-from labctl.cli.session import open_lab
+from labctl.cli.session import notices, open_lab
 from labctl.messages import msg
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def ssh(
     In a lab with one node you may omit its name. One argument runs in the node's shell; several run
     directly, as a program and its arguments. The exit code is the command's.
     """
-    lab = open_lab(context, lambda event: None)
+    lab = open_lab(context, notices(context))
     name, command = choose(words or [], lab.node_names)
     program = shutil.which("ssh")
     if program is None:
@@ -93,13 +93,15 @@ def configuration(lab: Lab, name: str) -> Path:
     Raises:
         RemoteError: the node's host key is not recorded yet, and the node could not be reached.
     """
+    from labctl.storage import read_again
+
     lab.workspace.make()
     if lab.hostkeys.get(name) is None:  # ssh refuses a node without one
         with lab.connection(name) as connection:
             connection.call("true")
     wanted = lab.target(name).ssh_config(lab.workspace.known_hosts)
     path = lab.workspace.ssh_config
-    if path.is_file() and wanted in path.read_text("utf-8"):
+    if wanted in read_again(path):
         return path
     return lab.write_ssh_config()
 

@@ -46,10 +46,11 @@ def up(
 
     with_json(context, as_json)
     flags = given(nodes, provider, memory, cpus, toolchain)
-    password = ask_password(ask_sudo_password)
+    password = ask_password(context, ask_sudo_password, limit, flags)
     with sink(context) as emit:
-        allowed = consent(adopt, replace_packages)
-        lab = open_lab(context, emit, {**flags, **allowed}, sudo_password=password)
+        allowed = {**flags, **consent(adopt, replace_packages)}
+        lab = open_lab(context, emit, allowed, sudo_password=password, new=True)
+        lab.workspace.expect_own()
         options = ProvisionOptions(extra=names(extra), refresh=refresh, verify=not no_verify)
         remembered = {key: value for key, (value, _) in flags.items()}
         results = action.up(lab, limit or (), options, remember=remembered)

@@ -38,7 +38,7 @@ def verify(
 
     with_json(context, as_json)
     expect(junit)
-    password = ask_password(ask_sudo_password)
+    password = ask_password(context, ask_sudo_password, limit)
     with sink(context) as emit:
         lab = open_lab(context, emit, sudo_password=password)
         results = action.verify(lab, limit or (), names(only), names(extra))

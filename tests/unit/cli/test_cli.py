@@ -221,7 +221,7 @@ def test_init_never_overwrites(run: Run) -> None:
     path = lab_yaml("nodes: 3 # mine\n")
     done = run("init")
     assert (done.code, done.out) == (2, "")
-    assert "is there already and stays as it is" in done.err
+    assert "lab.yaml already exists; not overwritten" in done.err
     assert path.read_text() == "nodes: 3 # mine\n"
 
 
@@ -253,7 +253,7 @@ def test_render_into_a_file(run: Run) -> None:
 def test_render_shows_what_differs(run: Run) -> None:
     first = run("render", "--provider", "libvirt", "--diff")
     assert first.code == 3
-    Path(".labctl").mkdir()
+    Workspace.find().make()
     Path(".labctl/Vagrantfile").write_text(run("render", "--provider", "libvirt").out)
     assert run("render", "--provider", "libvirt", "--diff") == Done(0, "", "")
     changed = run("render", "--provider", "libvirt", "--memory", "2048", "--diff")
@@ -272,7 +272,7 @@ def test_render_in_json(run: Run, tmp_path: Path, place: str) -> None:
     assert rendered().events == [{**about, "vagrantfile": text}]
     assert rendered("-o", "made").events == [{**about, "path": str(tmp_path / "made")}]
     assert Path("made").read_text("utf-8") == text
-    Path(".labctl").mkdir()
+    Workspace.find().make()
     Path(".labctl/Vagrantfile").write_text(text)
     same = rendered("--diff")
     assert (same.code, same.events) == (0, [{**about, "diff": ""}])
@@ -742,6 +742,9 @@ def test_destroy_with_yes(run: Run, machines: FakeMachines) -> None:
     assert done.code == 0
     assert machines.calls == [f"destroy {name}" for name in sorted(machines.known)]
     assert State(Workspace.find()).known_nodes() == []
+    again = run("destroy", "--yes")
+    assert (again.code, "there is no lab in" in again.err) == (2, True)
+    lab_yaml("nodes: 2\n")
     again = run("destroy", "--yes")
     assert (again.code, "nothing to destroy" in again.err) == (0, True)
 

@@ -325,13 +325,13 @@ def test_what_failed_can_be_tried_again() -> None:
 
 def test_after_a_wake_the_address_is_noted_and_the_clock_set() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.7"}))
-    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), choices={"a": 1}))
+    lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), choices={"a": {"answer": 1}}))
     before = int(time.time())
     with started(lab, lab.fakes, ONE):
         assert not lab.state.node(ONE).settled
     record = lab.state.node(ONE)
     assert record.settled
     assert record.target is not None
-    assert (record.target.host, record.choices) == ("10.0.0.7", {"a": 1})
+    assert (record.target.host, record.choices) == ("10.0.0.7", {"a": {"answer": 1}})
     (script,) = lab.connections[ONE].scripts
     assert before <= int(script.split("@")[1].split()[0]) <= time.time()

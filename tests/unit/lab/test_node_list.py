@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,8 @@ machines:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / ".labctl").mkdir()
     (tmp_path / "lab.yaml").write_text("nodes: 3\n")
+    Workspace.find(str(tmp_path)).make()
     return tmp_path
 
 
@@ -139,7 +140,7 @@ def test_a_mistake_in_lab_yaml_is_told_each_time(folder: Path) -> None:
 
 
 def test_nothing_is_written_where_there_is_no_lab_yet(folder: Path) -> None:
-    (folder / ".labctl").rmdir()
+    shutil.rmtree(folder / ".labctl")
     assert len(opened(folder).select()) == 3
     assert not (folder / ".labctl").exists()
 

@@ -37,8 +37,11 @@ def test_the_nearest_lab_above_is_found(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_lab_without_lab_yaml_is_found_by_its_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a" / ".labctl").mkdir(parents=True)
+    (tmp_path / "a" / ".labctl" / "nodes").mkdir(parents=True)
     (tmp_path / "a" / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    assert Workspace.find().folder == tmp_path / "a" / "b"  # a bare state folder is no lab
+    (tmp_path / "a" / ".labctl" / "nodes" / "docker-node1.json").write_text("{}")
     monkeypatch.chdir(tmp_path / "a" / "b")
     found = Workspace.find()
     assert found.folder.resolve() == (tmp_path / "a").resolve()

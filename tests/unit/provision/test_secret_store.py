@@ -10,9 +10,10 @@ from pathlib import Path
 import bcrypt
 import pytest
 
+from labctl.errors import StateError
 from labctl.provision import certificates, secret_store
 from labctl.provision.certificates import Issued
-from labctl.provision.secret_store import SecretStore
+from labctl.provision.secret_store import Credential, SecretStore
 
 NAMES, ADDRESSES = ["docker-node1"], ["192.168.56.11"]
 
@@ -30,6 +31,10 @@ def later(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
 def again(kept: SecretStore) -> SecretStore:
     """The same secrets in another process."""
     return SecretStore(kept.folder, "lab")
+
+
+def both(kept: SecretStore) -> tuple[Issued, Credential]:
+    return kept.certificate("registry", NAMES), kept.credential("registry", "student")
 
 
 def handshake(server: Issued, authority: str, host: str, folder: Path) -> str:
@@ -116,12 +121,98 @@ def test_another_name_or_address_is_another_certificate(
     assert kept.certificate("registry", names, addresses) != old
 
 
-@pytest.mark.parametrize("damage", ["", "-----BEGIN CERTIFICATE-----\nxx", "nonsense"])
-def test_what_is_damaged_is_made_anew(kept: SecretStore, damage: str) -> None:
+DAMAGES = ["", "-----BEGIN CERTIFICATE-----\nxx", "nonsense", "\x00" * 100, "[" * 100_000, b"\xff"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["ca.pem", "registry.pem", "registry.json"])
+def test_a_damaged_secret_is_an_error_and_stays(
+    kept: SecretStore, name: str, damage: str | bytes
+) -> None:
     kept.certificate("registry", NAMES)
-    (kept.folder / "registry.pem").write_text(damage)
+    kept.credential("registry", "student")
+    files = {path.name: path.read_bytes() for path in kept.folder.iterdir()}
+    data = damage if isinstance(damage, bytes) else damage.encode()
+    (kept.folder / name).write_bytes(data)
+    for _ in range(2):
+        other = again(kept)
+        with pytest.raises(StateError, match=name) as caught:
+            both(other)
+        assert "rename it" in caught.value.hint
+    found = {path.name: path.read_bytes() for path in kept.folder.iterdir()}
+    assert found == files | {name: data}
+    # The way on: rename it, and a new one is made.
+    (kept.folder / name).rename(kept.folder / "aside")
     other = again(kept)
     assert certificates.fits(other.certificate("registry", NAMES), other.authority(), NAMES, [])
+    assert other.credential("registry", "student").password
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[]",
+        "null",
+        '{"user": 1, "password": "a", "hash": "b"}',
+        '{"user": "a"}',
+        '{"user": "a", "password": "b", "hash": "c", "colour": "d"}',
+    ],
+)
+def test_a_password_of_another_shape_is_damaged(kept: SecretStore, value: str) -> None:
+    kept.folder.mkdir()
+    (kept.folder / "registry.json").write_text(value)
+    with pytest.raises(StateError, match=r"registry\.json cannot be used"):
+        kept.known("registry")
+
+
+def test_a_key_of_another_certificate_is_damaged(kept: SecretStore, tmp_path: Path) -> None:
+    mine = kept.authority()
+    other = SecretStore(tmp_path / "other", "lab").authority()
+    (kept.folder / "ca.pem").write_text(mine.key + other.certificate)
+    with pytest.raises(StateError, match="do not match"):
+        again(kept).authority()
+
+
+@pytest.mark.parametrize(("days", "why"), [(-5, "not valid yet"), (4000, "has expired")])
+def test_a_clock_that_jumps_makes_no_new_authority(
+    kept: SecretStore, monkeypatch: pytest.MonkeyPatch, days: int, why: str
+) -> None:
+    made = kept.certificate("registry", NAMES), kept.authority()
+    later(monkeypatch, days)
+    with pytest.raises(StateError, match=why) as caught:
+        again(kept).certificate("registry", NAMES)
+    assert "clock" in caught.value.hint
+    later(monkeypatch, 0)
+    other = again(kept)
+    assert (other.certificate("registry", NAMES), other.authority()) == made
+
+
+def test_what_is_replaced_is_kept(kept: SecretStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = kept.authority()
+    kept.credential("registry", "student", "first-password")
+    kept.credential("registry", "student", "second-password")
+    later(monkeypatch, 3400)
+    assert again(kept).authority() != old
+    assert (kept.folder / "ca.pem.old").read_text() == old.pem
+    assert "first-password" in (kept.folder / "registry.json.old").read_text()
+
+
+def test_a_read_only_store_writes_nothing(kept: SecretStore, tmp_path: Path) -> None:
+    def never() -> None:
+        pytest.fail("the state folder was made")
+
+    looking = SecretStore(tmp_path / "nothing" / "private", "lab", never, read_only=True)
+    made = looking.certificate("registry", NAMES), looking.credential("registry", "student")
+    assert made == (
+        looking.certificate("registry", NAMES),
+        looking.credential("registry", "student"),
+    )
+    assert not (tmp_path / "nothing").exists()
+    there = kept.credential("registry", "student")
+    looking = SecretStore(kept.folder, "lab", never, read_only=True)
+    assert looking.credential("registry", "student") == there
+    assert looking.credential("registry", "student", "another").password == "another"
+    assert again(kept).credential("registry", "student") == there
 
 
 def test_a_password_is_made_once_and_its_hash_stays(kept: SecretStore) -> None:
