@@ -125,7 +125,7 @@ class LabIndex:
                 held.enter_context(exclusive(lock, timeout=_PATIENCE))
             except TimeoutError:
                 raise StateError(
-                    msg("{path} is being written by another labctl all the time", path=self.path),
+                    msg("another labctl keeps {path} locked", path=self.path),
                     hint=msg("end that process; it holds {lock}", lock=lock),
                 ) from None
             yield

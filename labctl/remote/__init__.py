@@ -1,1 +1,1 @@
-"""Speaking with a node: one ssh connection each, many snippets in one exchange."""
+"""Access to nodes: one ssh connection each, many shell snippets in one exchange."""

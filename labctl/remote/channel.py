@@ -23,7 +23,7 @@ ANSWER = 1 << 26
 """Most bytes that labctl keeps of the output of one command."""
 
 _TICK = 0.1
-"""Seconds between two looks at the other streams while one of them is waited for."""
+"""Seconds between two checks of the other streams while a method waits for one of them."""
 
 _KEPT = 1 << 12
 """How many bytes are kept of the end of what precedes the mark, to explain why no mark came."""
@@ -187,7 +187,7 @@ class Streams:
         return code
 
     def end_stdin(self) -> None:
-        """End stdin. A command that has ended already doesn't need it."""
+        """End stdin. No-op if the command has ended already."""
         with contextlib.suppress(OSError):
             self._channel.shutdown_write()
 

@@ -130,7 +130,10 @@ def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
         raise RemoteError(
             msg("the host key recorded in {path} cannot be read", path=hostkeys.path),
             node=target.name,
-            hint=msg("remove its line {entry} there and run the command again", entry=target.name),
+            hint=msg(
+                "remove the line {entry} from that file and run the command again",
+                entry=target.name,
+            ),
         )
     client.get_host_keys().add(place, kind, entry.key)
     client.set_missing_host_key_policy(paramiko.RejectPolicy())

@@ -26,7 +26,7 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
                 reason=error.strerror,
             ),
             node=target.name,
-            hint="put the key there, or name another with 'key:' in lab.yaml",
+            hint="put the key there, or set 'key:' in lab.yaml",
         )
     if _refused(error, client, all_keys=not target.keys):
         return AuthFailed(
@@ -43,7 +43,9 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
     if isinstance(error, socket.gaierror):
         hint = msg("the name {host} does not resolve here", host=target.host)
     else:
-        hint = msg("is the machine up, and its sshd? `labctl status` shows what answers")
+        hint = msg(
+            "check that the machine and its sshd run; `labctl status` shows which nodes answer"
+        )
     return ConnectFailed(
         msg("{host}:{port} does not answer", host=target.host, port=target.port),
         node=target.name,
@@ -66,8 +68,8 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
             details=_two_keys(error),
             hint=(
                 msg(
-                    "if that was you, run `ssh-keygen -R {place}`, and log in to {jump} "
-                    "once with ssh",
+                    "if you expected this, run `ssh-keygen -R {place}` and log in to "
+                    "{jump} once with ssh",
                     place=place,
                     jump=jump,
                 )
@@ -75,9 +77,9 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
         )
     if "not found in known_hosts" in str(error):
         return RemoteError(
-            msg("the host key of the jump host {jump} is not known", jump=jump),
+            msg("the host key of the jump host {jump} is unknown", jump=jump),
             node=target.name,
-            hint=msg("log in to {jump} once with ssh, so that its host key is known", jump=jump),
+            hint=msg("log in to {jump} once with ssh to record its host key", jump=jump),
         )
     if _refused(error, gateway.client, all_keys=True):
         return AuthFailed(
@@ -89,7 +91,7 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
     if isinstance(error, socket.gaierror):
         hint = msg("the name {host} does not resolve here", host=gateway.host)
     else:
-        hint = msg("does `ssh {jump}` work?", jump=jump)
+        hint = msg("try `ssh {jump}`", jump=jump)
     return ConnectFailed(
         msg("the jump host {jump} does not answer", jump=jump),
         node=target.name,
@@ -101,12 +103,13 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
 def key_changed(error: Any, target: Target, hostkeys: HostKeys) -> HostKeyChanged:
     """Return the error for a node that offers another host key than the recorded one."""
     return HostKeyChanged(
-        "another machine answers, or the node was installed anew: its host key changed",
+        "the host key changed: another machine answers, or the node was reinstalled",
         node=target.name,
         details=_two_keys(error),
         hint=(
             msg(
-                "if that was you, remove the line {entry} from {path} and run the command again",
+                "if you expected this, remove the line {entry} from {path} and run "
+                "the command again",
                 entry=target.name,
                 path=hostkeys.path,
             )
@@ -153,5 +156,7 @@ def _two_keys(error: Any) -> str:
 
 def _key_hint(target: Target) -> str:
     if target.keys:
-        return msg("offered was {keys}; does the node know that key?", keys=", ".join(target.keys))
-    return msg("add the key to your ssh-agent, or name it with 'key:' in lab.yaml")
+        return msg(
+            "labctl offered {keys}; check that the node accepts it", keys=", ".join(target.keys)
+        )
+    return msg("add the key to your ssh-agent, or set 'key:' in lab.yaml")

@@ -95,9 +95,9 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
             response.begin()
             answers.append(Answer(response.status, response.read().decode("utf-8", "replace")))
     except (HTTPException, OSError) as error:
-        said = (result.stderr.strip() or result.stdout.strip() or str(error))[-400:]
+        output = (result.stderr.strip() or result.stdout.strip() or str(error))[-400:]
         raise AssertionError(
-            msg("the API does not answer over the socket: {answer}", answer=said)
+            msg("the API does not answer over the socket: {answer}", answer=output)
         ) from error
     return answers
 

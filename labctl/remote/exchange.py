@@ -105,7 +105,7 @@ def parse(
             msg("only {count} of {expected} results arrived", count=len(results), expected=count),
             node=node,
             details=tail[-2000:],
-            hint="the connection broke or the node went down; run the same command again",
+            hint="the connection broke, or the node went down; run the same command again",
         )
     return results
 

@@ -83,7 +83,7 @@ class HostKeys:
                 held.enter_context(exclusive(lock, timeout=_PATIENCE))
             except TimeoutError:
                 raise StateError(
-                    msg("{path} is being written by another process all the time", path=self.path),
+                    msg("another process keeps {path} locked", path=self.path),
                     hint=msg("end that process; it holds {lock}", lock=lock),
                 ) from None
             yield

@@ -91,7 +91,7 @@ class EntrySource(Protocol):
 
 
 def link_stays(folder_depth: int, target: str) -> bool:
-    """Return whether a link stays inside its tree, whatever else the tree contains.
+    """Return True if a link stays inside its tree, whatever else the tree contains.
 
     ``..`` is allowed only at the beginning. After a name it could climb from the target of another
     link, and then the names alone would not show where it leads.

@@ -88,8 +88,11 @@ def _put(received: Path, final: Path) -> None:
         if final.is_symlink():
             # An earlier copy may have put it there, and it may lead anywhere.
             raise TransferError(
-                msg("{final}: is a link, and a copy follows no link below its target", final=final),
-                hint="remove the link, or copy to where it leads",
+                msg(
+                    "{final} is a link; labctl does not follow links below the destination",
+                    final=final,
+                ),
+                hint="remove the link, or copy to its target",
             )
         found = received.stat()
         received.chmod(stat.S_IMODE(found.st_mode) | stat.S_IRWXU)

@@ -1,7 +1,7 @@
 """Local files and folders as the source of a copy.
 
-The whole tree is scanned before anything is sent. So the progress bar knows the total, and labctl
-reports what cannot be copied before it changes the node.
+The whole tree is scanned before anything is sent. So the total is known for the progress bar, and
+labctl reports files that it cannot copy before it changes the node.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Tree:
             identity = (found.st_dev, found.st_ino)
             if identity in above:
                 raise TransferError(
-                    msg("{where} leads back to a folder that it is in", where=where),
+                    msg("{where} links to a folder that contains it", where=where),
                     hint=msg("copy it without --follow")
                     if self._follow
                     else msg("remove the link"),

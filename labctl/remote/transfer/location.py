@@ -104,12 +104,12 @@ def parse(
         return Location((), text)
     raise UsageError(
         msg(
-            "'{text}': this lab has no node '{node}', and there is no such file here",
+            "'{text}': this lab has no node '{node}', and no such file exists here",
             text=text,
             node=before,
         ),
         hint=msg(
-            "the lab has {nodes}; a local name with a colon is written ./{text}",
+            "available: {nodes}; for a local file with a colon in its name, write ./{text}",
             nodes=", ".join(nodes),
             text=text,
         ),
@@ -144,10 +144,10 @@ def parse_all(
     if not destination.remote and not any(source.remote for source in sources):
         if len(nodes) > 1:
             raise UsageError(
-                "neither the sources nor the destination are on a node",
-                hint=msg("write NODE:PATH; the lab has {nodes}", nodes=", ".join(nodes)),
+                "neither a source nor the destination is on a node",
+                hint=msg("write NODE:PATH; available: {nodes}", nodes=", ".join(nodes)),
             )
         destination = Location(tuple(nodes), destination.path)
     if not destination.remote and not all(source.remote for source in sources):
-        raise UsageError("a local file is not copied to this machine by labctl", hint="use cp")
+        raise UsageError("labctl does not copy local files to this computer", hint="use cp")
     return sources, destination

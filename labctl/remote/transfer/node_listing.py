@@ -169,6 +169,6 @@ class Listing:
 
     def _strange(self) -> TransferError:
         return TransferError(
-            msg("the node answered something else than {shown}", shown=self._shown),
+            msg("the node's answer does not match {shown}", shown=self._shown),
             node=self._connection.name,
         )

@@ -29,7 +29,7 @@ class NodeSink:
         path: the destination: entries go into it if it is a folder; else the one root becomes it.
         sudo: write as root.
         owner: who owns the copy: ``user:group``, or either; empty: the login user.
-        notice: called with a sentence about anything done without being asked for.
+        notice: called with a sentence about anything that was done unrequested.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class NodeSink:
                     )
                 )
         if answer == "denied old":
-            raise self._denied(msg("where it would replace something"), "")
+            raise self._denied(msg("and the copy would replace a file"), "")
         if answer != "done":
             raise self._denied("", "")
         return count
@@ -144,16 +144,16 @@ def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferErro
     lines = [line for line in words.decode("utf-8", "replace").splitlines() if line.strip()]
     if not lines:
         lines = [
-            msg("the node broke off")
+            msg("the node closed the connection")
             if status < 0
-            else msg("it failed there with exit code {code}", code=status)
+            else msg("the command on the node failed with exit code {code}", code=status)
         ]
-    # tar says at the end that there were errors, and the first line says which.
+    # tar ends with a summary of errors; the first line has the cause.
     hint = ""
     if any("No space left" in line or ": Wrote only " in line for line in lines):
         if "No space left" not in lines[0]:
             lines.insert(0, "No space left on the node")
-        hint = msg("make room on the node; nothing half was left there")
+        hint = msg("free disk space on the node; no partial file was left there")
     elif any("Permission denied" in line for line in lines) and not sudo:
         hint = msg("--sudo copies as root")
     more = "\n".join(lines[1:20])
@@ -182,7 +182,9 @@ class _SinkStream:
         try:
             sent = self.streams.send(data)
         except TimeoutError:
-            raise TransferError(msg("nothing moved for {seconds:.0f} s", seconds=STALL)) from None
+            raise TransferError(
+                msg("no data was sent for {seconds:.0f} s", seconds=STALL)
+            ) from None
         # tar goes on reading after a full disk, to the very end; a warning is no reason to stop.
         if not sent or b": Cannot " in self._err or b": Wrote only " in self._err:
             raise _NodeFailed
@@ -210,4 +212,6 @@ def _silence_reported() -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise TransferError(msg("the node was silent for {seconds:.0f} s", seconds=STALL)) from None
+        raise TransferError(
+            msg("the node sent nothing for {seconds:.0f} s", seconds=STALL)
+        ) from None

@@ -173,17 +173,18 @@ def _where(complaint: Complaint, names: Mapping[str, Found]) -> str:
 
 
 def _groups(found: Sequence[Found]) -> Iterator[list[tuple[int, Found]]]:
-    """Part what was found into tars: in one, each name is there once, and they fit a command."""
+    """Split the items into tars whose names are unique and fit into one command line."""
     group: list[tuple[int, Found]] = []
     names: set[str] = set()
     length = 0
-    for index, one in enumerate(found):
-        size = len(one.folder) + len(one.name) + 10
-        if group and (one.name in names or "." in (one.name, *names) or length + size > _ARGUMENTS):
+    for index, item in enumerate(found):
+        size = len(item.folder) + len(item.name) + 10
+        taken = item.name in names or "." in (item.name, *names)
+        if group and (taken or length + size > _ARGUMENTS):
             yield group
             group, names, length = [], set(), 0
-        group.append((index, one))
-        names.add(one.name)
+        group.append((index, item))
+        names.add(item.name)
         length += size
     if group:
         yield group
@@ -242,7 +243,7 @@ class _SourceStream:
             return self.streams.receive()
         except TimeoutError:
             raise TransferError(
-                msg("the node was silent for {seconds:.0f} s", seconds=STALL), node=self._node
+                msg("the node sent nothing for {seconds:.0f} s", seconds=STALL), node=self._node
             ) from None
         except BROKEN as error:
             raise TransferError(

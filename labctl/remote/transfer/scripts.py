@@ -1,8 +1,8 @@
-"""The scripts that give and take files on a node: POSIX sh, coreutils and tar, no Python.
+"""The scripts that send and receive files on a node: POSIX sh, coreutils and tar, no Python.
 
 Every path and name is passed as an argument, never as text of a script. Paths are absolute or begin
-with "./", so that no tool takes one for an option. The tools write their complaints to stderr, and
-labctl shows them to the user unchanged.
+with "./", so that no tool takes one for an option. labctl shows the tools' errors to the
+user unchanged.
 """
 
 from __future__ import annotations

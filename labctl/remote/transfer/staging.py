@@ -79,7 +79,7 @@ class Stage:
                 raise _twice(member) from None
             except NotImplementedError as error:
                 raise TransferError(
-                    msg("this system has no symbolic links: {where}", where=where)
+                    msg("this system does not support symbolic links: {where}", where=where)
                 ) from error
         for where, member in reversed(self._folders):
             os.chmod(where, member.mode)  # noqa: PTH101
@@ -129,7 +129,7 @@ def _dead(folder: Path) -> bool:
         return False
     host, pid = maker.groups()
     try:
-        if os.name == "nt" or host != _host():  # Windows ends the process that one asks for
+        if os.name == "nt" or host != _host():  # on Windows, os.kill would end it
             return folder.stat().st_mtime < time.time() - _STALE
         os.kill(int(pid), 0)
     except ProcessLookupError:
@@ -161,15 +161,16 @@ def check_for_windows(name: str) -> None:
     """
     if _RESERVED.fullmatch(name) or _FORBIDDEN.search(name):
         raise TransferError(
-            msg("Windows cannot hold the name {name!r}", name=name), hint="rename it on the node"
+            msg("Windows cannot store the name {name!r}", name=name), hint="rename it on the node"
         )
 
 
 def _twice(member: Entry) -> TransferError:
     return TransferError(
         msg(
-            "{path} is the second of two names that are one on this file system",
+            "{path} collides with another name on this file system",
             path="/".join(member.path),
         ),
-        hint="it does not tell them apart, as with capital letters; rename one on the node",
+        hint="the file system treats both as the same name, for example because it "
+        "ignores case; rename one on the node",
     )
