@@ -76,7 +76,7 @@ def each(
 
     def guarded(node: str) -> Result[T]:
         if stop.requested.is_set():
-            return Result(node, error=Interrupted("not begun", node=node))
+            return Result(node, error=Interrupted("not started", node=node))
         try:
             return Result(node, work(node))
         except LabctlError as error:

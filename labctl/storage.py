@@ -260,7 +260,7 @@ def write(path: Path, text: str) -> None:
                 Path(new).unlink()
         raise StateError(
             msg("{path} cannot be written: {reason}", path=path, reason=error.strerror),
-            hint="make room on the disk or give write access, and run the same command again",
+            hint="free disk space or grant write access, then run the same command again",
         ) from error
 
 

@@ -272,7 +272,7 @@ class BootQueue:
         self._wait(node)
         try:
             if self._lab.stop.requested.is_set():
-                raise Interrupted("not begun", node=node)
+                raise Interrupted("not started", node=node)
             self._start(node)
         finally:
             self._next(node)

@@ -67,7 +67,7 @@ def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
                 if time.monotonic() > end:
                     break
                 if lab.stop.requested.wait(_PAUSE):
-                    raise Interrupted("interrupted while it waited", node=node)
+                    raise Interrupted("interrupted while waiting", node=node)
     except RemoteError as error:
         error.node = node
         error.message = msg("{what}: {why}", what=what, why=error.message)

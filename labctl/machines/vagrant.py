@@ -248,7 +248,7 @@ class VagrantMachines:
                 if waited > self._boot_timeout + _GRACE:
                     raise _at_work(work)
                 if self._stop.requested.wait(_OTHERS_PAUSE):
-                    raise Interrupted("not begun", node=work.node)
+                    raise Interrupted("not started", node=work.node)
                 waited += _OTHERS_PAUSE
 
     def _unlocked(self, call: Callable[[], T], node: str = "") -> T:
@@ -257,7 +257,7 @@ class VagrantMachines:
         A process that labctl did not start makes the call fail; then it is retried.
         """
         if self._stop.requested.is_set():
-            raise Interrupted("not begun", node=node)
+            raise Interrupted("not started", node=node)
         self._wait_for_others(node)
         waited = 0.0
         while True:
@@ -270,7 +270,7 @@ class VagrantMachines:
                 message = msg("waiting for another Vagrant process that uses this machine")
                 self._emit(Notice(node, message))
             if self._stop.requested.wait(_LOCKED_PAUSE):
-                raise Interrupted("not begun", node=node)
+                raise Interrupted("not started", node=node)
             waited += _LOCKED_PAUSE
 
     def _logged(self, node: str, title: str, emit: Emit, call: Callable[[Any], object]) -> None:

@@ -41,7 +41,7 @@ SECRET = "(kept secret)"
 def no_peers(query: PeerQuery) -> str:
     """The `QueryPeer` of a node that is provisioned without any other node."""
     raise PlaybookError(
-        msg("{node} cannot be queried in this run", node=query.node),
+        msg("this run cannot query {node}", node=query.node),
         hint="run labctl on the whole lab",
     )
 
@@ -165,7 +165,7 @@ def apply(
         if left is not None:
             raise DidNotConverge(
                 msg(
-                    "{summary}: ran, and {resource} is still not as wanted",
+                    "{summary}: no error, but {resource} is still not in the wanted state",
                     summary=change.summary,
                     resource=item.resource.id,
                 ),

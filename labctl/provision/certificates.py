@@ -128,14 +128,14 @@ def ended(issued: Issued, now: datetime.datetime) -> bool:
 
 
 def lasts(issued: Issued, now: datetime.datetime, days: int = RENEW_DAYS) -> bool:
-    """Return whether a certificate is valid now and for the next `days` days."""
+    """Return True if a certificate is valid now and for the next `days` days."""
     certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
     end = now + datetime.timedelta(days=days)
     return certificate.not_valid_before_utc <= now and end < certificate.not_valid_after_utc
 
 
 def fits(issued: Issued, by: Issued, names: Sequence[str], addresses: Sequence[str]) -> bool:
-    """Return whether this authority signed the certificate for exactly these names."""
+    """Return True if this authority signed the certificate for exactly these names."""
     certificate = x509.load_pem_x509_certificate(issued.certificate.encode())
     try:
         certificate.verify_directly_issued_by(

@@ -84,7 +84,7 @@ def converge(
             dropped, unless `only` leaves playbooks out.
         check: only report the changes that would be made.
         only: names of the playbooks to run; empty runs all.
-        ask: asks other nodes what a change needs of them.
+        query_peer: reads values that a change needs from other nodes.
         on_playbook_done: called with each playbook's name when the node has finished it.
         keep: saves all answers after each measurement, which is true even if a later change fails
             or the run is killed.
@@ -137,10 +137,10 @@ def converge(
             complete = False
             break
         if question.key in measured_keys:
-            # Each of the two scripts would make the other's answer stale, without end.
+            # Each script would make the other's answer stale, and the run would never end.
             raise PlaybookError(
                 msg("{key} is measured by two different scripts", key=question.key),
-                hint="give each question of the lab's playbooks a key of its own",
+                hint="use a unique key for each question of the lab's playbooks",
                 node=shell.name,
             )
         measured_keys.add(question.key)

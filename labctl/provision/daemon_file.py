@@ -47,13 +47,13 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
         parsed = json.loads(text)
     except ValueError as error:
         raise UsageError(
-            msg("daemon.json.j2 does not make JSON: {error}", error=error), details=text
+            msg("daemon.json.j2 does not produce valid JSON: {error}", error=error), details=text
         ) from error
     if not isinstance(parsed, dict):
-        raise UsageError("daemon.json.j2 does not make a JSON object", details=text)
+        raise UsageError("daemon.json.j2 does not produce a JSON object", details=text)
     for problem in daemon.file_problems(parsed):
         message = msg(
-            "daemon.json.j2 makes a wrong {where}: {message}",
+            "daemon.json.j2 produces a wrong {where}: {message}",
             where=problem.where,
             message=problem.message,
         )

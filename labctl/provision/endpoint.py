@@ -1,4 +1,4 @@
-"""Where a service of the lab is."""
+"""The address of a service of the lab."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """HOST:PORT, by which the engines of the nodes reach it."""
+        """HOST:PORT, which the nodes' engines use."""
         return f"{self.node}:{self.port}"

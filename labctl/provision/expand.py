@@ -91,12 +91,12 @@ def expand(
                     if earlier.resource != resource:
                         raise PlaybookError(
                             msg(
-                                "{playbook} and {other} want {resource} differently",
+                                "{playbook} and {other} define {resource} differently",
                                 playbook=earlier.playbook,
                                 other=playbook.name,
                                 resource=resource.id,
                             ),
-                            hint="keep one of the two",
+                            hint="remove one of them",
                             node=play.node.name,
                         )
                     items.append(Item(playbook.name, resource))

@@ -74,9 +74,9 @@ def locate(name: str, folders: Iterable[Path]) -> Path:
         playbook_name(path.parent.name) for folder in folders for path in folder.glob("*/play.py")
     }
     raise PlaybookError(
-        msg("there is no playbook '{name}'", name=name),
+        msg("unknown playbook '{name}'", name=name),
         hint=msg(
-            "known are {known}; your own goes to playbooks/{name}/play.py",
+            "available: {known}; write your own in playbooks/{name}/play.py",
             known=", ".join(sorted(known)),
             name=name,
         ),

@@ -9,7 +9,7 @@ resources, and ``verify.py`` has testinfra checks of the result::
         yield Packages((Package("chrony"),))
         yield File("/etc/motd", f"This is {play.node.name}.\\n")
 
-The order of the yields is the order of the work. A play reads nothing but its argument, so planning
+The order of the yields is the order of the work. A play reads only its argument, so planning
 is free and repeatable. For a value that only the node can provide (which mirror answers), a play
 calls `Play.choose`: labctl measures it once, keeps it in the lab's state, and runs the play again.
 The resources before the call are applied before the measurement.
@@ -85,7 +85,7 @@ class Play:
         choices: answers so far, by key.
         templates: folders of templates, the lab's own before labctl's.
         playbooks: names of all playbooks that the lab runs, including those of `--with`.
-        secrets: keeps the lab's secrets; plays read it as `secret_store`.
+        secrets: the lab's secrets; plays use `secret_store`.
         daemon_functions: the functions `daemon_json` of those playbooks.
     """
 
@@ -108,7 +108,7 @@ class Play:
             PlaybookError: this run has no store of secrets.
         """
         if self.secrets is None:
-            raise PlaybookError("there is no place for secrets", node=self.node.name)
+            raise PlaybookError("this run has no store for secrets", node=self.node.name)
         return self.secrets
 
     def known(self, key: str) -> Any:
@@ -151,7 +151,7 @@ class Play:
                     found[key] = [*found[key], *value]
                 elif found.setdefault(key, value) != value:
                     raise PlaybookError(
-                        msg("two playbooks set {key} of daemon.json differently", key=key),
+                        msg("two playbooks set {key} in daemon.json differently", key=key),
                         hint=msg("remove one of the two playbooks"),
                         node=self.node.name,
                     )

@@ -64,7 +64,7 @@ class Scheduler:
             may_start = self._may_start[node]
             self._wait(may_start, lambda: self._free > 0 and self._not_started[:1] == [node])
             if self._stop.requested.is_set():
-                raise Interrupted("not begun", node=node)
+                raise Interrupted("not started", node=node)
             self._not_started.remove(node)
             self._free -= 1
             self._wake_next()
@@ -148,7 +148,7 @@ class Scheduler:
             with self._changed:
                 while not condition():
                     if self._stop.requested.is_set():
-                        raise Interrupted("interrupted while it waited")
+                        raise Interrupted("interrupted while waiting")
                     if time.monotonic() > end:
                         raise DependencyFailed(
                             msg(

@@ -211,11 +211,11 @@ class SecretStore:
             except OSError as error:
                 raise StateError(
                     msg(
-                        "{parent} cannot be made: {reason}",
+                        "{parent} cannot be created: {reason}",
                         parent=self.folder,
                         reason=error.strerror,
                     ),
-                    hint="make room or give write access",
+                    hint="free disk space or grant write access",
                 ) from error
             try:
                 with exclusive(self.folder / "lock", _LOCK_SECONDS):

@@ -60,7 +60,7 @@ def check(lab: LabSpec) -> Iterator[Fault]:
         for key in ("node", "upstream"):
             if getattr(cache, key) is not None:
                 message = msg("has no effect beside url, which names an existing cache")
-                yield Fault(("hub_cache", key), message, msg("keep one of the two"))
+                yield Fault(("hub_cache", key), message, msg("remove one of them"))
     elif "hub-cache" in lab.playbooks and {"registry", "images"} & set(lab.playbooks):
         yield from _same_port(lab, cache)
 

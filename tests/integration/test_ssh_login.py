@@ -199,7 +199,7 @@ def test_a_jump_host_that_is_not_known(
 ) -> None:
     (home / ".ssh" / "known_hosts").unlink()
     error = through(jump, sshd.target(), hostkeys, patience=30)
-    assert error.message == f"the host key of the jump host {jump} is not known"
+    assert error.message == f"the host key of the jump host {jump} is unknown"
     assert f"log in to {jump} once" in error.hint
 
 

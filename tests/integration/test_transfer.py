@@ -323,7 +323,7 @@ def test_links_that_leave_the_tree(scp: Scp, labs: Path, tmp_path: Path) -> None
     good(scp(f"docker-node1:{labs}", tmp_path / "down", follow=True))
     assert (tmp_path / "down" / "out").read_text() == "s"
     (labs / "loop").symlink_to("..")
-    with pytest.raises(TransferError, match="leads back"):
+    with pytest.raises(TransferError, match="links to a folder"):
         scp(labs, f"docker-node1:{tmp_path}/again")
 
 
@@ -383,7 +383,7 @@ class Named:
 )
 def test_on_windows_no_name_of_a_node_leads_elsewhere(tmp_path: Path, name: str) -> None:
     source = Named(name)
-    with pytest.raises(TransferError, match="Windows cannot hold"):
+    with pytest.raises(TransferError, match="Windows cannot store"):
         FolderSink(str(tmp_path), windows=True).take(source, lambda size: None, into=False)
     assert not source.begun
     FolderSink(str(tmp_path / "mine"), windows=True).take(source, lambda size: None, into=False)

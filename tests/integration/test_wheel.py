@@ -134,4 +134,4 @@ def test_its_playbooks_are_found(unpacked: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     files = (ROOT / "playbooks").glob("*/play.py")
     names = sorted(playbook_name(path.parent.name) for path in files)
-    assert f"known are {', '.join(names)};" in done.stderr
+    assert f"available: {', '.join(names)};" in done.stderr

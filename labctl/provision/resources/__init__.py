@@ -1,1 +1,1 @@
-"""What a playbook can yield; `labctl.playbook` re-exports it for authors."""
+"""The resources that a playbook can yield; `labctl.playbook` re-exports them for authors."""

@@ -1,6 +1,6 @@
-"""How a file is replaced on a node: whole or not at all, and never without telling its service.
+"""Replaces a file on a node atomically, and records that its service must load it.
 
-File, Block and DaemonJson all end in the script that is built here.
+File, Block and DaemonJson use the script that is built here.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from labctl.provision.resources.base import PENDING, shell_script
 
 @dataclass(frozen=True, slots=True)
 class LoadedBy:
-    """The service that reads a file, and how it takes notice of a new one.
+    """The service that reads a file, and how it loads a new one.
 
-    Before the file is replaced, a mark is left on the node (see `PENDING`) and the old file is kept
-    beside it. The `Service` resource restarts or reloads, and takes the mark away only when that
-    went well: a run that dies in between loses no restart, and a service that does not come back
-    gets its old file.
+    Before the file is replaced, a mark is written on the node (see `PENDING`) and the old file is
+    kept beside it. The `Service` resource restarts or reloads the service, and removes the mark if
+    that succeeded. So a killed run loses no restart, and a service that does not start gets its old
+    file back.
     """
 
     service: str
     how: Literal["restart", "reload"] = "restart"
 
     def kept(self, path: str) -> str:
-        """Return where the old file of `path` is kept until the service has loaded the new one."""
+        """Return where the old file is kept until the service has loaded the new one."""
         return f"{PENDING}/{self.service}.old{path}"
 
     @property
@@ -50,12 +50,12 @@ def replacing(
     so a full disk, a kill or a failing `check` leave the old file as it was.
 
     Parameters:
-        path: absolute path on the node; a link is followed, so that the link itself stays.
+        path: absolute path on the node; a link is followed and stays.
         content: the whole new text.
-        mode: octal mode; empty keeps the one of the file that stands there, else 0644.
-        owner: ``user:group``; empty keeps the one of the file that stands there.
-        check: sh that judges the new file, given as ``$new``; non-zero refuses it.
-        loaded_by: the service that has to take notice.
+        mode: octal mode; empty keeps the mode of the existing file, else 0644.
+        owner: ``user:group``; empty keeps the owner of the existing file.
+        check: sh that validates the new file, ``$new``; a non-zero exit code refuses it.
+        loaded_by: the service that must load it.
         backup: path to keep a copy of the first file found there, once; empty keeps none.
     """
     return shell_script(

@@ -1,7 +1,7 @@
-"""What a resource is: a value that returns scripts, and itself touches nothing.
+"""The interface of a resource: a value that returns scripts and touches nothing itself.
 
 `probe` returns a read-only script, and `plan` compares its output with the wanted state. Neither
-reaches a machine, so a table of cases tests a resource, and a dry run needs no code of its own.
+uses a machine, so tables of cases test a resource, and a dry run needs no code of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 PENDING = "/var/lib/labctl/pending"
-"""Folder on a node that holds, for each service, what must be loaded by a restart or a reload."""
+"""Folder on a node with a mark for each service that must restart or reload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ class PeerQuery:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What has to be done about a resource.
+    """The change that brings a resource into its wanted state.
 
     Parameters:
         summary: a few words for people, in the imperative: "install docker-ce 19.03.9".
         script: POSIX sh that does it, run as root; a non-zero exit is a failure.
-        diff: what will be different, as unified diff or as lines that begin with - and +.
-        query: what the script needs of another node; the answer is in its variable ``answer``.
+        diff: the difference, as unified diff or as lines that start with - and +.
+        query: a value that the script needs from another node, in its variable ``answer``.
     """
 
     summary: str
@@ -88,8 +88,8 @@ class Resource(Protocol):
         """Return the change that leads to the wanted state; None if the node is in it.
 
         Raises:
-            ValueError: the output of the probe makes no sense, or the wanted state cannot be
-                reached from there; the text says why.
+            ValueError: the output of the probe is invalid, or the wanted state cannot be reached
+                from there; the text has the reason.
         """
         ...
 
@@ -115,14 +115,14 @@ def shell_script(module: str, *names: str, **values: str) -> str:
     Parameters:
         module: the module's ``__file__``.
         names: file names of the scripts, in the order in which they run as one.
-        values: values of shell variables. For several words without blanks, join them by blanks.
+        values: values of shell variables. To pass several words, join them with spaces.
     """
     lines = [f"{name}={quote(value)}" for name, value in values.items()]
     return "\n".join([*lines, *(_code(module, name) for name in names)])
 
 
 def text_diff(old: str, new: str, name: str) -> str:
-    """Return the unified diff from `old` to `new`, headed by `name`; empty where they are equal."""
+    """Return the unified diff from `old` to `new`, headed by `name`; empty if they are equal."""
     lines = difflib.unified_diff(
         old.splitlines(), new.splitlines(), f"{name} (on the node)", f"{name} (wanted)", lineterm=""
     )

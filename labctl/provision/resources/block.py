@@ -15,9 +15,9 @@ class Block:
     """A marked block of lines in a file; every byte outside it is left alone.
 
     Parameters:
-        path: absolute path of the file; it is made where it is missing.
-        name: what the block is, one word; several blocks may stand in one file.
-        lines: the lines between the marks, without line ends. No lines: no block, no marks.
+        path: absolute path of the file; it is created if missing.
+        name: one word for the block; a file may have several.
+        lines: the lines between the marks, without line ends. Empty: no block.
     """
 
     path: str
@@ -54,12 +54,15 @@ class Block:
         old = observed.output
         if "\0" in old:
             raise ValueError(
-                msg("{path} holds a NUL byte, which no shell can carry; remove it", path=self.path)
+                msg(
+                    "{path} contains a NUL byte, which a shell cannot handle; remove it",
+                    path=self.path,
+                )
             )
         new = self.inserted(old)
         if new == old:
             return None
-        # Somebody may edit the file between the look and the change; then look again instead.
+        # Somebody may edit the file between probe and change; then the change fails.
         digest = hashlib.sha256(old.encode("utf-8", "surrogateescape")).hexdigest()
         path = quote(self.path)
         guard = (
@@ -75,7 +78,7 @@ class Block:
         )
 
     def inserted(self, text: str) -> str:
-        """Return `text` with this block in it: in its place where it has one, else at the end.
+        """Return `text` with this block in it, in its old place or else at the end.
 
         Raises:
             ValueError: the marks are damaged, so that the block's extent is unknown.

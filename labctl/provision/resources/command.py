@@ -1,4 +1,4 @@
-"""A shell command with its own check, for what no other resource covers."""
+"""A shell command with its own check, for whatever no other resource covers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Command:
     """Run `apply` unless `check` succeeds.
 
     Parameters:
-        name: what it achieves, unique within the playbook.
-        check: POSIX sh that only looks; exit code 0 means that nothing needs doing.
+        name: its effect in a few words, unique within the playbook.
+        check: POSIX sh that changes nothing; exit code 0 means that there is nothing to do.
         apply: POSIX sh that does it; afterwards `check` must succeed.
-        query: what `apply` needs of another node; the answer is in its variable ``answer``.
+        query: a value that `apply` needs from another node, in its variable ``answer``.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A project of docker-compose that is up, with the files that it has now."""
+"""A docker-compose project that is up with its current files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, shell_script
 
 KEPT = "/var/lib/labctl/projects"
-"""Folder on a node that remembers what each project was brought up from, and its containers."""
+"""Folder on a node with the digest that each project was started from, and its containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeProject:
-    """Every service of a project runs, or has ended well, and was made from these files.
+    """Every service of a project runs or has exited with 0, and was created from these files.
 
     Parameters:
         name: the project's name.

@@ -1,4 +1,4 @@
-"""A container that a playbook keeps running: the right one, and started again after a reboot."""
+"""A container that a playbook keeps running, also after a reboot."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, quote, shell_script
 
 LABEL = "labctl.container"
-"""Carries the digest of what the container was made from; another digest means another one."""
+"""Label with the digest of a container's definition; if it differs, so does the container."""
 READY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container that runs, made from this image with these options.
+    """A container that runs, created from this image with these options.
 
-    One that is missing, stopped, or made from anything else is made anew; so what has to survive
-    belongs into a volume or a folder of the node.
+    A container that is missing, stopped or different is recreated, so data that must survive
+    belongs in a volume or a folder of the node.
 
     Parameters:
         name: the container's name.
-        image: what it runs; pulled where it is missing.
+        image: its image; pulled if missing.
         options: words for ``docker run`` between its own options and the image.
         command: words after the image.
-        reads: content of files that it reads only when it starts.
+        reads: content of files that it reads only at its start.
         ready: POSIX sh that succeeds as soon as the service in it answers.
     """
 
@@ -43,7 +43,7 @@ class Container:
 
     @property
     def digest(self) -> str:
-        """What tells this container from one that was made differently."""
+        """The digest of the container's definition."""
         made_of = json.dumps([self.image, self.options, self.command, self.reads])
         return hashlib.sha256(made_of.encode()).hexdigest()[:32]
 

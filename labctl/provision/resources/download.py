@@ -1,4 +1,4 @@
-"""A file that the node fetches from a URL, and takes only if its digest is the expected one."""
+"""A file that the node downloads from a URL; its digest must match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole file, and things that stand in its place: a link, a folder, nothing at all."""
+"""Files, folders, symbolic links, and the absence of a file."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class File:
         content: the whole text; it is written as UTF-8.
         mode: octal, four digits.
         owner: ``user:group``.
-        check: sh that judges the new file before it takes its name, given as ``$new``.
+        check: sh that validates the new file, ``$new``, before it gets its name.
         loaded_by: the service that reads it, and whether a reload is enough.
-        backup: keep what stood there first as ``<path>.before-labctl``.
-        secret: what it holds is compared by a digest and shown nowhere.
+        backup: keep the first file found there as ``<path>.before-labctl``.
+        secret: its content is compared by a digest and never shown.
     """
 
     path: str
@@ -76,7 +76,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A folder with this mode and owner; what it holds is not looked at."""
+    """A folder with this mode and owner; its content is not checked."""
 
     path: str
     mode: str = "0755"
@@ -101,13 +101,15 @@ class Directory:
             f"chmod {quote(self.mode)} {path}"
         )
         return Change(
-            msg("make folder {path}", path=self.path), script, f"-{seen}\n+{wanted}" if seen else ""
+            msg("create the folder {path}", path=self.path),
+            script,
+            f"-{seen}\n+{wanted}" if seen else "",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symbolic link at `path` to `target`. A file that is no link is never replaced by one."""
+    """A symbolic link at `path` to `target`. A file that is not a link is never replaced."""
 
     path: str
     target: str

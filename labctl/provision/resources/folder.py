@@ -1,7 +1,7 @@
-"""A small folder of the instructor's machine, the same on a node: what a project is made of.
+"""A small folder that is copied from the instructor's computer to a node, such as a project.
 
-It travels inside the exchange, so it is for sources, not for data: `labctl scp` and synced folders
-carry what is large.
+It is part of the exchange, so it is for sources, not for data. For large files, use `labctl scp` or
+synced folders.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from labctl.provision.resources.base import Change, Observed, quote, shell_scrip
 
 MOST_BYTES = 4 * 1024 * 1024
 KEPT = "/var/lib/labctl/folders"
-"""Folder on a node that remembers, for each folder, which files came from labctl."""
+"""Folder on a node that lists, for each folder, the files that labctl copied."""
 _NAME = re.compile(r"[^\x00-\x1f\x7f\\\ud800-\udfff]+")
 
 
@@ -38,12 +38,12 @@ class FileContent:
 
 
 def file_content(folder: Path) -> tuple[FileContent, ...]:
-    """Read every file of a folder of this machine, in the order of their names.
+    """Read every file of a folder on this computer, in the order of their names.
 
-    Links are followed; what is neither file nor folder is refused.
+    Links are followed. Anything that is neither a file nor a folder is refused.
 
     Raises:
-        PlaybookError: it is no folder, cannot be read, holds names that no script can carry, or
+        PlaybookError: it is not a folder, cannot be read, has names that no script can contain, or
             more than `MOST_BYTES`.
     """
     found: list[FileContent] = []
@@ -52,7 +52,7 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
         if not folder.is_dir():
             raise PlaybookError(
                 msg("{folder} is not a folder", folder=folder),
-                hint="lab.yaml must name an existing folder",
+                hint="set an existing folder in lab.yaml",
             )
         for path in sorted(folder.rglob("*")):
             if path.is_dir():
@@ -60,7 +60,7 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
             name = path.relative_to(folder).as_posix()
             if not _NAME.fullmatch(name):
                 raise PlaybookError(
-                    msg("{path}: its name holds control characters or backslashes", path=path)
+                    msg("{path}: its name has control characters or backslashes", path=path)
                 )
             mode = path.stat().st_mode
             if not stat.S_ISREG(mode):
@@ -69,11 +69,11 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
             if total > MOST_BYTES:
                 raise PlaybookError(
                     msg(
-                        "{folder} holds more than {most_bytes} MiB",
+                        "{folder} is larger than {most_bytes} MiB",
                         folder=folder,
                         most_bytes=MOST_BYTES // 1024 // 1024,
                     ),
-                    hint="keep data out of it: `labctl scp` copies that to the node",
+                    hint="keep data elsewhere; `labctl scp` copies it to the node",
                 )
             executable = bool(mode & 0o111)
             found.append(FileContent(name, path.read_bytes(), "0755" if executable else "0644"))
@@ -88,12 +88,12 @@ def file_content(folder: Path) -> tuple[FileContent, ...]:
 class Folder:
     """A folder on the node with these files; others in it, such as data of containers, stay.
 
-    A file that came from here once and is no longer among them is removed, and where a file is to
-    be instead, so are the folders that it was in.
+    A file that labctl copied earlier and that is no longer listed is removed. If a file takes the
+    place of a folder, that folder is removed too.
 
     Parameters:
         path: absolute path on the node.
-        files: what it holds.
+        files: its files.
         owner: user that the files belong to.
     """
 
@@ -137,9 +137,9 @@ class Folder:
         # First of all: a file may be where a folder was, or a folder where a file was.
         for name in gone:
             place = quote(f"./{name}")
-            # A run that broke off may have made the folder already.
+            # An interrupted run may have created the folder already.
             steps.append(f"{{ [ -d {place} ] && [ ! -L {place} ]; }} || rm -f {place}")
-            # A folder that is in nobody's way stays, empty or not: a container may have it mounted.
+            # Other folders stay, empty or not: a container may have mounted one.
             steps += [
                 f"rmdir {quote(f'./{folder}')} 2>/dev/null || :"
                 for folder in reversed(_above(name))

@@ -10,7 +10,7 @@ from labctl.provision.resources.base import Change, Observed, quote
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """`user` belongs to `group`; the group is made where it is missing, the user never is."""
+    """`user` belongs to `group`; a missing group is created, a missing user is not."""
 
     user: str
     group: str
@@ -24,7 +24,7 @@ class GroupMember:
 
     def plan(self, observed: Observed) -> Change | None:
         if not observed.ok:
-            raise ValueError(msg("there is no user {user} on the node", user=self.user))
+            raise ValueError(msg("the node has no user {user}", user=self.user))
         if self.group in observed.output.split():
             return None
         script = (

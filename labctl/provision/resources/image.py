@@ -1,7 +1,7 @@
 """Images that one node pulls and publishes, and that the other nodes fetch from it.
 
-Both ends compare image ids: an id is the digest of an image's configuration, which names its
-layers by theirs, so that equal ids are equal images, wherever they came from.
+Both ends compare image ids. An id is the digest of an image's configuration, which contains the
+digests of its layers. So equal ids mean equal images, whatever their source.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Store:
 
     Parameters:
         address: HOST:PORT.
-        user: who may read and write there; the node's root is logged in already.
-        password: shown nowhere.
+        user: may read and write there; the node's root is already logged in.
+        password: never shown.
     """
 
     address: str
@@ -29,11 +29,11 @@ class Store:
     password: str = field(repr=False)
 
     def name(self, image: ImageName) -> str:
-        """Return what the engine calls an image of this registry."""
+        """Return the engine's name for an image of this registry."""
         return f"{self.address}/{image.path}:{image.tag}"
 
     def probe(self, image: ImageName) -> str:
-        """Return sh that prints what this node and the registry have of an image; see `_seen`."""
+        """Return sh that prints an image's ids on this node and in the registry; see `_seen`."""
         return shell_script(
             __file__,
             "image_ids.sh",
@@ -45,7 +45,7 @@ class Store:
 
 
 def _seen(observed: Observed) -> tuple[str, list[str], str]:
-    """Return the id here, the digests here, and the id in the registry; "-" where there is none."""
+    """Return the id here, the digests here, and the id in the registry; "-" if there is none."""
     lines = [*observed.output.splitlines(), "", ""]
     here, *digests = lines[0].split() or ["-"]
     return here, digests, lines[1].strip() or "-"
@@ -83,7 +83,7 @@ class PublishedImage:
             source="" if right else image.source,
             kept=name,
         )
-        words = msg("publish it") if right else msg("pull it, and publish it")
+        words = msg("publish it") if right else msg("pull and publish it")
         wanted = image.source if not right else here
         return Change(
             msg("{local}: {words} for the other nodes", local=image.local, words=words),
@@ -124,7 +124,7 @@ class FetchedImage:
             node=self.query.node,
         )
         return Change(
-            msg("{local}: take it from {node}", local=image.local, node=self.query.node),
+            msg("{local}: fetch it from {node}", local=image.local, node=self.query.node),
             script,
             f"-{here}\n+{kept}",
             self.query,

@@ -20,12 +20,12 @@ class Package:
     version: str = ""
 
     def matches(self, installed: str) -> bool:
-        """Tell whether the installed VERSION-RELEASE is the wanted one."""
+        """Return True if the installed VERSION-RELEASE is the wanted one."""
         return self.version in ("", installed) or installed.startswith(f"{self.version}-")
 
     @property
     def nevr(self) -> str:
-        """What yum calls it: NAME or NAME-VERSION[-RELEASE]."""
+        """Its name for yum: NAME or NAME-VERSION[-RELEASE]."""
         return f"{self.name}-{self.version}" if self.version else self.name
 
 
@@ -33,12 +33,12 @@ class Package:
 class Packages:
     """Packages that are installed, each at its version, in one transaction.
 
-    A version other than the installed one is reached by an upgrade or a downgrade, whichever it
-    takes. Signatures are checked as the repositories say (see `Repository`).
+    Another version than the installed one is reached by an upgrade or a downgrade. Signatures are
+    checked as the repository files require (see `repository_file`).
 
     Parameters:
-        wanted: the packages; one transaction brings all that are not as wanted.
-        name: what they are together; default: their names.
+        wanted: the packages; one transaction changes all that differ.
+        name: of the group of packages; default: their names.
     """
 
     wanted: tuple[Package, ...]
@@ -79,7 +79,7 @@ class Packages:
         )
 
     def _transaction(self, install: list[Package], downgrade: list[Package]) -> str:
-        """Return sh that runs one yum transaction and fails if any package did not come."""
+        """Return sh that runs one yum transaction and fails if a package cannot be installed."""
         if install and downgrade:
             steps = [f"install {' '.join(package.nevr for package in install)}"]
             steps += [f"downgrade {' '.join(package.nevr for package in downgrade)}", "run"]

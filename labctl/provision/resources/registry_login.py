@@ -1,4 +1,4 @@
-"""A user of the node who is logged in to a registry."""
+"""The login of a node's user to a registry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RegistryLogin:
         user: login name on the node.
         registry: HOST:PORT.
         name: the registry's user.
-        password: and password; shown nowhere.
+        password: that user's password; never shown.
         query: waits until the registry answers.
     """
 
@@ -34,7 +34,7 @@ class RegistryLogin:
         return f"login:{self.registry}:{self.user}"
 
     def probe(self) -> str:
-        """Return sh that succeeds if docker's file has the login; blanks in it are ignored."""
+        """Return sh that succeeds if docker's file has the login; spaces in it are ignored."""
         auth = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
         entry = f'"{self.registry}":{{"auth":"{auth}"}}'
         return (

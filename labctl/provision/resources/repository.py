@@ -1,4 +1,4 @@
-"""Where packages come from: a repository file, and the key that signs its packages."""
+"""Package repositories: a repository file, and the key that signs its packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SigningKey:
 
     @property
     def path(self) -> str:
-        """Where the key is kept on the node."""
+        """The path of the key on the node."""
         return f"{KEY_FOLDER}/{self.name}"
 
     @property
@@ -75,7 +75,7 @@ class RepositorySection:
 def repository_file(name: str, sections: tuple[RepositorySection, ...], key: SigningKey) -> File:
     """Return the yum repository file `name`.repo; every package must be signed with `key`.
 
-    The file that stood there first, such as the dead one of the box, is kept beside it.
+    The first file found there, such as the box's outdated one, is kept beside it.
     """
     blocks = [
         "\n".join(
@@ -90,5 +90,5 @@ def repository_file(name: str, sections: tuple[RepositorySection, ...], key: Sig
         )
         for section in sections
     ]
-    header = "# Written by labctl; what stood here before is in the file with .before-labctl."
+    header = "# Written by labctl; the previous file has the suffix .before-labctl."
     return File(f"/etc/yum.repos.d/{name}.repo", "\n\n".join([header, *blocks]) + "\n", backup=True)

@@ -1,6 +1,6 @@
-"""Which of two RPM versions is newer, by RPM's own rules.
+"""Compares RPM versions by RPM's own rules.
 
-yum 3 upgrades with `install` and goes back only with `downgrade`, so the direction must be known
+yum 3 upgrades with `install` and downgrades only with `downgrade`, so the direction must be known
 before the transaction. The rules are those of rpmvercmp (rpm 4.11, the one of EL7, with tilde).
 """
 
@@ -16,7 +16,7 @@ def compare(left: str, right: str) -> int:
     """Compare two version or release strings.
 
     Returns:
-        -1, 0 or 1, as `left` is older than, as old as, or newer than `right`.
+        -1, 0 or 1 if `left` is older than, equal to or newer than `right`.
     """
     for a, b in zip_longest(_SEGMENT.findall(left), _SEGMENT.findall(right)):
         if a == b:
@@ -36,7 +36,7 @@ def compare(left: str, right: str) -> int:
 
 
 def older(left: str, right: str) -> bool:
-    """Tell whether VERSION[-RELEASE] `left` is older than `right`; epochs are not part of either.
+    """Return True if VERSION[-RELEASE] `left` is older than `right`; neither has an epoch.
 
     A right side without release is compared by version only.
     """

@@ -1,4 +1,4 @@
-"""A systemd service: enabled, running, and running with the files that stand on the node."""
+"""A systemd service: enabled, running, and running with its current files."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from labctl.messages import joined, msg
 from labctl.provision.resources.base import PENDING, Change, Observed, quote, shell_script
 
 _STARTS_AT_BOOT = {"enabled", "static", "indirect", "generated"}
-"""Besides enabled ones: units that others start, and for which `enable` changes nothing."""
+"""States of units that start at boot; `enable` only changes other states."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """A service that starts at boot, runs now, and has loaded every file marked for it.
 
-    The marks are those that `LoadedBy` leaves. A restart that fails puts back the files that stood
-    there before, starts the service with them, and is still reported as a failure.
+    `LoadedBy` writes the marks. If a restart fails, the old files are restored and the service
+    starts with them; the failure is still reported.
 
     Parameters:
         name: unit name without ``.service``.

@@ -8,7 +8,7 @@ from labctl.messages import msg
 from labctl.provision.resources.base import Change, Observed, PeerQuery, quote, shell_script
 
 PORT = 2377
-"""Where managers take those who join."""
+"""Port on which managers accept joining nodes."""
 _STATE = "docker info --format '{{.Swarm.LocalNodeState}}'"
 
 
@@ -61,7 +61,7 @@ class SwarmManager:
         script = shell_script(
             __file__, "swarm_init.sh", own=self.address, inside="yes" if inside else ""
         )
-        left = msg("leave another swarm and ") if inside else ""
+        left = msg("leave the old swarm and ") if inside else ""
         return Change(
             msg("{left}create a swarm at {address}", left=left, address=self.address), script, diff
         )
@@ -70,16 +70,16 @@ class SwarmManager:
         """Return the change by which another manager promotes this active node.
 
         Raises:
-            ValueError: none of them is a node of the lab, or they know this one by an address by
-                which it cannot manage.
+            ValueError: none of them is a node of the lab, or this node joined with an address that
+                a manager cannot have.
         """
         queries = [query for address, query in self.others if f"{address}:{PORT}" in managers]
         if not queries or seen[2] != self.address:
             raise ValueError(
                 msg(
-                    "this node, as {seen}, is in a swarm that {managers} manages, and "
-                    "cannot manage it as {address}; `docker swarm leave` on this node "
-                    "leaves it, if nothing in it is needed",
+                    "this node ({seen}) is in a swarm managed by {managers} and "
+                    "cannot manage it at {address}; if you need nothing from that "
+                    "swarm, run `docker swarm leave` on this node",
                     seen=seen[2],
                     managers=", ".join(managers) or "nobody",
                     address=self.address,
@@ -136,18 +136,18 @@ class SwarmWorker:
             )
         at = f"{self.manager}:{PORT}"
         wanted = ["active", "false", self.address, at]
-        # The second word says whether it is a manager, which does not matter here.
+        # The second word is true for a manager, which does not matter here.
         member = seen[:1] == wanted[:1] and seen[2:3] == [self.address] and at in seen[3:]
         if member and "stranger" not in seen:
             return None
         inside = seen[:1] != ["inactive"]
-        left = msg("leave another swarm and ") if inside else ""
+        left = msg("leave the old swarm and ") if inside else ""
         summary = msg("{left}join the swarm of {at}", left=left, at=at)
         known = seen[:1] == ["active"] and seen[2:3] == [self.address]
         if known:
             # Which swarm it is in shows once the manager has answered: its engine may only have
             # been restarting, or it was demoted for a while and is a manager again.
-            summary = msg("be in the swarm of {at}", at=at)
+            summary = msg("make sure to be in the swarm of {at}", at=at)
         script = shell_script(
             __file__,
             *("same_swarm.sh", "swarm_join.sh"),
@@ -182,7 +182,7 @@ class NoSwarm:
         if not observed.ok or state == "inactive":
             return None
         return Change(
-            "leave the swarm, and with it its services: etcd and swarm exclude each other",
+            "leave the swarm and its services, because etcd and Swarm exclude each other",
             "docker swarm leave --force",
             f"-{state}\n+inactive",
         )

@@ -533,7 +533,7 @@ def test_a_node_that_the_lab_has_not(
 def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeConnection]) -> None:
     done = run("provision", "--with", "tyo")
     assert done.code == 1
-    assert "there is no playbook 'tyo'" in done.err
+    assert "unknown playbook 'tyo'" in done.err
     assert "toy" in done.err
 
 

@@ -319,8 +319,8 @@ def test_a_lab_may_add_to_daemon_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{{ settings }}", "does not make JSON"),
-        ("[]", "does not make a JSON object"),
+        ("{{ settings }}", "does not produce valid JSON"),
+        ("[]", "does not produce a JSON object"),
         ('{"debug": "yes"}', "must be true or false"),
         ('{"colour": "blue"}', "unknown key 'colour'"),
         ('{"registry-mirrors": ["https://a/v2"]}', "without path"),

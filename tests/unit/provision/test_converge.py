@@ -218,7 +218,9 @@ def test_a_change_that_fails_is_followed_by_no_look_and_no_measurement() -> None
 def test_a_change_that_changes_nothing_is_not_believed() -> None:
     node = FakeNode(settings={"a": "old"})
     idle = Setting("a", "1", script="pass all is well")
-    with pytest.raises(DidNotConverge, match="set a: ran, and setting:a is still not") as caught:
+    with pytest.raises(
+        DidNotConverge, match="set a: no error, but setting:a is still not"
+    ) as caught:
         run(node, playbook("one", [idle, B]))
     assert caught.value.details == "all is well\n-old\n+1"
     assert node.sent("set") == []
@@ -637,7 +639,7 @@ def test_the_same_wish_twice_is_looked_at_twice() -> None:
 
 def test_two_wishes_for_one_thing_are_refused() -> None:
     books = [playbook("one", [A]), playbook("two", [Setting("a", "other")])]
-    with pytest.raises(PlaybookError, match="one and two want setting:a differently"):
+    with pytest.raises(PlaybookError, match="one and two define setting:a differently"):
         expand(books, play_argument())
 
 
@@ -646,7 +648,7 @@ def test_a_file_and_the_engines_configuration_are_one_thing() -> None:
 
     path = "/etc/docker/daemon.json"
     books = [playbook("one", [DaemonJson("{}\n")]), playbook("two", [File(path, "{}\n")])]
-    with pytest.raises(PlaybookError, match=f"want file:{path} differently"):
+    with pytest.raises(PlaybookError, match=f"define file:{path} differently"):
         expand(books, play_argument())
 
 

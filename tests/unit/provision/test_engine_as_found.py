@@ -170,10 +170,10 @@ def test_hosts_beside_the_unit_of_the_packages() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"log-opts": {"max-file": 3}}', "daemon.json.log-opts.max-file: must be a text, is 3"),
+        ('{"log-opts": {"max-file": 3}}', "daemon.json.log-opts.max-file: must be a string, is 3"),
         ('{"debug": "true"}', "daemon.json.debug: must be true or false"),
         ('{"registry-mirror": ["https://a"]}', "did you mean 'registry-mirrors'?"),
-        ('{"hosts": "tcp://0.0.0.0"}', "daemon.json.hosts: must be a list of texts"),
+        ('{"hosts": "tcp://0.0.0.0"}', "daemon.json.hosts: must be a list of strings"),
         ('{"mtu": 1 "debug": true}', "is not valid JSON: line 1, column 11"),
         ("[]", "is not valid JSON: no object in braces"),
     ],

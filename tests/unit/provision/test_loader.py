@@ -79,9 +79,9 @@ def test_a_missing_playbook_names_those_that_there_are(tmp_path: Path) -> None:
     put(own, "zsh")
     put(ours, "engine")
     put(ours, "hosts")
-    with pytest.raises(PlaybookError, match="no playbook 'engin'") as caught:
+    with pytest.raises(PlaybookError, match="unknown playbook 'engin'") as caught:
         load(["engin"], [own, ours])
-    assert "known are engine, hosts, zsh;" in caught.value.hint
+    assert "available: engine, hosts, zsh;" in caught.value.hint
     assert "playbooks/engin/play.py" in caught.value.hint
 
 

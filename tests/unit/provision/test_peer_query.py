@@ -114,7 +114,7 @@ def test_what_is_no_secret_may_be_told() -> None:
 
 
 def test_who_has_nobody_to_ask_says_so() -> None:
-    with pytest.raises(PlaybookError, match="manager cannot be queried"):
+    with pytest.raises(PlaybookError, match="this run cannot query manager"):
         run(Obeying(), playbook("overlay", [Joined()]))
 
 

@@ -85,7 +85,7 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
     (
         PublishedImage(NGINX, STORE),
         Observed(0, "-\n\n"),
-        "nginx:1.22: pull it, and publish it for the other nodes",
+        "nginx:1.22: pull and publish it for the other nodes",
     ),
     (
         PublishedImage(NGINX, STORE),
@@ -100,46 +100,46 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
     (
         PublishedImage(PINNED, STORE),
         Observed(0, f"{ID} quay.io/a/b@{OTHER_ID}\n{ID}\n"),
-        "quay.io/a/b:1: pull it, and publish it for the other nodes",
+        "quay.io/a/b:1: pull and publish it for the other nodes",
     ),
     (
         FetchedImage(NGINX, STORE, ASK),
         Observed(0, f"{OTHER_ID} \n{ID}\n"),
-        "nginx:1.22: take it from one",
+        "nginx:1.22: fetch it from one",
     ),
     # A registry that does not answer is no reason to believe that all is well.
-    (FetchedImage(NGINX, STORE, ASK), Observed(0, f"{ID} \n\n"), "nginx:1.22: take it from one"),
+    (FetchedImage(NGINX, STORE, ASK), Observed(0, f"{ID} \n\n"), "nginx:1.22: fetch it from one"),
     (MANAGER, Observed(0, "inactive false \n"), "create a swarm at 10.0.0.1"),
     (
         MANAGER,
         Observed(0, "active true 10.0.2.15\n"),
-        "leave another swarm and create a swarm at 10.0.0.1",
+        "leave the old swarm and create a swarm at 10.0.0.1",
     ),
     (WORKER, Observed(0, "inactive false\n"), "join the swarm of 10.0.0.1:2377"),
     (
         WORKER,
         Observed(0, "active false 10.0.0.2 10.0.0.1:2377 \nstranger\n"),
-        "be in the swarm of 10.0.0.1:2377",
+        "make sure to be in the swarm of 10.0.0.1:2377",
     ),
     (
         WORKER,
         Observed(0, "active true 10.0.0.2 10.0.0.2:2377 10.0.0.1:2377 \nstranger\n"),
-        "be in the swarm of 10.0.0.1:2377",
+        "make sure to be in the swarm of 10.0.0.1:2377",
     ),
     (
         WORKER,
         Observed(0, "active true 10.0.0.2 10.0.0.2:2377 \n"),
-        "be in the swarm of 10.0.0.1:2377",
+        "make sure to be in the swarm of 10.0.0.1:2377",
     ),
     (
         WORKER,
         Observed(0, "active false 10.0.2.15 10.0.0.1:2377 \n"),
-        "leave another swarm and join the swarm of 10.0.0.1:2377",
+        "leave the old swarm and join the swarm of 10.0.0.1:2377",
     ),
     (
         NoSwarm(),
         Observed(0, "active\n"),
-        "leave the swarm, and with it its services: etcd and swarm exclude each other",
+        "leave the swarm and its services, because etcd and Swarm exclude each other",
     ),
     (FOLDER, Observed(1, ""), "copy 2 files to /srv/app"),
     (FOLDER, Observed(0, LISTED.replace("0755", "0644")), "copy 1 files to /srv/app"),
@@ -186,11 +186,19 @@ def test_a_manager_that_was_demoted_is_made_one_again_by_who_manages_now() -> No
 @pytest.mark.parametrize(
     ("resource", "seen", "why"),
     [
-        (AMONG_OTHERS, "active false 10.0.0.1 node-id 10.0.0.9:2377\n", "10.0.0.9:2377 manages"),
-        (MANAGER, "active false 10.0.0.1 node-id 10.0.0.2:2377\n", "10.0.0.2:2377 manages"),
-        (AMONG_OTHERS, "active false 10.0.2.15 node-id 10.0.0.2:2377\n", "as 10.0.2.15"),
-        (AMONG_OTHERS, "active true 10.0.2.15 id 10.0.2.15:2377 10.0.0.2:2377\n", "as 10.0.2.15"),
-        (MANAGER, "active false 10.0.0.1 node-id\n", "nobody manages"),
+        (AMONG_OTHERS, "active false 10.0.0.1 node-id 10.0.0.9:2377\n", "managed by 10.0.0.9:2377"),
+        (MANAGER, "active false 10.0.0.1 node-id 10.0.0.2:2377\n", "managed by 10.0.0.2:2377"),
+        (
+            AMONG_OTHERS,
+            "active false 10.0.2.15 node-id 10.0.0.2:2377\n",
+            r"this node \(10.0.2.15\)",
+        ),
+        (
+            AMONG_OTHERS,
+            "active true 10.0.2.15 id 10.0.2.15:2377 10.0.0.2:2377\n",
+            r"this node \(10.0.2.15\)",
+        ),
+        (MANAGER, "active false 10.0.0.1 node-id\n", "managed by nobody"),
         (AMONG_OTHERS, "locked false \n", "docker swarm unlock"),
     ],
 )

@@ -129,11 +129,11 @@ CHANGES: list[tuple[Resource, Observed, str, str]] = [
         "-mode 4644\n+mode 0644\n-owner anna:root\n+owner root:root",
     ),
     # -- folders and links
-    (Directory("/srv"), Observed(1, ""), "make folder /srv", ""),
+    (Directory("/srv"), Observed(1, ""), "create the folder /srv", ""),
     (
         Directory("/srv"),
         Observed(0, "0700 root:root\n"),
-        "make folder /srv",
+        "create the folder /srv",
         "-0700 root:root\n+0755 root:root",
     ),
     (Link("/bin/x", "/opt/x"), Observed(0, ""), "link /bin/x to /opt/x", "+/opt/x"),
