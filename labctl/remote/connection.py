@@ -319,7 +319,7 @@ class Connection:
         return ProtocolError(
             msg("the connection broke: {error}", error=cause or error or type(error).__name__),
             node=self.name,
-            hint="look whether the node is still up, then run the same command again",
+            hint="check that the node runs, then run the same command again",
         )
 
     # -- connecting

@@ -43,7 +43,7 @@ def launch(script: str, arguments: Sequence[str] = ()) -> tuple[str, bytes]:
 def refused(err: bytes, target: Target) -> SudoRefused:
     """Return the error for what sudo wrote to stderr instead of running a script."""
     text = err.decode("utf-8", "replace").strip()
-    hint = msg("give the login user the right to run sudo")
+    hint = msg("allow the login user to run sudo")
     if "you must have a tty" in text:
         hint = msg("remove 'Defaults requiretty' from the sudoers files of the node")
     elif "password is required" in text or "a terminal is required" in text:
@@ -72,9 +72,9 @@ def not_begun(before: tuple[bytes, bytes], target: Target, *, root: bool) -> Rem
     text = "\n".join((out + err).decode("utf-8", "replace").strip().splitlines()[-10:])[-1000:]
     if not text:
         return ProtocolError(
-            "the node broke off",
+            "the node closed the connection",
             node=target.name,
-            hint="look whether it is still up, then run the same command again",
+            hint="check that the node runs, then run the same command again",
         )
     return RemoteError(
         msg("the login shell of {user} does not run commands", user=_user(target)),

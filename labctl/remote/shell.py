@@ -129,9 +129,9 @@ class ShellSession:
         code, out, err = self.attempt(command)
         if code is None:
             raise ProtocolError(
-                "the node broke off",
+                "the node closed the connection",
                 node=self._host.name,
-                hint="look whether it is still up, then run the same command again",
+                hint="check that the node runs, then run the same command again",
             )
         return code, out, err
 

@@ -115,7 +115,8 @@ def lost() -> None:
         verified("docker-node1"),
         ConnectFailed(
             "10.20.0.12:22 does not answer",
-            hint="check that the machine and its sshd run; `labctl status` shows which nodes answer",
+            hint="check that the machine and its sshd run; `labctl status` shows which nodes "
+            "answer",
             details="[Errno 113] No route to host",
             node="docker-node2",
         ),
