@@ -190,7 +190,7 @@ def keep_aside(path: Path) -> Path:
     except OSError as error:
         raise StateError(
             msg("{path} cannot be written: {reason}", path=path, reason=error.strerror),
-            hint="make room on the disk or give write access, and run the same command again",
+            hint="free disk space or grant write access, then run the same command again",
         ) from error
     return aside
 

@@ -125,7 +125,7 @@ def _write(state: Path) -> None:
     except OSError as error:
         raise StateError(
             msg("{path} cannot be written: {reason}", path=state / _NAME, reason=error.strerror),
-            hint="make room on the disk or give write access, and run the same command again",
+            hint="free disk space or grant write access, then run the same command again",
         ) from error
 
 

@@ -34,7 +34,7 @@ def make(folder: Path) -> None:
         owner = stranger(folder.stat())
     except OSError as error:
         raise StateError(
-            msg("{parent} cannot be made: {reason}", parent=folder, reason=error.strerror),
+            msg("{parent} cannot be created: {reason}", parent=folder, reason=error.strerror),
             hint="give write access, or name another folder by LABCTL_HOME",
         ) from error
     if owner:
