@@ -59,7 +59,24 @@ def run(folder: Path) -> int:
         LABCTL_LAB=str(folder),
         PATH=f"{_VENV / 'bin'}:{os.environ['PATH']}",
     )
-    return lifecycle.run(WORLD, ["labctl", "up", "--nodes", "2"])
+    return lifecycle.run(WORLD, _up(log))
+
+
+def _up(log: Path) -> list[str]:
+    """Return the command that brings the lab up.
+
+    A terminal gets labctl's live table. Elsewhere the changes on each node go to the log alone.
+    """
+    command = ["labctl", "up", "--nodes", "2"]
+    if sys.stderr.isatty():
+        return command
+    return ["bash", "-c", _WITHOUT_CHANGES, "bash", str(log), *command]
+
+
+_WITHOUT_CHANGES = r"""
+set -o pipefail; log=$1; shift
+"$@" 2>&1 | tee -a "$log" | grep --line-buffered -vE '^\[ *[0-9.]+ s\] [^ ]+: [a-z_-]+: [a-z]+ '
+"""
 
 
 _SAID = {

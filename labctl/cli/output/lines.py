@@ -53,7 +53,7 @@ def sentence(event: Event, *, verbose: bool) -> str:
         case ChangeDone(_, playbook, _, summary, seconds) if verbose:
             done = _("done in {seconds:.1f} s: {change}", seconds=seconds, change=summary)
             text = f"{playbook}: {done}"
-        case Decided(_, key, answer):
+        case Decided(_, key, answer) if verbose:
             text = _("measured {what}: {answer}", what=key, answer=answer)
         case CheckEnded():
             text = _check_ended(event, verbose=verbose)

@@ -95,7 +95,7 @@ PLAIN: list[tuple[Event, str | None, str | None]] = [
     ),
     (ChangeDone("a", "engine", "x", "start docker", 1.5), None,
      "engine: done in 1.5 s: start docker"),
-    (Decided("a", "mirrors.live", "[]"), "measured mirrors.live: []", "measured mirrors.live: []"),
+    (Decided("a", "mirrors.live", "[]"), None, "measured mirrors.live: []"),
     (check_ended(Phase.VERIFYING, CheckOutcome.PASSED), None, "engine: it runs: passed in 1.5 s"),
     (check_ended(Phase.VERIFYING, CheckOutcome.SKIPPED, "old"),
      None, "engine: it runs: not applicable: old"),
