@@ -5,22 +5,35 @@ This is the only module that knows YAML. A run reads lab.yaml once, into a `Docu
 
 from __future__ import annotations
 
-import re
+import math
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
 from labctl.config import faults, patterns
 from labctl.errors import Problem, SpecError, UsageError
 from labctl.messages import msg
 
 # More than any lab has. A few lines of YAML aliases can stand for billions of values.
-_MOST_VALUES = 20_000
+_MOST_BYTES = 1 << 20
+_MOST_VALUES = 10_000
+_MOST_LEVELS = 50
+_LONGEST_NUMBER = 40
+_LONGEST_TEXT = 120
+"""Characters of the file that an error shows."""
+
+_TAG = "tag:yaml.org,2002:"
+_MERGE = f"{_TAG}merge"
+_PLAIN = {f"{_TAG}{kind}" for kind in ("map", "seq", "str", "null", "bool", "int", "float")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,7 @@ def read(path: Path | None, *, required: bool = False) -> Document:
     if not required and not path.exists():
         return Document(str(path))
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise _only(path, line, msg("the file is not UTF-8"), msg("save it as UTF-8")) from error
@@ -68,7 +81,11 @@ def read(path: Path | None, *, required: bool = False) -> Document:
         raise UsageError(
             msg("cannot read {path}: {reason}", path=path, reason=error.strerror), hint=hint
         ) from error
-    content = _parse(text, path)
+    root = _parse(text, path)
+    if root is None:
+        return Document(str(path))
+    values = _Values(path)
+    content = values.of(root, ())
     if content is None:
         return Document(str(path))
     if not isinstance(content, dict):
@@ -76,28 +93,74 @@ def read(path: Path | None, *, required: bool = False) -> Document:
             "must be a mapping (key: value), is {document}", document=patterns.shown(content)
         )
         raise _only(path, 1, message, msg("start with a line such as: nodes: 2"))
-    lines: dict[faults.KeyPath, int] = {}
-    return Document(str(path), _plain(content, (), lines, path), lines)
+    return Document(str(path), content, values.lines)
 
 
-def _parse(text: str, path: Path) -> Any:
-    """Return the content of a YAML text, in ruamel's types."""
+def _bytes(path: Path) -> bytes:
+    """Return the content of a file, which may be anything that somebody called lab.yaml.
+
+    Raises:
+        OSError: it cannot be read.
+        UsageError: it is a pipe, a device or a folder, or too large.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UsageError(
+            msg("cannot read {path}: {reason}", path=path, reason=msg("it is not a regular file"))
+        )
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UsageError(
+            msg("cannot read {path}: {reason}", path=path, reason=msg("it is larger than 1 MB"))
+        )
+    return data
+
+
+class _BoundedScanner(Scanner):
+    """Scans YAML tokens; its time grows with the square of the brackets that are open."""
+
+    def fetch_flow_collection_start(self, *arguments: Any, **named: Any) -> None:
+        if self.flow_level > _MOST_LEVELS:
+            raise MarkedYAMLError(None, None, _TOO_MUCH, self.reader.get_mark())
+        super().fetch_flow_collection_start(*arguments, **named)
+
+
+class _BoundedComposer(Composer):
+    """Composes YAML nodes, but not more of them than any lab needs."""
+
+    _count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.warn_double_anchors = False
+        self._count += 1
+        if self._count > _MOST_VALUES or self.depth > _MOST_LEVELS:
+            raise MarkedYAMLError(None, None, _TOO_MUCH, self.parser.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+_TOO_MUCH = "too many values"
+"""Stands for an error of ours among those of ruamel, which become another message."""
+
+
+def _parse(text: str, path: Path) -> Node | None:
+    """Return the root of a YAML text; None if it is empty."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner, yaml.Composer = _BoundedScanner, _BoundedComposer
     try:
-        # "rt" keeps the line of every key; nothing but plain types comes out of it.
-        return YAML(typ="rt", pure=True).load(text)
-    except DuplicateKeyError as error:
-        key = re.search(r'duplicate key "(.*?)"', str(error.problem))
-        at = (key.group(1),) if key else ()
-        raise _only(path, _mark(error), msg("the key appears twice"), at=at) from error
+        node: Node | None = yaml.compose(text)
+        return node
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = str(error.problem or error.context)
+        line = int(mark.line) + 1 if mark else None
+        problem = str(error.problem or error.context)[:_LONGEST_TEXT]
+        if problem == _TOO_MUCH:
+            raise _too_large(path, line) from error
         hint = msg("indent with spaces, not tabs") if "\\t" in problem else ""
         if "<block" in problem:
             problem = msg("the indentation does not match the lines above")
         raise _only(
             path,
-            _mark(error),
+            line,
             msg(
                 "invalid YAML, column {column}: {problem}",
                 column=mark.column + 1,
@@ -110,14 +173,11 @@ def _parse(text: str, path: Path) -> Any:
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise _only(path, line, msg("the file contains a control character")) from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise _only(path, None, msg("invalid YAML: {error}", error=error)) from error
-
-
-def _mark(error: MarkedYAMLError) -> int | None:
-    """Return the line, from 1, that a YAML error points at, None if at none."""
-    mark = error.problem_mark or error.context_mark
-    return int(mark.line) + 1 if mark else None
+    except (YAMLError, ValueError, OverflowError) as error:
+        # A number behind \\U that is no character, which ruamel does not expect.
+        raise _only(
+            path, yaml.reader.line + 1, msg("invalid YAML: {error}", error=error)
+        ) from error
 
 
 def _only(
@@ -127,39 +187,151 @@ def _only(
     return SpecError(str(path), [Problem(faults.where(at), message, line, hint)])
 
 
-def _plain(value: Any, at: faults.KeyPath, lines: dict[faults.KeyPath, int], path: Path) -> Any:
-    """Return `value` without ruamel's types, and put the line of each place into `lines`."""
-    if len(lines) > _MOST_VALUES or len(at) > 50:
-        raise _only(path, None, msg("the file is too large, or refers to itself"))
-    if isinstance(value, dict):
-        plain = {}
-        for key, item in value.items():
-            name = key if isinstance(key, str) else _scalar(key)
+def _too_large(path: Path, line: int | None) -> SpecError:
+    return _only(path, line, msg("the file is too large, or refers to itself"))
+
+
+def _line(node: Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+class _Values:
+    """Turns YAML nodes into Python's own types.
+
+    Parameters:
+        path: the file, for messages.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.lines: dict[faults.KeyPath, int] = {}
+        self._path = path
+        self._count = 0
+
+    def of(self, node: Node, at: faults.KeyPath) -> Any:
+        """Return the value of a node.
+
+        Parameters:
+            node: the node.
+            at: its place in the document.
+
+        Raises:
+            SpecError: it has a tag that labctl does not know, a key twice, or more values than any
+                lab.
+        """
+        self._count += 1
+        if self._count > _MOST_VALUES or len(at) > _MOST_LEVELS:
+            raise _too_large(self._path, _line(node))
+        if str(node.tag) not in _PLAIN | {f"{_TAG}timestamp", _MERGE}:
+            raise _only(
+                self._path,
+                _line(node),
+                msg("labctl does not know the tag {tag}", tag=_short(node)),
+                msg("write the value without a tag"),
+                at,
+            )
+        if isinstance(node, MappingNode):
+            return self._mapping(node, at)
+        if isinstance(node, SequenceNode):
+            return self._sequence(node, at)
+        return self._scalar(node, at)
+
+    def _sequence(self, node: Node, at: faults.KeyPath) -> list[Any]:
+        values = []
+        for index, item in enumerate(node.value):
+            self.lines[(*at, index)] = _line(item)
+            values.append(self.of(item, (*at, index)))
+        return values
+
+    def _mapping(self, node: Node, at: faults.KeyPath) -> dict[Any, Any]:
+        values: dict[Any, Any] = {}
+        merged: list[tuple[Any, Any]] = []
+        for key, item in node.value:
+            if str(key.tag) == _MERGE:
+                merged += self._merged(item, at)
+                continue
+            name = self._key(key, at)
             here = (*at, name if isinstance(name, str | int) else str(name))
-            # A merged key (<<) has no line of its own.
-            lines[here] = _line(value, "key", key) or lines.get(at, 1)
-            plain[name] = _plain(item, here, lines, path)
-        return plain
-    if isinstance(value, list):
-        items = []
-        for index, item in enumerate(value):
-            lines[(*at, index)] = _line(value, "item", index) or lines.get(at, 1)
-            items.append(_plain(item, (*at, index), lines, path))
-        return items
-    return _scalar(value)
+            if name in values:
+                raise _only(self._path, _line(key), msg("the key appears twice"), at=here)
+            self.lines[here] = _line(key)
+            values[name] = self.of(item, here)
+        for name, item in merged:
+            if name not in values:
+                here = (*at, name if isinstance(name, str | int) else str(name))
+                self.lines[here] = _line(node)
+                values[name] = self.of(item, here)
+        return values
+
+    def _merged(self, node: Node, at: faults.KeyPath, depth: int = 0) -> Iterator[tuple[Any, Node]]:
+        """Yield the keys and values that `<<` takes over from other mappings."""
+        if depth > _MOST_LEVELS:
+            raise _too_large(self._path, _line(node))
+        if isinstance(node, SequenceNode):
+            for item in node.value:
+                yield from self._merged(item, at, depth + 1)
+            return
+        if not isinstance(node, MappingNode):
+            message = msg("<< takes a mapping or a list of mappings")
+            raise _only(self._path, _line(node), message, at=at)
+        further = []
+        for key, item in node.value:
+            self._count += 1
+            if self._count > _MOST_VALUES:
+                raise _too_large(self._path, _line(node))
+            if str(key.tag) == _MERGE:
+                further.append(item)
+            else:
+                yield self._key(key, at), item
+        for item in further:
+            yield from self._merged(item, at, depth + 1)
+
+    def _key(self, node: Node, at: faults.KeyPath) -> Any:
+        if isinstance(node, ScalarNode):
+            return self.of(node, at)
+        raise _only(self._path, _line(node), msg("a key must be one word or number"), at=at)
+
+    def _scalar(self, node: Node, at: faults.KeyPath) -> Any:
+        """Return a scalar; every type beyond JSON's is a string."""
+        text = str(node.value)
+        kind = str(node.tag).removeprefix(_TAG)
+        try:
+            text.encode("utf-8")
+            if kind in ("int", "float") and len(text) > _LONGEST_NUMBER:
+                raise ValueError("too long")
+            value = _CONVERSIONS.get(kind, str)(text)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("not finite")
+        except (ValueError, KeyError) as error:
+            message = msg(
+                "{text} is not a value of the type {kind}", text=patterns.shown(text), kind=kind
+            )
+            if isinstance(error, UnicodeEncodeError):
+                message = msg("the value contains a character that does not exist")
+            raise _only(self._path, _line(node), message, at=at) from error
+        return value
 
 
-def _line(collection: Any, kind: str, key: object) -> int | None:
-    """Return the line, from 1, of a key or an item, None where ruamel keeps none."""
-    try:
-        return int(getattr(collection.lc, kind)(key)[0]) + 1
-    except (AttributeError, KeyError, TypeError, IndexError):
-        return None
+def _short(node: Node) -> str:
+    return str(node.tag).replace(_TAG, "!!")[:_LONGEST_TEXT]
 
 
-def _scalar(value: object) -> Any:
-    """Return a scalar as one of Python's own types; every other type of YAML becomes a string."""
-    for plain in (bool, int, float, str):
-        if isinstance(value, plain):
-            return plain(value)
-    return None if value is None else str(value)
+def _int(text: str) -> int:
+    """Return an integer of YAML 1.2: decimal, 0x or 0o, with underscores."""
+    digits = text.replace("_", "").lower()
+    sign = -1 if digits.startswith("-") else 1
+    digits = digits.lstrip("+-")
+    for prefix, base in (("0x", 16), ("0o", 8), ("0b", 2)):
+        if digits.startswith(prefix):
+            return sign * int(digits[2:], base)
+    return sign * int(digits)
+
+
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""Without a directive %YAML 1.1, only `true` and `false` are resolved as booleans."""
+
+_CONVERSIONS: dict[str, Callable[[str], Any]] = {
+    "null": lambda text: None,
+    "bool": lambda text: _BOOLEANS[text.lower()],
+    "int": _int,
+    "float": lambda text: float(text.replace("_", "")),
+}

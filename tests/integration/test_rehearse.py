@@ -23,6 +23,7 @@ import testinfra
 
 from labctl.checks.exercises.sandbox import Sandbox
 from labctl.checks.redact import HIDDEN
+from labctl.lab.workspace import Workspace
 from labctl.storage import exclusive
 
 FIRST, SECOND, THIRD = (f"docker-node{number}" for number in (1, 2, 3))
@@ -314,9 +315,12 @@ def test_a_node_that_does_not_answer_stops_no_other(lab_folder: Path, course: Pa
     assert f"1 node could not be rehearsed: {SECOND}" in page
 
 
-def test_not_while_another_labctl_works_on_the_lab(lab_folder: Path, course: Path) -> None:
+def test_not_while_another_labctl_works_on_the_lab(
+    lab_folder: Path, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABCTL_HOME", str(lab_folder / "home"))
+    Workspace.find(str(lab_folder)).make()
     state = lab_folder / ".labctl"
-    state.mkdir(mode=0o700)
     holder = {"command": "up", "pid": 4711, "user": "ann", "host": "pc", "since": "noon"}
     (state / "lock.holder").write_text(json.dumps(holder), "utf-8")
     with exclusive(state / "lock", timeout=0):
