@@ -102,7 +102,7 @@ def read(path: Path) -> str:
     except OSError as error:
         raise StateError(
             msg("{path} cannot be read: {reason}", path=path, reason=error.strerror),
-            hint="give yourself read access; a labctl that ran as another user may have made it",
+            hint="grant yourself read access; another user's labctl may have created it",
         ) from error
     if len(data) > _MOST:
         raise ValueError("too large")

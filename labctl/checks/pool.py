@@ -95,7 +95,7 @@ class WorkerPool:
         except BrokenProcessPool as error:
             self._broken = True
             raise VerifyError(
-                "the process that ran the tests died",
+                "the process that ran the checks died",
                 node=request.node,
                 hint="run the command again",
             ) from error

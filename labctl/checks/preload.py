@@ -1,4 +1,4 @@
-"""What every worker process needs, imported once by the server that they are forked from."""
+"""Imports for every worker process, done once by the server that they are forked from."""
 
 import pytest  # noqa: F401
 import testinfra.backend.base

@@ -1,4 +1,4 @@
-"""What the tests of a node found, as values that travel between processes and into files."""
+"""Results of a node's tests, as values that can be sent between processes and written to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CommandRun:
         node: the node's name.
         phase: the phase of the test: ``setup``, ``call`` or ``teardown``.
         command: the command line.
-        root: whether it ran as root; otherwise it ran as the login user.
+        root: True if it ran as root, False if as the login user.
         exit_code: None if the command did not end.
         out: the end of its stdout.
         err: the end of its stderr.
@@ -48,7 +48,7 @@ class Check:
         section: the playbook whose verify.py holds it, or the section of the course.
         name: the test function's name, with its parameters if it has any. Empty if it stands for a
             whole file.
-        title: what it proves: the first line of its docstring, or its name in words.
+        title: the first line of its docstring, or its name in words.
         outcome: how it ended.
         message: why it failed or was skipped.
         seconds: how long it took, including setup and teardown.

@@ -139,7 +139,7 @@ def _run(request: Request) -> NodeReport:
             "pytest could not run the tests",
             node=request.node,
             details=request.log.read_text("utf-8", "replace")[-4000:],
-            hint="fix the file that is named above",
+            hint="fix the file named above",
             log=request.log,
         )
     if plugin.errors:
@@ -147,7 +147,7 @@ def _run(request: Request) -> NodeReport:
             "the checks cannot be loaded",
             node=request.node,
             details="\n".join(plugin.errors)[-4000:],
-            hint="fix the file that is named above",
+            hint="fix the file named above",
             log=request.log,
         )
     plugin.note_unfinished()

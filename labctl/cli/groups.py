@@ -15,13 +15,13 @@ PANELS: dict[str, tuple[str, ...]] = {
     msg("The lab"): ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
     msg("Its machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
     msg("Its nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
-    msg("Looking closer"): ("render", "doctor", "trust", "schema"),
+    msg("Inspect and diagnose"): ("render", "doctor", "trust", "schema"),
 }
 """Headings of `labctl --help`, and the commands under each, in the order of use."""
 
 
 class GroupedCommands(TyperGroup):
-    """Lists commands under headings instead of in one row of the alphabet."""
+    """Lists commands under headings instead of alphabetically."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         named = [name for names in PANELS.values() for name in names if name in self.commands]
@@ -38,7 +38,7 @@ class GroupedCommands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, typer.Abort):  # at work, and at a question
+        except (KeyboardInterrupt, typer.Abort):  # during work, or at a prompt
             raise interrupted() from None
 
 

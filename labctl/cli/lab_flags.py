@@ -1,4 +1,4 @@
-"""The flags that say what the lab should be; they win over lab.yaml, and `up` remembers them."""
+"""Flags that define the lab. They override lab.yaml, and `up` remembers them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The `labctl` command, and the one place where errors are rendered.
 
-What costs time to import (pydantic, Fabric, Jinja, rich) is imported inside the functions that use
-it, so that a command pays only for what it needs.
+Modules that are slow to import (pydantic, Fabric, Jinja, rich) are imported inside the functions
+that use them, so that a command pays only for what it needs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ COMMANDS = (
 )
 """The modules of `labctl.cli.commands`; each registers its commands."""
 
-_KNOW_NO_LAB = ("init", "schema")
+_WITHOUT_LAB = ("init", "schema")
 
 
 def build() -> typer.Typer:
@@ -74,13 +74,13 @@ def build() -> typer.Typer:
     groups = (group.typer_instance for group in app.registered_groups)
     below = [info for group in groups if group for info in group.registered_commands]
     for info in (*app.registered_commands, *below):
-        if info.callback is not None and info.name not in _KNOW_NO_LAB:
+        if info.callback is not None and info.name not in _WITHOUT_LAB:
             info.callback = with_globals(info.callback)
     return app
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"labctl {__version__}")
         raise typer.Exit
 
@@ -110,19 +110,19 @@ def _globals(
 WrongUsage: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-"""What a wrong command line raises; Typer has a click of its own by now, or uses the library."""
+"""The exception for a wrong command line, of Typer's own copy of click or of the library."""
 
 
 _COLLECT_AFTER = 50_000
-"""New objects after which Python looks for cycles; by default 700, and the imports of one command
-make some ninety thousand, all of which stay."""
+"""New objects after which Python searches for cycles. The default is 700. The imports of one
+command create some ninety thousand, and all of them stay."""
 
 
 def main() -> None:
     """Run labctl and end the process with its exit code."""
     gc.set_threshold(_COLLECT_AFTER)
-    # At the end Python would look for cycles in everything once more, for a tenth of the time that
-    # a command takes: the system takes the memory back as it is.
+    # At exit Python would search everything for cycles again, which takes a tenth of a command's
+    # time. The system frees the memory anyway.
     atexit.register(gc.freeze)
     early = Globals.peek(sys.argv[1:])
     options = Globals(as_json=early.as_json, verbose=early.verbose)

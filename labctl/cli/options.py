@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def with_globals(function: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that takes `--lab` and `--verbose` behind it too.
+    """Return a command that also accepts `--lab` and `--verbose` after its name.
 
     Parameters:
         function: the command; its first parameter is the context.
@@ -55,7 +55,7 @@ Verbose = Annotated[
 
 @dataclass(slots=True)
 class Globals:
-    """The options that stand before the command, or behind it."""
+    """The options before or after the command's name."""
 
     lab: str | None = None
     as_json: bool = False
@@ -71,7 +71,7 @@ class Globals:
 
 
 def with_json(context: typer.Context, as_json: bool) -> None:
-    """Take a `--json` that stands after the command as the one before it."""
+    """Apply a `--json` after the command's name like one before it."""
     if as_json:
         context.obj.as_json = True
 

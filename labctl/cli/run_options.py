@@ -55,7 +55,7 @@ def finish(
     *,
     check: bool = False,
 ) -> None:
-    """Print the closing table and end with the exit code that the results deserve.
+    """Print the final table and exit with the code for the results.
 
     Raises:
         typer.Exit: something failed (1), or `check` found changes (3).
@@ -82,5 +82,5 @@ def consent(adopt: bool, replace_packages: bool) -> Flags:
 
 
 def names(values: list[str] | None) -> tuple[str, ...]:
-    """Return the names in an option that may be repeated and may hold commas."""
+    """Return the names in an option that may be repeated and may contain commas."""
     return tuple(part for value in values or () for part in value.split(",") if part)

@@ -1,4 +1,4 @@
-"""What every command gets: the global options, the open lab, and help that is sorted by purpose."""
+"""Shared by all commands: the sink of events, the open lab, the sudo password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Globals
+from labctl.cli.options import Globals, with_json
 from labctl.errors import MachineError
 from labctl.events import Event, Notice
 from labctl.messages import msg
@@ -19,10 +19,11 @@ from labctl.messages import msg
 if TYPE_CHECKING:
     from labctl.events import Emit
     from labctl.lab.lab import Lab
+    from labctl.parallel import Result
 
 
 def sink(context: typer.Context) -> AbstractContextManager[Emit]:
-    """Return what shows the events of this run."""
+    """Return the sink for the events of this run."""
     from labctl.cli.output import sinks
 
     options: Globals = context.obj
@@ -30,7 +31,7 @@ def sink(context: typer.Context) -> AbstractContextManager[Emit]:
 
 
 def notices(context: typer.Context) -> Emit:
-    """Return what shows the notices of a command that shows no other events."""
+    """Return the sink of a command that shows notices but no other events."""
     options: Globals = context.obj
 
     def show(event: Event) -> None:
@@ -63,11 +64,11 @@ def open_lab(
         emit: takes the events.
         flags: by key of lab.yaml, (value, flag); values of None were not given.
         sudo_password: for a login user who needs one.
-        new: whether the command makes sense where there is no lab yet.
+        new: the command may run where there is no lab yet.
         read_only: write nothing to this computer.
 
     Raises:
-        LabctlError: there is no lab, its files are not to be trusted, or lab.yaml or a flag cannot
+        LabctlError: there is no lab, its files cannot be trusted, or lab.yaml or a flag cannot
             be used.
     """
     from labctl.config.overrides import Override
@@ -87,6 +88,31 @@ def open_lab(
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
     return lab
+
+
+def change_nodes(
+    context: typer.Context,
+    as_json: bool,
+    work: Callable[[Lab], list[Result[None]]],
+    done: Callable[[str], str],
+) -> None:
+    """Open the lab, do something to its nodes, and print how it ended for each.
+
+    Parameters:
+        context: of the command.
+        as_json: the command's own ``--json``.
+        work: does it.
+        done: returns the line for a node that succeeded.
+
+    Raises:
+        typer.Exit: a node failed; with its exit code.
+    """
+    from labctl.cli.output.tables import print_ended
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        results = work(open_lab(context, emit))
+    print_ended(context.obj, results, done)
 
 
 def ask_password(

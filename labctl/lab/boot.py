@@ -59,9 +59,12 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     gone = present(states) - set(lab.node_names)
     if gone:
         raise UsageError(
-            msg("{gone}: still there, and no longer part of the lab", gone=", ".join(sorted(gone))),
+            msg(
+                "{gone}: these machines exist but are no longer part of the lab",
+                gone=", ".join(sorted(gone)),
+            ),
             hint=msg(
-                "remove with `labctl destroy {gone}`, or raise the nodes",
+                "run `labctl destroy {gone}`, or increase the number of nodes",
                 gone=" ".join(sorted(gone)),
             ),
         )
@@ -88,8 +91,8 @@ def _claim(lab: Lab) -> None:
             Notice(
                 "",
                 msg(
-                    "the lab in {folder}, which is gone, had the network {network}; "
-                    "machines that it left behind would be in the way",
+                    "the network {network} belongs to the lab in {folder}; the "
+                    "folder is gone, but its machines may still exist",
                     folder=other.folder,
                     network=other.network,
                 ),
@@ -97,16 +100,16 @@ def _claim(lab: Lab) -> None:
         )
         return
     hint = msg(
-        "leave 'network' out and run the same command again: labctl takes a free one then; "
-        "or destroy that lab first"
+        "remove 'network' from lab.yaml so that labctl chooses a free one, or "
+        "destroy that lab first"
     )
     if not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes):
         hint = msg(
-            "set another 'network', with the nodes' addresses in it, or destroy that lab first"
+            "set another 'network' that contains the nodes' addresses, or destroy that lab first"
         )
     raise UsageError(
         msg(
-            "the network {network} belongs to the lab in {folder} already",
+            "the network {network} already belongs to the lab in {folder}",
             network=spec.network,
             folder=other.folder,
         ),
@@ -171,7 +174,7 @@ def missing(lab: Lab, provider: str) -> Iterator[Problem]:
         unfit = synced_folders.unfit(folder, lab.spec, additions=works)
         problem = unfit or plugins.missing(kind)
         if problem:
-            message = msg("a folder of type {kind}: {problem}", kind=kind, problem=problem[0])
+            message = msg("folder of type {kind}: {problem}", kind=kind, problem=problem[0])
             yield Problem(f"synced_folders[{index}]", message, hint=problem[1])
     yield from maker.problems(lab.spec)
 

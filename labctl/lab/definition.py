@@ -1,4 +1,4 @@
-"""What a lab is made of: loaded lazily, fingerprinted."""
+"""The definition of a lab: loaded lazily, fingerprinted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LabDefinition:
-    """What a lab is made of: lab.yaml, the flags of this run and of earlier ones, the other labs.
+    """The definition of a lab: lab.yaml, the flags of this run and earlier ones, other labs.
 
     Parameters:
         workspace: the lab's places.
@@ -33,7 +33,7 @@ class LabDefinition:
         self._others = LabIndex()
 
     def digest(self) -> str:
-        """Return a digest of all of it."""
+        """Return a digest of the whole definition."""
         workspace = self._workspace
         return node_list.digest(
             (workspace.folder, workspace.state, sorted(self._flags.items())),
@@ -41,10 +41,10 @@ class LabDefinition:
         )
 
     def read(self, own: Mapping[str, PlaybookSettings] | None = None) -> LabSpec:
-        """Return the lab that it makes.
+        """Return the lab that it defines.
 
-        Flags of earlier runs stand for what neither lab.yaml nor a flag of this run says. For a
-        network and a name that nobody said, labctl chooses what no other lab has.
+        Flags of earlier runs apply if neither lab.yaml nor a flag of this run sets the value. If
+        nothing sets the name or the network, labctl chooses ones that no other lab uses.
 
         Parameters:
             own: settings of the lab's own playbooks that were loaded, by the playbooks' names.
@@ -52,7 +52,7 @@ class LabDefinition:
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
         """
-        # Only now: with them come pydantic and YAML, which many commands can do without.
+        # pydantic and YAML are slow to import, and many commands need neither.
         from labctl.config import cross_checks
         from labctl.config.load import resolve
         from labctl.machines.providers import faults_of
@@ -61,22 +61,22 @@ class LabDefinition:
         kept = {
             key: Override(
                 value,
-                msg("as its machines have it")
+                msg("from its existing machines")
                 if key in IDENTITY
                 else msg("--{key} of an earlier run", key=key),
             )
             for key, value in State(workspace).flags().items()
         }
-        said = self._document.keys
-        # A lab that lists machines now has nothing of what was said of virtual ones.
-        past = said | set(cross_checks.VAGRANT_KEYS if "machines" in said else ())
+        in_file = self._document.keys
+        # If the lab lists machines now, flags about virtual machines no longer apply.
+        past = in_file | set(cross_checks.VAGRANT_KEYS if "machines" in in_file else ())
         given = {key: value for key, value in kept.items() if key not in past} | dict(self._flags)
 
         def lab() -> LabSpec:
             return resolve(self._document, given, workspace.folder, own=own, further=faults_of)
 
         spec = lab()
-        chosen = self._free(spec, said | given.keys())
+        chosen = self._free(spec, in_file | given.keys())
         if chosen:
             given |= {
                 key: Override(value, msg("chosen by labctl")) for key, value in chosen.items()
@@ -91,20 +91,20 @@ class LabDefinition:
 
         return document.read(self._workspace.spec_file, required=True)
 
-    def _free(self, spec: LabSpec, said: Collection[str]) -> dict[str, str]:
-        """Return a network and a name that no other lab has, for a lab that asks for neither.
+    def _free(self, spec: LabSpec, explicit: Collection[str]) -> dict[str, str]:
+        """Return a network and a name that no other lab uses, as far as the lab sets neither.
 
         Parameters:
             spec: the lab with its defaults.
-            said: keys that lab.yaml or a flag says; those are never changed.
+            explicit: keys that lab.yaml or a flag sets; those are never changed.
         """
         if not spec.uses_vagrant:
             return {}
         others = self._others.others(self._workspace.state)
         chosen: dict[str, str] = {}
         fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
-        if "network" not in said and not fixed and clash(spec.network, others):
+        if "network" not in explicit and not fixed and clash(spec.network, others):
             chosen["network"] = free_network(others)
-        if "name" not in said and free_name(spec.name, others) != spec.name:
+        if "name" not in explicit and free_name(spec.name, others) != spec.name:
             chosen["name"] = free_name(spec.name, others)
         return chosen

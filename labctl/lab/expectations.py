@@ -1,4 +1,4 @@
-"""The checks of playbooks: what they may expect of a node, and running them."""
+"""The expectations of playbooks' checks, and running the checks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def wanted(lab: Lab, node: str, playbooks: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what the checks of a node may expect, as plain values.
+    """Return the values that the checks of a node may expect.
 
-    The same values stand in the lab's state for running the checks without labctl.
+    They are also stored in the lab's state, for running the checks without labctl.
 
     Parameters:
         lab: the lab.
         node: the node's name.
-        playbooks: names of playbooks that run besides those of lab.yaml.
+        playbooks: names of playbooks in addition to those of lab.yaml.
     """
     spec = lab.spec
     record = lab.state.node(node)
@@ -58,18 +58,18 @@ def _expected(lab: Lab, playbooks: Sequence[Playbook]) -> dict[str, Any]:
 
 
 class Verifier:
-    """Checks nodes; a context manager, for it holds processes.
+    """Checks nodes. A context manager, because it owns processes.
 
     Parameters:
         lab: the lab.
-        processes: greatest number of nodes to be checked at once; 0 starts nothing.
+        processes: greatest number of nodes at once; 0 starts no process.
     """
 
     def __init__(self, lab: Lab, processes: int) -> None:
         self._lab = lab
         self._pool: WorkerPool | None = None
         if processes:
-            # Only now: what pools of processes need takes time to import.
+            # Imported here, because process pools are slow to import.
             from labctl.checks.pool import WorkerPool
 
             self._pool = WorkerPool(min(processes, lab.parallel), lab.emit)
@@ -93,7 +93,7 @@ class Verifier:
         """
         from labctl.checks.request import Request
 
-        assert self._pool is not None, "a Verifier of no processes verifies nothing"
+        assert self._pool is not None, "this Verifier has no processes"
         lab = self._lab
         names = [book.name for book in playbooks]
         return self._pool.run(
@@ -110,7 +110,7 @@ class Verifier:
 
 
 def write_wanted(lab: Lab, node: str, values: Mapping[str, Any]) -> Path:
-    """Write what the tests of a node may expect, and return the file."""
+    """Write the values that the tests of a node may expect; return the file."""
     path = lab.workspace.wanted.with_name(f"wanted.{node}.json")
     write(path, json.dumps(values, indent=2) + "\n")
     return path

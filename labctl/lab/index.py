@@ -165,7 +165,7 @@ def free_network(others: list[Entry]) -> str:
             if not clash(network, avoided):
                 return network
     raise UsageError(
-        "every network from 192.168.56.0/24 to 192.168.63.0/24 belongs to a lab of this machine",
+        "every network from 192.168.56.0/24 to 192.168.63.0/24 belongs to a lab of this computer",
         hint="`labctl status --all` lists them; destroy one, or set 'network' in lab.yaml",
     )
 

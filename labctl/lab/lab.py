@@ -1,4 +1,4 @@
-"""One lab: its specification, its places and its memory, and how to get at its nodes."""
+"""One lab: its definition, its folders and state, and access to its nodes."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 
 def parted(limit: Iterable[str]) -> list[str]:
-    """Return the names and patterns in what the user said, with the commas taken out.
+    """Return the names and patterns in `limit`, split at commas.
 
     Raises:
-        UsageError: something was said, and it names nothing. It must not mean all nodes: it may be
-            the value of a variable that is not set.
+        UsageError: one is empty, for example because a shell variable is not set. It must not mean
+            all nodes.
     """
-    said = list(limit)
-    patterns = [part for item in said for part in item.split(",")]
-    if said and not all(patterns):
-        raise UsageError("the name of a node is empty", hint="leave it out to mean all nodes")
+    given = list(limit)
+    patterns = [part for item in given for part in item.split(",")]
+    if given and not all(patterns):
+        raise UsageError("the name of a node is empty", hint="leave it out to select all nodes")
     return patterns
 
 
@@ -55,8 +55,8 @@ class Lab:
     """A lab that is open for work.
 
     Parameters:
-        workspace: its places.
-        spec: what it should be, or what tells when it is first asked for.
+        workspace: its paths.
+        spec: its specification, or the definition that provides it on first use.
         emit: takes the events of all work on it.
         sudo_password: for login users of existing machines who need one; it is never stored.
         read_only: write nothing to this computer.
@@ -93,7 +93,7 @@ class Lab:
         sudo_password: str | None = None,
         read_only: bool = False,
     ) -> Lab:
-        """Open a lab; lab.yaml is read only if it, or a flag, is another than in the last run.
+        """Open a lab; lab.yaml is parsed only if it or a flag changed since the last run.
 
         Raises:
             StateError: the state folder is not this user's own; nothing in it was used.
@@ -112,7 +112,7 @@ class Lab:
 
     @cached_property
     def spec(self) -> LabSpec:
-        """What the lab should be.
+        """The specification of the lab.
 
         Raises:
             SpecError: lab.yaml or a flag cannot be used; all problems at once.
@@ -125,7 +125,7 @@ class Lab:
 
     @cached_property
     def secret_store(self) -> SecretStore:
-        """Where the lab's secrets are kept."""
+        """The lab's secrets."""
         return SecretStore(
             self.workspace.private, self.name, self.workspace.make, read_only=self._read_only
         )
@@ -151,12 +151,12 @@ class Lab:
 
     @property
     def parallel(self) -> int:
-        """How many nodes may be worked on at once."""
+        """The number of nodes that labctl works on at once."""
         return self._node_list.parallel
 
     @property
     def uses_vagrant(self) -> bool:
-        """Whether Vagrant creates the nodes; False if lab.yaml lists machines that exist."""
+        """True if Vagrant creates the nodes; False if lab.yaml lists existing machines."""
         return self._node_list.existing is None
 
     def node(self, name: str) -> Node:
@@ -178,11 +178,11 @@ class Lab:
         """Return the names of the nodes that `limit` chooses, in the lab's order.
 
         Parameters:
-            limit: names or patterns such as ``docker-node*``, each possibly several with commas
-                between; none: all nodes.
+            limit: names or patterns such as ``docker-node*``, also several with commas; none: all
+                nodes.
 
         Raises:
-            UsageError: one of them fits no node, or is empty.
+            UsageError: one of them matches no node, or is empty.
         """
         names = self.node_names
         patterns = parted(limit)
@@ -252,11 +252,11 @@ class Lab:
 
     @property
     def provider(self) -> str:
-        """The provider of the lab's machines; chosen and checked when it is first asked for.
+        """The provider of the lab's machines, chosen and checked on first use.
 
         Raises:
             ProviderMissing: none can be used.
-            SpecError: the lab asks for what this provider refuses.
+            SpecError: the provider does not support a setting of the lab.
         """
         if not self._provider:
             self._provider, _ = providers.choose(self.spec.provider, self.state.provider())
@@ -267,17 +267,17 @@ class Lab:
 
     @property
     def likely_provider(self) -> str:
-        """The provider that would be chosen; where none can be used, the default one."""
+        """The provider that would be chosen; if none is usable, the default one."""
         try:
             return self.spec.provider or self.provider
         except ProviderMissing:
             return providers.names()[0]
 
     def machines(self) -> Machines:
-        """Return what makes the lab's machines, by the provider that they were made with if any.
+        """Return the lab's machines, with the provider that created them if there is one.
 
         Raises:
-            VagrantMissing: the lab is Vagrant's, and there is no vagrant.
+            VagrantMissing: the lab uses Vagrant, and Vagrant is not installed.
             ProviderMissing: no provider can be used, or not that one.
         """
         if self._node_list.existing is not None:
@@ -300,14 +300,14 @@ class Lab:
     # -- plays
 
     def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
-        """Load the lab's playbooks, `extra` ones after them, and before each what it needs.
+        """Load the lab's playbooks and then the `extra` ones, each after the playbooks it needs.
 
-        Only this runs the Python files of the lab's folder. With them come the keys of lab.yaml
-        that its own playbooks bring; `spec` has those from then on.
+        Only this runs the Python files of the lab's folder. Afterwards `spec` has the keys of
+        lab.yaml that its own playbooks declare.
 
         Raises:
             PlaybookError: one cannot be found or loaded.
-            SpecError: a key that a playbook brings has a value that cannot be used.
+            SpecError: a key of a playbook has an invalid value.
         """
         from labctl.provision.loader import load_all
 

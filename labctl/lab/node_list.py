@@ -1,7 +1,7 @@
-"""The nodes of a lab and how its existing machines are reached: all that most commands need.
+"""A cache of a lab's nodes and how to reach them, which is all that most commands need.
 
 Parsing and validating lab.yaml takes as long as opening a connection. So the last run's result is
-cached, together with a digest of everything that it was made of. Commands that only reach nodes
+cached with a digest of everything that it depends on. Commands that only reach nodes
 (`exec`, `scp`, `ssh`, `status`) use the cache until the digest changes.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
 _FORM = 2
-"""Increase it with every change of what is kept, or of what it is made of."""
+"""Format version; increase it when the cached values or their sources change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class NodeList:
     Parameters:
         lab: name of the lab.
         nodes: in their order.
-        parallel: how many may be worked on at once.
-        existing: how machines are reached that labctl did not make; None: Vagrant makes them.
+        parallel: how many labctl works on at once.
+        existing: how to reach existing machines; None: Vagrant creates the nodes.
     """
 
     lab: str
@@ -64,11 +64,11 @@ class NodeList:
 
 
 def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
-    """Return a digest of what a node list is made of.
+    """Return a digest of everything that a node list depends on.
 
     Parameters:
-        parts: values; what they look like counts.
-        files: whose contents count; None, or one that is not there, has none.
+        parts: values; their `repr` counts.
+        files: their contents count; None, or a missing file, has none.
     """
     found = hashlib.sha256(repr((_FORM, __version__, str(Path.home()), *parts)).encode())
     for file in files:
@@ -81,11 +81,11 @@ def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
 
 
 def recall(path: Path, made_of: str) -> NodeList | None:
-    """Return the node list that was kept, if it was made of the same.
+    """Return the cached node list, if its digest matches.
 
     Parameters:
-        path: where it is kept.
-        made_of: digest of what it would be made of now.
+        path: the cache file.
+        made_of: the current digest.
     """
     try:
         data = read_json(path)
@@ -107,7 +107,7 @@ def recall(path: Path, made_of: str) -> NodeList | None:
 
 
 def keep(path: Path, made_of: str, node_list: NodeList) -> None:
-    """Keep a node list for the runs to come, where there is room."""
+    """Cache a node list for later runs; a full disk is ignored."""
     existing = node_list.existing
     data: dict[str, Any] = {
         "made_of": made_of,

@@ -14,7 +14,7 @@ from labctl.provision.scheduler import Scheduler
 from labctl.remote.exchange import exchange
 
 ANSWER_SECONDS = 60.0
-"""Seconds in which the other node must have an answer, once it has finished the playbook."""
+"""Seconds within which the other node must answer, once it has finished the playbook."""
 _PAUSE = 2.0
 
 
@@ -55,7 +55,7 @@ def peer_queries(lab: Lab, node: str, scheduler: Scheduler) -> QueryPeer:
 def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
     """Run the query's script on the other node until it succeeds, for a minute at most."""
     what = msg(
-        "{node} needs {answer} of {other}", node=node, answer=query.playbook, other=query.node
+        "{node} needs {answer} from {other}", node=node, answer=query.playbook, other=query.node
     )
     end = time.monotonic() + ANSWER_SECONDS
     try:
@@ -73,7 +73,7 @@ def _answer(lab: Lab, node: str, query: PeerQuery) -> str:
         error.message = msg("{what}: {why}", what=what, why=error.message)
         raise
     raise DependencyFailed(
-        msg("{what}, and has no answer", what=what),
-        hint=msg("look at that node with `labctl provision --limit {node}`", node=query.node),
+        msg("{what} and got no answer", what=what),
+        hint=msg("check that node with `labctl provision --limit {node}`", node=query.node),
         details="" if query.secret else seen.text[-2000:],
     )

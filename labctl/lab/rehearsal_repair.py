@@ -1,4 +1,4 @@
-"""Repair nodes after a rehearsal, as the lab's playbooks say (`labctl.playbook.AfterRehearsal`)."""
+"""Repairs nodes after a rehearsal with the playbooks' `labctl.playbook.AfterRehearsal`."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def repair(lab: Lab, nodes: Collection[str], playbooks: Sequence[Playbook]) -> N
         Interrupted: the user pressed Ctrl-C.
     """
     found = [book.after_rehearsal(lab.spec) for book in playbooks if book.after_rehearsal]
-    repairs = [one for one in found if one is not None]
+    repairs = [repair for repair in found if repair is not None]
     if not repairs:
         return
     from labctl.remote.connection import Connection
 
-    # A stop of its own: after a Ctrl-C, the connections of the lab's own one do not open.
+    # A separate Stop, because after Ctrl-C connections of the lab's own Stop do not open.
     stop = Stop()
 
     def work(node: str) -> None:
@@ -72,11 +72,11 @@ def repair(lab: Lab, nodes: Collection[str], playbooks: Sequence[Playbook]) -> N
         )
         stop.add(remote.end)
         with remote:
-            results = exchange(remote, [one.script for one in repairs])
-        for one, seen in zip(repairs, results, strict=True):
+            results = exchange(remote, [repair.script for repair in repairs])
+        for repair, seen in zip(repairs, results, strict=True):
             # Programs may have written to stderr before, such as docker about a removed container.
             word = seen.output.strip().rpartition("\n")[2]
-            for notice in one.notices:
+            for notice in repair.notices:
                 if notice.word == word:
                     lab.emit(Notice(node, notice.message))
 
@@ -86,5 +86,5 @@ def repair(lab: Lab, nodes: Collection[str], playbooks: Sequence[Playbook]) -> N
     try:
         each(names, work, cap=lab.parallel, stop=stop)
     except Interrupted as error:
-        error.hint = next((one.hint for one in repairs if one.hint), "")
+        error.hint = next((repair.hint for repair in repairs if repair.hint), "")
         raise

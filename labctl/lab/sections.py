@@ -76,13 +76,13 @@ def choose(sections: Sequence[Section], names: Iterable[str]) -> tuple[Section, 
     unknown = sorted({name for name in wanted if name not in known})
     if unknown:
         raise UsageError(
-            msg("there is no section {unknown}", unknown=", ".join(repr(name) for name in unknown)),
+            msg("unknown section {unknown}", unknown=", ".join(repr(name) for name in unknown)),
             hint=msg(
                 "available: {known}; write your own as course/NAME.py beside lab.yaml",
                 known=", ".join(known),
             )
             if known
-            else "write the first one as course/NAME.py beside lab.yaml",
+            else "write your first one as course/NAME.py beside lab.yaml",
         )
     return tuple(section for section in sections if not wanted or section.name in wanted)
 
@@ -94,7 +94,7 @@ def shared(lab: Lab) -> tuple[Path, ...]:
 
 
 def _holds(path: Path) -> bool:
-    """Return whether a file holds exercises. Others import files that start with an underscore."""
+    """Return True if a file has exercises. Names of helper modules start with an underscore."""
     return path.is_file() and path.name != "conftest.py" and not path.name.startswith(("_", "."))
 
 

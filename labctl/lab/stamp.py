@@ -170,7 +170,7 @@ def _check_entries(state: Path) -> None:
     except OSError as error:
         raise StateError(
             msg("{path} cannot be read: {reason}", path=state, reason=error.strerror),
-            hint="give yourself read access; a labctl that ran as another user may have made it",
+            hint="grant yourself read access; another user's labctl may have created it",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a lab remembers between runs, and the lock that keeps two runs apart.
+"""The state of a lab between runs, and the lock against concurrent runs.
 
 Every file is replaced atomically, so a killed run or a full disk leaves the old file.
 """
@@ -210,11 +210,11 @@ class State:
             self.save_flags(kept)
 
     def provider(self) -> str:
-        """Return the provider that created the lab's machines, or an empty text."""
+        """Return the provider that created the lab's machines, or an empty string."""
         return read_again(self.workspace.provider).strip()
 
     def save_provider(self, provider: str) -> None:
-        """Save the provider; an empty text deletes it."""
+        """Save the provider; an empty string deletes it."""
         if provider:
             self._write(self.workspace.provider, provider + "\n")
         else:
@@ -240,7 +240,7 @@ class State:
             what: the command, for the message to another process.
 
         Raises:
-            LabLocked: another process holds the lock; the message says which one and since when.
+            LabLocked: another process holds the lock; the message names it and its start.
         """
         if self._read_only:
             yield
@@ -284,5 +284,5 @@ class State:
             )
         return LabLocked(
             msg("this lab is in use by {who}", who=who),
-            hint="wait until it is done, or end that process",
+            hint="wait for it, or end that process",
         )

@@ -35,7 +35,7 @@ def make(folder: Path) -> None:
     except OSError as error:
         raise StateError(
             msg("{parent} cannot be created: {reason}", parent=folder, reason=error.strerror),
-            hint="give write access, or name another folder by LABCTL_HOME",
+            hint="grant write access, or set another folder with LABCTL_HOME",
         ) from error
     if owner:
         raise StateError(

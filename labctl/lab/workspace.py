@@ -77,11 +77,11 @@ class Workspace:
         except OSError as error:
             raise UsageError(
                 msg(
-                    "{lab} cannot be looked at: {reason}",
+                    "{lab} is not accessible: {reason}",
                     lab=lab or msg("this folder"),
                     reason=error.strerror,
                 ),
-                hint="see whether it is still there and may be read, or name another by --lab",
+                hint="check that it exists and is readable, or choose another with --lab",
             ) from error
 
     @classmethod
@@ -93,7 +93,7 @@ class Workspace:
                 return cls._at(folder, folder / path.name)
             if not path.is_dir():
                 raise UsageError(
-                    msg("{lab}: there is no such lab", lab=lab),
+                    msg("{lab}: no such lab", lab=lab),
                     hint="--lab takes a folder or a lab.yaml",
                 )
             folder = _one_name(path)
@@ -263,9 +263,10 @@ class Workspace:
         except OSError as error:
             raise StateError(
                 msg(
-                    "the state folder {state} cannot be made: {reason}",
+                    "the state folder {state} cannot be created: {reason}",
                     state=self.state,
                     reason=error.strerror,
                 ),
-                hint="make room or give write access, or name another by LABCTL_STATE_DIR",
+                hint="free disk space, grant write access, or set another folder with "
+                "LABCTL_STATE_DIR",
             ) from error

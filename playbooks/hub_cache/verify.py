@@ -30,4 +30,4 @@ def test_cache_has_an_image_of_the_hub(host: Host, wanted: dict[str, Any]) -> No
         " '%%{http_code}' %s",
         f"{url}/v2/library/busybox/manifests/latest",
     )
-    assert result.stdout == "200", result.stderr or msg("it answers {code}", code=result.stdout)
+    assert result.stdout == "200", result.stderr or msg("HTTP status {code}", code=result.stdout)

@@ -187,7 +187,7 @@ class InstructorsDay:
         assert lab.run("provision", SECOND_ONLY).expect(0).changes(SECOND) == []
         lab.run("checkpoint", "delete", "noted", SECOND_ONLY).expect(0)
         run = lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(1)
-        assert run.result(SECOND)["error"]["hint"] == "there are none"
+        assert run.result(SECOND)["error"]["hint"] == "the node has no checkpoints"
 
     def test_suspended_it_goes_on_where_it_was(self, lab: Lab) -> None:
         process = on(lab, SECOND, "sleep 86400 >/dev/null 2>&1 & echo $!").strip()

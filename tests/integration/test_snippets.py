@@ -69,7 +69,7 @@ LABS: dict[str, dict[str, Any]] = {
     "machines": {"machines": [{"name": "a", "host": "node.example.org", "user": "root"}]},
 }
 ANSWERS: dict[str, Mapping[str, Any]] = {
-    "all is well": {
+    "no problems found": {
         "repos.untrusted": [],
         "hosts.broken": [],
         "mirrors.live": ["https://docker.m.daocloud.io"],

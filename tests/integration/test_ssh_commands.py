@@ -202,6 +202,6 @@ def test_scp_tells_what_it_did_and_ends_with_the_truth(labctl: Labctl, tmp_path:
 
 def test_doctor_tells_in_columns_and_in_json(labctl: Labctl) -> None:
     out, _ = labctl("doctor", "--offline")
-    assert out.splitlines()[-1] == "all is well" or "to be looked at" in out
+    assert out.splitlines()[-1] == "no problems found" or "to be looked at" in out
     found = [json.loads(line) for line in labctl("doctor", "--offline", "--json")[0].splitlines()]
     assert {one["what"] for one in found} == {"ssh", "endpoints"}

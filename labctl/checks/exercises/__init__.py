@@ -1,1 +1,1 @@
-"""What the exercises of a rehearsal use, and the result of a rehearsal."""
+"""Helpers for the exercises of a rehearsal, and its result."""

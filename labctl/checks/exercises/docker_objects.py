@@ -1,4 +1,4 @@
-"""The containers, networks, volumes and images that a rehearsal made on a node.
+"""The containers, networks, volumes and images that a rehearsal created on a node.
 
 Docker calls all of these objects. A rehearsal labels its objects ``labctl.rehearsal=TOKEN``. Where
 no label is possible (what compose creates, the tag of an image), the object has a name that starts
@@ -42,7 +42,7 @@ _PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class DockerObject:
-    """An object on a node that some rehearsal made.
+    """An object on a node that some rehearsal created.
 
     Parameters:
         kind: container, network, volume, image, or overlay: a network that spans nodes, which
@@ -104,7 +104,7 @@ def remove(node: NodeCommands, token: str, kinds: Collection[str] = tuple(_REMOV
         if time.monotonic() > end:
             raise AssertionError(
                 msg(
-                    "what the exercise made on {node} cannot be removed: {errors}",
+                    "objects of the exercise on {node} cannot be removed: {errors}",
                     node=node.node,
                     errors=errors.strip()[-600:],
                 )
@@ -121,7 +121,7 @@ def _labelled(kind: str, entry: Mapping[str, Any]) -> Iterator[DockerObject]:
     if kind == "network" and entry["Scope"] != "local":
         kind = "overlay"
     names = entry.get("RepoTags") or entry.get("Names") or [entry.get("Name", "")]
-    by_name = [(match.group(1), one) for one in names if (match := _NAME.search(one))]
+    by_name = [(match.group(1), name) for name in names if (match := _NAME.search(name))]
     token = (entry.get("Labels") or {}).get(LABEL, "")
     if kind == "image":
         yield from (DockerObject(kind, tag, owner) for owner, tag in by_name)

@@ -17,7 +17,7 @@ _SYMPTOMS = ("network is unreachable", "no such host")
 
 
 def is_namespace_leak(error: str) -> bool:
-    """Return whether an engine's error may come from a thread in a stale network namespace.
+    """Return True if an engine's error may come from a thread in a stale network namespace.
 
     An exercise on overlay networks repeats what failed with such an error (moby#39372).
     """

@@ -1,4 +1,4 @@
-"""The right of a rehearsal to use a node, recorded on the node.
+"""A rehearsal's lease of a node, recorded on the node.
 
 A node can be used by several rehearsals at once: its own, and those of other nodes whose exercises
 need a second node. Each creates a folder ``/var/tmp/rehearse/TOKEN`` on the node before it makes
@@ -77,7 +77,7 @@ class Lease:
         self._run("echo %s >>%s", name, LEASES / "networks")
 
     def set_pulling(self, pulling: bool) -> None:
-        """Record whether this rehearsal still has images to pull on the node."""
+        """Record that this rehearsal still has images to pull on the node, or no longer has."""
         self._run("touch %s" if pulling else "rm -f %s", self.folder / "pulling")
 
     def wait_for_pulls(self, token: str) -> None:
@@ -120,6 +120,6 @@ class Lease:
         owners = self._owners()
         # Every node lists an overlay network, also nodes that its rehearsal does not use.
         objects = docker_objects.find(self._commands)
-        known = owners.keys() | {one.token for one in objects if one.kind != "overlay"}
+        known = owners.keys() | {found.token for found in objects if found.kind != "overlay"}
         running = set(self._nodes) - {self._owner}
         return sorted(t for t in known - {self._token} if owners.get(t) not in running)

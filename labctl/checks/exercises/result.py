@@ -30,7 +30,7 @@ class Rehearsal:
 
     @property
     def ok(self) -> bool:
-        """Whether every node was reached and no exercise failed."""
+        """True if every node was reached and no exercise failed."""
         return all(r.ok and r.value is not None and not r.value.failed for r in self.results)
 
     @property

@@ -1,7 +1,7 @@
-"""Where exercises work: everything that they make on a node is labelled, and removed afterwards.
+"""The sandbox of exercises: everything that they create on a node is labelled and removed.
 
-A rehearsal runs on machines that students use. So exercises make containers, images, networks and
-volumes only through their sandbox, which removes what carries its rehearsal's token and nothing
+A rehearsal runs on machines that students use. So exercises create containers, images, networks
+and volumes only through their sandbox. It removes objects with its rehearsal's token and nothing
 else.
 """
 
@@ -146,8 +146,7 @@ class Sandbox(NodeCommands):
         """Build an image from a folder on the node that has a Dockerfile, and return its name.
 
         This uses the classic builder, because its layers are images with a label. BuildKit, the
-        default of newer clients, has a cache in which an exercise's entries cannot be told from a
-        student's.
+        default of newer clients, has a cache in which an exercise's entries look like a student's.
 
         Parameters:
             folder: as `folder` returned it.

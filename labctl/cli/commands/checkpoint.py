@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, Limit, with_json
-from labctl.cli.session import open_lab, sink
-
-if TYPE_CHECKING:
-    from labctl.lab.lab import Lab
-    from labctl.parallel import Result
+from labctl.cli.session import change_nodes, open_lab, sink
 
 Name = Annotated[str, typer.Argument(help="The checkpoint's name, such as chapter5.")]
 
@@ -39,7 +34,7 @@ def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json 
     def done(node: str) -> str:
         return _("{node} is saved as {checkpoint}", node=node, checkpoint=name)
 
-    _run(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
+    change_nodes(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
 
 
 def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
@@ -47,9 +42,9 @@ def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Js
     from labctl.lab.actions import checkpoints
 
     def done(node: str) -> str:
-        return _("{node} is back at {checkpoint}", node=node, checkpoint=name)
+        return _("{node} is restored to {checkpoint}", node=node, checkpoint=name)
 
-    _run(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
+    change_nodes(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
 
 
 def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
@@ -57,9 +52,9 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
     from labctl.lab.actions import checkpoints
 
     def done(node: str) -> str:
-        return _("{node} is without {checkpoint}", node=node, checkpoint=name)
+        return _("{checkpoint} is deleted from {node}", node=node, checkpoint=name)
 
-    _run(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
+    change_nodes(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
 
 
 def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:
@@ -86,17 +81,3 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
     codes = [result.error.exit_code for result in results if result.error]
     if codes:
         raise typer.Exit(max(codes))
-
-
-def _run(
-    context: typer.Context,
-    as_json: bool,
-    work: Callable[[Lab], list[Result[None]]],
-    done: Callable[[str], str],
-) -> None:
-    from labctl.cli.output.tables import print_ended
-
-    with_json(context, as_json)
-    with sink(context) as emit:
-        results = work(open_lab(context, emit))
-    print_ended(context.obj, results, done)

@@ -37,15 +37,15 @@ def destroy(
         lab = open_lab(context, emit)
         names = lifecycle.doomed(lab, nodes or ())
     if not names:
-        typer.echo(_("there is nothing to destroy"), err=True)
+        typer.echo(_("nothing to destroy"), err=True)
         return
     if not yes:
         if not is_terminal(sys.stdin):
             raise UsageError(
-                msg("this would remove {names} and all that is on them", names=", ".join(names)),
+                msg("this would remove {names} and everything on them", names=", ".join(names)),
                 hint="pass --yes to skip confirmation",
             )
-        question = _("Remove {nodes} and all that is on them?", nodes=", ".join(names))
+        question = _("Remove {nodes} and everything on them?", nodes=", ".join(names))
         if not typer.confirm(question, err=True):
             typer.echo(_("nothing was removed"), err=True)
             raise typer.Exit(1)

@@ -77,4 +77,4 @@ def _print(findings: list[Finding]) -> None:
     if failed or warned:
         typer.echo("\n" + _("{errors} errors, {warnings} warnings", errors=failed, warnings=warned))
     else:
-        typer.echo("\n" + _("all is well"))
+        typer.echo("\n" + _("no problems found"))

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    # What stands behind the first word belongs to the command, options too.
+    # Everything after the first word belongs to the command, including options.
     settings = {"ignore_unknown_options": False, "allow_interspersed_args": False}
     app.command("exec", context_settings=settings)(execute)
 
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """What a command did on a node; the texts are empty where lines were shown as they came."""
+    """The result of a command on a node; without output if that was printed line by line."""
 
     exit_code: int
     stdout: str
@@ -82,7 +82,7 @@ def execute(
             out.end()
             err.end()
         except Unwritable:
-            lab.stop.request()  # nobody reads what other nodes will say
+            lab.stop.request()  # nobody reads the output of other nodes
             raise
         return Executed(code, out.text, err.text, time.monotonic() - began)
 
@@ -94,7 +94,7 @@ def execute(
             raise error from None  # as with `| head`; the command line ends quietly then
         raise LabctlError(
             msg("the output cannot be written: {reason}", reason=error.strerror or error),
-            hint="make room where it goes",
+            hint="free space where the output is written",
         ) from error
     for result in results:
         _show(result, as_json=collect)
@@ -104,7 +104,7 @@ def execute(
 
 
 class Unwritable(Exception):
-    """Our stdout or stderr cannot be written to; `error` tells why."""
+    """stdout or stderr of this process cannot be written to; `error` has the reason."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -112,12 +112,12 @@ class Unwritable(Exception):
 
 
 class Lines:
-    """Prints what comes in, whole line by line, each behind a prefix; or keeps it.
+    """Prints output in whole lines, each with a prefix; or collects it.
 
     Parameters:
-        prefix: stands before each line.
-        stream: returns where lines go.
-        guard: held while one is printed.
+        prefix: of each line.
+        stream: returns the stream to print to.
+        guard: held while lines are printed.
         keep: keep all of it in `text` and print nothing.
     """
 
@@ -149,7 +149,7 @@ class Lines:
 
     @property
     def text(self) -> str:
-        """What was kept."""
+        """The collected output."""
         return self._rest.decode("utf-8", "replace")
 
     def _print(self, lines: list[bytes]) -> None:

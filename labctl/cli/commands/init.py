@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Where the lab.yaml goes.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder for lab.yaml.")] = Path(),
     as_json: Json = False,
 ) -> None:
     """Write a starter lab.yaml: every key with its default and meaning."""
@@ -46,4 +46,4 @@ def init(
     if context.obj.as_json:
         typer.echo(json.dumps({"event": "init", "path": str(path.absolute())}))
         return
-    typer.echo(_("{path} is written; next: labctl up", path=path))
+    typer.echo(_("wrote {path}; next: labctl up", path=path))

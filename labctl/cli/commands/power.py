@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Json, NodeNames, with_json
-from labctl.cli.session import open_lab, sink
+from labctl.cli.options import Json, NodeNames
+from labctl.cli.session import change_nodes
 
 
 def register(app: typer.Typer) -> None:
@@ -17,47 +17,39 @@ def register(app: typer.Typer) -> None:
 
 def halt(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
     """Shut nodes down; `labctl up` brings them back as they were."""
-    from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
-    with_json(context, as_json)
-    with sink(context) as emit:
-        lab = open_lab(context, emit)
-        results = lifecycle.halt(lab, nodes or ())
-    print_ended(context.obj, results, lambda node: _("{node} is halted", node=node))
+    def done(node: str) -> str:
+        return _("{node} is halted", node=node)
+
+    change_nodes(context, as_json, lambda lab: lifecycle.halt(lab, nodes or ()), done)
 
 
 def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
     """Restart nodes with lab.yaml's current memory, processors and folders."""
-    from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
-    with_json(context, as_json)
-    with sink(context) as emit:
-        lab = open_lab(context, emit)
-        results = lifecycle.reload(lab, nodes or ())
-    print_ended(context.obj, results, lambda node: _("{node} is restarted", node=node))
+    def done(node: str) -> str:
+        return _("{node} is restarted", node=node)
+
+    change_nodes(context, as_json, lambda lab: lifecycle.reload(lab, nodes or ()), done)
 
 
 def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
     """Suspend nodes; memory and containers are kept until `labctl resume`."""
-    from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
-    with_json(context, as_json)
-    with sink(context) as emit:
-        lab = open_lab(context, emit)
-        results = lifecycle.suspend(lab, nodes or ())
-    print_ended(context.obj, results, lambda node: _("{node} is suspended", node=node))
+    def done(node: str) -> str:
+        return _("{node} is suspended", node=node)
+
+    change_nodes(context, as_json, lambda lab: lifecycle.suspend(lab, nodes or ()), done)
 
 
 def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
     """Resume suspended nodes and set their clocks."""
-    from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
-    with_json(context, as_json)
-    with sink(context) as emit:
-        lab = open_lab(context, emit)
-        results = lifecycle.resume(lab, nodes or ())
-    print_ended(context.obj, results, lambda node: _("{node} is running", node=node))
+    def done(node: str) -> str:
+        return _("{node} is running", node=node)
+
+    change_nodes(context, as_json, lambda lab: lifecycle.resume(lab, nodes or ()), done)

@@ -51,11 +51,11 @@ def render(
         lab.workspace.expect_own()
         likely = lab.likely_provider
         text = vagrantfile(lab, likely)
-    told: dict[str, Any] = {"event": "vagrantfile", "provider": likely}
+    result: dict[str, Any] = {"event": "vagrantfile", "provider": likely}
     lines: list[str] = []
     if output is not None:
         put(output, text)
-        told["path"] = str(output.absolute())
+        result["path"] = str(output.absolute())
     if diff:
         path = lab.workspace.vagrantfile
         old = read_again(path)
@@ -64,11 +64,11 @@ def render(
                 old.splitlines(), text.splitlines(), "in use", "rendered now", lineterm=""
             )
         )
-        told["diff"] = "\n".join(lines)
+        result["diff"] = "\n".join(lines)
     elif output is None:
-        told["vagrantfile"] = text
+        result["vagrantfile"] = text
     if context.obj.as_json:
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(result))
     elif diff:
         for line in lines:
             typer.echo(line)

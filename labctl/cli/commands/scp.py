@@ -155,7 +155,7 @@ def _show_skipped(results: Sequence[Result[Copied]], *, sudo: bool, as_json: boo
 
 
 def amount(count: float) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes for people."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             bytes_only = unit == "bytes"
@@ -186,7 +186,7 @@ class _Notices:
 
 
 class _Silent:
-    """Shows nothing: what there is to say comes in the end."""
+    """Shows no progress."""
 
     wants_sizes = False
 
@@ -196,7 +196,7 @@ class _Silent:
 
 
 class _Bars:
-    """A progress bar a node."""
+    """A progress bar for each node."""
 
     wants_sizes = True
 
@@ -228,7 +228,7 @@ class _Bars:
 
 @contextlib.contextmanager
 def _meter(*, quiet: bool) -> Iterator[Meter]:
-    """Yield what shows the progress: bars on a terminal, and nothing elsewhere."""
+    """Yield the meter: progress bars on a terminal, nothing elsewhere."""
     if quiet or not sys.stderr.isatty():
         yield _Silent()
         return

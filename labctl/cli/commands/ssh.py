@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    # What stands behind the node belongs to the command there, options too.
+    # Everything after the node belongs to the command there, including options.
     settings = {"ignore_unknown_options": True, "allow_interspersed_args": False}
     app.command("ssh", context_settings=settings)(ssh)
 
@@ -53,7 +53,7 @@ def ssh(
     config = configuration(lab, name)
     terminal = ["-t"] if command and is_terminal(sys.stdin) and is_terminal(sys.stdout) else []
     line = [program, "-F", str(config), *terminal, name, *([command] if command else [])]
-    if os.name == "nt":  # where exec would give the prompt back while ssh still runs
+    if os.name == "nt":  # where exec returns to the prompt while ssh still runs
         raise typer.Exit(subprocess.run(line, check=False).returncode)
     sys.stdout.flush()
     os.execv(program, line)
@@ -73,7 +73,7 @@ def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
     elif len(nodes) == 1:
         name = nodes[0]
     else:
-        known = msg("the lab has {nodes}", nodes=", ".join(nodes))
+        known = msg("available: {names}", names=", ".join(nodes))
         if rest:
             raise UsageError(msg("this lab has no node '{node}'", node=rest[0]), hint=known)
         raise UsageError("which node?", hint=known)
@@ -83,12 +83,12 @@ def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
 
 
 def command_line(words: list[str]) -> str:
-    """Return a line for a shell: one word is one already, several are quoted each."""
+    """Return a command line for a shell: a single word unchanged, several words quoted."""
     return words[0] if len(words) == 1 else shlex.join(words)
 
 
 def configuration(lab: Lab, name: str) -> Path:
-    """Return the lab's ssh_config; written again if it doesn't say how `name` is reached now.
+    """Return the lab's ssh_config; rewrite it if its entry for `name` is outdated.
 
     Raises:
         RemoteError: the node's host key is not recorded yet, and the node could not be reached.
@@ -110,14 +110,14 @@ def without_client(lab: Lab, name: str, command: str) -> int:
     """Run a command over labctl's own connection; return its exit code.
 
     Raises:
-        UsageError: a shell is asked for, and that takes a client.
+        UsageError: the user wants a shell, which needs a client.
     """
     from labctl.errors import UsageError
 
     if not command:
         raise UsageError(
-            "there is no ssh on this machine",
-            hint="install the OpenSSH client; `labctl ssh NODE -- COMMAND` works without",
+            "ssh is not installed on this computer",
+            hint="install the OpenSSH client; `labctl ssh NODE -- COMMAND` works without it",
         )
     from labctl.remote.channel import Kept
 

@@ -43,8 +43,8 @@ def ssh_config(
     if path:
         file = lab.workspace.ssh_config
         file = file if file.is_file() else lab.write_ssh_config()
-        told = {"event": "ssh-config", "path": str(file)}
-        typer.echo(json.dumps(told) if context.obj.as_json else file)
+        result = {"event": "ssh-config", "path": str(file)}
+        typer.echo(json.dumps(result) if context.obj.as_json else file)
         return
     known_hosts = lab.workspace.known_hosts
     if context.obj.as_json:
@@ -55,7 +55,7 @@ def ssh_config(
 
 
 def _as_json(target: Target, known_hosts: Path) -> dict[str, Any]:
-    """Return how a node is reached: by its parts, and as the entry that ssh takes."""
+    """Return how to reach a node: as separate values, and as an entry of ssh_config."""
     data = target.as_json()
     return {
         "event": "ssh-config",

@@ -22,7 +22,9 @@ def status(
     every: Annotated[bool, typer.Option("--all", help="Show every lab of this computer.")] = False,
     prune: Annotated[
         bool,
-        typer.Option("--prune", help="With --all: forget the labs whose folders are gone."),
+        typer.Option(
+            "--prune", help="With --all: remove labs whose folders are gone from the list."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -56,6 +58,6 @@ def _prune(every: bool) -> None:
     from labctl.lab.index import LabIndex
 
     if not every:
-        raise UsageError("--prune is about every lab", hint="say `labctl status --all --prune`")
+        raise UsageError("--prune needs --all", hint="run `labctl status --all --prune`")
     for entry in LabIndex().prune():
-        typer.echo(_("{folder} is forgotten", folder=entry.folder), err=True)
+        typer.echo(_("{folder} is no longer listed", folder=entry.folder), err=True)

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Json, NodeNames, with_json
-from labctl.cli.session import open_lab, sink
+from labctl.cli.options import Json, NodeNames
+from labctl.cli.session import change_nodes
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +25,9 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Sync the lab's rsync folders to its nodes."""
-    from labctl.cli.output.tables import print_ended
     from labctl.lab.actions import lifecycle
 
-    with_json(context, as_json)
-    with sink(context) as emit:
-        lab = open_lab(context, emit)
-        results = lifecycle.sync(lab, nodes or (), watch=watch)
-    print_ended(context.obj, results, lambda node: _("{node} is in sync", node=node))
+    def done(node: str) -> str:
+        return _("{node} is in sync", node=node)
+
+    change_nodes(context, as_json, lambda lab: lifecycle.sync(lab, nodes or (), watch=watch), done)

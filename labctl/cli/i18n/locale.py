@@ -1,7 +1,7 @@
-"""Which language the command line speaks, and the way from English to it.
+"""The language of the command line, and translation from English.
 
-English is the source: the core knows no language, and JSON and files stay English. Text for people
-goes through `_` just before it is printed. Without a translation, English is printed.
+The core, JSON and files are English only. Text for people goes through `_` just before it is
+printed. Without a translation, English is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BY_LANGUAGE = {"zh": "zh_CN"}
 
 
 class _Chosen:
-    """What `activate` chose; it belongs to the process, as the standard streams do."""
+    """The choice of `activate`, which belongs to the process, as the standard streams do."""
 
     name = ""
     translations: GNUTranslations | None = None
@@ -50,7 +50,7 @@ def _(text: str, /, **values: object) -> str:
     if not isinstance(text, Message) or not text.values:
         return found.gettext(text)
     inner = {
-        # A single word may be a name; a text with a blank is a sentence, if it has a translation.
+        # A single word may be a name. A text with a space is a sentence, if it has a translation.
         name: _(value)
         if isinstance(value, Message) or (isinstance(value, str) and " " in value)
         else value
@@ -60,7 +60,7 @@ def _(text: str, /, **values: object) -> str:
 
 
 def is_english() -> bool:
-    """Tell whether nothing needs to be translated."""
+    """Return True if nothing needs to be translated."""
     return _Chosen.translations is None
 
 
@@ -93,8 +93,8 @@ def chosen(
     """Return the name of the catalogue to use, such as "zh_CN"; empty for English.
 
     Parameters:
-        environ: the environment; `LABCTL_LANG` wins, then come gettext's variables in its order,
-            and where none of them is set the system's language.
+        environ: the environment; `LABCTL_LANG` first, then gettext's variables in its order; if
+            none is set, the system's language.
         platform: as `sys.platform` has it.
         home: the user's home; default: the one of this process.
     """
@@ -152,7 +152,7 @@ def system_languages(platform: str, home: Path) -> list[str]:
 
 
 def _holds(stream: object, text: str) -> bool:
-    """Tell whether a stream can encode `text`."""
+    """Return True if a stream can encode `text`."""
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -161,7 +161,7 @@ def _holds(stream: object, text: str) -> bool:
 
 
 def _never_raising(stream: object) -> None:
-    """Let a stream print "?" for what its encoding has not, such as an arrow on a GBK console."""
+    """Let a stream print "?" for characters that its encoding lacks, as on a GBK console."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure and not _holds(stream, "→✓…中文🐳"):
         reconfigure(errors="replace")

@@ -41,11 +41,11 @@ def as_json(error: LabctlError) -> dict[str, Any]:
 
 def lines(error: LabctlError) -> list[str]:
     """Return an error as lines of text. The first line does not start with "error"."""
-    first, *rest = told(error)
+    first, *rest = lines_without_node(error)
     return [f"{error.node}: {first}" if error.node else first, *rest]
 
 
-def told(error: LabctlError) -> list[str]:
+def lines_without_node(error: LabctlError) -> list[str]:
     """Return an error as lines of text without the node's name."""
     text = [printable(_(error.message))]
     if isinstance(error, SpecError):

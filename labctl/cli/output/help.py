@@ -65,7 +65,7 @@ def translate(command: Any) -> None:
 
 
 def show(error: Any) -> None:
-    """Print what Typer says about a wrong command line."""
+    """Print Typer's error about a wrong command line."""
     message = error.format_message()
     context = getattr(error, "ctx", None)
     if context is not None and message == context.get_help():  # no arguments, where some must be

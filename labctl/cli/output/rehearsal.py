@@ -61,7 +61,7 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
     print_skipped(rehearsal.reports)
     say()
     say(wrapped(_(rehearsal.verdict), screen_width()))
-    say(_("page: {path}", path=page))
+    say(_("report: {path}", path=page))
 
 
 def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:

@@ -19,7 +19,7 @@ def expect(*paths: Path | None) -> None:
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(
                 msg("{path} cannot be written: its folder does not exist", path=path),
-                hint="create the folder, or name another file",
+                hint="create the folder, or choose another file",
             )
 
 
@@ -37,5 +37,5 @@ def put(path: Path, text: str) -> None:
     except OSError as error:
         raise StateError(
             msg("{path} cannot be written: {reason}", path=path, reason=error.strerror),
-            hint="name another file",
+            hint="choose another file",
         ) from error

@@ -1,4 +1,4 @@
-"""Where the events of a run go: a live table, plain lines, or JSON lines."""
+"""The sinks for the events of a run: a live table, plain lines, or JSON lines."""
 
 from __future__ import annotations
 

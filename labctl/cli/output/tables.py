@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.output.errors import as_json, told
+from labctl.cli.output.errors import as_json, lines_without_node
 from labctl.cli.output.failures import print_failures, print_skipped
 from labctl.cli.output.grouping import NodeMessage, print_grouped, wrapped
 from labctl.cli.output.table import print_table
@@ -145,7 +145,7 @@ def failed(results: Sequence[Result[Any]]) -> Iterator[NodeMessage]:
     """Yield the errors of nodes as messages."""
     for result in results:
         if result.error is not None:
-            head, *rest = told(result.error)
+            head, *rest = lines_without_node(result.error)
             yield NodeMessage(result.error.node, head, tuple(rest))
 
 
@@ -210,13 +210,13 @@ def print_status(
         ],
     )
     if registry is not None:
-        said = _(
+        line = _(
             "registry: {address}  user {user}, password {password}",
             address=registry.address,
             user=registry.user,
             password=registry.password,
         )
-        say(f"\n{said}")
+        say(f"\n{line}")
 
 
 def print_labs(options: Globals, labs: list[LabStatus]) -> None:
@@ -228,8 +228,8 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
         say(f"{lab.folder}  {lab.name}  {lab.network}".rstrip(), bold=True)
         if lab.gone:
             gone = _(
-                "the folder is gone: remove what `vagrant global-status` still shows of it, and"
-                " forget it with `labctl status --all --prune`"
+                "the folder is gone: remove its machines that `vagrant "
+                "global-status` lists, then run `labctl status --all --prune`"
             )
             say(f"  {gone}")
         for row in lab.nodes:

@@ -28,10 +28,10 @@ def save(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
     def work(machines: Machines, node: str, emit: Emit) -> None:
         if name in machines.checkpoints(node):
             raise UsageError(
-                msg("there is a checkpoint '{name}' already", name=name),
+                msg("the checkpoint '{name}' already exists", name=name),
                 node=node,
                 hint=msg(
-                    "choose another name, or `labctl checkpoint delete {name}` first", name=name
+                    "choose another name, or run `labctl checkpoint delete {name}` first", name=name
                 ),
             )
         machines.save(node, name, emit=emit)
@@ -78,8 +78,8 @@ def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
 def _check(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(
-            msg("'{name}' cannot be the name of a checkpoint", name=name),
-            hint="take letters, digits, '.', '_' and '-', such as chapter5",
+            msg("invalid checkpoint name '{name}'", name=name),
+            hint="use letters, digits, '.', '_' and '-', such as chapter5",
         )
 
 
@@ -87,7 +87,9 @@ def _expect(machines: Machines, node: str, name: str) -> None:
     known = machines.checkpoints(node)
     if name not in known:
         raise MachineError(
-            msg("there is no checkpoint '{name}'", name=name),
+            msg("unknown checkpoint '{name}'", name=name),
             node=node,
-            hint=msg("there are {known}", known=", ".join(known)) if known else "there are none",
+            hint=msg("available: {names}", names=", ".join(known))
+            if known
+            else "the node has no checkpoints",
         )

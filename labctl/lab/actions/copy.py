@@ -147,8 +147,9 @@ def _fetch(
     folder = Path(expanded(path))
     if several_nodes and not folder.is_dir():
         raise UsageError(
-            msg("{path}: there is no such folder here", path=path),
-            hint="files of several nodes go into a folder, in which each node gets one of its own",
+            msg("{path}: no such folder", path=path),
+            hint="files of several nodes go into an existing folder, with a subfolder for "
+            "each node",
         )
 
     def work(node: str) -> Copied:

@@ -25,7 +25,7 @@ from labctl.provision.loader import Playbook
 from labctl.provision.scheduler import Scheduler
 
 SICK = (RemoteError, MachineError, ConvergeError, ChecksFailed)
-"""Errors that a new node may not have. A playbook that cannot be loaded fails on every node."""
+"""Errors that recreating a node may fix. A playbook that cannot be loaded fails on every node."""
 
 
 def heal(
@@ -34,13 +34,13 @@ def heal(
     """Bring a node back to a verified state with the gentlest means that works.
 
     The node is first started if needed, provisioned and verified. If that does not help, it is
-    restored to `checkpoint`, or destroyed and created again if `rebuild` allows it.
+    restored to `checkpoint`, or recreated if `rebuild` allows it.
 
     Parameters:
         lab: the lab.
         node: the node's name.
         checkpoint: to restore; later changes on the node are lost.
-        rebuild: whether the node may be created again; everything on it is lost.
+        rebuild: the node may be recreated; everything on it is lost.
 
     Returns:
         The result of the last step: a report in which every check passed, or the error that remains
@@ -67,16 +67,16 @@ def heal(
             known = machines.checkpoints(node)
             if checkpoint not in known:
                 raise UsageError(
-                    msg("there is no checkpoint '{name}'", name=checkpoint),
+                    msg("unknown checkpoint '{name}'", name=checkpoint),
                     node=node,
-                    hint=msg("there are {known}", known=", ".join(known))
+                    hint=msg("available: {names}", names=", ".join(known))
                     if known
-                    else "there are none",
+                    else "the node has no checkpoints",
                 )
 
         def work(name: str) -> NodeRun:
-            patient = Recovery(lab, machines, name, states, playbooks, verifier)
-            return patient.heal(checkpoint, rebuild)
+            recovery = Recovery(lab, machines, name, states, playbooks, verifier)
+            return recovery.heal(checkpoint, rebuild)
 
         (result,) = each([node], work, cap=1, stop=lab.stop)
         return result
@@ -106,37 +106,37 @@ class Recovery:
             self._unless_interrupted()
             if checkpoint is None and not rebuild:
                 others = msg(
-                    "`labctl heal {node} --checkpoint NAME` goes back, `labctl heal "
-                    "{node} --rebuild` makes the node anew",
+                    "`labctl heal {node} --checkpoint NAME` restores a checkpoint, "
+                    "`labctl heal {node} --rebuild` recreates the node",
                     node=self._node,
                 )
                 error.hint = (
                     msg("{first}; {then}", first=error.hint, then=others) if error.hint else others
                 )
                 raise
-            self._tell(f"provisioning did not help: {error.message}")
+            self._notice(msg("provisioning did not help: {error}", error=error.message))
         if checkpoint is not None:
             try:
-                return self._set_back(checkpoint)
+                return self._restore(checkpoint)
             except SICK as error:
                 self._unless_interrupted()
                 if not rebuild:
                     raise
-                self._tell(f"the checkpoint did not help: {error.message}")
-        return self._anew()
+                self._notice(msg("the checkpoint did not help: {error}", error=error.message))
+        return self._recreate()
 
     def _as_it_is(self) -> NodeRun:
         BootQueue(self._lab, self._machines, [self._node], self._states).up(self._node)
         return self._healthy()
 
-    def _set_back(self, checkpoint: str) -> NodeRun:
-        self._tell(f"going back to the checkpoint {checkpoint}")
+    def _restore(self, checkpoint: str) -> NodeRun:
+        self._notice(msg("restoring the checkpoint {checkpoint}", checkpoint=checkpoint))
         with started(self._lab, self._machines, self._node):
             self._machines.restore(self._node, checkpoint, emit=self._lab.emit)
         return self._healthy()
 
-    def _anew(self) -> NodeRun:
-        self._tell("making it anew")
+    def _recreate(self) -> NodeRun:
+        self._notice(msg("recreating the node"))
         self._machines.destroy(self._node, emit=self._lab.emit)
         self._lab.hostkeys.forget(self._node)
         self._lab.state.forget(self._node)
@@ -148,7 +148,7 @@ class Recovery:
         if self._lab.stop.requested.is_set():
             raise Interrupted("interrupted", node=self._node)
 
-    def _tell(self, message: str) -> None:
+    def _notice(self, message: str) -> None:
         self._lab.emit(Notice(self._node, message))
 
     def _healthy(self) -> NodeRun:

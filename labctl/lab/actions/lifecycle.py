@@ -22,7 +22,7 @@ Verb = Callable[[Machines, str, Emit], None]
 RUNNING, STOPPED, SUSPENDED = MachineState.RUNNING, MachineState.STOPPED, MachineState.SUSPENDED
 
 
-_FROZEN = msg("`labctl resume` first, or its memory would be lost")
+_FROZEN = msg("run `labctl resume` first; otherwise its memory would be lost")
 """To shut a suspended machine down, Vagrant discards its memory."""
 
 
@@ -46,7 +46,7 @@ def suspend(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         limit,
         lambda m, node, emit: m.suspend(node, emit=emit),
         enough=SUSPENDED,
-        refused={STOPPED: (msg("is not running"), msg("a node that is off needs no suspending"))},
+        refused={STOPPED: (msg("is not running"), msg("only running nodes can be suspended"))},
     )
 
 
@@ -63,7 +63,7 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         limit,
         work,
         enough=RUNNING,
-        refused={STOPPED: (msg("is not suspended but off"), msg("bring it up with `labctl up`"))},
+        refused={STOPPED: (msg("is off, not suspended"), msg("start it with `labctl up`"))},
     )
 
 
@@ -106,14 +106,14 @@ def sync(lab: Lab, limit: Iterable[str], *, watch: bool) -> list[Result[None]]:
     }
     if "rsync" not in kinds:
         raise UsageError(
-            "no folder of this lab is synced by rsync",
-            hint="list one under 'synced_folders' in lab.yaml, or copy with `labctl scp`",
+            "this lab has no rsync folders",
+            hint="add one under 'synced_folders' in lab.yaml, or copy with `labctl scp`",
         )
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         machines.sync(node, watch=watch, emit=emit)
 
-    off = msg("bring it up with `labctl up`")
+    off = msg("start it with `labctl up`")
     return on_each(
         lab,
         "sync",
@@ -173,8 +173,8 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
     """
     if not lab.uses_vagrant:
         raise UsageError(
-            "this lab's machines existed before labctl and are not destroyed by it",
-            hint="take them out of 'machines:' in lab.yaml, or remove them yourself",
+            "labctl does not destroy existing machines",
+            hint="remove them from 'machines:' in lab.yaml, or destroy them yourself",
         )
     patterns = parted(limit)
     # Reading the state of a machine would make another labctl's Vagrant process abort.
@@ -229,12 +229,12 @@ def on_each(
         chosen = [node for node in nodes if node in there]
         if not chosen:
             raise MachineError(
-                msg("{nodes}: there is no such machine yet", nodes=", ".join(nodes)),
+                msg("{nodes}: not created yet", nodes=", ".join(nodes)),
                 hint="bring the lab up with `labctl up`",
             )
         for node in nodes:
             if node not in there:
-                lab.emit(Notice(node, "was never brought up and is left out"))
+                lab.emit(Notice(node, "was never brought up; skipped"))
 
         def guarded(node: str) -> None:
             if states[node] in (refused or {}):

@@ -63,7 +63,7 @@ def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]
         if name not in names:
             raise UsageError(
                 msg("this lab does not run the playbook '{name}'", name=name),
-                hint=msg("its playbooks: {names}; --with adds another", names=", ".join(names)),
+                hint=msg("available: {names}; --with adds another", names=", ".join(names)),
             )
     return [book for book in playbooks if not only or book.name in only]
 
@@ -115,7 +115,7 @@ def _converge_node(
     record = lab.state.node(node)
 
     def keep(facts: Facts, choices: dict[str, Any]) -> None:
-        if options.check:  # a look; the next run does as if there had been none
+        if options.check:  # must not affect the next run
             choices = record.choices if record.facts in (None, facts) else {}
         if (record.facts, record.choices) != (facts, choices):
             record.facts, record.choices = facts, choices

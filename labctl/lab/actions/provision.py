@@ -15,7 +15,7 @@ def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list
     """Provision nodes that are up, and verify them if `options` says so.
 
     Raises:
-        LabctlError: what concerns the whole lab; no machine was touched.
+        LabctlError: a problem of the whole lab; no machine was touched.
     """
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)

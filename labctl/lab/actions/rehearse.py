@@ -55,9 +55,7 @@ def rehearse(
     nodes = lab.select(limit)
     sections = choose(discover(lab, extra), names)
     if not sections:
-        raise UsageError(
-            "there is nothing to rehearse", hint="write course/NAME.py beside lab.yaml"
-        )
+        raise UsageError("nothing to rehearse", hint="write course/NAME.py beside lab.yaml")
     playbooks = lab.playbooks(extra)
     running = [book.name for book in playbooks]
     tokens = {node: secrets.token_hex(4) for node in nodes}
@@ -83,7 +81,7 @@ def rehearse(
             results = each(nodes, work, cap=lab.parallel, stop=lab.stop)
         except Interrupted as error:
             error.hint = (
-                "what the exercises made was removed; the same command starts from the beginning"
+                "what the exercises created was removed; run the same command to start again"
             )
             raise
     names = tuple(section.name for section in sections)

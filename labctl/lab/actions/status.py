@@ -1,4 +1,4 @@
-"""Which nodes answer and what runs on them; all nodes are probed at once."""
+"""The status of all nodes, probed at once: which ones answer, and what runs on them."""
 
 from __future__ import annotations
 

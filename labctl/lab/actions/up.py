@@ -12,7 +12,7 @@ from labctl.parallel import Result, each
 from labctl.provision.scheduler import Scheduler
 
 BOOT_PATIENCE = 60.0
-"""Seconds that a machine which its provider calls up may take until its sshd answers."""
+"""Seconds until the sshd of a machine that its provider reports as up must answer."""
 
 
 def up(
@@ -21,19 +21,19 @@ def up(
     options: ProvisionOptions,
     remember: Mapping[str, object] | None = None,
 ) -> list[Result[NodeRun]]:
-    """Bring the lab up, provision it and verify it; each node goes on as soon as it answers.
+    """Bring the lab up, provision it and verify it; each node proceeds as soon as it answers.
 
     Parameters:
         lab: the lab.
         limit: names or patterns of nodes; none: all.
         options: how to provision.
-        remember: flags that the runs to come should know of.
+        remember: flags to save for later runs.
 
     Returns:
         A result for each node, in the lab's order.
 
     Raises:
-        LabctlError: what concerns the whole lab; no machine was touched.
+        LabctlError: a problem of the whole lab; no machine was touched.
     """
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)

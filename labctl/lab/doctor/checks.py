@@ -28,10 +28,15 @@ def vagrant(host: Host) -> Finding:
     """Check Vagrant."""
     what = "Vagrant"
     if host.which("vagrant") is None:
-        return Finding(FAIL, what, "it is not installed", "install it from vagrantup.com")
+        return Finding(
+            FAIL,
+            what,
+            "not installed",
+            "install it from https://developer.hashicorp.com/vagrant/install",
+        )
     said = host.output("vagrant", "--version")
     if not version(said):
-        return Finding(FAIL, what, "`vagrant --version` fails", "run it and see what it says")
+        return Finding(FAIL, what, "`vagrant --version` fails", "run it to see the error")
     return Finding(OK, what, (said or "").splitlines()[-1])
 
 
@@ -40,16 +45,16 @@ def virtualization(host: Host, provider: str) -> Finding:
     what = msg("virtualization")
     offered = host.virtualization()
     if offered is None:
-        return Finding(SKIPPED, what, "this system does not tell whether the processor offers it")
+        return Finding(SKIPPED, what, "unknown: this system does not report it")
     if offered:
-        return Finding(OK, what, "the processor offers it")
+        return Finding(OK, what, "supported by the processor")
     turn_on = msg(
         "turn on VT-x or AMD-V in the firmware, or nested virtualization in a virtual machine"
     )
     without = providers.get(provider).without_virtualization()
     if without:
         return Finding(WARN, what, without, turn_on)
-    return Finding(FAIL, what, "the processor does not offer it", turn_on)
+    return Finding(FAIL, what, "not supported by the processor", turn_on)
 
 
 def memory(host: Host, lab: LabSpec) -> Finding:
@@ -58,25 +63,25 @@ def memory(host: Host, lab: LabSpec) -> Finding:
     needed = sum(node.memory for node in lab.lab_nodes)
     found = host.memory()
     if found is None:
-        return Finding(SKIPPED, what, "this system does not tell how much there is")
+        return Finding(SKIPPED, what, "unknown: this system does not report it")
     whole, free = found
-    nodes = msg("the nodes take {needed} MiB", needed=needed)
-    remedy = msg("give lab.yaml fewer nodes or less `memory`, or close other programs")
+    nodes = msg("the nodes need {needed} MiB", needed=needed)
+    remedy = msg("reduce the nodes or their `memory` in lab.yaml, or close other programs")
     if needed > whole:
         return Finding(
             FAIL,
             what,
-            msg("{nodes}, and there are {whole} MiB in all", nodes=nodes, whole=whole),
+            msg("{nodes}; this computer has {whole} MiB", nodes=nodes, whole=whole),
             remedy,
         )
     if needed > free:
         return Finding(
             WARN,
             what,
-            msg("{nodes}, and {free} of {whole} MiB are free", nodes=nodes, free=free, whole=whole),
+            msg("{nodes}; {free} of {whole} MiB are free", nodes=nodes, free=free, whole=whole),
             remedy,
         )
-    return Finding(OK, what, msg("{nodes} of {free} MiB that are free", nodes=nodes, free=free))
+    return Finding(OK, what, msg("{nodes}; {free} MiB are free", nodes=nodes, free=free))
 
 
 def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
@@ -84,16 +89,18 @@ def disk(host: Host, lab: LabSpec, provider: str = "") -> Finding:
     what = msg("disk")
     free = host.disk()
     if free is None:
-        return Finding(SKIPPED, what, "the home folder's file system does not tell")
+        return Finding(
+            SKIPPED, what, "unknown: the file system of the home folder does not report it"
+        )
     box = 0 if host.has_box(lab.box.name, lab.box.pinned_version, provider) else BOX_MIB
     needed = box + NODE_MIB * len(lab.lab_nodes)
     line = msg(
-        "the lab takes up to {needed} MiB, and {free} MiB are free in the home folder",
+        "the lab needs up to {needed} MiB; {free} MiB are free in the home folder",
         needed=needed,
         free=free,
     )
     if free < needed:
-        return Finding(WARN, what, line, "make room; `vagrant box prune` removes old boxes")
+        return Finding(WARN, what, line, "free disk space; `vagrant box prune` removes old boxes")
     return Finding(OK, what, line)
 
 
@@ -101,27 +108,29 @@ def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Findi
     """Check the box, or its download address."""
     what = msg("box {box}", box=lab.box.name)
     if host.has_box(lab.box.name, lab.box.pinned_version, provider):
-        return Finding(OK, what, "Vagrant has it")
+        return Finding(OK, what, "available")
     url = lab.box.url or f"https://vagrantcloud.com/{lab.box.name}"
     if not url.startswith(("http://", "https://")):
-        return Finding(OK, what, msg("it will be added from {url}", url=url))
+        return Finding(OK, what, msg("will be added from {url}", url=url))
     if offline:
         return Finding(
-            SKIPPED, what, msg("it is still to be downloaded from {url}; --offline", url=url)
+            SKIPPED,
+            what,
+            msg("not checked because of --offline; will be downloaded from {url}", url=url),
         )
     problem = host.reach(url)
     if problem:
-        remedy = msg("see to the network, or name a mirror as `box: {url: …}` in lab.yaml")
+        remedy = msg("check the network, or set a mirror with `box: {url: …}` in lab.yaml")
         return Finding(FAIL, what, msg("{what}: {why}", what=url, why=problem), remedy)
-    return Finding(OK, what, msg("it will be downloaded from {url}", url=url))
+    return Finding(OK, what, msg("will be downloaded from {url}", url=url))
 
 
 def programs(host: Host) -> Finding:
     """Check the program that `labctl ssh` starts."""
     if host.which("ssh"):
-        return Finding(OK, "ssh", "it is installed")
+        return Finding(OK, "ssh", "installed")
     remedy = msg("install the OpenSSH client")
-    return Finding(WARN, "ssh", "`labctl ssh` opens no shell without it", remedy)
+    return Finding(WARN, "ssh", "`labctl ssh` cannot open a shell without it", remedy)
 
 
 def endpoints(lab: LabSpec) -> list[tuple[str, str, str, Level]]:
@@ -155,7 +164,7 @@ def reachable(host: Host, lab: LabSpec) -> Iterator[Finding]:
                 level,
                 what,
                 msg("{what}: {why}", what=url, why=problem),
-                msg("name another as {key} in lab.yaml", key=key),
+                msg("set {key} in lab.yaml to another mirror", key=key),
             )
         else:
-            yield Finding(OK, what, msg("{url} answers from this machine", url=url))
+            yield Finding(OK, what, msg("{url} answers", url=url))

@@ -39,14 +39,14 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
                 network=other.network,
                 folder=other.folder,
             )
-            + (msg(", which is gone; its machines may be there still") if other.gone else ""),
-            "forget it with `labctl status --all --prune`"
+            + (msg(", which is gone; its machines may still exist") if other.gone else ""),
+            "remove it from the list with `labctl status --all --prune`"
             if other.gone
-            else "leave `network` out of lab.yaml and labctl takes a free one",
+            else "remove `network` from lab.yaml so that labctl chooses a free one",
         )
     found = host.networks()
     if found is None:
-        yield Finding(SKIPPED, what, "this system's routes cannot be looked at")
+        yield Finding(SKIPPED, what, "unknown: this system's routes cannot be read")
         return
     # The lab's own network exists while its machines do.
     own = tuple(prefix for name in providers.names() for prefix in providers.get(name).interfaces)
@@ -63,7 +63,7 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
             FAIL,
             what,
             msg(
-                "{wanted} overlaps {taken}, to which this machine goes by {interface} already",
+                "{wanted} overlaps {taken}, which this computer reaches through {interface}",
                 wanted=wanted,
                 taken=taken,
                 interface=interface,
@@ -89,7 +89,7 @@ def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:
         if problem:
             yield Finding(FAIL, what, *problem)
         else:
-            yield Finding(OK, what, "what they need is there")
+            yield Finding(OK, what, "all requirements are installed")
 
 
 def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
@@ -97,16 +97,16 @@ def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
     what = "firewall"
     name = host.firewall()
     if name is None:
-        return Finding(SKIPPED, what, "this system does not tell whether one is on")
+        return Finding(SKIPPED, what, "unknown: this system does not report it")
     if not name:
-        return Finding(OK, what, "none is known to be on")
+        return Finding(OK, what, "none found")
     if any(folder.type == "nfs" for folder in lab.synced_folders):
         return Finding(
             WARN,
             what,
-            msg("{name} is on, and nodes fetch folders of type nfs from this machine", name=name),
+            msg("{name} is on, and nodes mount nfs folders from this computer", name=name),
             msg(
-                "let {network} in to nfs (ports 111 and 2049), or use type rsync",
+                "allow NFS from {network} (ports 111 and 2049), or use type rsync",
                 network=lab.network,
             ),
         )
@@ -116,5 +116,5 @@ def firewall(host: Host, lab: LabSpec, provider: str) -> Finding:
     return Finding(
         OK,
         what,
-        msg("{name} is on; nodes need nothing of this machine that it would stop", name=name),
+        msg("{name} is on and does not affect the nodes", name=name),
     )

@@ -31,7 +31,7 @@ def examine(lab: Lab, host: Host, *, offline: bool) -> list[Finding]:
     found = list(_vagrants(lab, host, offline=offline)) if lab.uses_vagrant else []
     found.append(checks.programs(host))
     if offline:
-        found.append(Finding(Level.SKIPPED, "endpoints", "they are not asked with --offline"))
+        found.append(Finding(Level.SKIPPED, "endpoints", "not checked because of --offline"))
     else:
         found += checks.reachable(host, lab.spec)
     return found

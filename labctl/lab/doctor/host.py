@@ -139,7 +139,7 @@ class ThisHost:
         except urllib.error.HTTPError as error:
             # A registry requires a login, and some servers don't support HEAD; both exist.
             return (
-                "" if error.code in (401, 403, 405) else msg("it answers {code}", code=error.code)
+                "" if error.code in (401, 403, 405) else msg("HTTP status {code}", code=error.code)
             )
         # A server that does not speak HTTP makes http.client raise its own errors.
         except (OSError, ValueError, http.client.HTTPException) as error:

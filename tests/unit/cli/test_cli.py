@@ -185,7 +185,7 @@ def test_a_wrong_command_line_ends_with_2(run: Run, arguments: tuple[str, ...]) 
         (("render", "--memory", "1"), "--memory"),
         (("render", "--provider", "hyperv"), "--provider"),
         (("render", "--toolchain", "newest"), "--toolchain"),
-        (("--lab", "nowhere", "render"), "there is no such lab"),
+        (("--lab", "nowhere", "render"), "no such lab"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_named(
@@ -797,7 +797,7 @@ def test_up_refuses_to_lose_a_machine(
     monkeypatch.setattr(Lab, "provider", "libvirt")
     done = run("up")
     assert done.code == 2
-    assert "old-node: still there, and no longer part of the lab" in done.err
+    assert "old-node: these machines exist but are no longer part of the lab" in done.err
     assert machines.calls == []
 
 

@@ -72,7 +72,7 @@ def test_prepare_of_machines_that_exist_only_notes_the_lab() -> None:
 def test_a_machine_that_the_lab_has_no_more_is_not_lost(state: MachineState) -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING, TWO: state, THREE: ABSENT}), nodes=1)
     (lab.workspace.state / ".vagrant").mkdir()
-    with pytest.raises(UsageError, match=f"{TWO}: still there") as caught:
+    with pytest.raises(UsageError, match=f"{TWO}: these machines exist") as caught:
         prepare(lab, lab.fakes)
     assert f"labctl destroy {TWO}" in caught.value.hint
     assert not lab.workspace.vagrantfile.exists()

@@ -70,7 +70,7 @@ def test_one_outside_the_run_is_spoken_with_even_for_nothing() -> None:
     """It may be off; better to hear that here than in the change that builds on it."""
     with pytest.raises(ConnectFailed) as caught:
         ask(FakeLab(None), PeerQuery("manager", "registry"))
-    assert caught.value.message == "worker needs registry of manager: no ssh connection"
+    assert caught.value.message == "worker needs registry from manager: no ssh connection"
     assert caught.value.node == "worker"
 
 
@@ -105,6 +105,6 @@ def test_where_one_failed_another_is_asked() -> None:
 
 def test_the_last_one_that_is_asked_tells_why_it_has_no_answer() -> None:
     third = PeerQuery("third", "etcd", "fail no majority")
-    with pytest.raises(DependencyFailed, match="worker needs etcd of third") as caught:
+    with pytest.raises(DependencyFailed, match="worker needs etcd from third") as caught:
         ask(FakeLab(FakeNode()), PeerQuery("manager", "etcd", "fail alone", fallback=third))
     assert caught.value.details == "no majority"

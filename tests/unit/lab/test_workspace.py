@@ -89,7 +89,7 @@ def test_a_home_folder_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_the_home_of_nobody_is_no_home() -> None:
-    with pytest.raises(UsageError, match="there is no such lab"):
+    with pytest.raises(UsageError, match="no such lab"):
         Workspace.find("~no-such-user/lab")
 
 
@@ -99,13 +99,13 @@ def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.Monke
     folder.mkdir()
     monkeypatch.chdir(folder)
     folder.rmdir()
-    with pytest.raises(UsageError, match="this folder cannot be looked at") as caught:
+    with pytest.raises(UsageError, match="this folder is not accessible") as caught:
         Workspace.find()
     assert "--lab" in caught.value.hint
 
 
 def test_a_name_of_nothing() -> None:
-    with pytest.raises(UsageError, match="nowhere: there is no such lab") as caught:
+    with pytest.raises(UsageError, match="nowhere: no such lab") as caught:
         Workspace.find("nowhere")
     assert "--lab" in caught.value.hint
 
@@ -154,6 +154,6 @@ def test_the_mode_of_a_folder_that_is_there(tmp_path: Path, name: str, mode: int
 
 def test_a_state_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / ".labctl").touch()
-    with pytest.raises(StateError, match="cannot be made") as caught:
+    with pytest.raises(StateError, match="cannot be created") as caught:
         Workspace(tmp_path, None, tmp_path / ".labctl").make()
     assert "LABCTL_STATE_DIR" in caught.value.hint

@@ -184,7 +184,7 @@ def test_an_object_that_cannot_be_removed_is_an_error(monkeypatch: pytest.Monkey
             (1, "", "has active endpoints") if line.startswith("docker network rm") else usual(line)
         ),
     )
-    with pytest.raises(AssertionError, match="made on n1 cannot be removed: has active endpoints"):
+    with pytest.raises(AssertionError, match="n1 cannot be removed: has active endpoints"):
         sandbox(node).clean()
 
 

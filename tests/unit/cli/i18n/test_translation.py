@@ -53,7 +53,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         "{count:,} files": "{count:,} 个文件",
         "{word!r} is unknown": "未知：{word!r}",
         "No such file or directory": "没有这个文件",
-        "all is well": "一切正常",
+        "no problems found": "一切正常",
         "failed": "失败",
         "{first}; {then}": "{first}；{then}",
     }.items():
@@ -70,14 +70,14 @@ def test_a_template_is_translated_and_its_values_are_put_in() -> None:
     assert _(msg("cannot read {path}: {why}", path="/a", why=why)) == "没有这个文件：无法读取 /a"
     assert _("{count:,} files", count=1200) == "1,200 个文件"
     assert _("{word!r} is unknown", word="x") == "未知：'x'"
-    assert _("all is well") == "一切正常"
+    assert _("no problems found") == "一切正常"
 
 
 @pytest.mark.usefixtures("few")
 def test_messages_inside_messages_are_translated() -> None:
     inner = msg("{count:,} files", count=2)
     assert _(msg("{what}, {state}", what=inner, state=msg("failed"))) == "2 个文件, 失败"
-    assert _(joined([msg("all is well"), inner])) == "一切正常；2 个文件"
+    assert _(joined([msg("no problems found"), inner])) == "一切正常；2 个文件"
     assert _(inner + ", all is new") == "2 个文件, all is new"
 
 

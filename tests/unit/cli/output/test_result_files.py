@@ -15,7 +15,7 @@ def test_a_missing_folder_is_an_error_before_the_work(tmp_path: Path) -> None:
     expect(None, tmp_path / "new", Path("new"))
     with pytest.raises(UsageError, match="its folder does not exist") as caught:
         expect(tmp_path / "no" / "new")
-    assert caught.value.hint == "create the folder, or name another file"
+    assert caught.value.hint == "create the folder, or choose another file"
 
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
@@ -32,4 +32,4 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert place.is_symlink()
     with pytest.raises(StateError, match="cannot be written") as caught:
         put(tmp_path, "text")
-    assert caught.value.hint == "name another file"
+    assert caught.value.hint == "choose another file"

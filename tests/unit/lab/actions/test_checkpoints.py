@@ -28,7 +28,7 @@ def lab() -> FakeLab:
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("name", ["", "-f", "--help", "a b", "a/b", "..", "a\n", "é", "x" * 64])
 def test_names_that_cannot_be(lab: FakeLab, use: Use, name: str) -> None:
-    with pytest.raises(UsageError, match="cannot be the name"):
+    with pytest.raises(UsageError, match="invalid checkpoint name"):
         use(lab, name, ())
     assert lab.fakes.calls == []
 
@@ -48,7 +48,7 @@ def test_they_are_not_listed_while_another_labctl_is_at_work(lab: FakeLab) -> No
 def test_a_checkpoint_is_never_overwritten(lab: FakeLab) -> None:
     lab.fakes.kept[ONE] = ["chapter1"]
     results = checkpoints.save(lab, "chapter1", ())
-    assert outcomes(results) == {ONE: "there is a checkpoint 'chapter1' already", TWO: "ok"}
+    assert outcomes(results) == {ONE: "the checkpoint 'chapter1' already exists", TWO: "ok"}
     assert lab.fakes.calls == [f"save {TWO} chapter1"]
     (error,) = [result.error for result in results if result.error]
     assert "checkpoint delete chapter1" in error.hint
@@ -65,7 +65,9 @@ def test_restore_sets_the_clock_and_notes_the_address(lab: FakeLab) -> None:
 
 
 @pytest.mark.parametrize("use", [checkpoints.restore, checkpoints.delete])
-@pytest.mark.parametrize(("kept", "hint"), [([], "there are none"), (["a", "b"], "there are a, b")])
+@pytest.mark.parametrize(
+    ("kept", "hint"), [([], "the node has no checkpoints"), (["a", "b"], "available: a, b")]
+)
 def test_a_checkpoint_that_is_not_there(lab: FakeLab, use: Use, kept: list[str], hint: str) -> None:
     lab.fakes.kept[ONE] = kept
     (result,) = use(lab, "c", [ONE])
@@ -84,5 +86,5 @@ def test_delete_touches_no_node(lab: FakeLab) -> None:
 @pytest.mark.parametrize("use", USES)
 def test_a_lab_that_was_never_brought_up(use: Use) -> None:
     lab = FakeLab(FakeMachines({ONE: ABSENT}))
-    with pytest.raises(MachineError, match="no such machine yet"):
+    with pytest.raises(MachineError, match="not created yet"):
         use(lab, "a", ())

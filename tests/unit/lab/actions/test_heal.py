@@ -188,12 +188,12 @@ def test_what_cannot_be_is_refused_before_the_node_is_touched(make: Make) -> Non
     lab = make()
     with pytest.raises(UsageError, match="no node 'docker-node7'"):
         heal(lab, "docker-node7", rebuild=True)
-    with pytest.raises(UsageError, match="no checkpoint 'a'") as caught:
+    with pytest.raises(UsageError, match="unknown checkpoint 'a'") as caught:
         heal(lab, ONE, checkpoint="a", rebuild=True)
-    assert caught.value.hint == "there are none"
+    assert caught.value.hint == "the node has no checkpoints"
     lab.fakes.known["old"] = RUNNING
     (lab.workspace.state / ".vagrant").mkdir()
-    with pytest.raises(UsageError, match="still there"):
+    with pytest.raises(UsageError, match="these machines exist"):
         heal(lab, ONE, rebuild=True)
     assert lab.fakes.calls == []
 

@@ -60,7 +60,7 @@ def sync(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         (lifecycle.suspend, STOPPED, "", "is not running"),
         (lifecycle.resume, SUSPENDED, "resume", "ok"),
         (lifecycle.resume, RUNNING, "", "ok"),
-        (lifecycle.resume, STOPPED, "", "is not suspended but off"),
+        (lifecycle.resume, STOPPED, "", "is off, not suspended"),
         (lifecycle.reload, RUNNING, "reload", "ok"),
         (lifecycle.reload, STOPPED, "reload", "ok"),
         (lifecycle.reload, SUSPENDED, "", "is suspended"),
@@ -76,7 +76,7 @@ def test_what_is_done_to_a_machine_in_each_state(
     results = use(lab, ())
     assert outcomes(results) == {ONE: outcome}
     assert lab.fakes.calls == ([f"{called} {ONE}"] if called else [])
-    assert f"{TWO}: was never brought up and is left out" in lab.notices()
+    assert f"{TWO}: was never brought up; skipped" in lab.notices()
     errors = [result.error for result in results if result.error]
     assert all(error.hint for error in errors)
 
@@ -84,7 +84,7 @@ def test_what_is_done_to_a_machine_in_each_state(
 @pytest.mark.parametrize("use", [lifecycle.halt, lifecycle.suspend, lifecycle.resume, sync])
 def test_where_no_machine_is_there_it_is_said(use: Use) -> None:
     lab = FakeLab(FakeMachines({ONE: ABSENT}), synced_folders=FOLDERS)
-    with pytest.raises(MachineError, match="no such machine yet") as caught:
+    with pytest.raises(MachineError, match="not created yet") as caught:
         use(lab, ())
     assert "labctl up" in caught.value.hint
 
@@ -225,12 +225,12 @@ def test_a_machine_that_left_is_seen_though_the_vagrantfile_was_lost(
 ) -> None:
     lab = one_of_two
     for _ in range(2):  # it is no less there when asked again
-        with pytest.raises(UsageError, match=f"{TWO}: still there") as caught:
+        with pytest.raises(UsageError, match=f"{TWO}: these machines exist") as caught:
             prepare(lab, lab.machines())
         assert f"labctl destroy {TWO}" in caught.value.hint
     # As a labctl that did not see it has left the file.
     lab.workspace.vagrantfile.write_text(vagrantfile(lab, "libvirt"))
-    with pytest.raises(UsageError, match=f"{TWO}: still there"):
+    with pytest.raises(UsageError, match=f"{TWO}: these machines exist"):
         prepare(lab, lab.machines())
     assert lifecycle.doomed(lab, [TWO]) == [TWO]
     # The other thing that the hint says: the lab has it again.
@@ -252,7 +252,7 @@ def test_a_machine_that_left_can_be_destroyed_though_the_vagrantfile_was_lost(
 def test_a_lost_vagrantfile_that_another_command_wrote_again_hides_no_machine(
     one_of_two: VagrantLab,
 ) -> None:
-    with pytest.raises(UsageError, match=f"{TWO}: still there"):
+    with pytest.raises(UsageError, match=f"{TWO}: these machines exist"):
         lifecycle.reload(one_of_two, ())
 
 
@@ -273,7 +273,7 @@ def test_the_lock_is_held() -> None:
 )
 def test_sync_without_an_rsync_folder_is_refused(folders: Any) -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}), synced_folders=folders)
-    with pytest.raises(UsageError, match="no folder of this lab is synced by rsync"):
+    with pytest.raises(UsageError, match="this lab has no rsync folders"):
         sync(lab, ())
     assert lab.fakes.calls == []
 
@@ -319,7 +319,7 @@ def test_where_there_is_nothing_to_destroy_the_lab_is_forgotten() -> None:
 
 def test_destroy_of_machines_that_exist_is_refused() -> None:
     lab = FakeLab(FakeMachines(), machines=[{"name": "pc1", "host": "10.0.0.1"}])
-    with pytest.raises(UsageError, match="existed before labctl"):
+    with pytest.raises(UsageError, match="does not destroy existing machines"):
         lifecycle.doomed(lab, ())
 
 

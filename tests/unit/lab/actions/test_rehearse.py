@@ -76,7 +76,7 @@ def test_a_playbook_brings_its_section_or_adds_to_one(tmp_path: Path) -> None:
 
 
 def test_a_playbook_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(PlaybookError, match="no playbook 'nope'"):
+    with pytest.raises(PlaybookError, match="unknown playbook 'nope'"):
         discover(lab(tmp_path, playbooks=["nope"]))
 
 

@@ -300,8 +300,8 @@ def test_programs(programs: tuple[str, ...], level: Level) -> None:
 @pytest.mark.parametrize(
     ("folder", "network", "level", "words"),
     [
-        ("there", "192.168.56.0/24", FAIL, "leave `network` out"),
-        ("there", "192.168.56.128/25", FAIL, "leave `network` out"),
+        ("there", "192.168.56.0/24", FAIL, "remove `network` from lab.yaml"),
+        ("there", "192.168.56.128/25", FAIL, "remove `network` from lab.yaml"),
         ("gone", "192.168.56.0/24", WARN, "--prune"),
         ("there", "192.168.57.0/24", OK, ""),
     ],
