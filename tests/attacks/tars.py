@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-from labctl.remote.transfer.entry import Entry, Root
-from labctl.remote.transfer.tar_reader import Expected, members
 
 END = bytes(1024)
 
@@ -93,28 +87,3 @@ def base256(number: int, width: int = 12) -> bytes:
     if number < 0:
         return b"\xff" + number.to_bytes(width - 1, "big", signed=True)
     return b"\x80" + number.to_bytes(width - 1, "big")
-
-
-class Pieces:
-    """A stream in parts of an awkward size, which counts what was read of it."""
-
-    def __init__(self, data: bytes, piece: int = 700) -> None:
-        self._file = io.BytesIO(data)
-        self._piece = piece
-
-    def recv(self) -> bytes:
-        return self._file.read(self._piece)
-
-
-@dataclass
-class TarSource:
-    """A tar stream as the source of a copy, without a node."""
-
-    data: bytes
-    roots: Sequence[Root]
-    size: int = 0
-
-    def members(self) -> Iterator[Entry]:
-        """Yield its entries as labctl reads them."""
-        expected = {root.name: Expected(index, root) for index, root in enumerate(self.roots)}
-        return members(Pieces(self.data), expected, "docker-node1")

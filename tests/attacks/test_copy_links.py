@@ -8,8 +8,7 @@ third writes through that one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from labctl.lab.workspace import Workspace
 from labctl.parallel import Result
 from labctl.remote.transfer.entry import Entry, Kind, Root
 from labctl.remote.transfer.local_sink import FolderSink
+from tests.attacks.sources import Sent, file, folder, link
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
 
@@ -37,18 +37,6 @@ class Quiet:
         pass
 
 
-@dataclass
-class Sent:
-    """Trees as a node sends them, without a node."""
-
-    roots: Sequence[Root]
-    entries: Sequence[Entry]
-    size: int = 0
-
-    def members(self) -> Iterator[Entry]:
-        yield from self.entries
-
-
 Scp = Callable[..., Result[Copied]]
 
 
@@ -62,18 +50,6 @@ def scp(lab_folder: Path) -> Scp:
         return result
 
     return run
-
-
-def folder(root: int, *path: str) -> Entry:
-    return Entry(root, path, Kind.FOLDER, 0o755, 1)
-
-
-def link(root: int, *path: str, to: str) -> Entry:
-    return Entry(root, path, Kind.LINK, 0o777, 1, link=to)
-
-
-def file(root: int, *path: str, data: bytes) -> Entry:
-    return Entry(root, path, Kind.FILE, 0o644, 1, len(data), content=lambda: iter([data]))
 
 
 WAY_OUT: tuple[tuple[Entry, ...], ...] = (

@@ -15,9 +15,9 @@ from labctl.errors import TransferError
 from labctl.remote.transfer.entry import MAX_DEPTH, Entry, Kind, Root
 from labctl.remote.transfer.tar_reader import Expected, members
 from labctl.remote.transfer.tar_stream import MAX_PADDING, MAX_PATH, MAX_PAX, MAX_TIME
+from tests.attacks.sources import Pieces
 from tests.attacks.tars import (
     END,
-    Pieces,
     base256,
     file,
     folder,

@@ -51,6 +51,12 @@ def scp(
     follow: Annotated[
         bool, typer.Option("--follow", "-L", help="Copy the targets of links instead of the links.")
     ] = False,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place", help="Write to existing files, such as those mounted into containers."
+        ),
+    ] = False,
     recursive: Annotated[
         bool, typer.Option("-r", help="Accepted for scp's users; folders are always copied whole.")
     ] = False,
@@ -79,7 +85,7 @@ def scp(
     from labctl.lab.actions.copy import CopyOptions, copy
 
     with_json(context, as_json)
-    options = CopyOptions(sudo=sudo, owner=owner, follow=follow)
+    options = CopyOptions(sudo=sudo, owner=owner, follow=follow, in_place=in_place)
     notices = _Notices(context.obj.as_json)
     password = ask_password(context, ask_sudo_password)
     with _meter(quiet=context.obj.as_json) as meter:

@@ -23,6 +23,7 @@ from labctl.remote.transfer.skipped import Skipped
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
+    from labctl.lab.workspace import Workspace
     from labctl.remote.connection import Connection
 
 
@@ -38,11 +39,13 @@ class CopyOptions:
         sudo: read and write as root on nodes.
         owner: ``user:group`` that owns copied files on a node; empty: the login user.
         follow: copy the targets of links instead of the links.
+        in_place: write to files that exist, instead of replacing them.
     """
 
     sudo: bool = False
     owner: str = ""
     follow: bool = False
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +171,32 @@ def _fetch(
                     ) from error
                 place = str(own)
             several = sum(len(source.roots) for source in found) > 1
+            sink = FolderSink(
+                place,
+                labs=[lab.workspace.folder],
+                lab_files=_state_files(lab.workspace),
+                in_place=options.in_place,
+                skip=lambda path, why: run.skip(Skipped("", path, why)),
+            )
             for source in found:
-                run.take(FolderSink(place), source, into=several)
+                run.take(sink, source, into=several)
         return run.copied()
 
     return each(nodes, work, cap=lab.parallel, stop=lab.stop)
+
+
+def _state_files(workspace: Workspace) -> list[Path]:
+    """Return what a copy from a node must not write, wherever it is.
+
+    LABCTL_STATE_DIR may name a shared folder such as /tmp, so only labctl's own files count.
+    """
+    files = [
+        *(workspace.vagrantfile, workspace.ssh_config, workspace.known_hosts, workspace.flags),
+        *(workspace.provider, workspace.node_list, workspace.wanted, workspace.private),
+        *(workspace.lock, workspace.holder, workspace.logs, workspace.rehearsal),
+        *(workspace.state / "nodes", workspace.state / ".vagrant"),
+    ]
+    return files if workspace.spec_file is None else [*files, workspace.spec_file]
 
 
 def _source(connection: Connection, path: str, options: CopyOptions, run: _Run) -> NodeSource:

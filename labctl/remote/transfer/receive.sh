@@ -14,7 +14,7 @@ fail() { printf '%s\n' "$1" >&2; exit 1; }
 put() { # FROM TO: move a received file or folder to its final name
   if [ -d "$1" ] && [ ! -L "$1" ]; then
     # An earlier copy may have put the link there, and it may lead anywhere.
-    [ ! -L "$2" ] || fail "$2: is a link, and a copy follows no link below its target"
+    [ ! -L "$2" ] || fail "$2 is a link; labctl does not follow links below the destination"
     stamp=$(stat -c '%a %Y' "$1") || exit 1
     # Without write permission a folder can neither be moved nor emptied.
     chmod u+rwx "$1" || exit 1

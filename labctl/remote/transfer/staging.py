@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
+import secrets
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from labctl.errors import TransferError
 from labctl.messages import msg
-from labctl.remote.transfer.entry import STAGE, Entry, Kind
+from labctl.remote.transfer.entry import BLOCK, STAGE, Entry, Kind
+from labctl.remote.transfer.local_folder import Folder
 
 _STALE = 86400.0
 """Seconds after which a temporary folder counts as left by a killed copy."""
@@ -24,7 +23,7 @@ _MAKER = re.compile(r"([A-Za-z0-9-]*)\.([0-9]+)\.")
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]\Z')
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class Stage:
@@ -36,9 +35,8 @@ class Stage:
         moved: called with the number of bytes of files that arrived.
     """
 
-    def __init__(self, folder: Path, *, windows: bool, moved: Callable[[int], None]) -> None:
-        # Text, as Path costs more than writing a small file.
-        self._folder = str(folder)
+    def __init__(self, folder: Folder, *, windows: bool, moved: Callable[[int], None]) -> None:
+        self._folder = folder
         self._windows = windows
         self._moved = moved
         self._folders: list[tuple[str, Entry]] = []
@@ -51,13 +49,13 @@ class Stage:
             TransferError: this file system cannot store it.
             OSError: it cannot be written.
         """
-        where = self._where(member.root, member.path)
+        where = _where(member.root, member.path)
         if self._windows:
             for name in member.path:
                 check_for_windows(name)
         try:
             if member.kind is Kind.FOLDER:
-                os.mkdir(where, 0o700)  # noqa: PTH102
+                os.mkdir(self._folder.at(where), 0o700, dir_fd=self._folder.fd)
                 self._folders.append((where, member))
             elif member.kind is Kind.LINK:
                 self._links.append((where, member))
@@ -74,7 +72,8 @@ class Stage:
         """
         for where, member in self._links:
             try:
-                os.symlink(member.link, where)  # noqa: PTH211
+                os.symlink(member.link, self._folder.at(where), dir_fd=self._folder.fd)
+                self._folder.set_inner(where, None, member.mtime)
             except FileExistsError:
                 raise _twice(member) from None
             except NotImplementedError as error:
@@ -82,55 +81,78 @@ class Stage:
                     msg("this system does not support symbolic links: {where}", where=where)
                 ) from error
         for where, member in reversed(self._folders):
-            os.chmod(where, member.mode)  # noqa: PTH101
-            os.utime(where, (member.mtime, member.mtime))
-
-    def _where(self, root: int, path: tuple[str, ...]) -> str:
-        return os.path.join(self._folder, str(root), *path)  # noqa: PTH118
+            self._folder.set_inner(where, member.mode, member.mtime)
 
     def _write(self, where: str, member: Entry) -> None:
-        if member.same_as is not None:
-            shutil.copyfile(self._where(*member.same_as), where)
-        else:
-            descriptor = os.open(where, _NEW, 0o600)
-            try:
-                for block in member.content():
-                    view = memoryview(block)
-                    while view:
-                        view = view[os.write(descriptor, view) :]
+        descriptor = self._folder.open_file(where, _NEW)
+        try:
+            for block in self._again(member) if member.same_as else member.content():
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                if member.same_as is None:
                     self._moved(len(block))
-            finally:
-                os.close(descriptor)
-        os.utime(where, (member.mtime, member.mtime))
-        os.chmod(where, member.mode)  # noqa: PTH101
+        finally:
+            os.close(descriptor)
+        self._folder.set_inner(where, member.mode, member.mtime)
+
+    def _again(self, member: Entry) -> Iterator[bytes]:
+        """Yield the content of the file of which an entry is a hard link."""
+        assert member.same_as is not None
+        where = _where(*member.same_as)
+        # Its mode may already be one that forbids reading.
+        os.chmod(self._folder.at(where), 0o600, dir_fd=self._folder.fd)
+        descriptor = self._folder.open_file(where, os.O_RDONLY)
+        try:
+            while block := os.read(descriptor, BLOCK):
+                yield block
+        finally:
+            os.close(descriptor)
+        self._folder.set_inner(where, member.mode, member.mtime)
+
+
+def _where(root: int, path: tuple[str, ...]) -> str:
+    return os.path.join(str(root), *path)  # noqa: PTH118
 
 
 @contextlib.contextmanager
-def temporary(at: Path) -> Iterator[Path]:
+def temporary(at: Folder) -> Iterator[tuple[Folder, str]]:
     """Create a temporary folder in the folder `at`, and remove it in the end.
 
     Folders that killed copies left there are removed as well. One from another computer, in a
     shared folder, is removed once it is a day old.
+
+    Yields:
+        The folder and its name.
     """
-    for old in at.glob(f"{STAGE}*"):
-        if not old.is_symlink() and _dead(old):
-            _remove(old)
-    folder = Path(tempfile.mkdtemp(prefix=f"{STAGE}{_host()}.{os.getpid()}.", dir=at))
-    try:
-        yield folder
-    finally:
-        _remove(folder)
+    for old in at.names():
+        if old.startswith(STAGE) and _dead(at, old):
+            at.remove(old)
+    name = f"{STAGE}{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
+    os.mkdir(at.at(name), 0o700, dir_fd=at.fd)
+    with at.inner(name) as folder:
+        if not folder.mine():  # whoever may write to `at` has put another one there
+            raise TransferError(
+                msg("{path}: somebody exchanged labctl's temporary folder", path=folder.path)
+            )
+        try:
+            yield folder, name
+        finally:
+            with contextlib.suppress(OSError):
+                folder.clear()
+                os.rmdir(at.at(name), dir_fd=at.fd)
 
 
-def _dead(folder: Path) -> bool:
+def _dead(at: Folder, name: str) -> bool:
     """Return whether the copy that uses a temporary folder has ended."""
-    maker = _MAKER.match(folder.name.removeprefix(STAGE))
+    maker = _MAKER.match(name.removeprefix(STAGE))
     if maker is None:
         return False
     host, pid = maker.groups()
     try:
         if os.name == "nt" or host != _host():  # on Windows, os.kill would end it
-            return folder.stat().st_mtime < time.time() - _STALE
+            found = at.find(name)
+            return found is not None and found.st_mtime < time.time() - _STALE
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
@@ -142,15 +164,6 @@ def _dead(folder: Path) -> bool:
 def _host() -> str:
     """Return this computer's name in a form for file names."""
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():  # folders without write permission cannot be emptied
-        for inner, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                Path(inner).chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_for_windows(name: str) -> None:
