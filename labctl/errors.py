@@ -16,6 +16,7 @@
     │   ├── HostKeyChanged      1
     │   ├── SudoRefused         1
     │   └── ProtocolError       1   the answer was cut off or malformed
+    │       └── NodeSilent      1   there was none in time
     ├── PlaybookError           1   a playbook that cannot be loaded or planned
     ├── ConvergeError           1   a resource of a node
     │   ├── NotReady            1   something on the node is in the way; nothing was changed
@@ -25,15 +26,18 @@
     ├── TransferError           1   copying files
     ├── VerifyError             1   a check could not be run at all
     ├── ChecksFailed            1   a repaired node still fails its checks
+    ├── Defect              1   labctl itself failed on a node
     └── Interrupted           130   the user pressed Ctrl-C
 
 Code raises them where the cause is known; only the command line renders them. `message` says what
 failed and `hint` what to do about it. `details` holds the last lines of output, and `log` names the
-file with all of it. An exception outside this tree is a defect of labctl and is shown as one.
+file with all of it. An exception outside this tree is a defect of labctl and is shown as one; on
+one of several nodes it becomes a `Defect`, so that the results of the others are shown.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +151,10 @@ class ProtocolError(RemoteError):
     """The node's answer was cut off, or lacks labctl's framing."""
 
 
+class NodeSilent(ProtocolError):
+    """The node accepted a command, or a connection, and did not answer in time."""
+
+
 class PlaybookError(LabctlError):
     """A playbook cannot be found, loaded or planned."""
 
@@ -187,6 +195,25 @@ class VerifyError(LabctlError):
 
 class ChecksFailed(LabctlError):
     """A repaired node still fails its checks."""
+
+
+class Defect(LabctlError):
+    """labctl failed on a node in a way that it should not."""
+
+    @classmethod
+    def of(cls, error: Exception, node: str) -> Defect:
+        """Return the error for an exception outside this tree, with the place that raised it."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        kind = type(error).__name__
+        defect = cls(
+            msg("labctl failed: {kind}: {error}", kind=kind, error=str(error)[:300]),
+            hint=msg("this is a bug in labctl; report it with the output of `labctl -v …`"),
+            details=msg("raised in {place}", place=place),
+            node=node,
+        )
+        defect.__cause__ = error
+        return defect
 
 
 class Interrupted(LabctlError):

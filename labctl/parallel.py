@@ -8,9 +8,44 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from labctl.errors import Interrupted, LabctlError
+from labctl.errors import Defect, Interrupted, LabctlError
+from labctl.messages import msg
 
 T = TypeVar("T")
+
+_FILES = 6
+"""Open files that the work on a node takes at most: its connection, and the pipes of a worker."""
+
+_OTHER_FILES = 28
+"""Open files that this process has besides."""
+
+
+def affordable(cap: int, nodes: int, notice: Callable[[str], object] = lambda text: None) -> int:
+    """Return `cap`, or a lower number if this process may open too few files for it.
+
+    Parameters:
+        cap: the number of nodes to work on at once.
+        nodes: how many there are.
+        notice: called with a message if the number is lower.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are not files
+        return cap
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return cap
+    found = max(1, (limit - _OTHER_FILES) // _FILES)
+    if found >= min(cap, nodes):
+        return cap
+    notice(
+        msg(
+            "{count} nodes at once instead of {wanted}: `ulimit -n` allows few open files",
+            count=found,
+            wanted=min(cap, nodes),
+        )
+    )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +96,7 @@ def each(
 
     Parameters:
         nodes: node names, in starting order.
-        work: does the work for one node; a `LabctlError` that it raises becomes its result.
+        work: does the work for one node; an exception that it raises becomes its result.
         cap: maximum number of nodes at once.
         stop: ends running work on Ctrl-C.
 
@@ -70,7 +105,6 @@ def each(
 
     Raises:
         Interrupted: the user pressed Ctrl-C; running work was ended.
-        Exception: any other exception of a node's work, once all others have finished.
     """
     stop = stop or Stop()
 
@@ -82,6 +116,9 @@ def each(
         except LabctlError as error:
             error.node = error.node or node
             return Result(node, error=error)
+        except Exception as error:
+            # One node's answer that nobody thought of must not cost the others their results.
+            return Result(node, error=Defect.of(error, node))
 
     pool = ThreadPoolExecutor(max_workers=max(1, min(cap, len(nodes))), thread_name_prefix="node")
     futures: list[Future[Result[T]]] = [pool.submit(guarded, node) for node in nodes]

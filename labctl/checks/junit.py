@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from labctl.checks.report import Check, NodeReport
 from labctl.events import CheckOutcome
+from labctl.messages import printable
 
 _JUNIT = {
     CheckOutcome.FAILED: "failure",
@@ -68,5 +68,5 @@ def _counts(checks: Iterable[Check]) -> dict[str, str]:
 
 
 def _printable(text: str) -> str:
-    """Remove characters that XML does not allow, such as those of colour codes."""
-    return re.sub("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
+    """Replace characters that XML does not allow, or that a terminal would obey."""
+    return printable(text, keep="\n\t")

@@ -17,6 +17,7 @@ from testinfra.backend import base
 from testinfra.host import Host
 
 from labctl.checks.report import CommandRun
+from labctl.errors import NodeSilent
 from labctl.remote.connection import Connection
 from labctl.remote.exchange import legible
 from labctl.remote.hostkeys import HostKeys
@@ -61,6 +62,8 @@ class Sessions(Mapping[str, ShellSession]):
         self, targets: Iterable[Target], hostkeys: HostKeys, sudo_password: str | None
     ) -> None:
         self.transcript = Transcript()
+        self.failures: dict[str, NodeSilent] = {}
+        """Nodes that did not answer in time, which no further check asks."""
         self._remotes = {
             target.name: Connection(target, hostkeys, sudo_password=sudo_password)
             for target in targets
@@ -137,12 +140,18 @@ class LabctlBackend(base.BaseBackend):  # type: ignore[misc]
         """
         line = self.get_command(command, *args)
         root = isinstance(line, _AsRoot)
+        failures = _current.sessions.failures
+        if self._node in failures:  # each of a hundred checks would wait as long
+            raise failures[self._node]
         start = time.monotonic()
         run = self._session.run_as_root if root else self._session.run
         code: int | None = None
         out = err = b""
         try:
             code, out, err = run(line)
+        except NodeSilent as error:
+            failures[self._node] = error
+            raise
         finally:
             seconds = time.monotonic() - start
             self._transcript.add(

@@ -39,6 +39,7 @@ from labctl.cli.groups import GroupedCommands, interrupted
 from labctl.cli.i18n.locale import activate, is_english
 from labctl.cli.options import Globals, with_globals
 from labctl.cli.output.errors import render_error, render_usage
+from labctl.cli.output.terminal import say
 from labctl.cli.values import take_text_unvalidated
 from labctl.errors import LabctlError
 
@@ -81,7 +82,7 @@ def build() -> typer.Typer:
 
 def _version(requested: bool) -> None:
     if requested:
-        typer.echo(f"labctl {__version__}")
+        say(f"labctl {__version__}")
         raise typer.Exit
 
 

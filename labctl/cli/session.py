@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -36,14 +35,14 @@ def notices(context: typer.Context) -> Emit:
 
     def show(event: Event) -> None:
         from labctl.cli.output.lines import JsonLines
-        from labctl.cli.output.terminal import printable
+        from labctl.cli.output.terminal import say
 
         if not isinstance(event, Notice):
             return
         if options.as_json:
             JsonLines()(event)
         else:
-            sys.stderr.write(f"{event.node or _('lab')}: {printable(_(event.message))}\n")
+            say(f"{event.node or _('lab')}: {_(event.message)}", err=True)
 
     return show
 

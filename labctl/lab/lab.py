@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import playbook_name
 from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
-from labctl.events import Emit
+from labctl.events import Emit, Notice
 from labctl.lab import node_list, stamp
 from labctl.lab.definition import LabDefinition
 from labctl.lab.node_list import NodeList
@@ -20,7 +20,7 @@ from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
 from labctl.messages import msg
-from labctl.parallel import Stop
+from labctl.parallel import Stop, affordable
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import CONNECT_TIMEOUT, Target
@@ -149,10 +149,11 @@ class Lab:
         """The names of the nodes, in the lab's order."""
         return tuple(node.name for node in self.nodes)
 
-    @property
+    @cached_property
     def parallel(self) -> int:
         """The number of nodes that labctl works on at once."""
-        return self._node_list.parallel
+        cap, nodes = self._node_list.parallel, len(self.nodes)
+        return affordable(cap, nodes, lambda text: self.emit(Notice("", text)))
 
     @property
     def uses_vagrant(self) -> bool:

@@ -12,6 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import reduce
 
+_SPACES = "\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}"
+"""Of the spaces that Python does not call printable, those that people type."""
+
 _recent: deque[Message] = deque(maxlen=16)
 
 
@@ -75,6 +78,24 @@ def joined(parts: Iterable[str], template: str = "{first}; {then}") -> str:
     """Return messages as one, each of them still translatable; empty if there are none."""
     found = list(parts)
     return reduce(lambda first, then: msg(template, first=first, then=then), found) if found else ""
+
+
+def printable(text: str, keep: str = "\t") -> str:
+    """Return text that a terminal shows as it is, whatever a node put into it.
+
+    Escape sequences, other control characters, direction marks, surrogates and carriage returns
+    become U+FFFD: they can clear the screen, set the clipboard, or make a line look like another.
+
+    Parameters:
+        text: what to clean.
+        keep: control characters that may stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep or c in _SPACES else "\N{REPLACEMENT CHARACTER}"
+        for c in text
+    )
 
 
 def recent(text: str) -> Message:

@@ -7,8 +7,10 @@ the state, as after a node was recreated, the plays run again.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from labctl.errors import ProtocolError
 from labctl.remote.exchange import Observed
 
 PROBE = (
@@ -16,6 +18,9 @@ PROBE = (
     '. /etc/os-release 2>/dev/null; printf "%s\\n%s\\n" "$ID" "$VERSION_ID"'
 )
 """Prints four lines: machine id, architecture, distribution, its version."""
+
+
+_FACT = re.compile(r"[A-Za-z0-9 .+:~_-]{0,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,20 @@ class Facts:
 
     @classmethod
     def read(cls, observed: Observed) -> Facts:
-        """Return the facts that `PROBE` printed."""
+        """Return the facts that `PROBE` printed.
+
+        Raises:
+            ProtocolError: it printed something else.
+        """
         lines = [*observed.output.splitlines(), "", "", "", ""]
-        return cls(*(line.strip() for line in lines[:4]))
+        facts = [line.strip() for line in lines[:4]]
+        if not all(map(_FACT.fullmatch, facts)):
+            raise ProtocolError(
+                "the node does not say what system it has",
+                details=observed.text[:300],
+                hint="look at /etc/os-release and at the output of `uname -m` on the node",
+            )
+        return cls(*facts)
 
     @property
     def major(self) -> str:

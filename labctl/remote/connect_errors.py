@@ -5,13 +5,22 @@ paramiko distinguishes few failures, and reports only the last of several.
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any
 
 import paramiko
 
-from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, RemoteError
+from labctl.errors import (
+    AuthFailed,
+    ConnectFailed,
+    HostKeyChanged,
+    NodeSilent,
+    ProtocolError,
+    RemoteError,
+)
 from labctl.messages import msg
+from labctl.remote.channel import ANSWER, Flood
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
 
@@ -42,6 +51,8 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
         )
     if isinstance(error, socket.gaierror):
         hint = msg("the name {host} does not resolve here", host=target.host)
+    elif isinstance(error, OSError) and error.errno == errno.EMFILE:
+        hint = msg("this process may open no more files; `ulimit -n` sets how many")
     else:
         hint = msg(
             "check that the machine and its sshd run; `labctl status` shows which nodes answer"
@@ -51,6 +62,42 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
         node=target.name,
         hint=hint,
         details=str(error),
+    )
+
+
+def broken(error: BaseException, cause: str, node: str) -> ProtocolError:
+    """Return the error for a connection that broke while it was used.
+
+    Parameters:
+        error: what was raised.
+        cause: why the transport ended, if it knows; see `Transport.cause`.
+        node: the node's name.
+    """
+    if isinstance(error, Flood):
+        return ProtocolError(
+            msg("the node answered more than {size} MiB", size=ANSWER >> 20),
+            node=node,
+            hint="find out what it prints, for example with `labctl exec`",
+        )
+    if isinstance(error, TimeoutError) and not cause:
+        return NodeSilent(
+            "the node accepted a command and did not answer in time",
+            node=node,
+            hint="look whether it hangs, then run the same command again",
+        )
+    return ProtocolError(
+        msg("the connection broke: {error}", error=cause or error or type(error).__name__),
+        node=node,
+        hint="look whether the node is still up, then run the same command again",
+    )
+
+
+def slow(node: str, seconds: float) -> NodeSilent:
+    """Return the error for a node that was given up."""
+    return NodeSilent(
+        msg("the node did not answer within {seconds:.0f} s", seconds=seconds),
+        node=node,
+        hint="look whether it hangs, then run the same command again",
     )
 
 

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labctl.errors import ConnectFailed, Interrupted, ProtocolError, RemoteError
-from labctl.messages import msg
-from labctl.remote.channel import ANSWER, Flood, Kept, Streams
+from labctl.errors import ConnectFailed, Interrupted, LabctlError, RemoteError
+from labctl.remote.channel import Kept, Streams
 from labctl.remote.connect import BROKEN, connect, disconnect
+from labctl.remote.connect_errors import broken, slow
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.script import launch, not_begun
 from labctl.remote.shell import ShellSession
@@ -80,13 +80,30 @@ class Connection:
         self._fabric = None
 
     def end(self) -> None:
-        """Close the connection for good, from any thread.
-
-        Running commands break off. Whatever connects now or later raises `Interrupted`.
-        """
-        # Only the thread that uses the rest may close it.
+        """Close the connection for good, from any thread. Whatever uses it raises `Interrupted`."""
         self._ended.set()
         self._disconnect()
+
+    @contextlib.contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Give the node up for good if the block takes longer; raise `NodeSilent` then."""
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self.end()
+
+        timer = threading.Timer(seconds, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except LabctlError as error:
+            if late.is_set():
+                raise slow(self.name, seconds) from error
+            raise
+        finally:
+            timer.cancel()
 
     def _disconnect(self) -> None:
         fabric = self._fabric
@@ -120,12 +137,7 @@ class Connection:
             RemoteError: the node could not be reached, broke off, was silent for too long, or
                 answered too much.
         """
-        out, err = Kept(), Kept()
-        with self.channel(command) as channel:
-            streams = Streams(channel, out.take, err.take, silence=SILENCE)
-            streams.send(stdin)
-            status = self._finish(streams, channel)
-        return status, bytes(out), bytes(err)
+        return self._call(command, stdin, script=False, root=False)
 
     def call_script(
         self, script: str, *arguments: str, root: bool = False
@@ -138,11 +150,15 @@ class Connection:
             SudoRefused: the login user may not become root.
             RemoteError: as `call`, or the login shell does not run commands.
         """
+        return self._call(*self.script(script, *arguments, root=root), script=True, root=root)
+
+    def _call(
+        self, command: str, stdin: bytes, *, script: bool, root: bool
+    ) -> tuple[int, bytes, bytes]:
         out, err = Kept(), Kept()
-        command, opening = self.script(script, *arguments, root=root)
         with self.channel(command) as channel:
-            streams = Streams(channel, out.take, err.take, silence=SILENCE, marked=True)
-            streams.send(opening)
+            streams = Streams(channel, out.take, err.take, silence=SILENCE, marked=script)
+            streams.send(stdin)
             status = self._finish(streams, channel)
         self.require_begun(streams, root=root)
         return status, bytes(out), bytes(err)
@@ -304,23 +320,7 @@ class Connection:
         """Close the connection; return the error that reports that it broke, and why."""
         cause = getattr(self._fabric and self._fabric.transport, "cause", "")
         self.close()
-        if isinstance(error, Flood):
-            return ProtocolError(
-                msg("the node answered more than {size} MiB", size=ANSWER >> 20),
-                node=self.name,
-                hint="find out what it prints, for example with `labctl exec`",
-            )
-        if isinstance(error, TimeoutError) and not cause:
-            return ProtocolError(
-                "the node accepted a command and did not answer in time",
-                node=self.name,
-                hint="look whether it hangs, then run the same command again",
-            )
-        return ProtocolError(
-            msg("the connection broke: {error}", error=cause or error or type(error).__name__),
-            node=self.name,
-            hint="check that the node runs, then run the same command again",
-        )
+        return broken(error, cause, self.name)
 
     # -- connecting
 

@@ -15,6 +15,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from labctl.messages import msg
+from labctl.remote.values import parse_json
 
 # The last request: after its answer the daemon closes the connection, which ends the client.
 _LAST = "GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
@@ -42,10 +43,15 @@ class Answer:
         """Return the value of the body.
 
         Raises:
-            AssertionError: the daemon refused the request.
+            AssertionError: the daemon refused the request, or answered something else than JSON.
         """
         assert self.status < 300, f"the API answered {self.status}: {self.body.strip()[-300:]}"
-        return json.loads(self.body)
+        try:
+            return parse_json(self.body)
+        except ValueError as error:
+            raise AssertionError(
+                msg("the API answered something else than JSON: {error}", error=error)
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def ask(run: Callable[..., Any], *requests: tuple[str, str, Any]) -> Sequence[An
             response = HTTPResponse(stream, method=method)  # type: ignore[arg-type]
             response.begin()
             answers.append(Answer(response.status, response.read().decode("utf-8", "replace")))
-    except (HTTPException, OSError) as error:
+    except (HTTPException, OSError, ValueError, OverflowError) as error:
         output = (result.stderr.strip() or result.stdout.strip() or str(error))[-400:]
         raise AssertionError(
             msg("the API does not answer over the socket: {answer}", answer=output)

@@ -7,6 +7,7 @@ framing, so what is tested is what goes over the wire.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -295,6 +296,12 @@ class ScriptedConnection:
             raise self.error
         self.scripts.append(command)
         return 0, self.answer, b""
+
+    def call_script(self, script: str) -> tuple[int, bytes, bytes]:
+        return self.call(script)
+
+    def limited(self, seconds: float) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 class FakeLab(Lab):

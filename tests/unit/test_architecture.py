@@ -21,7 +21,7 @@ ROOT = Path(labctl.__file__).parent
 
 LIBRARIES: dict[str, set[str]] = {
     "fabric": {"remote.connect"},
-    "paramiko": {"remote.connect", "remote.connect_errors"},
+    "paramiko": {"remote.connect", "remote.connect_errors", "remote.transport"},
     "invoke": set(),
     "vagrant": {"machines.vagrant"},
     "jinja2": {"templating"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import sys
 import threading
 import time
 from collections.abc import Collection
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from labctl import parallel
-from labctl.errors import ConnectFailed, Interrupted
-from labctl.parallel import Result, Stop, each
+from labctl.errors import ConnectFailed, Defect, Interrupted
+from labctl.parallel import Result, Stop, affordable, each
 
 NODES = [f"node{number}" for number in range(8)]
 
@@ -85,18 +86,38 @@ def test_no_nodes() -> None:
     assert each([], lambda node: node, cap=4) == []
 
 
-def test_a_defect_is_raised_after_the_others_have_finished() -> None:
-    done: list[str] = []
-
-    def work(node: str) -> None:
+@pytest.mark.parametrize("kind", [ZeroDivisionError, MemoryError, RecursionError, OSError])
+def test_a_defect_costs_the_other_nodes_nothing(kind: type[Exception]) -> None:
+    def work(node: str) -> str:
         if node == "node0":
-            raise ZeroDivisionError
-        time.sleep(0.01)
-        done.append(node)
+            raise kind("what nobody thought of")
+        return node
 
-    with pytest.raises(ZeroDivisionError):
-        each(NODES, work, cap=2)
-    assert sorted(done) == NODES[1:]
+    first, *others = each(NODES, work, cap=2)
+    assert [result.value for result in others] == NODES[1:]
+    assert isinstance(first.error, Defect)
+    assert first.error.node == "node0"
+    assert first.error.message == f"labctl failed: {kind.__name__}: what nobody thought of"
+    assert first.error.details.startswith("raised in test_parallel.py:")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets are no files there")
+@pytest.mark.parametrize(
+    ("files", "nodes", "expected"),
+    [(64, 100, 6), (64, 6, 64), (20, 100, 1), (1024, 100, 64), (-1, 100, 64)],
+)
+def test_few_open_files_mean_few_nodes_at_once(
+    monkeypatch: pytest.MonkeyPatch, files: int, nodes: int, expected: int
+) -> None:
+    import resource
+
+    limit = resource.RLIM_INFINITY if files < 0 else files
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    notices: list[str] = []
+    assert affordable(64, nodes, notices.append) == expected
+    assert [f"{expected} nodes at once instead of 64" in text for text in notices] == (
+        [True] if expected < 64 else []
+    )
 
 
 def test_ctrl_c_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:

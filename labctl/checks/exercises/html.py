@@ -16,6 +16,7 @@ from labctl import __version__, templating
 from labctl.checks.exercises.timeline import clock, timeline
 from labctl.checks.report import Check, CommandRun, NodeReport
 from labctl.events import CheckOutcome
+from labctl.messages import printable
 
 if TYPE_CHECKING:
     from labctl.checks.exercises.result import Rehearsal
@@ -242,10 +243,7 @@ def _versions(reports: Sequence[NodeReport]) -> list[dict[str, Any]]:
 def _clean(value: Any) -> Any:
     """Return plain values whose texts have only printable characters."""
     if isinstance(value, str):
-        text = _COLOURS.sub("", value).replace("\r\n", "\n")
-        return "".join(
-            c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
-        )
+        return printable(_COLOURS.sub("", value).replace("\r\n", "\n"), keep="\n\t")
     if isinstance(value, Mapping):
         return {key: _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

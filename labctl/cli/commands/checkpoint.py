@@ -8,6 +8,7 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.output.terminal import say, say_json
 from labctl.cli.session import change_nodes, open_lab, sink
 
 Name = Annotated[str, typer.Argument(help="The checkpoint's name, such as chapter5.")]
@@ -59,7 +60,6 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
 
 def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:
     """List the checkpoints of each node."""
-    import json
 
     from labctl.cli.output.errors import as_json as as_dict
     from labctl.cli.output.grouping import print_grouped
@@ -73,9 +73,9 @@ def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> 
         if context.obj.as_json:
             found = {"event": "checkpoints", "node": result.node, "checkpoints": result.value or []}
             error = {"error": as_dict(result.error)} if result.error else {}
-            typer.echo(json.dumps(found | error))
+            say_json(found | error)
         elif result.ok:
-            typer.echo(f"{result.node}  {'  '.join(result.value or []) or '-'}")
+            say(f"{result.node}  {'  '.join(result.value or []) or '-'}")
     if not context.obj.as_json:
         print_grouped(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]

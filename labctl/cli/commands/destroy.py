@@ -9,7 +9,7 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
-from labctl.cli.output.terminal import is_terminal
+from labctl.cli.output.terminal import is_terminal, say
 from labctl.cli.session import open_lab, sink
 from labctl.messages import msg
 
@@ -37,7 +37,7 @@ def destroy(
         lab = open_lab(context, emit)
         names = lifecycle.doomed(lab, nodes or ())
     if not names:
-        typer.echo(_("nothing to destroy"), err=True)
+        say(_("nothing to destroy"), err=True)
         return
     if not yes:
         if not is_terminal(sys.stdin):
@@ -47,7 +47,7 @@ def destroy(
             )
         question = _("Remove {nodes} and everything on them?", nodes=", ".join(names))
         if not typer.confirm(question, err=True):
-            typer.echo(_("nothing was removed"), err=True)
+            say(_("nothing was removed"), err=True)
             raise typer.Exit(1)
     with sink(context) as emit:
         lab.emit = emit

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
-from labctl.cli.output.terminal import say
+from labctl.cli.output.terminal import say, say_json
 from labctl.cli.output.text_width import fill, ljust, width
 from labctl.cli.session import notices, open_lab
 
@@ -47,8 +45,7 @@ def doctor(
     findings = examine(lab, ThisHost(), offline=offline)
     if context.obj.as_json:
         for finding in findings:
-            line = json.dumps({"event": "finding", **finding.as_json()})
-            sys.stdout.write(line + "\n")
+            say_json({"event": "finding", **finding.as_json()})
     else:
         _print(findings)
     if not healthy(findings):
@@ -67,7 +64,7 @@ def _print(findings: list[Finding]) -> None:
     for finding, name, level in zip(findings, names, levels, strict=True):
         say(ljust(level, first), fg=_COLOURS[finding.level], nl=False)
         text = fill(printable(_(finding.found)), columns, first=indent, others=indent)
-        typer.echo(f"  {ljust(name, widest)}  {text[len(indent) :]}")
+        say(f"  {ljust(name, widest)}  {text[len(indent) :]}")
         if finding.remedy:
             remedy = f"→ {_(finding.remedy)}"
             text = fill(remedy, columns, first=indent, others=f"{indent}  ")
@@ -75,6 +72,6 @@ def _print(findings: list[Finding]) -> None:
     failed = sum(finding.level == "fail" for finding in findings)
     warned = sum(finding.level == "warn" for finding in findings)
     if failed or warned:
-        typer.echo("\n" + _("{errors} errors, {warnings} warnings", errors=failed, warnings=warned))
+        say("\n" + _("{errors} errors, {warnings} warnings", errors=failed, warnings=warned))
     else:
-        typer.echo("\n" + _("no problems found"))
+        say("\n" + _("no problems found"))

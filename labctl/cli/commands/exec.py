@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ import typer
 from labctl.cli.commands.ssh import command_line
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.output.terminal import printable, say, say_json
 from labctl.cli.session import ask_password, notices, open_lab
 from labctl.messages import msg
 
@@ -70,6 +70,7 @@ def execute(
     guard = threading.Lock()
     collect: bool = context.obj.as_json
     root = sudo or ask_sudo_password
+    unwritable: list[OSError] = []
 
     def work(node: str) -> Executed:
         prefix = f"{node.ljust(width)} | ".encode()
@@ -77,19 +78,21 @@ def execute(
         err = Lines(prefix, lambda: sys.stderr.buffer, guard, keep=collect)
         began = time.monotonic()
         try:
-            with lab.connection(node) as connection:
-                code = connection.stream(command, out.take, err.take, root=root)
-            out.end()
-            err.end()
-        except Unwritable:
+            try:
+                with lab.connection(node) as connection:
+                    code = connection.stream(command, out.take, err.take, root=root)
+            finally:
+                out.end()
+                err.end()
+        except Unwritable as error:
+            unwritable.append(error.error)
             lab.stop.request()  # nobody reads the output of other nodes
             raise
         return Executed(code, out.text, err.text, time.monotonic() - began)
 
-    try:
-        results = each(nodes, work, cap=lab.parallel, stop=lab.stop)
-    except Unwritable as unwritable:
-        error = unwritable.error
+    results = each(nodes, work, cap=lab.parallel, stop=lab.stop)
+    if unwritable:
+        error = unwritable[0]
         if isinstance(error, BrokenPipeError):
             raise error from None  # as with `| head`; the command line ends quietly then
         raise LabctlError(
@@ -103,6 +106,10 @@ def execute(
         raise typer.Exit(codes[0] if len(codes) == 1 else 1)
 
 
+LONGEST_LINE = 1 << 16
+"""Bytes after which a line is broken, so that a line without end doesn't fill the memory."""
+
+
 class Unwritable(Exception):
     """stdout or stderr of this process cannot be written to; `error` has the reason."""
 
@@ -113,6 +120,8 @@ class Unwritable(Exception):
 
 class Lines:
     """Prints output in whole lines, each with a prefix; or collects it.
+
+    On a terminal, lines are cleaned. In a file or a pipe they are as the node wrote them.
 
     Parameters:
         prefix: of each line.
@@ -129,35 +138,48 @@ class Lines:
         self._guard = guard
         self._keep = keep
         self._rest = b""
+        from labctl.remote.channel import Kept  # paramiko takes time to import
+
+        self._kept = Kept()
 
     def take(self, data: bytes) -> None:
         """Take the next bytes.
 
         Raises:
             Unwritable: they cannot be printed.
+            Flood: they are too many to keep.
         """
-        self._rest += data
-        if not self._keep and b"\n" in data:
-            *lines, self._rest = self._rest.split(b"\n")
+        if self._keep:
+            self._kept.take(data)
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        while len(self._rest) > LONGEST_LINE:
+            lines.append(self._rest[:LONGEST_LINE])
+            self._rest = self._rest[LONGEST_LINE:]
+        if lines:
             self._print(lines)
 
     def end(self) -> None:
         """Print a last line that has no end."""
-        if self._rest and not self._keep:
-            self._print([self._rest])
-            self._rest = b""
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._print([rest])
 
     @property
     def text(self) -> str:
         """The collected output."""
-        return self._rest.decode("utf-8", "replace")
+        return self._kept.decode("utf-8", "replace")
 
     def _print(self, lines: list[bytes]) -> None:
-        text = b"".join(self._prefix + line.rstrip(b"\r") + b"\n" for line in lines)
         with self._guard:
             stream = self._stream()
             try:
-                stream.write(text)
+                on_terminal = stream.isatty()
+                for line in lines:
+                    shown = line.rstrip(b"\r")
+                    if on_terminal:
+                        shown = printable(shown.decode("utf-8", "replace")).encode()
+                    stream.write(self._prefix + shown + b"\n")
                 stream.flush()
             except OSError as error:
                 raise Unwritable(error) from error
@@ -178,12 +200,12 @@ def _show(result: Result[Executed], *, as_json: bool) -> None:
             }
         if result.error is not None:
             data["error"] = errors.as_json(result.error)
-        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+        say_json(data)
         return
     if result.error is not None:
         first, *rest = errors.lines(result.error)
-        typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
-        typer.echo("\n".join([first, *rest]), err=True)
+        say(_("error: "), fg="red", bold=True, err=True, nl=False)
+        say("\n".join([first, *rest]), err=True)
     elif ran is not None and ran.exit_code:
         code = _("{node}: exit code {code}", node=result.node, code=ran.exit_code)
-        typer.secho(code, fg="red", err=True)
+        say(code, fg="red", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from labctl.cli.i18n.locale import _, localized
 from labctl.cli.options import Json, with_json
+from labctl.cli.output.terminal import say, say_json
 from labctl.messages import msg
 
 
@@ -44,6 +44,6 @@ def init(
             msg("{path} cannot be written: {reason}", path=path, reason=error.strerror)
         ) from error
     if context.obj.as_json:
-        typer.echo(json.dumps({"event": "init", "path": str(path.absolute())}))
+        say_json({"event": "init", "path": str(path.absolute())})
         return
-    typer.echo(_("wrote {path}; next: labctl up", path=path))
+    say(_("wrote {path}; next: labctl up", path=path))

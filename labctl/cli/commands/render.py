@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from labctl.cli.lab_flags import Cpus, Memory, Nodes, Provider, Toolchain, given
 from labctl.cli.options import Json, with_json
+from labctl.cli.output.terminal import say, say_as_is, say_json
 from labctl.cli.session import open_lab, sink
 
 
@@ -68,11 +68,11 @@ def render(
     elif output is None:
         result["vagrantfile"] = text
     if context.obj.as_json:
-        typer.echo(json.dumps(result))
+        say_json(result)
     elif diff:
         for line in lines:
-            typer.echo(line)
+            say(line)
     elif output is None:
-        typer.echo(text, nl=False)
+        say_as_is(text)
     if lines:
         raise typer.Exit(CHANGES_FOUND)

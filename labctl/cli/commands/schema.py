@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from labctl.cli.output.terminal import say_json
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -12,7 +14,6 @@ def register(app: typer.Typer) -> None:
 
 def schema(context: typer.Context) -> None:
     """Print the JSON Schema of lab.yaml, for editors that complete and check it."""
-    import json
 
     from labctl.config.playbook_settings import keys_in_source
     from labctl.config.schema import json_schema
@@ -20,4 +21,4 @@ def schema(context: typer.Context) -> None:
 
     own, _ = Workspace.find(context.obj.lab).playbooks
     unchecked = {key for keys in keys_in_source(own).values() for key in keys}
-    typer.echo(json.dumps(json_schema(unchecked), indent=2))
+    say_json(json_schema(unchecked), indent=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.output.terminal import say, say_json
 from labctl.cli.session import ask_password, open_lab
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
             }
         if result.error is not None:
             data["error"] = errors.as_json(result.error)
-        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+        say_json(data)
     elif copied is not None:
         files = _("1 file") if copied.files == 1 else _("{count:,} files", count=copied.files)
         rate = amount(copied.bytes / max(copied.seconds, 0.001))
-        typer.echo(
+        say(
             _(
                 "{node}: {files}, {size} in {seconds:.1f} s ({rate}/s)",
                 node=result.node,
@@ -130,8 +130,8 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
         )
     if result.error is not None and not as_json:
         first, *rest = errors.lines(result.error)
-        typer.secho(_("error: "), fg="red", bold=True, err=True, nl=False)
-        typer.echo("\n".join([first, *rest]), err=True)
+        say(_("error: "), fg="red", bold=True, err=True, nl=False)
+        say("\n".join([first, *rest]), err=True)
 
 
 def _show_skipped(results: Sequence[Result[Copied]], *, sudo: bool, as_json: bool) -> bool:
@@ -146,17 +146,15 @@ def _show_skipped(results: Sequence[Result[Copied]], *, sudo: bool, as_json: boo
     if as_json:
         for one in skipped:
             data = {"event": "skipped", "node": one.node, "path": one.path, "reason": one.why}
-            sys.stdout.write(json.dumps(data) + "\n")
+            say_json(data)
         return bool(skipped)
     for one in skipped[:_SHOWN]:
         line = _("skipped {path}: {why}", path=printable(one.place), why=one.why)
-        typer.secho(line, fg="yellow", err=True)
+        say(line, fg="yellow", err=True)
     if len(skipped) + more > _SHOWN:
-        typer.secho(
-            _("and {count:,} more", count=len(skipped) + more - _SHOWN), fg="yellow", err=True
-        )
+        say(_("and {count:,} more", count=len(skipped) + more - _SHOWN), fg="yellow", err=True)
     if not sudo and any(one.node and one.why == DENIED for one in skipped):
-        typer.echo("  " + _("hint: {hint}", hint=_("add --sudo")), err=True)
+        say("  " + _("hint: {hint}", hint=_("add --sudo")), err=True)
     return bool(skipped)
 
 
@@ -188,7 +186,7 @@ class _Notices:
             if lines is not None:
                 lines(event)
             elif text := sentence(event, verbose=False):
-                typer.secho(f"{event.node}: {text}", fg="yellow", err=True)
+                say(f"{event.node}: {text}", fg="yellow", err=True)
 
 
 class _Silent:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.output.terminal import say, say_as_is, say_json
 from labctl.cli.session import open_lab, sink
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def ssh_config(
         file = lab.workspace.ssh_config
         file = file if file.is_file() else lab.write_ssh_config()
         result = {"event": "ssh-config", "path": str(file)}
-        typer.echo(json.dumps(result) if context.obj.as_json else file)
+        say(json.dumps(result) if context.obj.as_json else str(file))
         return
     known_hosts = lab.workspace.known_hosts
     if context.obj.as_json:
         for target in targets:
-            typer.echo(json.dumps(_as_json(target, known_hosts)))
+            say_json(_as_json(target, known_hosts))
         return
-    typer.echo(entries(targets, known_hosts), nl=False)
+    say_as_is(entries(targets, known_hosts))
 
 
 def _as_json(target: Target, known_hosts: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.output.terminal import say
 from labctl.cli.session import open_lab, sink
 
 
@@ -51,6 +52,8 @@ def status(
         print_labs(context.obj, labs)
     else:
         print_status(context.obj, rows, registry_of(lab))
+        if any(row.problem for row in rows):
+            raise typer.Exit(1)
 
 
 def _prune(every: bool) -> None:
@@ -60,4 +63,4 @@ def _prune(every: bool) -> None:
     if not every:
         raise UsageError("--prune needs --all", hint="run `labctl status --all --prune`")
     for entry in LabIndex().prune():
-        typer.echo(_("{folder} is no longer listed", folder=entry.folder), err=True)
+        say(_("{folder} is no longer listed", folder=entry.folder), err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
-from labctl.cli.output.terminal import is_terminal
+from labctl.cli.output.terminal import is_terminal, say, say_json
 from labctl.messages import msg
 
 
@@ -47,9 +46,9 @@ def trust(
         _confirm(state, stamp.origin(state), yes=yes)
         stamp.renew(state)
     if context.obj.as_json:
-        typer.echo(json.dumps({"event": "trust", "state": str(state)}))
+        say_json({"event": "trust", "state": str(state)})
     else:
-        typer.echo(_("{state} is accepted", state=state))
+        say(_("{state} is accepted", state=state))
 
 
 def _confirm(state: object, origin: object, *, yes: bool) -> None:
@@ -71,6 +70,6 @@ def _confirm(state: object, origin: object, *, yes: bool) -> None:
             msg("{state}: {made}", state=state, made=made),
             hint="pass --yes to accept it; labctl will run the programs that it names",
         )
-    typer.echo(_("{state}: {made}", state=state, made=made), err=True)
+    say(_("{state}: {made}", state=state, made=made), err=True)
     if not typer.confirm(_("Accept it, and run the programs that it names?"), err=True):
         raise typer.Exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import traceback
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from labctl.cli.i18n.locale import _, is_english
 from labctl.cli.options import Globals
 from labctl.cli.output.grouping import wrapped
-from labctl.cli.output.terminal import printable, say, screen_width
+from labctl.cli.output.terminal import printable, say, say_json, screen_width
 from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
 
 
@@ -69,11 +68,10 @@ def lines_without_node(error: LabctlError) -> list[str]:
 def render_error(error: LabctlError, options: Globals) -> None:
     """Print an error to stderr, or as a JSON line to stdout."""
     if options.as_json:
-        sys.stdout.write(json.dumps(as_json(error)) + "\n")
-        sys.stdout.flush()
+        say_json(as_json(error))
         return
     if options.verbose:
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)), err=True, nl=False)
     print_error(error)
 
 

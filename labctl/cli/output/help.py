@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from labctl.cli.i18n.locale import _
+from labctl.cli.output.terminal import say
 from labctl.cli.output.text_width import fill, ljust, width
 from labctl.messages import msg
 
@@ -69,15 +70,15 @@ def show(error: Any) -> None:
     message = error.format_message()
     context = getattr(error, "ctx", None)
     if context is not None and message == context.get_help():  # no arguments, where some must be
-        typer.echo(message, err=True)
+        say(message, err=True)
         return
     if context is not None:
-        typer.echo(context.get_usage(), err=True)
+        say(context.get_usage(), err=True)
         command, option = context.command_path, context.help_option_names[0]
-        typer.echo(
+        say(
             _("Try '{command} {option}' for help.", command=command, option=option) + "\n", err=True
         )
-    typer.echo(_("Error: ") + _typers(message), err=True)
+    say(_("Error: ") + _typers(message), err=True)
 
 
 def _typers(text: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from dataclasses import asdict, replace
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.output.terminal import printable
+from labctl.cli.output.terminal import printable, say, say_json
 from labctl.events import (
     ChangeDone,
     ChangeStarted,
@@ -33,10 +31,8 @@ class JsonLines:
         self._guard = threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        line = json.dumps({"event": type(event).__name__, **asdict(event)})
         with self._guard:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            say_json({"event": type(event).__name__, **asdict(event)})
 
 
 def sentence(event: Event, *, verbose: bool) -> str:
@@ -107,10 +103,9 @@ class PlainLines:
         seconds = time.monotonic() - self._start
         first, *rest = [printable(line) for line in text.splitlines()]
         with self._guard:
-            sys.stderr.write(f"[{seconds:6.1f} s] {event.node or _('lab')}: {first}\n")
+            say(f"[{seconds:6.1f} s] {event.node or _('lab')}: {first}", err=True)
             for line in rest:
-                sys.stderr.write(f"           {line}\n")
-            sys.stderr.flush()
+                say(f"           {line}", err=True)
 
     def _once(self, event: Event) -> Event:
         """Return a failed check without its explanation if that was printed for another check."""

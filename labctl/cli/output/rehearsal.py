@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from labctl.cli.output.failures import print_failures, print_skipped
 from labctl.cli.output.grouping import print_grouped, wrapped
 from labctl.cli.output.table import print_table, print_wide_table
 from labctl.cli.output.tables import failed
-from labctl.cli.output.terminal import say, screen_width
+from labctl.cli.output.terminal import say, say_json, screen_width
 from labctl.events import CheckOutcome
 
 if TYPE_CHECKING:
@@ -97,4 +95,4 @@ def _result(result: Result[NodeReport]) -> dict[str, Any]:
 
 
 def _json(data: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(data) + "\n")
+    say_json(data)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ from labctl.cli.output.errors import as_json, lines_without_node
 from labctl.cli.output.failures import print_failures, print_skipped
 from labctl.cli.output.grouping import NodeMessage, print_grouped, wrapped
 from labctl.cli.output.table import print_table
-from labctl.cli.output.terminal import printable, say, screen_width
+from labctl.cli.output.terminal import printable, say, say_json, screen_width
 
 if TYPE_CHECKING:
     from labctl.cli.options import Globals
@@ -239,4 +237,4 @@ def print_labs(options: Globals, labs: list[LabStatus]) -> None:
 
 
 def _json(data: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(data) + "\n")
+    say_json(data)

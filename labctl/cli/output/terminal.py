@@ -1,13 +1,30 @@
-"""Properties of terminals, and text that is safe for them."""
+"""Properties of terminals, and the one place from which labctl prints.
+
+What a node says may be part of any text. `say` makes it harmless.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 from typing import TextIO
 
 import typer
+
+from labctl.messages import printable
+
+__all__ = [
+    "DUMB",
+    "has_colours",
+    "is_terminal",
+    "printable",
+    "say",
+    "say_as_is",
+    "say_json",
+    "screen_width",
+]
 
 DUMB = ("dumb", "unknown")
 """Values of TERM for terminals that can neither redraw a line nor show colours."""
@@ -45,13 +62,21 @@ def say(
     err: bool = False,
     nl: bool = True,
 ) -> None:
-    """Print a text; with colours, if there is a terminal and the user wants them."""
+    """Print a text, cleaned; with colours, if there is a terminal and the user wants them."""
+    text = printable(text, keep="\n\t")
     if has_colours() and (fg or bold or dim):
         typer.secho(text, fg=fg, bold=bold or None, dim=dim or None, err=err, nl=nl)
     else:
         typer.echo(text, err=err, nl=nl)
 
 
-def printable(text: str) -> str:
-    """Return text from a node without control characters."""
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+def say_json(data: object, *, indent: int | None = None) -> None:
+    """Print a value as JSON to stdout: in ASCII, so that no character can do harm."""
+    sys.stdout.write(json.dumps(data, indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+def say_as_is(text: str) -> None:
+    """Print a file to stdout: of this lab, for programs, and unchanged."""
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -10,19 +10,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.errors import AuthFailed, HostKeyChanged, LabctlError
+from labctl.errors import AuthFailed, Defect, HostKeyChanged, LabctlError, ProtocolError
 from labctl.events import Emit, Notice
 from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
 from labctl.messages import msg
-from labctl.parallel import each
+from labctl.parallel import affordable, each
 from labctl.remote.docker_api import RawOutput, ask
 
 _SINCE = "uptime -s 2>/dev/null || echo -"
 
-_LIMIT = 15
+LIMIT = 10.0
+"""Seconds after which a node is given up, whatever it does."""
+
+_STEP = 3.0
+"""Seconds for each step of connecting."""
+
+_HUNG = 6
 """Seconds after which an engine counts as hung."""
 
 
@@ -35,6 +41,7 @@ class NodeStatus:
         engine: version of the running engine, or ``-`` if none answers.
         containers: number of running containers, or ``-``.
         since: boot time by the node's clock, or ``-``.
+        problem: what a node that can be reached does wrong; empty: nothing.
     """
 
     node: str
@@ -43,6 +50,7 @@ class NodeStatus:
     engine: str = "-"
     containers: str = "-"
     since: str = "-"
+    problem: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the status as plain values."""
@@ -57,10 +65,13 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
         limit: names or patterns; none: all nodes.
 
     Returns:
-        A row for each node, in the lab's order. A node that does not answer is not an error.
+        A row for each node, in the lab's order. A node that does not answer is not an error, but
+        one that answers nonsense, or too much, or never ends, has a `problem`.
     """
     nodes = lab.select(limit)
-    results = each(nodes, lambda node: _ask(lab, node), cap=32, stop=lab.stop)
+    results = each(
+        nodes, lambda node: _ask(lab, node), cap=affordable(32, len(nodes)), stop=lab.stop
+    )
     if any(result.error for result in results):
         states = _states(lab)
     rows: list[NodeStatus] = []
@@ -69,15 +80,20 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
             rows.append(result.value)
             continue
         address = lab.node(result.node).address
+        problem = ""
         if isinstance(result.error, HostKeyChanged):
             state: str = msg("another host key")
         elif isinstance(result.error, AuthFailed):
             state = msg("login refused")
+        elif isinstance(result.error, ProtocolError | Defect):
+            state = msg("not working")
+            problem = result.error.message
+            lab.emit(Notice(result.node, problem))
         else:
             state = str(states.get(result.node, MachineState.ABSENT))
             if state in (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN):
                 state = msg("no answer")
-        rows.append(NodeStatus(result.node, state, address))
+        rows.append(NodeStatus(result.node, state, address, problem=problem))
     return rows
 
 
@@ -134,7 +150,7 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
     entries = LabIndex().entries()
     if not entries:
         return []
-    with ThreadPoolExecutor(max_workers=min(8, len(entries))) as pool:
+    with ThreadPoolExecutor(max_workers=min(8, affordable(256, 256) // 32 or 1)) as pool:
         return list(pool.map(look, entries))
 
 
@@ -145,25 +161,26 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
         nonlocal since
         line = command % tuple(map(shlex.quote, arguments))
         # The limit runs on the node, so that no process is left there waiting for the engine.
-        bounded = f"timeout -k 2 {_LIMIT} sh -c {shlex.quote(line)}"
-        _, out, err = connection.call(f"{_SINCE}; {bounded}")
+        bounded = f"timeout -k 2 {_HUNG} sh -c {shlex.quote(line)}"
+        _, out, err = connection.call_script(f"{_SINCE}; {bounded}")
         since, _, out = out.partition(b"\n")
         return RawOutput(out, err)
 
     engine = containers = "-"
     with (
-        lab.connection(node, timeout=3.0) as connection,
+        lab.connection(node, timeout=_STEP) as connection,
+        connection.limited(LIMIT),
         contextlib.suppress(AssertionError, ValueError, TypeError, KeyError),
     ):
         version, running = ask(run, ("GET", "/version", None), ("GET", "/containers/json", None))
-        engine, containers = str(version.json()["Version"]), str(len(running.json()))
+        engine, containers = str(version.json()["Version"])[:40], str(len(running.json()))
     return NodeStatus(
         node,
         MachineState.RUNNING,
         lab.node(node).address,
         engine,
         containers,
-        since.decode("utf-8", "replace").strip() or "-",
+        since.decode("utf-8", "replace").strip()[:40] or "-",
     )
 
 

@@ -20,6 +20,7 @@ from labctl.config.daemon_json import canonical
 from labctl.messages import msg
 from labctl.provision.preflight import Obstacle
 from labctl.provision.resources.base import Observed, shell_script
+from labctl.remote.values import parse_json
 
 PATH = "/etc/docker/daemon.json"
 OWNED = "/var/lib/labctl/daemon-keys.json"
@@ -100,7 +101,7 @@ def parsed(text: str) -> dict[str, Any] | None:
     if not text.strip():
         return {}
     try:
-        settings = json.loads(text)
+        settings = parse_json(text)
     except ValueError:
         return None
     return settings if isinstance(settings, dict) else None
@@ -281,6 +282,8 @@ def json_problem(text: str) -> str:
             column=error.colno,
             problem=error.msg,
         )
+    except (ValueError, RecursionError) as error:
+        return str(error)
     return msg("no object in braces")
 
 

@@ -26,8 +26,10 @@ def compare(left: str, right: str) -> int:
         if a is None or b is None:
             return -1 if a is None else 1
         if a.isdigit() and b.isdigit():
-            if int(a) != int(b):
-                return -1 if int(a) < int(b) else 1
+            # Without int, which refuses thousands of digits.
+            first, second = ((len(n), n) for n in (a.lstrip("0"), b.lstrip("0")))
+            if first != second:
+                return -1 if first < second else 1
         elif a.isdigit() or b.isdigit():
             return 1 if a.isdigit() else -1
         else:

@@ -6,6 +6,7 @@ Each test runs `main` in this process, in an empty folder; nodes and machines ar
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import io
 import json
 import os
@@ -395,6 +396,12 @@ class FakeConnection(FakeNode):
 
     def call(self, command: str, stdin: bytes = b"") -> tuple[int, bytes, bytes]:
         return 0, SINCE + answers({"Version": "19.03.9"}, [{}, {}]), b""
+
+    def call_script(self, script: str) -> tuple[int, bytes, bytes]:
+        return self.call(script)
+
+    def limited(self, seconds: float) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 class Gone(FakeConnection):

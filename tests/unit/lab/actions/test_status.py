@@ -108,7 +108,7 @@ def test_an_engine_that_hangs_holds_nobody_up(
         folder.mkdir()
     (programs / "docker").write_text(HUNG.format(folder=programs))
     (programs / "docker").chmod(0o755)
-    monkeypatch.setattr(module, "_LIMIT", 1)
+    monkeypatch.setattr(module, "_HUNG", 1)
     lab.connections[ONE] = Here(ONE)
     began = time.monotonic()
     (row,) = status(lab, [ONE])
