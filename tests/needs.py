@@ -16,7 +16,7 @@ _ALSO = "/usr/sbin:/usr/local/sbin:/sbin"
 
 
 def find(program: str) -> str | None:
-    """Return the path of a program, None if not installed."""
+    """Return the path of a program, None if it is not installed."""
     return shutil.which(program) or shutil.which(program, path=_ALSO)
 
 
