@@ -159,7 +159,7 @@ untranslated: $(MO)
 
 messages: untranslated
 	$(BABEL) update -D labctl -d labctl/messages -i build/labctl.pot --width=100 --previous \
-	  --ignore-obsolete --ignore-pot-creation-date
+	  --ignore-obsolete --ignore-pot-creation-date --no-fuzzy-matching
 	$(MAKE) --no-print-directory $(MO)
 
 clean:

@@ -1,7 +1,7 @@
 """Compose: several containers as one project, described in a file.
 
-Each project has its own folder. The file `.env` there sets a project name that no other rehearsal
-has, and the names of the images.
+Each project has its own folder. The file `.env` in it sets a unique project name and the
+names of the images.
 """
 
 import re

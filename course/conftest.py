@@ -1,4 +1,4 @@
-"""The fixtures of every exercise: `sandbox`, where it works, and `peer_sandbox` on another node.
+"""Fixtures of every exercise: `sandbox` on its node, and `peer_sandbox` on another node.
 
 `labctl rehearse` runs the sections of this folder with these fixtures and its own: `host`, `peers`
 and `wanted`.
@@ -17,7 +17,7 @@ from labctl.exercise import Host, Peers, Sandbox, Wanted
 
 @pytest.fixture(scope="session")
 def _sandboxes() -> Iterator[dict[str, Sandbox]]:
-    """The sandboxes by node. What was pulled for one section serves the next."""
+    """The sandboxes by node. Later sections use the images that earlier ones pulled."""
     sandboxes: dict[str, Sandbox] = {}
     yield sandboxes
     for sandbox in sandboxes.values():
@@ -44,22 +44,22 @@ def _node_sandbox(
     here = [item for item in items if item.path == request.path]
     sandbox.lease.set_pulling(not any(uses(item, "overlay") for item in here))
     if peers and any(uses(item, "peer_sandbox") for item in items):
-        # With a lease on the other node, what was pulled there for its own rehearsal stays for the
-        # exercises of this one. Pulling again may fail once there are overlay networks. An exercise
-        # that needs the node will report why it cannot be used.
+        # With a lease on the other node, images that its own rehearsal pulled there stay for this
+        # one's exercises. Pulling again may fail once there are overlay networks. If the lease
+        # fails, an exercise that needs the node reports why.
         with contextlib.suppress(Exception):
             next_sandbox(sandbox, peers)
     return sandbox
 
 
 def uses(item: pytest.Item, fixture: str) -> bool:
-    """Return whether an exercise uses a fixture."""
+    """Return True if an exercise uses a fixture."""
     return fixture in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture
 def sandbox(_node_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """Where the exercise works. What it makes there is removed when it ends."""
+    """The sandbox of the exercise. Everything created in it is removed when the exercise ends."""
     yield _node_sandbox
     _node_sandbox.clean()
 
@@ -79,7 +79,7 @@ def next_sandbox(sandbox: Sandbox, peers: Peers) -> Sandbox:
 
 
 def images(folder: Path) -> dict[str, str]:
-    """Return the names of images by word. The file in a section's own folder wins over labctl's."""
+    """Return the names of images by word. The file in a section's folder overrides labctl's."""
     names: dict[str, str] = {}
     for place in (Path(__file__).parent, folder):
         if (place / "images.toml").is_file():

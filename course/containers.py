@@ -1,4 +1,4 @@
-"""Containers: their life cycle, what docker shows of them, and their limits."""
+"""Containers: their life cycle, docker's commands that show them, and their limits."""
 
 import time
 
@@ -97,7 +97,7 @@ def test_copy(sandbox: Sandbox) -> None:
 
 @on_failure("docker top or stats does not work", fix=HEAL)
 def test_processes(sandbox: Sandbox) -> None:
-    """top and stats show a container's processes and what they use"""
+    """top and stats show a container's processes and their resource usage"""
     name = sandbox.container("seen", sandbox.image("busybox"), "sleep 600")
     assert "sleep 600" in sandbox.out("docker top %s", name)
     assert "PID 1" in sandbox.out("docker exec %s sh -c 'echo PID $(pidof sleep)'", name)
@@ -183,8 +183,8 @@ def test_cpus_limit(sandbox: Sandbox) -> None:
     (used,) = gone(before, cpu_seconds(sandbox, process))
     part = used / (time.monotonic() - began)
     assert part < 0.3, msg("a busy container with --cpus 0.2 took {part:.0%} of a CPU", part=part)
-    # Busy neighbours could also be the reason, so this reads whether the kernel throttled it. They
-    # may leave it less than its share for a while, and then nothing has to be throttled.
+    # Other busy programs could also be the reason, so this checks that the kernel throttled it.
+    # They may leave it less than its share for a while, and then the kernel need not throttle it.
     files = "/sys/fs/cgroup/cpu.stat /sys/fs/cgroup/cpu/cpu.stat"  # one of them is there
     seen = f"docker exec %s grep -hs 'nr_throttled [1-9]' {files}"
     while not sandbox.run(seen, name, ok=False).stdout:

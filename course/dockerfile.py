@@ -1,4 +1,4 @@
-"""Dockerfiles: what each instruction does to an image and its containers."""
+"""Dockerfiles: the effect of each instruction on an image and its containers."""
 
 import json
 from typing import Any

@@ -42,20 +42,20 @@ def test_api_answers_over_the_socket(sandbox: Sandbox) -> None:
 @on_failure("Docker's API cannot start a container", fix=HEAL)
 def test_api_starts_a_container(sandbox: Sandbox) -> None:
     """the API alone can create and start a container"""
-    wish = {
+    definition = {
         "Image": sandbox.image("busybox"),
         "Cmd": ["echo", "from the API"],
         "Labels": dict([sandbox.label.split("=")]),
     }
     name = sandbox.name("made")
-    made = sandbox.api("POST", f"/containers/create?name={name}", wish).json()
+    made = sandbox.api("POST", f"/containers/create?name={name}", definition).json()
     assert sandbox.api("POST", f"/containers/{made['Id']}/start").status == 204
     sandbox.run("docker wait %s", name)
     assert sandbox.out("docker logs %s", name) == "from the API"
 
 
 @on_failure("Docker is not running, or does not start at boot")
-def test_daemon_comes_back_after_a_boot(sandbox: Sandbox) -> None:
+def test_daemon_starts_at_boot(sandbox: Sandbox) -> None:
     """the daemon runs and starts at boot"""
     for unit in ("containerd", "docker"):
         service = sandbox.host.service(unit)
@@ -78,10 +78,10 @@ def test_daemon_describes_itself(sandbox: Sandbox) -> None:
 
 
 @on_failure("docker events does not show what happens", fix=HEAL)
-def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
+def test_daemon_reports_events(sandbox: Sandbox) -> None:
     """the daemon's events show the life of a container"""
     image = sandbox.image("busybox")
-    name = sandbox.name("told")
+    name = sandbox.name("events")
     since = sandbox.out("date +%s")
     sandbox.run("docker run --rm --name %s --label %s %s true", name, sandbox.label, image)
     seen = sandbox.out(
@@ -96,7 +96,7 @@ def test_daemon_tells_what_happens(sandbox: Sandbox) -> None:
 
 
 @on_failure("containerd does not run Docker's containers", fix=HEAL)
-def test_containerd_runs_what_docker_starts(sandbox: Sandbox) -> None:
+def test_containerd_runs_dockers_containers(sandbox: Sandbox) -> None:
     """containerd answers and runs the container that docker started"""
     name = sandbox.container("below", sandbox.image("busybox"), SLEEP)
     identity = sandbox.out("docker inspect --format '{{.Id}}' %s", name)

@@ -1,4 +1,4 @@
-"""Images: how they are pulled and built, what they consist of, and how they are passed on."""
+"""Images: how to pull, build, inspect and distribute them."""
 
 import json
 
@@ -53,7 +53,9 @@ def test_layers_are_shared(sandbox: Sandbox) -> None:
 @on_failure("docker history does not show how an image was built", fix=HEAL)
 def test_history(sandbox: Sandbox) -> None:
     """an image's history shows how it was built"""
-    image = sandbox.build("told", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
+    image = sandbox.build(
+        "history", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
+    )
     history = sandbox.out("docker history --no-trunc --format '{{.CreatedBy}}' %s", image)
     assert "echo built >/how" in history
     assert 'CMD ["cat" "/how"]' in history
@@ -101,7 +103,7 @@ def test_save_and_load(sandbox: Sandbox) -> None:
 
 @on_failure("docker export and import do not work", fix=HEAL)
 def test_export_and_import(sandbox: Sandbox) -> None:
-    """export and import make an image of one layer without a CMD"""
+    """export and import produce an image of one layer without a CMD"""
     image = sandbox.build(
         "whole", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))}
     )
@@ -120,7 +122,7 @@ def test_private_registry(sandbox: Sandbox, wanted: Wanted, peers: Peers) -> Non
     if "registry" not in wanted:
         pytest.skip("the lab has no private registry; add `registry` to the playbooks of lab.yaml")
     if not peers:
-        pytest.skip("the lab has only one node, so there is no other that could pull")
+        pytest.skip("the lab has only one node, so no other node can pull")
     image = sandbox.build("sent", {"Dockerfile": DOCKERFILE.format(image=sandbox.image("busybox"))})
     # Each node uses one name in all rehearsals, so that the registry does not fill up.
     remote = f"{wanted['registry']['address']}/rehearsal:{wanted['name']}"

@@ -1,15 +1,24 @@
-"""Networks: from where a container is reachable, and under which name.
+"""Networks: from where and by which name a container is reachable.
 
 Docker gives each container a network namespace and connects it by a bridge on the node, by a port
 of the node, or by an overlay network that spans nodes.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
-from labctl.exercise import HEAL, Peers, Sandbox, Wanted, is_namespace_leak, msg, on_failure
+from labctl.exercise import (
+    GATEWAY,
+    HEAL,
+    Peers,
+    Sandbox,
+    Wanted,
+    firewall_hint,
+    is_namespace_leak,
+    msg,
+    on_failure,
+)
 
 SLEEP = "sleep 1d"
 """A container runs as long as its first process."""
@@ -23,7 +32,9 @@ def test_default_bridge(sandbox: Sandbox) -> None:
     address = address_of(sandbox, two, "bridge")
     ping(sandbox, one, address)
     by_name = sandbox.run("docker exec %s ping -c 1 -W 2 %s", one, two, ok=False)
-    assert address not in by_name.stdout, msg("the default bridge knows the name {name}", name=two)
+    assert address not in by_name.stdout, msg(
+        "the default bridge resolves the name {name}", name=two
+    )
 
 
 @on_failure("containers do not find each other by name", fix=HEAL)
@@ -38,7 +49,7 @@ def test_own_network(sandbox: Sandbox) -> None:
     ping(sandbox, one, "store")
     seen = sandbox.out("docker exec %s cat /etc/resolv.conf", one)
     assert "nameserver 127.0.0.11" in seen, msg(
-        "the engine does not answer DNS queries; resolv.conf says: {seen}", seen=seen
+        "the engine does not answer DNS queries; resolv.conf: {seen}", seen=seen
     )
 
 
@@ -76,13 +87,13 @@ def test_link(sandbox: Sandbox) -> None:
 def test_environment(sandbox: Sandbox) -> None:
     """a container gets variables from -e, from the caller's shell and from a file"""
     folder = sandbox.folder({"settings.env": "SIZE=large\n# a comment\n"})
-    said = sandbox.out(
+    printed = sandbox.out(
         "FROM_SHELL=passed docker run --rm --label %s -e COLOUR='two words' -e FROM_SHELL"
         " --env-file %s/settings.env %s env",
         *(sandbox.label, folder, sandbox.image("busybox")),
     )
     wanted = {"COLOUR=two words", "FROM_SHELL=passed", "SIZE=large"}
-    missing = wanted - set(said.splitlines())
+    missing = wanted - set(printed.splitlines())
     assert not missing, msg(
         "not among the container's variables: {missing}", missing=", ".join(sorted(missing))
     )
@@ -94,8 +105,8 @@ def test_published_port_on_the_node(sandbox: Sandbox, wanted: Wanted) -> None:
     port = web_server(sandbox)
     for address in ("127.0.0.1", wanted["address"]):
         if address:
-            asked = sandbox.wait(page(address, port), until=sandbox.token)
-            assert sandbox.token in asked
+            answer = sandbox.wait(page(address, port), until=sandbox.token)
+            assert sandbox.token in answer
 
 
 @on_failure("a published port does not answer other nodes", fix=HEAL)
@@ -106,10 +117,13 @@ def test_published_port_from_another_node(
     port = web_server(sandbox)
     sandbox.wait(page("127.0.0.1", port), until=sandbox.token)
     address = wanted["address"] or sandbox.node
-    with hinting(
-        f"port {port} of {sandbox.node} answers on the node itself, but not to {peer_sandbox.node}",
-        *(sandbox, peer_sandbox),
-    ):
+    problem = msg(
+        "port {port} of {node} answers on the node itself, but not to {other}",
+        port=port,
+        node=sandbox.node,
+        other=peer_sandbox.node,
+    )
+    with firewall_hint(problem, sandbox, peer_sandbox):
         peer_sandbox.wait(page(address, port), until=sandbox.token, seconds=20)
 
 
@@ -192,10 +206,6 @@ def overlay(
     return manager(sandbox, peers).network(word, "--driver overlay --attachable")
 
 
-GATEWAY = "docker_gwbridge"
-"""The bridge that the engine creates for the first container on an overlay network, and keeps."""
-
-
 def overlay_mode(wanted: Wanted) -> str:
     """Return the store of the lab's overlay networks, etcd or swarm; skip without one."""
     mode = str(wanted.get("overlay", {}).get("mode", ""))
@@ -205,7 +215,7 @@ def overlay_mode(wanted: Wanted) -> str:
     if mode == "etcd" and int(engine.partition(".")[0]) >= 23:
         pytest.skip(
             msg(
-                "engine {engine} has no overlay networks by etcd: they were removed in 23.0",
+                "engine {engine} has no overlay networks with etcd: they were removed in 23.0",
                 engine=engine,
             )
         )
@@ -234,8 +244,7 @@ def manager(sandbox: Sandbox, peers: Peers) -> Sandbox:
 DEADLINE = "context deadline exceeded"
 NO_ADDRESS = "but got no address on"
 TRIES = 10
-"""Attempts to create something on an overlay network. Each attempt makes the engine send several
-requests to its store, any of which can fail because of moby#39372."""
+"""Attempts. In each one the engine sends several requests to its store; any can fail."""
 
 
 def joined(sandbox: Sandbox, word: str, network: str) -> str:
@@ -259,11 +268,11 @@ def joined(sandbox: Sandbox, word: str, network: str) -> str:
 
 
 def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
-    """Create something on an overlay network, with repeats for two known defects of the engine.
+    """Create something on an overlay network; retry because of two known defects of the engine.
 
-    A swarm's manager has 20 s to give a network to a worker, which may be too short just after
-    other networks were created and removed (moby#41841). And after an exercise on overlay networks,
-    an engine may not reach its store; then it may start a container without a network (moby#39372).
+    A swarm's manager gives a network to a worker within 20 s, or fails (moby#41841). After an
+    exercise on overlay networks, an engine may not reach its store, and then it may start a
+    container without a network (moby#39372).
 
     Parameters:
         make: creates it and returns its name.
@@ -273,8 +282,8 @@ def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
         try:
             return make()
         except AssertionError as error:
-            said = str(error)
-            if not is_namespace_leak(said) and not any(w in said for w in (DEADLINE, NO_ADDRESS)):
+            text = str(error)
+            if not is_namespace_leak(text) and not any(w in text for w in (DEADLINE, NO_ADDRESS)):
                 raise
         undo()
     return make()
@@ -282,21 +291,30 @@ def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:
 
 def over(sandbox: Sandbox, container: str, target: str, other: Sandbox) -> None:
     """Reach a container on another node, or fail with the likely reasons."""
-    with hinting(
-        f"{container} on {sandbox.node} does not reach {target} on {other.node}; overlay networks"
-        " need udp 4789 (the containers' traffic) and 7946 (who is where) between the nodes",
-        *(sandbox, other),
-    ):
-        # The other node learns of a new container after a moment. With a store, it learns of an
-        # engine that was restarted by that one's next message there, sent every 20 s; one may be
-        # missed.
+    problem = msg(
+        "{container} on {node} does not reach {target} on {other}; overlay networks need UDP ports "
+        "4789 (the containers' traffic) and 7946 (their addresses) between the nodes",
+        container=container,
+        node=sandbox.node,
+        target=target,
+        other=other.node,
+    )
+    with firewall_hint(problem, sandbox, other):
+        # The other node learns of a new container after a moment. With a store, it learns of a
+        # restarted engine from that engine's next message, sent every 20 s; one may be missed.
         command = "docker exec %s ping -c 1 -W 2 %s"
         sandbox.wait(command, container, target, until=" 0% packet loss", seconds=45)
 
 
 def ping(sandbox: Sandbox, container: str, target: str) -> None:
     """Reach a name or an address from a container on the same node."""
-    with hinting(f"{container} does not reach {target} on {sandbox.node}", sandbox):
+    problem = msg(
+        "{container} does not reach {target} on {node}",
+        container=container,
+        target=target,
+        node=sandbox.node,
+    )
+    with firewall_hint(problem, sandbox):
         sandbox.run("docker exec %s ping -c 1 -W 10 %s", container, target)
 
 
@@ -330,33 +348,3 @@ def remove_namespaces(sandbox: Sandbox) -> None:
     for line in sandbox.out("ip netns list").splitlines():
         if line.startswith("rehearse-"):
             sandbox.run("ip netns del %s", line.split()[0])
-
-
-@contextmanager
-def hinting(problem: str, *sandboxes: Sandbox) -> Iterator[None]:
-    """Prefix an error with the problem and the firewall rules that may cause it."""
-    try:
-        yield
-    except AssertionError as error:
-        rules = [f"{sandbox.node}: {rule}" for sandbox in sandboxes for rule in dropping(sandbox)]
-        why = (
-            msg("rules that drop packets: {rules}", rules="; ".join(rules))
-            if rules
-            else msg("no rule drops packets")
-        )
-        raise AssertionError(
-            msg("{problem} ({why}). {error}", problem=problem, why=why, error=error)
-        ) from error
-
-
-def dropping(sandbox: Sandbox) -> list[str]:
-    """Return a node's firewall rules that drop or reject packets, except the engine's."""
-    with sandbox.host.sudo():
-        rules = sandbox.run("iptables --wait -S", ok=False).stdout.splitlines()
-    return [
-        rule
-        for rule in rules
-        if ("-j DROP" in rule or "-j REJECT" in rule or rule in ("-P INPUT DROP", "-P OUTPUT DROP"))
-        and (" DOCKER" not in rule or " DOCKER-USER " in rule)
-        and GATEWAY not in rule
-    ]

@@ -1,4 +1,4 @@
-"""Repairs: what labctl changed on the node so that pulls work.
+"""Repairs: labctl's changes on the node so that pulls work.
 
 If a node's resolver does not find Docker Hub, labctl pins addresses in /etc/hosts. If mirrors of
 Docker Hub do not answer, it selects others. labctl measured both while it provisioned the node.
@@ -29,7 +29,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
         if answers(sandbox, f"https://{name}/"):
             continue
         # A name that the node's resolver does not find is pinned even to an unreachable address.
-        if name in pinned and not asked(sandbox, name):
+        if name in pinned and not looked_up(sandbox, name):
             lost.append(name)
         else:
             silent.append(f"{name} ({words(found)})")
@@ -50,7 +50,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
 
 
 @on_failure("the names of Docker Hub do not resolve as measured", fix="labctl provision --refresh")
-def test_pins_stand_in_for_the_resolver(sandbox: Sandbox, wanted: Wanted) -> None:
+def test_pins_replace_the_resolver(sandbox: Sandbox, wanted: Wanted) -> None:
     """if the node's own resolver fails, a pin in /etc/hosts replaces it"""
     pinned = pins(wanted)
     if not pinned:
@@ -99,8 +99,8 @@ def test_pull(sandbox: Sandbox) -> None:
     """an image is pulled and runs"""
     name = sandbox.image("hello")
     sandbox.pull(name)  # even if the node has it, this asks the registry
-    said = sandbox.out("docker run --rm --label %s %s", sandbox.label, name)
-    assert "Hello from Docker!" in said
+    output = sandbox.out("docker run --rm --label %s %s", sandbox.label, name)
+    assert "Hello from Docker!" in output
 
 
 def pins(wanted: Wanted) -> dict[str, str]:
@@ -126,24 +126,24 @@ def resolvers(sandbox: Sandbox) -> list[str]:
 
 
 def resolved(sandbox: Sandbox, name: str) -> bool:
-    """Return whether the node's own resolvers find a working host, without /etc/hosts."""
+    """Return True if the node's own resolvers find a working host, without /etc/hosts."""
     return any(
         answers(sandbox, f"https://{name}/", at=f"{name}:443:{address}")
-        for address in asked(sandbox, name)
+        for address in looked_up(sandbox, name)
     )
 
 
-def asked(sandbox: Sandbox, name: str) -> list[str]:
+def looked_up(sandbox: Sandbox, name: str) -> list[str]:
     """Return the addresses from the node's own resolvers, without /etc/hosts."""
-    said = [
+    outputs = [
         sandbox.run("dig +short +time=3 +tries=1 @%s %s A", resolver, name, ok=False).stdout.split()
         for resolver in resolvers(sandbox)
     ]
-    return [word for words in said for word in words if word.replace(".", "").isdigit()]
+    return [word for output in outputs for word in output if word.replace(".", "").isdigit()]
 
 
 def answers(sandbox: Sandbox, url: str, *codes: str, at: str = "") -> bool:
-    """Return whether a URL answers on the node, with one of `codes` if any are given.
+    """Return True if a URL answers on the node, with one of `codes` if any are given.
 
     `at` has the form of curl's --resolve: name, port and address.
     """
@@ -158,6 +158,6 @@ def answers(sandbox: Sandbox, url: str, *codes: str, at: str = "") -> bool:
 
 
 def words(things: object) -> str:
-    """Return a list as words of a sentence."""
+    """Return the items joined for a sentence."""
     assert isinstance(things, list | set)
     return ", ".join(sorted(things)) or "unknown"

@@ -18,7 +18,7 @@ def test_named_volume(sandbox: Sandbox) -> None:
     )
     kept = once(sandbox, f"-v {data}:/data", "cat /data/it")
     assert kept == mark, msg(
-        "{volume} held “{kept}” instead of “{written}”", volume=data, kept=kept, written=mark
+        "{volume} contained “{kept}” instead of “{written}”", volume=data, kept=kept, written=mark
     )
 
 
@@ -133,5 +133,5 @@ def volume_of(sandbox: Sandbox, container: str) -> str:
 
 
 def exists(sandbox: Sandbox, volume: str) -> bool:
-    """Return whether a volume exists."""
+    """Return True if a volume exists."""
     return volume in sandbox.out("docker volume ls --quiet").split()

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labctl.checks.exercises.firewall import GATEWAY, firewall_hint
 from labctl.checks.exercises.image_pulls import is_namespace_leak
 from labctl.checks.exercises.sandbox import Sandbox
 from labctl.checks.explanation import HEAL, PROVISION, Failure, on_failure
@@ -37,6 +38,7 @@ playbooks. A playbook may add a key of its own, such as ``registry``. A rehearsa
 """
 
 __all__ = [
+    "GATEWAY",
     "HEAL",
     "PROVISION",
     "Failure",
@@ -44,6 +46,7 @@ __all__ = [
     "Peers",
     "Sandbox",
     "Wanted",
+    "firewall_hint",
     "is_namespace_leak",
     "joined",
     "msg",

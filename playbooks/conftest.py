@@ -1,9 +1,9 @@
-"""What the checks expect, when they run under plain pytest.
+"""The fixture `wanted` for checks that run with plain pytest.
 
     pytest --hosts=ssh://docker-node1 --ssh-config=.labctl/ssh_config playbooks/*/verify.py
 
-`labctl verify` sets LABCTL_WANTED by itself; by hand it names a lab's `.labctl/wanted.NODE.json`.
-Without it, checks that need to know the lab's wishes are skipped and say so.
+`labctl verify` sets LABCTL_WANTED by itself; without labctl, set it to a lab's
+`.labctl/wanted.NODE.json`. Otherwise, checks that need the lab's settings are skipped.
 """
 
 import json
@@ -16,7 +16,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def wanted() -> dict[str, Any]:
-    """The lab's wishes for this node: name, nodes, toolchain, docker, sources, choices."""
+    """The lab's settings for this node: name, nodes, toolchain, docker, sources, choices."""
     path = os.environ.get("LABCTL_WANTED")
     if not path:
         pytest.skip("set LABCTL_WANTED to a lab's .labctl/wanted.NODE.json to compare with it")

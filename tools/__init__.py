@@ -1,1 +1,1 @@
-"""Programs for those who work on labctl; none of them is installed with it."""
+"""Programs for developers of labctl, which are not installed with it."""

@@ -1,4 +1,4 @@
-"""Compiles the catalogues (labctl.po) into what gettext reads (labctl.mo), for every build."""
+"""Compiles the catalogues (labctl.po) into gettext's format (labctl.mo) in every build."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
     python -m tools.recording OUTPUT -- COMMAND…
 
-The command runs in a pseudoterminal, so it draws what people see, and `pyte` interprets what it
-draws. The SVG holds the frames one below the other, and a style sheet shows them in turn. It needs
-no script, so GitHub and every browser play it. Who prefers no motion sees the last frame.
+The command runs in a pseudoterminal, and `pyte` interprets what it draws. The SVG has the frames
+one below the other, and a style sheet shows them in turn. It needs no script, so GitHub and every
+browser play it. Readers who prefer reduced motion see the last frame.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ import pyte
 
 COLUMNS, ROWS = 88, 14
 SAMPLE = 0.5
-"""Seconds between two looks at the terminal."""
+"""Seconds between two samples of the terminal."""
 LENGTH, PAUSE = 24.0, 6.0
 """Seconds that a whole recording plays, and how long its last frame stays."""
 FRAMES = 48
-"""A recording has at most so many frames."""
+"""Maximum number of frames of a recording."""
 
 WIDTH, HEIGHT, MARGIN, BAR = 8.4, 19.0, 14.0, 30.0
-"""The size of a character, and of what is around the terminal, in pixels."""
+"""Pixels: the size of a character, and the margins around the terminal."""
 COLOURS = {
     "default": "#d8dee9",
     "black": "#4c566a",
@@ -65,14 +65,14 @@ Screen = tuple[tuple[Run, ...], ...]
 
 @dataclass(frozen=True)
 class Frame:
-    """A screen, and the seconds after which it was seen."""
+    """A screen and its time in seconds."""
 
     at: float
     screen: Screen
 
 
 def record(command: Sequence[str]) -> tuple[list[Frame], int]:
-    """Run a command in a terminal; return what it showed, and its exit code."""
+    """Run a command in a terminal; return its frames and its exit code."""
     terminal = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.ByteStream(terminal)
     process, master = pty.fork()
@@ -86,7 +86,7 @@ def record(command: Sequence[str]) -> tuple[list[Frame], int]:
         if select.select([master], [], [], SAMPLE / 4)[0]:
             try:
                 data = os.read(master, 65536)
-            except OSError:  # on Linux a terminal ends so when nobody has it open any more
+            except OSError:  # Linux reports the end of a terminal that nobody has open any more
                 data = b""
             if not data:
                 break
@@ -99,7 +99,7 @@ def record(command: Sequence[str]) -> tuple[list[Frame], int]:
 
 
 def look(terminal: pyte.Screen) -> Screen:
-    """Return what a terminal shows."""
+    """Return the content of a terminal."""
     return tuple(tuple(_runs(terminal, row)) for row in range(terminal.lines))
 
 
@@ -176,7 +176,7 @@ def _text(run: Run, row: int) -> str:
     colour = COLOURS.get(run.colour, f"#{run.colour}")
     fill = "" if run.colour == "default" else f' style="fill:{colour}"'
     bold = ' class="b"' if run.bold else ""
-    # Its length is given, so that columns stand below each other in every font.
+    # The length is set so that columns are aligned in every font.
     return (
         f'<text x="{run.column * WIDTH:g}" y="{(row + 1) * HEIGHT - 5:g}"{bold}{fill} '
         f'textLength="{len(run.text) * WIDTH:g}">{escape(run.text)}</text>'
@@ -184,14 +184,14 @@ def _text(run: Run, row: int) -> str:
 
 
 def main() -> int:
-    """Record what the command line says; the exit code is the command's."""
+    """Record the command of the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.recording", description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     chosen = parser.parse_args()
     command = chosen.command[1:] if chosen.command[:1] == ["--"] else chosen.command
     if not command:
-        parser.error("name a command behind --")
+        parser.error("pass a command after --")
     frames, code = record(command)
     if code:
         print("\n".join(_plain(frames[-1].screen)), file=sys.stderr)

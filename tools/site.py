@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[1]
 REPOSITORY = "https://github.com/labctl/labctl/blob/main"
 FROM_ROOT = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-"""Pages that stand at the repository's root, where GitHub's users look for them."""
+"""Pages at the repository's root, where GitHub's users look for them."""
 
 _MARK = re.compile(r"<!-- generated: (\w+) -->")
 
@@ -79,7 +79,7 @@ class Key:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of lab.yaml, with the keys of playbooks behind all others."""
+    """Return the JSON Schema of lab.yaml, with the keys of playbooks after all others."""
     from labctl.config.model import LabSpec
     from labctl.config.schema import json_schema
 
@@ -91,7 +91,7 @@ def schema() -> dict[str, Any]:
 
 
 def keys(root: dict[str, Any]) -> Iterator[Key]:
-    """Yield every key of a lab.yaml schema, each mapping before what is in it."""
+    """Yield every key of a lab.yaml schema, each mapping before its own keys."""
     yield from _keys(root, root, "")
 
 
@@ -119,7 +119,7 @@ _NULL = {"type": "null"}
 
 
 def _mapping(root: dict[str, Any], place: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-    """Return the model somewhere in a place, and whether it is that of a list's items."""
+    """Return the model in a place, and True if it belongs to the items of a list."""
     for part in _branches(place):
         listed = part.get("type") == "array"
         target = part["items"] if listed else part
@@ -177,7 +177,7 @@ def lab_yaml(root: dict[str, Any]) -> str:
     lines = [
         "# lab.yaml",
         "",
-        "Every key of lab.yaml. The file is optional, every key has a default, and flags win over",
+        "Every key of lab.yaml. The file is optional, every key has a default, and flags override",
         "it. `labctl init` writes a commented file to start from. `labctl schema` prints the JSON",
         "Schema, from which this page is generated; editors use it to complete and check the file.",
         "",
@@ -220,7 +220,7 @@ def commands() -> str:
     context = root.make_context("labctl", [], resilient_parsing=True)
     lines = ["# Commands", "", "This page is generated from `labctl COMMAND --help`.", ""]
     lines += ["## Options of every command", "", "| option | meaning |", "| --- | --- |"]
-    common = [one for one in root.get_params(context) if one.name in COMMON]
+    common = [param for param in root.get_params(context) if param.name in COMMON]
     lines += [*(_option(one, context) for one in common), ""]
     for title, names in PANELS.items():
         lines += [f"## {title}", ""]
@@ -238,7 +238,8 @@ def _command(command: Any, path: str, parent: Any, level: int) -> list[str]:
             lines += _command(inner, f"{path} {name}", context, level + 1)
         return lines
     lines += ["```text", command.get_usage(context), "```", ""]
-    rows = [_option(one, context) for one in command.get_params(context) if one.name not in COMMON]
+    params = [param for param in command.get_params(context) if param.name not in COMMON]
+    rows = [_option(param, context) for param in params]
     if any(rows):
         lines += ["| option or argument | meaning |", "| --- | --- |", *filter(None, rows), ""]
     return lines
@@ -256,7 +257,7 @@ def _option(parameter: Any, context: Any) -> str:
 
 
 def _help(text: str) -> str:
-    """Return a command's help as Markdown: its examples are paragraphs that begin with "labctl"."""
+    """Return a command's help as Markdown: its examples are paragraphs that start with "labctl"."""
     parts = [" ".join(part.split()) for part in inspect.cleandoc(text).split("\n\n")]
     lines: list[str] = []
     for part in parts:

@@ -1,11 +1,11 @@
-"""Where the processor seconds of a command go: by world of the testbed, program and test.
+"""Processor seconds of a command: by world of the testbed, program and test.
 
     python -m tools.timeline --svg timeline.svg -- make test
 
-It looks at every process once a second and at whose child it is. What a process used counts for
-the world that it runs in, or for the step of `make test` that started it. A program that lived
-between two looks counts for its parent, because the kernel adds it there. What the machine did
-for anybody else is the column "others": a run beside a busy neighbour shows that it was one.
+It samples every process and its parent once a second. A process counts for the world that it runs
+in, or for the step of `make test` that started it. A program that ended between two samples counts
+for its parent, because the kernel adds its time there. The column "others" has the time of all
+other programs of the computer, so a run on a busy computer is recognizable.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _COLOURS = tuple(
 
 @dataclass
 class Process:
-    """What one look saw of a process: seconds of its own, and of its children that are gone."""
+    """A sample of a process: its own seconds, and those of its children that ended."""
 
     name: str
     parent: int
@@ -75,7 +75,7 @@ class Process:
 
 @dataclass
 class Known:
-    """What does not change about a process: its program, its step, the test that started it."""
+    """Constant properties of a process: its program, its step, the test that started it."""
 
     kind: str
     step: str
@@ -98,7 +98,7 @@ class Timeline:
 
 
 class Watch:
-    """Looks at the processes of a command and of the worlds that came up meanwhile."""
+    """Samples the processes of a command and of the worlds that started meanwhile."""
 
     def __init__(self, root: int) -> None:
         """Watch the process `root` and its descendants."""
@@ -111,7 +111,7 @@ class Watch:
         self._machine = _machine()
 
     def look(self) -> None:
-        """Count what was used since the last look."""
+        """Count the time used since the last sample."""
         worlds = {pid: name for pid, name in _worlds().items() if pid not in self._worlds_before}
         now = dict(_processes())
         starts = dict(list(now))
@@ -119,7 +119,7 @@ class Watch:
 
         def place(pid: int) -> str | None:
             if pid not in places:
-                places[pid] = None  # a circle would be the kernel's fault
+                places[pid] = None  # prevents endless recursion
                 if pid in worlds:
                     places[pid] = worlds[pid]
                 elif pid in starts:
@@ -157,9 +157,9 @@ class Watch:
         self._before = now
 
     def _gone(self, now: dict[tuple[int, str], Process]) -> dict[int, float]:
-        """What was counted of processes that ended, by the nearest one above that lives.
+        """Return the time counted for ended processes, by their nearest living ancestor.
 
-        It has, or its parent has, all of that among its children's seconds now.
+        It is now part of the children's seconds of that ancestor or of its parent.
         """
         before = {pid: (start, process) for (pid, start), process in self._before.items()}
         sums: dict[int, float] = defaultdict(float)
@@ -218,7 +218,7 @@ def _processes() -> Iterator[tuple[tuple[int, str], Process]]:
 
 
 def _worlds() -> dict[int, str]:
-    """The worlds' guardians, by process."""
+    """Return the worlds by the process ids of their guardians."""
     found = {}
     for file in state.ROOT.glob("*/processes.json"):
         try:
@@ -229,7 +229,7 @@ def _worlds() -> dict[int, str]:
 
 
 def _machine() -> tuple[float, float]:
-    """Busy and idle seconds of all processors."""
+    """Return the busy and idle seconds of all processors."""
     numbers = [
         int(word) / _TICK for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]
     ]
@@ -238,7 +238,7 @@ def _machine() -> tuple[float, float]:
 
 
 def report(timeline: Timeline) -> str:
-    """The tables: place by kind, and the tests that used most."""
+    """Return the tables: places by kind of program, and the most expensive tests."""
     total = _zeros()
     for second in timeline.seconds:
         for key, used in second.items():
@@ -264,7 +264,7 @@ def report(timeline: Timeline) -> str:
 
 
 def _summed(parts: Iterable[tuple[Key, float]]) -> list[tuple[Key, float]]:
-    """The sum for each key, the largest first."""
+    """Return the sum for each key, the largest first."""
     sums: dict[Key, float] = defaultdict(float)
     for key, used in parts:
         sums[key] += used
@@ -288,7 +288,7 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def svg(timeline: Timeline) -> str:
-    """A strip for each place, in the order in which they began; height is processors in use."""
+    """Return a strip for each place in order of their start; the height is processors in use."""
     kinds = _summed(
         (kind, used) for second in timeline.seconds for (_, kind), used in second.items()
     )
@@ -335,7 +335,7 @@ def svg(timeline: Timeline) -> str:
 
 
 def main() -> int:
-    """Run the command, and tell where its time went; its exit code."""
+    """Run the command, print its report, and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.timeline", description=__doc__)
     parser.add_argument("--svg", type=Path, help="draw the timeline into this file")
     parser.add_argument("command", nargs="+")

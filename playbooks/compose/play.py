@@ -1,4 +1,4 @@
-"""docker-compose: release 1 as one file of known digest, or release 2 as the engine's plugin."""
+"""docker-compose: release 1 as one file with a known digest, or release 2 as a plugin."""
 
 from labctl.playbook import Download, File, Link, Package, Packages, Play, Plays
 
@@ -23,5 +23,5 @@ def play(play: Play) -> Plays:
         yield File(PATH, SHIM, mode="0755")
     else:
         return
-    # sudo on CentOS 7 does not look into /usr/local/bin.
+    # /usr/local/bin is not in sudo's path on CentOS 7.
     yield Link("/usr/bin/docker-compose", PATH)

@@ -1,4 +1,4 @@
-"""docker-compose brings up what a file says, for the lab's user and under sudo."""
+"""docker-compose works for the lab's user and with sudo."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ services:
 def test_version(
     host: Host, wanted: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
-    """docker-compose is at the version of the toolchain, under sudo too"""
+    """docker-compose has the toolchain's version, also with sudo"""
     toolchain = wanted["toolchain"]
     pin = toolchain["compose"] or (toolchain["compose_plugin"] or "").partition("-")[0]
     with host.sudo():
@@ -35,7 +35,7 @@ def test_version(
 
 @on_failure("docker-compose cannot start a project")
 def test_project_comes_up(host: Host) -> None:
-    """a project comes up, says what it should, and leaves nothing behind"""
+    """a project starts, prints its output, and leaves nothing behind"""
     folder = host.check_output("mktemp -d")
     try:
         host.check_output("printf %%s %s >%s/docker-compose.yml", PROJECT, folder)

@@ -1,7 +1,7 @@
-"""An application that is up before class: a folder with docker-compose.yml, on one node.
+"""An application that runs before class: a folder with docker-compose.yml, on one node.
 
-The folder is copied, and the project built and brought up again whenever a file in it has changed,
-here or on the node. What the containers write there stays.
+The folder is copied to the node. If a file in it changes, here or on the node, the project is built
+and started again. Files that the containers write there are kept.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ PARENT = "/srv"
 def play(play: Play) -> Plays:
     app = play.lab.settings(Settings).compose_app
     if app is None:
-        raise ValueError("lab.yaml does not say which folder: compose_app: {folder: …}")
+        raise ValueError("lab.yaml does not set the folder: compose_app: {folder: …}")
     if play.node.name != _node(play.lab, app):
         return
     files = file_content(Path(app.folder))
     if not any(file.path in FILES for file in files):
-        raise ValueError(msg("there is no {files} in {folder}", files=FILES[0], folder=app.folder))
+        raise ValueError(msg("{folder} contains no {files}", files=FILES[0], folder=app.folder))
     yield Folder(_folder(app), files, play.user)
     parts = [f"{file.path}\0{file.mode}\0{file.digest}\n" for file in files]
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()
@@ -57,5 +57,5 @@ def _folder(app: ComposeApp) -> str:
 
 
 def _project(app: ComposeApp) -> str:
-    """Return the project's name: Docker Compose accepts small letters and digits."""
+    """Return the project's name: Docker Compose accepts lower-case letters and digits."""
     return re.sub(r"[^a-z0-9]+", "", PurePosixPath(app.folder).name.lower()) or "app"

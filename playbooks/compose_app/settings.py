@@ -1,4 +1,4 @@
-"""What lab.yaml says about the application: its folder, and the node that runs it."""
+"""Keys of lab.yaml for the application: its folder, and the node that runs it."""
 
 from collections.abc import Iterator
 
@@ -37,7 +37,7 @@ def check(lab: LabSpec) -> Iterator[Fault]:
         hint = msg("compose_app: {folder: …}")
         yield Fault(
             ("playbooks", index),
-            "compose-app needs to know its folder",
+            "compose-app needs a folder",
             hint,
             needs=("compose_app",),
         )

@@ -10,7 +10,7 @@ from labctl.exercise import msg, on_failure
 
 @on_failure("the application is not up")
 def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
-    """every container of the application runs, or has ended well
+    """every container of the application runs or has exited with 0
 
     One that was started by `docker-compose run` is its user's, not the application's.
     """

@@ -31,7 +31,7 @@ def test_user_reaches_the_engine_without_sudo(
 
 @pytest.fixture(scope="module")
 def packages(host: Host) -> dict[str, tuple[str, str]]:
-    """Version and signature of each of PACKAGES; one query, for rpm is slow to start."""
+    """Version and signature of each of PACKAGES; one query, because rpm is slow to start."""
     query = "%{NAME}|%{VERSION}-%{RELEASE}|%{RSAHEADER:pgpsig} %{SIGPGP:pgpsig}\\n"
     lines = host.run("rpm -q --qf %s " + " ".join(PACKAGES), query).stdout.splitlines()
     rows = [line.split("|") for line in lines]
@@ -43,7 +43,7 @@ def packages(host: Host) -> dict[str, tuple[str, str]]:
 def test_package_is_at_its_version(
     packages: dict[str, tuple[str, str]], wanted: dict[str, Any], package: str
 ) -> None:
-    """the package is at the version of the toolchain"""
+    """the package has the toolchain's version"""
     seen, _ = packages.get(package, ("not installed", ""))
     pin = wanted["toolchain"][PACKAGES[package]]
     assert seen == pin or seen.startswith(f"{pin}-"), msg(
@@ -67,7 +67,7 @@ def test_package_is_signed(
 
 @on_failure("a container cannot run")
 def test_container_runs(host: Host) -> None:
-    """a container runs and its exit code comes back"""
+    """a container runs and returns its exit code"""
     result = host.run("docker run --rm busybox sh -c 'echo from the container; exit 7'")
     assert (result.rc, result.stdout) == (7, "from the container\n"), result.stderr or msg(
         "it printed {output} and ended with {code}", output=repr(result.stdout), code=result.rc

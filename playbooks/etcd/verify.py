@@ -9,14 +9,14 @@ from testinfra.host import Host
 from labctl.exercise import msg, on_failure
 
 SECONDS = 120
-"""How long it may take until all see one another; all are provisioned by now."""
+"""Seconds until all members must see each other; all nodes are provisioned by now."""
 
 
 @on_failure("etcd is not healthy", needs_engine=False)
 def test_store_is_healthy(host: Host, wanted: dict[str, Any]) -> None:
-    """every member of the store is healthy, as this node sees it"""
+    """this node sees every member of the store as healthy"""
     if wanted["etcd"]["mode"] != "etcd":
-        pytest.skip(msg("this lab's networks go by {mode}", mode=wanted["etcd"]["mode"]))
+        pytest.skip(msg("this lab's networks use {mode}", mode=wanted["etcd"]["mode"]))
     end = time.monotonic() + SECONDS
     while (sick := _sick(host, wanted["etcd"]["members"])) and time.monotonic() < end:
         time.sleep(2)
@@ -24,7 +24,7 @@ def test_store_is_healthy(host: Host, wanted: dict[str, Any]) -> None:
 
 
 def _sick(host: Host, members: dict[str, str]) -> dict[str, str]:
-    """Return the members that are not healthy, with what is heard of them."""
+    """Return the members that are not healthy, with their answers."""
     sick = {}
     for name, address in members.items():
         result = host.run(

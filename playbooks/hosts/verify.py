@@ -42,7 +42,7 @@ def test_own_name_resolves(host: Host, wanted: dict[str, Any]) -> None:
     needs_engine=False,
 )
 def test_pins_are_used(host: Host, wanted: dict[str, Any]) -> None:
-    """each host of Docker Hub that had to be pinned resolves to its pin, and no other is pinned"""
+    """each pinned host of Docker Hub resolves to its pin, and no other host is pinned"""
     choices = wanted["choices"]
     pins = choices.get("hosts.pins", {}) if choices.get("hosts.broken") else {}
     for name in wanted["sources"]["hub_hosts"]:

@@ -108,7 +108,7 @@ def _url(lab: LabSpec) -> str:
 
 
 def _upstream(play: Play) -> str:
-    """Return what lab.yaml says, else the best mirror, which may answer where the Hub does not."""
+    """Return the upstream in lab.yaml, else the best mirror, which may work if the Hub does not."""
     upstream = play.lab.settings(Settings).hub_cache.upstream
     if upstream:
         return upstream

@@ -1,4 +1,4 @@
-"""What lab.yaml says about the cache of Docker Hub: one on a node, or one that exists."""
+"""Keys of lab.yaml for the cache of Docker Hub: one on a node, or an existing one."""
 
 from collections.abc import Iterator
 
@@ -70,9 +70,9 @@ def _same_port(lab: LabSpec, cache: HubCache) -> Iterator[Fault]:
     if (cache.node or first, cache.port) == (registry.node or first, registry.port):
         key = "hub_cache" if "hub_cache" in lab.model_fields_set else "registry"
         message = msg(
-            "registry and hub_cache both want port {port} of {node}",
+            "registry and hub_cache both use port {port} of {node}",
             port=cache.port,
             node=cache.node or first,
         )
         needs = ("machines" if lab.machines is not None else "nodes", "playbooks")
-        yield Fault((key, "port"), message, msg("give one another port"), needs)
+        yield Fault((key, "port"), message, msg("set another port for one of them"), needs)

@@ -1,4 +1,4 @@
-"""The cache of Docker Hub answers, and the engine asks it first."""
+"""The cache of Docker Hub answers, and the engine uses it first."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from labctl.exercise import msg, on_failure
 
 @on_failure("Docker does not use the lab's cache of Docker Hub first")
 def test_cache_is_the_first_mirror(host: Host, wanted: dict[str, Any]) -> None:
-    """the engine asks the cache before all other mirrors"""
+    """the engine uses the cache before all other mirrors"""
     if wanted["name"] == wanted["hub_cache"]["node"]:
-        pytest.skip("this node runs the cache, and pulls past it")
+        pytest.skip("this node runs the cache and pulls without it")
     seen = host.check_output(
         "docker info --format '{{range .RegistryConfig.Mirrors}}{{.}} {{end}}'"
     )
@@ -21,7 +21,7 @@ def test_cache_is_the_first_mirror(host: Host, wanted: dict[str, Any]) -> None:
 
 @on_failure("the lab's cache of Docker Hub does not answer")
 def test_cache_has_an_image_of_the_hub(host: Host, wanted: dict[str, Any]) -> None:
-    """the cache gives this node an image of Docker Hub, believed by the lab's CA"""
+    """the cache serves an image of Docker Hub to this node, with a certificate of the lab's CA"""
     url = wanted["hub_cache"]["url"]
     place = url.partition("://")[2]
     trust = f"--cacert /etc/docker/certs.d/{place}/ca.crt" if wanted["hub_cache"]["node"] else ""

@@ -1,4 +1,4 @@
-"""What lab.yaml says about images: those that every node has before class."""
+"""Keys of lab.yaml for the images that every node has before class."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -22,5 +22,5 @@ def check(lab: LabSpec) -> Iterator[Fault]:
     for index, text in enumerate(lab.settings(Settings).images):
         name = ImageName.parse(text).local
         if name in seen:
-            yield Fault(("images", index), msg("the image {item} is named twice", item=name))
+            yield Fault(("images", index), msg("the image {item} is listed twice", item=name))
         seen.add(name)

@@ -1,4 +1,4 @@
-"""The images for class are here, and are the ones that the lab's registry keeps."""
+"""The images for class are on the node and equal those in the lab's registry."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 @on_failure("images for the class are missing")
 def test_images_are_here(host: Host, wanted: dict[str, Any]) -> None:
-    """every image for class is here"""
+    """every image for class is on the node"""
     missing = [
         image["name"]
         for image in wanted["images"]
@@ -23,11 +23,11 @@ def test_images_are_here(host: Host, wanted: dict[str, Any]) -> None:
 
 @on_failure("an image differs from the one in the lab's registry")
 def test_images_are_the_same_on_every_node(host: Host, wanted: dict[str, Any]) -> None:
-    """each image has the id that the lab's registry has, and that the node which pulled it has"""
+    """each image has the same id as in the lab's registry and on the node that pulled it"""
     registry = wanted["registry"]
     for image in wanted["images"]:
         here = host.check_output("docker image inspect -f '{{.Id}}' %s", image["name"])
-        # The password goes in by stdin: a command line can be read by everybody on the node.
+        # The password is passed on stdin, because everybody on the node can read command lines.
         kept = host.run(
             "printf 'user = \"%%s:%%s\"' %s %s | curl --silent --show-error --fail --config -"
             " --header %s --cacert %s %s",
@@ -45,7 +45,7 @@ def test_images_are_the_same_on_every_node(host: Host, wanted: dict[str, Any]) -
 
 @on_failure("an image differs from the digest in lab.yaml", because="it was pulled or built again")
 def test_digests_are_those_of_the_lab(host: Host, wanted: dict[str, Any]) -> None:
-    """an image that is named by its digest was pulled by it"""
+    """images that lab.yaml lists by digest were pulled by digest"""
     if wanted["name"] != wanted["registry"]["node"]:
         return  # compared with that node's by id, above
     for image in wanted["images"]:

@@ -12,7 +12,7 @@ from labctl.exercise import msg, on_failure
     because="daemon.json was changed, or Docker was not reloaded",
 )
 def test_engine_uses_the_mirrors(host: Host, wanted: dict[str, Any]) -> None:
-    """the running engine knows the mirrors, in their order, the lab's own cache first"""
+    """the running engine uses the mirrors in their order, the lab's own cache first"""
     chosen = wanted["docker"]["mirrors"]
     if chosen == "auto":
         chosen = wanted["choices"].get("mirrors.live", [])

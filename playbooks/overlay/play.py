@@ -1,4 +1,4 @@
-"""Networks that reach across nodes: by etcd as in the course, or by Swarm for newer engines.
+"""Networks across nodes: with etcd as in the course, or with Swarm for newer engines.
 
 Either way, a container on one node reaches a container on another node by its name, over
 `docker network create --driver overlay --attachable NAME`. With Swarm, networks are created on the
@@ -34,7 +34,7 @@ NEEDS = ("hosts", "mirrors", "etcd")
 CHECKED_TOGETHER = True
 
 SERF_PORT = 7946
-"""Where an engine with a store, and a swarm too, listens for the other engines."""
+"""Port on which an engine with a store, or in a swarm, listens for the other engines."""
 # Nothing listens at this port: the address only names the node among the engines, and must have a
 # port. Docker's documentation uses 2376.
 ADVERTISED_PORT = 2376
@@ -83,12 +83,12 @@ def after_rehearsal(lab: LabSpec) -> AfterRehearsal | None:
             RepairNotice(
                 "busy",
                 msg(
-                    "some pulls may fail (moby#39372): run `sudo systemctl restart docker` on the"
-                    " node when its containers may stop"
+                    "some pulls may fail (moby#39372): run `sudo systemctl restart "
+                    "docker` on the node once its containers may stop"
                 ),
             ),
         ),
-        hint=msg("if pulls fail on a node, run `sudo systemctl restart docker` there (moby#39372)"),
+        hint=msg("if pulls fail on a node, run `sudo systemctl restart docker` on it (moby#39372)"),
     )
 
 

@@ -1,4 +1,4 @@
-"""What lab.yaml says about networks across nodes: by etcd or by Swarm."""
+"""Keys of lab.yaml for networks across nodes: with etcd or Swarm."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -32,7 +32,7 @@ def check(lab: LabSpec) -> Iterator[Fault]:
     chain = lab.resolved_toolchain
     if lab.settings(Settings).overlay == "etcd" and chain.engine_major >= NO_CLUSTER_STORE:
         message = msg(
-            "engine {docker} has no overlay networks by etcd (taken out in 23.0)",
+            "engine {docker} has no overlay networks with etcd (removed in 23.0)",
             docker=chain.docker,
         )
         yield Fault(("overlay",), message, msg("use swarm, or auto"), ("toolchain",))

@@ -1,4 +1,4 @@
-"""Networks can reach across nodes from here."""
+"""Networks across nodes work from this node."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from testinfra.host import Host
 from labctl.exercise import msg, on_failure
 
 SECONDS = 120
-"""How long the other nodes may take to be seen from here; all are provisioned by now."""
+"""Seconds until this node must see the others; all nodes are provisioned by now."""
 
 
 def _eventually(look: Callable[[], tuple[bool, str]]) -> None:
@@ -24,12 +24,12 @@ def _eventually(look: Callable[[], tuple[bool, str]]) -> None:
 
 def _of_mode(wanted: dict[str, Any], mode: str) -> None:
     if wanted["overlay"]["mode"] != mode:
-        pytest.skip(msg("this lab's networks go by {mode}", mode=wanted["overlay"]["mode"]))
+        pytest.skip(msg("this lab's networks use {mode}", mode=wanted["overlay"]["mode"]))
 
 
 @on_failure("Docker does not use the lab's etcd for its networks")
 def test_engine_has_its_store(host: Host, wanted: dict[str, Any]) -> None:
-    """the engine keeps its networks in etcd, and is known by its private address"""
+    """the engine keeps its networks in etcd and is registered with its private address"""
     _of_mode(wanted, "etcd")
     seen = host.check_output("docker info --format '{{.ClusterStore}} {{.ClusterAdvertise}}'")
     members = ",".join(f"{one}:2379" for one in wanted["overlay"]["members"].values())
@@ -40,7 +40,7 @@ def test_engine_has_its_store(host: Host, wanted: dict[str, Any]) -> None:
 
 @on_failure("not every node has joined the lab's overlay networks")
 def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
-    """every engine of the lab has entered itself in the store
+    """every engine of the lab is registered in the store
 
     One that was started before its store does so late, and a container that joins a network before
     that is not heard of on the other nodes.
@@ -61,7 +61,7 @@ def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
 
 @on_failure("Docker does not listen for the other nodes", because="nothing listens on port 7946")
 def test_engine_listens_for_its_neighbours(host: Host, wanted: dict[str, Any]) -> None:
-    """the engine listens for the others, who tell it where their containers are"""
+    """the engine listens for the other engines, which report their containers' addresses"""
     _of_mode(wanted, "etcd")
     seen = host.check_output("ss --listening --tcp --numeric")
     assert ":7946 " in seen
@@ -69,17 +69,17 @@ def test_engine_listens_for_its_neighbours(host: Host, wanted: dict[str, Any]) -
 
 @on_failure("the node is not in the lab's swarm")
 def test_node_is_in_the_swarm(host: Host, wanted: dict[str, Any]) -> None:
-    """the node is in the lab's swarm, known by its private address"""
+    """the node is in the lab's swarm with its private address"""
     _of_mode(wanted, "swarm")
     seen = host.check_output("docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.NodeAddr}}'")
     assert seen == f"active {wanted['address']}", msg(
-        "Docker says: {seen} instead of active {address}", seen=seen, address=wanted["address"]
+        "Docker reports {seen} instead of active {address}", seen=seen, address=wanted["address"]
     )
 
 
 @on_failure("the swarm's manager does not see every node")
 def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
-    """the manager finds every node of the lab ready
+    """the manager sees every node of the lab as ready
 
     By their addresses, for a machine may be called otherwise in the lab than it calls itself. That
     of a manager is in ManagerStatus; as its state's it may have 0.0.0.0 (moby#35437).
@@ -101,7 +101,7 @@ def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
 
 @on_failure("an overlay network cannot be created")
 def test_network_is_made(host: Host, wanted: dict[str, Any]) -> None:
-    """an attachable overlay network is made here, and with Swarm a container gets an address on it
+    """an attachable overlay network can be created; with Swarm, a container gets an address
 
     With a store no container is run: when one leaves such a network, threads of the engine may stay
     in the network's name space, and its pulls fail now and then ("network is unreachable") until it
@@ -109,7 +109,7 @@ def test_network_is_made(host: Host, wanted: dict[str, Any]) -> None:
     """
     overlay = wanted["overlay"]
     if overlay["mode"] == "swarm" and wanted["name"] != overlay["manager"]:
-        pytest.skip(msg("networks are made on {manager}", manager=overlay["manager"]))
+        pytest.skip(msg("networks are created on {manager}", manager=overlay["manager"]))
     name = f"labctl-verify-{wanted['name']}"
     host.run("docker network rm %s", name)
     made = host.run("docker network create --driver overlay --attachable %s", name)

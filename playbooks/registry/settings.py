@@ -1,4 +1,4 @@
-"""What lab.yaml says about the registry: the node that runs it, and the login."""
+"""Keys of lab.yaml for the registry: the node that runs it, and the login."""
 
 from collections.abc import Iterator
 from typing import Annotated

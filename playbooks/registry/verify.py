@@ -1,4 +1,4 @@
-"""The private registry takes the lab's password, from this node, and nothing less."""
+"""The private registry accepts the lab's password from this node, and nothing else."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from labctl.exercise import msg, on_failure
 VOLUME = "labctl-registry:/var/lib/registry"
 
 
-def _status(host: Host, wanted: dict[str, Any], *, password: bool, believed: bool) -> str:
-    """Ask the registry as curl does; return the status, or what curl says."""
+def _status(host: Host, wanted: dict[str, Any], *, password: bool, trusted: bool) -> str:
+    """Query the registry with curl; return the HTTP status or curl's error."""
     registry = wanted["registry"]
-    authority = f"--cacert /etc/docker/certs.d/{registry['address']}/ca.crt" if believed else ""
+    authority = f"--cacert /etc/docker/certs.d/{registry['address']}/ca.crt" if trusted else ""
     words = f"{registry['user']}:{registry['password']}".replace("\\", "\\\\").replace('"', '\\"')
     login = f'user = "{words}"' if password else ""
-    # The password goes in by stdin: a command line can be read by everybody on the node.
+    # The password is passed on stdin, because everybody on the node can read command lines.
     result = host.run(
         f"printf %%s %s | curl --silent --show-error --config - --max-time 20 {authority}"
         " --output /dev/null --write-out '%%{http_code}' %s",
@@ -28,28 +28,28 @@ def _status(host: Host, wanted: dict[str, Any], *, password: bool, believed: boo
 
 @on_failure("the registry does not accept the lab's password")
 def test_password_opens_it(host: Host, wanted: dict[str, Any]) -> None:
-    """the registry answers over TLS, by the lab's CA, to the lab's password"""
-    seen = _status(host, wanted, password=True, believed=True)
+    """the registry accepts the lab's password over TLS with a certificate of the lab's CA"""
+    seen = _status(host, wanted, password=True, trusted=True)
     assert seen == "200", msg("it answers {answer}", answer=seen.strip())
 
 
 @on_failure("the registry does not ask for a password")
 def test_nothing_without_password(host: Host, wanted: dict[str, Any]) -> None:
-    """the registry refuses who has no password"""
-    seen = _status(host, wanted, password=False, believed=True)
+    """the registry refuses access without the password"""
+    seen = _status(host, wanted, password=False, trusted=True)
     assert seen == "401", msg("it answers {answer}", answer=seen.strip())
 
 
 @on_failure("the registry has a certificate of another authority")
 def test_only_the_labs_own_ca_vouches_for_it(host: Host, wanted: dict[str, Any]) -> None:
-    """who does not know the lab's CA does not believe the registry"""
-    seen = _status(host, wanted, password=True, believed=False)
+    """clients without the lab's CA do not trust the registry"""
+    seen = _status(host, wanted, password=True, trusted=False)
     assert "certificate" in seen, msg("it answers {answer}", answer=seen.strip())
 
 
 @on_failure("an image cannot be pushed to the registry and pulled again")
 def test_push_and_pull(host: Host, wanted: dict[str, Any]) -> None:
-    """the lab's user pushes an image and pulls it again, logged in already"""
+    """the lab's user can push an image and pull it again without another login"""
     name = f"{wanted['registry']['address']}/labctl/verify-{wanted['name']}"
     host.check_output("docker inspect busybox >/dev/null 2>&1 || docker pull --quiet busybox")
     host.check_output("docker tag busybox %s", name)
@@ -65,7 +65,7 @@ def test_push_and_pull(host: Host, wanted: dict[str, Any]) -> None:
 
 @on_failure("the registry would lose its images", because="its container or its volume was changed")
 def test_storage_outlives_the_container(host: Host, wanted: dict[str, Any]) -> None:
-    """what was pushed is in a volume with a name, and the container comes back after a reboot"""
+    """pushed images are in a named volume, and the container starts again after a reboot"""
     if wanted["name"] != wanted["registry"]["node"]:
         pytest.skip(msg("the registry runs on {node}", node=wanted["registry"]["node"]))
     seen = host.check_output(

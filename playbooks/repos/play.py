@@ -24,9 +24,9 @@ def play(play: Play) -> Plays:
     if (play.facts.distribution, play.facts.major) != ("centos", "7"):
         raise ValueError(
             msg(
-                "this playbook knows CentOS 7, and {node} is {distribution} {version}",
+                "this playbook supports CentOS 7 only; {node} runs {distribution} {version}",
                 node=play.node.name,
-                distribution=play.facts.distribution or msg("something unknown"),
+                distribution=play.facts.distribution or msg("an unknown system"),
                 version=play.facts.version,
             ).rstrip()
         )
@@ -41,18 +41,18 @@ def play(play: Play) -> Plays:
         ),
         key,
     )
-    # The box is of 2020; some of today's certificate chains may be unknown to it.
+    # The box is from 2020 and may not trust some of today's certificates.
     sites = (vault.baseurl, play.lab.sources.docker.baseurl, play.lab.sources.compose.url)
     if play.choose("repos.untrusted", _judge(sites), _untrusted):
         yield Command(
-            "bring ca-certificates up to date",
+            "update ca-certificates",
             check=f"[ -e {STAMP} ]",
             apply=f"set -e; yum -y update ca-certificates; mkdir -p /var/lib/labctl; : >{STAMP}",
         )
 
 
 def _judge(urls: tuple[str, ...]) -> str:
-    """Print the root of each URL whose certificate the node does not believe (curl's code 60)."""
+    """Return sh that prints the root of each URL whose certificate the node does not trust."""
     roots = {"/".join(url.split("/")[:3]) for url in urls if url.startswith("https://")}
     return (
         f"for url in {' '.join(map(quote, sorted(roots)))}; do\n"

@@ -1,4 +1,4 @@
-"""CentOS's packages can be had again, and none of them without a signature."""
+"""CentOS's packages are available, and only with a signature."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from labctl.exercise import msg, on_failure
 
 CENTOS = ("base", "updates", "extras")
 FILES = 'for file in /etc/yum.conf /etc/yum.repos.d/*.repo; do cat "$file"; echo; done'
-"""The files of yum, each with a line break behind it."""
+"""Prints the files of yum, each with a line break at the end."""
 
 
 @on_failure(
@@ -25,10 +25,10 @@ def test_yum_reads_every_repository(host: Host) -> None:
 
 @on_failure("yum installs packages of CentOS without a signature", needs_engine=False)
 def test_repositories_of_centos_check_signatures(host: Host) -> None:
-    """CentOS's repositories check signatures, in whichever file they stand
+    """CentOS's repositories check signatures, whatever file they are in
 
-    Others that somebody added, such as a room's own, are that one's affair: labctl would leave them
-    as they are and could only complain for ever. What it installs is checked where it comes from.
+    Repositories that somebody else added, such as a classroom's own, are not checked, because
+    labctl does not change them. labctl's own repository files check all packages that it installs.
     """
     found = list(_sections(host.check_output(FILES)))
     default = next((keys.get("gpgcheck", "0") for name, keys in found if name == "main"), "0")
@@ -77,5 +77,5 @@ def _sections(text: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _on(value: str) -> bool:
-    """Tell whether yum takes a value for yes."""
+    """Return True if yum reads a value as yes."""
     return value.lower() in ("1", "yes", "true", "on")

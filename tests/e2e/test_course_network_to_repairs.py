@@ -201,6 +201,6 @@ def test_overlay_by_swarm_and_a_firewall_in_its_way(
         failed = failures(run, name)  # the other exercises stay green
         assert set(failed) == {("network", "test_overlay_by_name")}, failed
         (message,) = failed.values()
-        assert "overlay networks need udp 4789" in message
+        assert "overlay networks need UDP ports 4789" in message
         assert f"{FIRST}: -A INPUT -p udp -m udp --dport 4789 -j DROP" in message
     unchanged(nodes, before)

@@ -1,7 +1,7 @@
 """`python -m tools.messages labctl.pot`: list the messages that people will read in English.
 
-They are those without a translation, those whose translation Babel guessed ("fuzzy"), and f-strings
-where a message belongs. None of them is an error.
+They are those without a translation, and f-strings where a message belongs. None of them is an
+error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main(template: Path) -> None:
         found = [message.id for message in read_po(file) if message.id]
     for path in sorted(Path("labctl/messages").glob("*/LC_MESSAGES/labctl.po")):
         with path.open("rb") as file:
-            known = {one.id for one in read_po(file) if one.string and not one.fuzzy}
+            known = {entry.id for entry in read_po(file) if entry.string and not entry.fuzzy}
         for text in found:
             if text not in known:
                 print(f"{path}: not translated: {text!r}")

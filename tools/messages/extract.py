@@ -1,8 +1,8 @@
 """The method by which Babel finds labctl's messages; see tools/messages/babel.cfg.
 
-A message is the text in `msg()` or `_()`, or a constant that stands directly where people read it:
-as an argument of an error, an event or a finding, as a hint, behind an `assert` of an exercise, or
-in the help of a command. An f-string in such a place has no translation; `unmarked` finds them.
+A message is the text in `msg()` or `_()`, or a constant in a place that people read: an
+argument of an error, an event or a finding, a hint, the message of an `assert` in an exercise, or
+the help of a command. An f-string in such a place has no translation; `unmarked` finds them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PLACES = {
     "on_failure": (0,),
     "skip": (0,),
 }
-"""By what is called, the positions of the arguments that people read."""
+"""For each call, the positions of the arguments that people read."""
 
 NAMES = {"because", "details", "found", "hint", "message", "note", "reason", "remedy", "summary"}
 NAMES |= {"wanted", "wrong"}
@@ -58,7 +58,7 @@ COMMAND_LINE = Path("labctl/cli/main.py")
 _SENTENCE = re.compile(r"(?![#/`]\w+`|-\w|labctl |docker )(?=.*[A-Za-z]{2}).*\s.*", re.DOTALL)
 _WORD = re.compile(r"[a-z]{2,}")
 _ALONE = {"Finding", *_ERRORS}
-"""Calls in which a single word is a message, too."""
+"""Calls in which a single word is also a message."""
 _HOLE = re.compile(r"\{\w+\}")
 
 Found = tuple[int, str, str, list[str]]
@@ -86,7 +86,7 @@ def extract(
 
 
 def unmarked(source: str, *, exercises: bool) -> Iterator[int]:
-    """Yield the lines of f-strings that stand where people read them."""
+    """Yield the lines of f-strings in places that people read."""
     for _name, place in _places(ast.parse(source), exercises=exercises):
         arms = (place.body, place.orelse) if isinstance(place, ast.IfExp) else (place,)
         yield from (arm.lineno for arm in arms if isinstance(arm, ast.JoinedStr))
@@ -126,7 +126,7 @@ def _members(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _help() -> Iterator[str]:
-    """Yield the help of every command and parameter, a message a paragraph."""
+    """Yield the help of every command and parameter, one message for each paragraph."""
     import typer
 
     from labctl.cli.main import build

@@ -1,4 +1,4 @@
-"""Words that labctl's source holds only as values; nothing runs this file, Babel reads it."""
+"""Words that labctl's source has only as values. Babel reads this file; nothing runs it."""
 
 from labctl.messages import msg
 
@@ -10,7 +10,7 @@ WORDS = (
     msg("docker packages"),
     msg("docker key"),
     msg("mirror"),
-    # What operating systems answer.
+    # Errors of operating systems.
     msg("No such file or directory"),
     msg("Permission denied"),
     msg("Is a directory"),

@@ -1,11 +1,11 @@
-"""A web page that counts its visitors in redis; Python's own library is all that it needs."""
+"""A web page that counts its visitors in redis. It uses Python's standard library only."""
 
 import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
 def count() -> int:
-    """Add a visit in redis and return their number, which redis sends behind a colon."""
+    """Add a visit in redis and return the number of visits, which redis sends after a colon."""
     with socket.create_connection(("redis", 6379), timeout=5) as redis:
         redis.sendall(b"INCR hits\r\n")
         answer = redis.makefile("rb").readline()

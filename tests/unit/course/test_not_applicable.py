@@ -18,7 +18,7 @@ def overlay(mode: str, engine: str) -> dict[str, Any]:
     [
         ("", "20.10.24-3.el7", "does not use the playbook overlay"),
         ("etcd", "23.0.0-1.el7", "removed in 23.0"),
-        ("etcd", "26.1.4-1.el7", "26.1.4-1.el7 has no overlay networks by etcd"),
+        ("etcd", "26.1.4-1.el7", "26.1.4-1.el7 has no overlay networks with etcd"),
     ],
 )
 def test_overlay_networks_that_do_not_apply(mode: str, engine: str, reason: str) -> None:
