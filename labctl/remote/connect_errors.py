@@ -88,7 +88,7 @@ def broken(error: BaseException, cause: str, node: str) -> ProtocolError:
     return ProtocolError(
         msg("the connection broke: {error}", error=cause or error or type(error).__name__),
         node=node,
-        hint="look whether the node is still up, then run the same command again",
+        hint="check that the node runs, then run the same command again",
     )
 
 
