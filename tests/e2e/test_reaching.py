@@ -64,7 +64,7 @@ def with_password(lab: Lab, password: str, *arguments: str) -> tuple[int, str]:
         if not data:
             break
         said += data
-        if not asked and b"password:" in said:
+        if not asked and b"sudo password for" in said:
             # What is typed before the terminal has ceased to echo is thrown away.
             while termios.tcgetattr(terminal)[3] & termios.ECHO:
                 time.sleep(0.01)
