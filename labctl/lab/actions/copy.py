@@ -121,21 +121,27 @@ def copy(
     def work(node: str) -> Copied:
         run = _Run(node, meter, lab)
         with lab.connection(node) as target:
-            sink = NodeSink(
-                target,
-                destination.path,
-                sudo=options.sudo or bool(options.owner),
-                owner=options.owner,
-                notice=lambda message: lab.emit(Notice(node, message)),
-            )
+
+            def sink(origins: Sequence[str] = ()) -> NodeSink:
+                return NodeSink(
+                    target,
+                    destination.path,
+                    sudo=options.sudo or bool(options.owner),
+                    owner=options.owner,
+                    notice=lambda message: lab.emit(Notice(node, message)),
+                    in_place=options.in_place,
+                    origins=origins,
+                )
+
             several = len(local) + len(remote) > 1
             if tree is not None:
                 run.skipped += tree.skipped
-                run.take(sink, tree.reported(run.skip, run.notice), into=several)
+                run.take(sink(), tree.reported(run.skip, run.notice), into=several)
             for other, path in remote:
                 with lab.connection(other) as origin:
                     found = _source(origin, path, options, run)
-                    run.take(sink, found, into=several or len(found.roots) > 1)
+                    into = several or len(found.roots) > 1
+                    run.take(sink(found.paths if other == node else ()), found, into=into)
         return run.copied()
 
     return each(destination.nodes, work, cap=lab.parallel, stop=lab.stop)

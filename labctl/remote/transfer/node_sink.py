@@ -10,7 +10,7 @@ from labctl.errors import SudoRefused, TransferError
 from labctl.messages import msg
 from labctl.remote.channel import Streams
 from labctl.remote.transfer import scripts
-from labctl.remote.transfer.entry import STAGE, Bytes, EntrySource, Kind, Root
+from labctl.remote.transfer.entry import MAX_DEPTH, STAGE, Bytes, Entry, EntrySource, Kind, Root
 from labctl.remote.transfer.location import NodePath
 from labctl.remote.transfer.tar_writer import END, TarWriter
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 STALL = 300.0
 """Seconds without progress after which a copy fails."""
+
+
+_LINE = 1 << 16
+"""Bytes of an answer. It is one word and a short name or number."""
+
+_WORDS = 1 << 18
+"""Bytes of stderr that are kept. tar complains about each file of a full disk."""
 
 
 class NodeSink:
@@ -30,6 +37,8 @@ class NodeSink:
         sudo: write as root.
         owner: who owns the copy: ``user:group``, or either; empty: the login user.
         notice: called with a sentence about anything that was done unrequested.
+        in_place: write to files that exist, instead of replacing them.
+        origins: for a source on the same node, the path of each root.
     """
 
     def __init__(
@@ -40,6 +49,8 @@ class NodeSink:
         sudo: bool,
         owner: str,
         notice: Callable[[str], None],
+        in_place: bool = False,
+        origins: Sequence[str] = (),
     ) -> None:
         self._connection = connection
         self._shown = path
@@ -47,6 +58,8 @@ class NodeSink:
         self._sudo = sudo
         self._owner = owner
         self._notice = notice
+        self._in_place = in_place
+        self._origins = origins
 
     def take(self, source: EntrySource, moved: Callable[[int], None], *, into: bool) -> int:
         """Copy all of a source; return the number of files and links.
@@ -103,10 +116,12 @@ class NodeSink:
         file_into = self._path.slash and any(root.kind is Kind.FILE for root in roots)
         nameless = any(not root.name for root in roots)
         must = "folder" if into or file_into or (nameless and len(roots) > 1) else ""
-        words = [self._path.path, must, self._owner, only, STAGE, END]
-        for root in roots:
+        write = "in-place" if self._in_place else ""
+        words = [self._path.path, must, self._owner, only, write, STAGE, END]
+        for index, root in enumerate(roots):
             # A folder's content may become a folder that does not exist yet, as with cp.
             words += [root.kind if root.name else "contents", root.name]
+            words.append(self._origins[index] if self._origins else "")
         return words
 
     def _attempt(
@@ -116,27 +131,49 @@ class NodeSink:
         command, opening = self._connection.script(script, *arguments, root=root)
         with self._connection.channel(command) as channel:
             stream = _SinkStream(channel)
-            count = 0
+            files = entries = 0
             try:
                 stream.send(opening)
-                answer = stream.line()
+                answer, _, stage = stream.line().partition(" ")
                 if answer == "ready":
                     writer = TarWriter(stream.send, moved)
                     for member in source.members():
+                        self._check(member, stage)
                         writer.add(member)
-                        count += member.kind is not Kind.FOLDER
+                        entries += 1
+                        files += member.kind is not Kind.FOLDER
                     writer.close()
                     stream.end_stdin()
-                    answer = stream.line()
-                elif answer.startswith("denied"):
-                    return answer, 0
+                    answer, _, arrived = stream.line().partition(" ")
+                elif answer == "denied":
+                    return f"denied {stage}", 0
             except _NodeFailed:
                 answer = ""
             status, words = stream.finish()
         if status == 0 and answer == "done":
-            return answer, count
+            if arrived != str(entries):
+                raise TransferError(
+                    msg(
+                        "{sent} entries were sent, and {count} arrived", sent=entries, count=arrived
+                    ),
+                    node=self._connection.name,
+                )
+            return answer, files
         self._connection.require_begun(stream.streams, root=root)
         raise failure(words, status, self._connection.name, sudo=self._sudo)
+
+    def _check(self, member: Entry, stage: str) -> None:
+        if len(member.path) > MAX_DEPTH:
+            raise TransferError(
+                msg("more than {count} folders inside each other", count=MAX_DEPTH),
+                hint="copy it as an archive",
+            )
+        if stage in member.path:
+            # The source has the temporary folder in it, and would never end.
+            raise TransferError(
+                msg("{path}: a folder cannot be copied into itself", path=self._shown),
+                node=self._connection.name,
+            )
 
 
 def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferError:
@@ -174,9 +211,14 @@ class _SinkStream:
     def __init__(self, channel: Any) -> None:
         self._out = bytearray()
         self._err = bytearray()
-        self.streams = Streams(
-            channel, self._out.extend, self._err.extend, silence=STALL, marked=True
-        )
+        self.streams = Streams(channel, self._answer, self._complain, silence=STALL, marked=True)
+
+    def _answer(self, data: bytes) -> None:
+        if len(self._out) <= _LINE:
+            self._out += data
+
+    def _complain(self, data: bytes) -> None:
+        self._err += data[: max(0, _WORDS - len(self._err))]
 
     def send(self, data: Bytes) -> None:
         try:
@@ -196,7 +238,8 @@ class _SinkStream:
         """Return the next line of stdout; at the end, what is left of it."""
         with _silence_reported():
             while b"\n" not in self._out and self.streams.receive():
-                pass
+                if len(self._out) > _LINE:
+                    raise TransferError("the node's answer is too long")
         line, mark, _ = self._out.partition(b"\n")
         del self._out[: len(line) + len(mark)]
         return line.decode("utf-8", "replace")

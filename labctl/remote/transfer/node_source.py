@@ -88,6 +88,11 @@ class NodeSource:
     def node(self) -> str:
         return self._connection.name
 
+    @property
+    def paths(self) -> list[str]:
+        """The path of each root on the node, without links."""
+        return [f"{found.folder.rstrip('/')}/{found.name}" for found in self._found]
+
     def _stream(self, group: Sequence[tuple[int, Found]]) -> Iterator[Entry]:
         arguments = ["-h" if self._follow else ""]
         expected: dict[str, Expected] = {}
