@@ -128,9 +128,7 @@ def each(
         pool.shutdown(wait=False, cancel_futures=True)
         stop.request()
         wait([future for future in futures if not future.cancelled()], timeout=30)
-        raise Interrupted(
-            "interrupted", hint="nothing is lost; run the same command again to resume"
-        ) from None
+        raise Interrupted("interrupted") from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return [future.result() for future in futures]

@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
+from labctl.cli import completion
+from labctl.messages import msg
+
 Nodes = Annotated[
-    int | None,
+    str | None,
     typer.Option(
         "--nodes", "-n", metavar="N", help="Number of nodes: docker-node1 … docker-nodeN."
     ),
@@ -15,17 +18,23 @@ Nodes = Annotated[
 Provider = Annotated[
     str | None,
     typer.Option(
-        "--provider", metavar="NAME", help="virtualbox or libvirt; default: the installed one."
+        "--provider",
+        metavar="NAME",
+        help="virtualbox or libvirt; default: the installed one.",
+        autocompletion=completion.providers,
     ),
 ]
 Memory = Annotated[
-    int | None, typer.Option("--memory", metavar="MIB", help="Memory of each node in MiB.")
+    str | None, typer.Option("--memory", metavar="MIB", help="Memory of each node in MiB.")
 ]
-Cpus = Annotated[int | None, typer.Option("--cpus", metavar="N", help="Processors of each node.")]
+Cpus = Annotated[str | None, typer.Option("--cpus", metavar="N", help="Processors of each node.")]
 Toolchain = Annotated[
     str | None,
     typer.Option(
-        "--toolchain", metavar="NAME", help="course (Docker 19.03.9) or latest-el7 (Docker 26.1.4)."
+        "--toolchain",
+        metavar="NAME",
+        help="course (Docker 19.03.9) or latest-el7 (Docker 26.1.4).",
+        autocompletion=completion.toolchains,
     ),
 ]
 
@@ -33,18 +42,37 @@ Flags = dict[str, tuple[object, str]]
 
 
 def given(
-    nodes: int | None = None,
+    nodes: str | None = None,
     provider: str | None = None,
-    memory: int | None = None,
-    cpus: int | None = None,
+    memory: str | None = None,
+    cpus: str | None = None,
     toolchain: str | None = None,
 ) -> Flags:
-    """Return the flags that were given, by key of lab.yaml."""
+    """Return the flags that were given, by key of lab.yaml.
+
+    Raises:
+        UsageError: a flag that takes a number has none.
+    """
     values: Flags = {
-        "nodes": (nodes, "--nodes"),
+        "nodes": (_number(nodes, "--nodes"), "--nodes"),
         "provider": (provider, "--provider"),
-        "memory": (memory, "--memory"),
-        "cpus": (cpus, "--cpus"),
+        "memory": (_number(memory, "--memory"), "--memory"),
+        "cpus": (_number(cpus, "--cpus"), "--cpus"),
         "toolchain": (toolchain, "--toolchain"),
     }
     return {key: value for key, value in values.items() if value[0] is not None}
+
+
+def _number(text: str | None, flag: str) -> int | None:
+    """Return the number that a flag was given; None if it was not given."""
+    if text is None:
+        return None
+    if text.isascii() and text.removeprefix("-").isdigit():
+        return int(text)
+    from labctl.config.numbers import number_hint
+    from labctl.errors import UsageError
+
+    raise UsageError(
+        msg("{flag} must be a whole number, is {value!r}", flag=flag, value=text),
+        hint=number_hint(flag.removeprefix("--"), text),
+    )

@@ -15,12 +15,16 @@ import typer
 
 from labctl import __version__
 from labctl.cli.commands import (
+    about,
     checkpoint,
     destroy,
     doctor,
     exec,
     heal,
     init,
+    list,
+    logs,
+    open,
     power,
     provision,
     rehearse,
@@ -35,6 +39,7 @@ from labctl.cli.commands import (
     up,
     verify,
 )
+from labctl.cli.dress import dress
 from labctl.cli.groups import GroupedCommands, interrupted
 from labctl.cli.i18n.locale import activate, is_english
 from labctl.cli.options import Globals, with_globals
@@ -47,11 +52,11 @@ COMMANDS = (
     *(init, up, provision, verify, rehearse, status, heal),
     *(power, checkpoint, destroy),
     *(ssh, exec, scp, sync, ssh_config),
-    *(render, doctor, trust, schema),
+    *(logs, open, list, render, doctor, trust, schema, about),
 )
 """The modules of `labctl.cli.commands`; each registers its commands."""
 
-_WITHOUT_LAB = ("init", "schema")
+_WITHOUT_LAB = ("init", "schema", "list", "version", "help")
 
 
 def build() -> typer.Typer:
@@ -130,13 +135,16 @@ def main() -> None:
     activate()
     take_text_unvalidated()
     command: Any = typer.main.get_command(build())
+    dress(command)
     if not is_english():
         from labctl.cli.output.help import translate
 
         translate(command)
     try:
-        code = command(obj=options, standalone_mode=False)
+        code = command(obj=options, prog_name="labctl", standalone_mode=False)
     except LabctlError as error:
+        if options.log is not None:
+            options.log.error(error)
         render_error(error, options)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
@@ -145,6 +153,9 @@ def main() -> None:
         sys.exit(end.exit_code)
     except WrongUsage as error:
         sys.exit(render_usage(error, early))
+    finally:
+        if options.log is not None:
+            options.log.close()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from labctl.cli import completion
+
 if TYPE_CHECKING:
-    pass
+    from labctl.cli.output.run_log import RunLog
 
 
 def with_globals(function: Callable[..., None]) -> Callable[..., None]:
@@ -55,11 +57,12 @@ Verbose = Annotated[
 
 @dataclass(slots=True)
 class Globals:
-    """The options before or after the command's name."""
+    """The options before or after the command's name, and the log of this run."""
 
     lab: str | None = None
     as_json: bool = False
     verbose: bool = False
+    log: RunLog | None = None
 
     @classmethod
     def peek(cls, arguments: Sequence[str]) -> Globals:
@@ -79,14 +82,26 @@ def with_json(context: typer.Context, as_json: bool) -> None:
 Limit = Annotated[
     list[str] | None,
     typer.Option(
-        "--limit", "-l", metavar="NODES", help="Only these nodes: names or patterns, with commas."
+        "--limit",
+        "-l",
+        metavar="NODES",
+        help="Only these nodes: names or patterns, with commas.",
+        autocompletion=completion.nodes,
     ),
 ]
 
 
 NodeNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[NODE]...", help="Names or patterns; default: all.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[NODE]...",
+        help="Names or patterns; default: all.",
+        autocompletion=completion.nodes,
+    ),
 ]
+
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")]
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.cli import completion
 from labctl.cli.lab_flags import Flags
 
 if TYPE_CHECKING:
@@ -16,15 +17,30 @@ if TYPE_CHECKING:
 
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="PLAYBOOK", help="Run only these playbooks; may be repeated."),
+    typer.Option(
+        "--only",
+        metavar="PLAYBOOK",
+        help="Run only these playbooks; may be repeated.",
+        autocompletion=completion.playbooks,
+    ),
 ]
 With = Annotated[
     list[str] | None,
-    typer.Option("--with", metavar="PLAYBOOK", help="Also run this playbook."),
+    typer.Option(
+        "--with",
+        metavar="PLAYBOOK",
+        help="Also run this playbook.",
+        autocompletion=completion.further_playbooks,
+    ),
 ]
 AsIf = Annotated[
     list[str] | None,
-    typer.Option("--with", metavar="PLAYBOOK", help="Also include this playbook."),
+    typer.Option(
+        "--with",
+        metavar="PLAYBOOK",
+        help="Also include this playbook.",
+        autocompletion=completion.further_playbooks,
+    ),
 ]
 JUnit = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Write the result as JUnit XML.")
@@ -62,6 +78,9 @@ def finish(
     """
     from labctl.cli.output.tables import print_summary
 
+    for result in results:
+        if result.error and context.obj.log is not None:
+            context.obj.log.error(result.error)
     print_summary(context.obj, lab, results, command=command, check=check)
     failed = [
         r for r in results if r.error or (r.value and r.value.report and r.value.report.failed)

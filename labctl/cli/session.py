@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Globals, with_json
-from labctl.errors import MachineError
+from labctl.cli.output.terminal import is_terminal, say
+from labctl.errors import MachineError, UsageError
 from labctl.events import Event, Notice
 from labctl.messages import msg
 
@@ -35,7 +37,6 @@ def notices(context: typer.Context) -> Emit:
 
     def show(event: Event) -> None:
         from labctl.cli.output.lines import JsonLines
-        from labctl.cli.output.terminal import say
 
         if not isinstance(event, Notice):
             return
@@ -49,7 +50,7 @@ def notices(context: typer.Context) -> Emit:
 
 def open_lab(
     context: typer.Context,
-    emit: Callable[[Any], None],
+    emit: Emit,
     flags: Mapping[str, tuple[object, str]] | None = None,
     *,
     sudo_password: str | None = None,
@@ -83,10 +84,34 @@ def open_lab(
         for key, (value, flag) in (flags or {}).items()
         if value is not None
     }
+    emit = recorded(context, emit, workspace.logs)
     lab = Lab.open(workspace, given, emit=emit, sudo_password=sudo_password, read_only=read_only)
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
     return lab
+
+
+def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
+    """Return what takes the events of this run, and records them if the command is recorded.
+
+    Parameters:
+        context: of the command.
+        emit: takes the events.
+        logs: the lab's folder of logs.
+    """
+    from labctl.cli.output.run_log import RECORDED, RunLog
+
+    command = context.info_name or ""
+    if command not in RECORDED:
+        return emit
+    options: Globals = context.obj
+    log = options.log = options.log or RunLog(logs, command, sys.argv[1:])
+
+    def both(event: Event) -> None:
+        emit(event)
+        log(event)
+
+    return both
 
 
 def change_nodes(
@@ -148,3 +173,24 @@ def _login(lab: Lab, name: str) -> str:
     user = f"{target.user}@" if target.user else ""
     port = f":{target.port}" if target.port != 22 else ""
     return f"{name} ({user}{target.host}{port})"
+
+
+def confirm(yes: bool, danger: str, question: str) -> None:
+    """Ask before something is lost.
+
+    Parameters:
+        yes: the user has agreed already.
+        danger: what would be lost, for the error where nobody can be asked.
+        question: the question.
+
+    Raises:
+        UsageError: nobody can be asked, because stdin is no terminal.
+        typer.Exit: the user declined; with exit code 1.
+    """
+    if yes:
+        return
+    if not is_terminal(sys.stdin):
+        raise UsageError(danger, hint="pass --yes to skip confirmation")
+    if not typer.confirm(_(question), err=True):
+        say(_("nothing was changed"), err=True)
+        raise typer.Exit(1)

@@ -68,6 +68,13 @@ def find_file(name: str, file: str, folders: Iterable[Path]) -> Path | None:
     return _first(folders_of(name, folders), file)
 
 
+def available(folders: Iterable[Path]) -> list[str]:
+    """Return the names of all playbooks in folders of playbooks, sorted."""
+    return sorted(
+        {playbook_name(path.parent.name) for folder in folders for path in folder.glob("*/play.py")}
+    )
+
+
 def load_error(file: Path, error: Exception) -> PlaybookError:
     """Return the error for a file of a playbook that Python cannot load."""
     return PlaybookError(

@@ -8,18 +8,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labctl.config.overrides import Override
-from labctl.config.playbook_modules import playbook_name
+from labctl.config.playbook_modules import available, playbook_name
 from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
 from labctl.events import Emit, Notice
 from labctl.lab import node_list, stamp
 from labctl.lab.definition import LabDefinition
 from labctl.lab.node_list import NodeList
 from labctl.lab.state import State
+from labctl.lab.unknown import expect_playbooks, unknown_node
 from labctl.lab.workspace import Workspace
 from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
-from labctl.messages import msg
 from labctl.parallel import Stop, affordable
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
@@ -169,11 +169,7 @@ class Lab:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise self._unknown(name)
-
-    def _unknown(self, name: str) -> UsageError:
-        known = msg("available: {names}", names=", ".join(self.node_names))
-        return UsageError(msg("this lab has no node '{node}'", node=name), hint=known)
+        raise unknown_node(name, self.node_names)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
         """Return the names of the nodes that `limit` chooses, in the lab's order.
@@ -189,7 +185,7 @@ class Lab:
         patterns = parted(limit)
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
-                raise self._unknown(pattern)
+                raise unknown_node(pattern, names)
         return [
             name
             for name in names
@@ -307,12 +303,15 @@ class Lab:
         lab.yaml that its own playbooks declare.
 
         Raises:
+            UsageError: `extra` names a playbook that does not exist.
             PlaybookError: one cannot be found or loaded.
             SpecError: a key of a playbook has an invalid value.
         """
         from labctl.provision.loader import load_all
 
-        names = tuple(dict.fromkeys([*self.spec.playbooks, *map(playbook_name, extra)]))
+        added = [playbook_name(name) for name in extra]
+        expect_playbooks(added, available(self.workspace.playbooks))
+        names = tuple(dict.fromkeys([*self.spec.playbooks, *added]))
         if names not in self._playbooks:
             books = load_all(names, self.workspace.playbooks)
             own, _ = self.workspace.playbooks

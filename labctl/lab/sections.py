@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labctl.config.nearest import suggestion
 from labctl.errors import UsageError
 from labctl.messages import msg
 
@@ -77,9 +78,13 @@ def choose(sections: Sequence[Section], names: Iterable[str]) -> tuple[Section, 
     if unknown:
         raise UsageError(
             msg("unknown section {unknown}", unknown=", ".join(repr(name) for name in unknown)),
-            hint=msg(
-                "available: {known}; write your own as course/NAME.py beside lab.yaml",
-                known=", ".join(known),
+            hint=suggestion(
+                unknown[0],
+                known,
+                msg(
+                    "available: {known}; write your own as course/NAME.py beside lab.yaml",
+                    known=", ".join(known),
+                ),
             )
             if known
             else "write your first one as course/NAME.py beside lab.yaml",

@@ -239,8 +239,18 @@ class Workspace:
 
     @property
     def rehearsal(self) -> Path:
-        """The report of the last rehearsal."""
+        """The report of the last rehearsal of all sections on all nodes."""
         return self.state / "rehearsal.html"
+
+    @property
+    def checkpoints(self) -> Path:
+        """When checkpoints were saved."""
+        return self.state / "checkpoints.json"
+
+    @property
+    def partial_rehearsal(self) -> Path:
+        """The report of the last rehearsal of some sections, or on some nodes."""
+        return self.state / "rehearsal-partial.html"
 
     def make(self) -> None:
         """Create the state folder, readable only by its owner, and stamp it.

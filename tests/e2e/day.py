@@ -179,14 +179,14 @@ class InstructorsDay:
         assert listed["checkpoints"] == ["noted"]
         (other,) = lab.run("checkpoint", "list", f"--limit={FIRST}").expect(0).of("checkpoints")
         assert other["checkpoints"] == []
-        lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(0)
+        lab.run("checkpoint", "restore", "noted", SECOND_ONLY, "--yes").expect(0)
         # A file in memory: the machine did not boot, it went on.
         assert on(lab, SECOND, "cat /run/user-note") == "before\n"
         assert in_step(lab, SECOND)
         assert host_key(lab, SECOND) == key
         assert lab.run("provision", SECOND_ONLY).expect(0).changes(SECOND) == []
         lab.run("checkpoint", "delete", "noted", SECOND_ONLY).expect(0)
-        run = lab.run("checkpoint", "restore", "noted", SECOND_ONLY).expect(1)
+        run = lab.run("checkpoint", "restore", "noted", SECOND_ONLY, "--yes").expect(2)
         assert run.result(SECOND)["error"]["hint"] == "the node has no checkpoints"
 
     def test_suspended_it_goes_on_where_it_was(self, lab: Lab) -> None:

@@ -6,17 +6,31 @@ from typing import Annotated
 
 import typer
 
+from labctl.cli import completion
+from labctl.cli.groups import SuggestingGroup
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.options import Json, Limit, Yes, with_json
 from labctl.cli.output.terminal import say, say_json
-from labctl.cli.session import change_nodes, open_lab, sink
+from labctl.cli.session import change_nodes, confirm, open_lab, sink
+from labctl.messages import msg
 
-Name = Annotated[str, typer.Argument(help="The checkpoint's name, such as chapter5.")]
+New = Annotated[
+    str, typer.Argument(metavar="NAME", help="The checkpoint's name, such as chapter5.")
+]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="The checkpoint's name, such as chapter5.",
+        autocompletion=completion.checkpoints,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     commands = typer.Typer(
+        cls=SuggestingGroup,
         help="Save and restore the state of nodes by name.",
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -28,7 +42,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="checkpoint")
 
 
-def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
+def save(context: typer.Context, name: New, limit: Limit = None, as_json: Json = False) -> None:
     """Save disks and memory of nodes under a name."""
     from labctl.lab.actions import checkpoints
 
@@ -38,13 +52,26 @@ def save(context: typer.Context, name: Name, limit: Limit = None, as_json: Json 
     change_nodes(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
 
 
-def restore(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
-    """Restore nodes to a checkpoint. Later changes on them are lost."""
+def restore(
+    context: typer.Context,
+    name: Name,
+    limit: Limit = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Restore nodes to a checkpoint, after confirmation. Later changes on them are lost."""
     from labctl.lab.actions import checkpoints
 
     def done(node: str) -> str:
         return _("{node} is restored to {checkpoint}", node=node, checkpoint=name)
 
+    lab = open_lab(context, lambda event: None)
+    nodes = ", ".join(lab.select(limit or ()))
+    confirm(
+        yes,
+        msg("this would undo all later changes on {nodes}", nodes=nodes),
+        msg("Undo all later changes on {nodes}?", nodes=nodes),
+    )
     change_nodes(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
 
 
@@ -59,25 +86,47 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
 
 
 def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:
-    """List the checkpoints of each node."""
+    """List the checkpoints of each node, with the time at which they were saved."""
 
     from labctl.cli.output.errors import as_json as as_dict
     from labctl.cli.output.grouping import print_grouped
+    from labctl.cli.output.table import print_table
     from labctl.cli.output.tables import failed
     from labctl.lab.actions import checkpoints
 
     with_json(context, as_json)
     with sink(context) as emit:
-        results = checkpoints.names(open_lab(context, emit), limit or ())
-    for result in results:
-        if context.obj.as_json:
-            found = {"event": "checkpoints", "node": result.node, "checkpoints": result.value or []}
+        results = checkpoints.listed(open_lab(context, emit), limit or ())
+    if context.obj.as_json:
+        for result in results:
+            found = result.value or []
+            data = {
+                "event": "checkpoints",
+                "node": result.node,
+                "checkpoints": [one.name for one in found],
+                "saved": {one.name: one.saved for one in found},
+            }
             error = {"error": as_dict(result.error)} if result.error else {}
-            say_json(found | error)
-        elif result.ok:
-            say(f"{result.node}  {'  '.join(result.value or []) or '-'}")
-    if not context.obj.as_json:
+            say_json(data | error)
+    else:
+        rows = [
+            [result.node, one.name, _time(one.saved)]
+            for result in results
+            for one in result.value or []
+        ]
+        if rows:
+            print_table([_("node"), _("checkpoint"), _("saved")], rows)
+        elif all(result.ok for result in results):
+            say(_("no checkpoints; `labctl checkpoint save NAME` saves one"))
         print_grouped(failed(results), err=True)
     codes = [result.error.exit_code for result in results if result.error]
     if codes:
         raise typer.Exit(max(codes))
+
+
+def _time(saved: float | None) -> str:
+    import datetime
+
+    if saved is None:
+        return "-"
+    return f"{datetime.datetime.fromtimestamp(saved).astimezone():%Y-%m-%d %H:%M}"

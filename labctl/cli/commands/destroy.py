@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
+from labctl.cli import completion
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Json, with_json
-from labctl.cli.output.terminal import is_terminal, say
-from labctl.cli.session import open_lab, sink
+from labctl.cli.options import Json, Yes, with_json
+from labctl.cli.output.terminal import say
+from labctl.cli.session import confirm, open_lab, recorded, sink
 from labctl.messages import msg
 
 
@@ -22,14 +22,18 @@ def register(app: typer.Typer) -> None:
 def destroy(
     context: typer.Context,
     nodes: Annotated[
-        list[str] | None, typer.Argument(help="Nodes to remove; default: all.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NODE]...",
+            help="Nodes to remove; default: all.",
+            autocompletion=completion.nodes,
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Remove nodes and everything on them, after confirmation."""
     from labctl.cli.output.tables import print_ended
-    from labctl.errors import UsageError
     from labctl.lab.actions import lifecycle
 
     with_json(context, as_json)
@@ -39,17 +43,12 @@ def destroy(
     if not names:
         say(_("nothing to destroy"), err=True)
         return
-    if not yes:
-        if not is_terminal(sys.stdin):
-            raise UsageError(
-                msg("this would remove {names} and everything on them", names=", ".join(names)),
-                hint="pass --yes to skip confirmation",
-            )
-        question = _("Remove {nodes} and everything on them?", nodes=", ".join(names))
-        if not typer.confirm(question, err=True):
-            say(_("nothing was removed"), err=True)
-            raise typer.Exit(1)
+    confirm(
+        yes,
+        msg("this would remove {names} and everything on them", names=", ".join(names)),
+        msg("Remove {nodes} and everything on them?", nodes=", ".join(names)),
+    )
     with sink(context) as emit:
-        lab.emit = emit
+        lab.emit = recorded(context, emit, lab.workspace.logs)
         results = lifecycle.destroy(lab, names)
     print_ended(context.obj, results, lambda node: _("{node} is destroyed", node=node))

@@ -41,17 +41,13 @@ class Executed:
 
 def execute(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="WORD", help="What to run.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="What to run.")],
     limit: Limit = None,
     sudo: Annotated[bool, typer.Option("--sudo", help="Run it as root.")] = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
     """Run a command on all nodes at once, or on some.
-
-    labctl exec -- docker ps -a
-
-    labctl exec --limit 'docker-node[12]' 'docker ps | wc -l'
 
     One argument runs in the node's shell; several run directly, as a program and its arguments.
     Each line of output starts with its node. The exit code is 0 if the command succeeds on every

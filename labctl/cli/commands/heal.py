@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from labctl.cli import completion
 from labctl.cli.options import AskSudo, Json, with_json
 from labctl.cli.run_options import finish
 from labctl.cli.session import ask_password, open_lab, sink
@@ -18,11 +19,16 @@ def register(app: typer.Typer) -> None:
 
 def heal(
     context: typer.Context,
-    node: Annotated[str, typer.Argument(help="The node to repair.")],
+    node: Annotated[
+        str,
+        typer.Argument(metavar="NODE", help="The node.", autocompletion=completion.nodes),
+    ],
     checkpoint: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="If provisioning does not help, restore this checkpoint."
+            metavar="NAME",
+            help="If provisioning does not help, restore this checkpoint.",
+            autocompletion=completion.checkpoints,
         ),
     ] = None,
     rebuild: Annotated[

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder for lab.yaml.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder for lab.yaml.")
+    ] = Path(),
     as_json: Json = False,
 ) -> None:
     """Write a starter lab.yaml: every key with its default and meaning."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from labctl.cli import completion
 from labctl.cli.options import AskSudo, Json, with_json
 from labctl.cli.run_options import AsIf, JUnit, names
 from labctl.cli.session import ask_password, open_lab, sink
@@ -21,7 +22,11 @@ def rehearse(
     context: typer.Context,
     sections: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SECTION]...", help="Sections of the course; default: all."),
+        typer.Argument(
+            metavar="[SECTION]...",
+            help="Sections of the course; default: all.",
+            autocompletion=completion.sections,
+        ),
     ] = None,
     limit: Annotated[
         list[str] | None,
@@ -31,6 +36,7 @@ def rehearse(
             "-l",
             metavar="NODES",
             help="Only on these nodes: names or patterns, with commas.",
+            autocompletion=completion.nodes,
         ),
     ] = None,
     extra: AsIf = None,
@@ -43,7 +49,8 @@ def rehearse(
         typer.Option(
             "--html",
             metavar="FILE",
-            help="Write the report to this file; default: .labctl/rehearsal.html.",
+            help="Write the report to this file; default: .labctl/rehearsal.html, and "
+            ".labctl/rehearsal-partial.html for some sections or nodes.",
         ),
     ] = None,
     ask_sudo_password: AskSudo = False,
@@ -75,8 +82,9 @@ def rehearse(
         return
     from labctl.checks.exercises.html import page
 
-    place = html or lab.workspace.rehearsal
-    print_rehearsal(context.obj, rehearsal, place.absolute())
+    partial = bool(sections or limit)
+    place = html or (lab.workspace.partial_rehearsal if partial else lab.workspace.rehearsal)
+    print_rehearsal(context.obj, rehearsal, place.absolute(), partial=partial)
     if junit is not None:
         lost = {r.node: r.error.message for r in rehearsal.results if r.error}
         put(junit, junit_xml(rehearsal.reports, lost))

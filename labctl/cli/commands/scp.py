@@ -36,7 +36,7 @@ def scp(
     places: Annotated[
         list[str],
         typer.Argument(
-            metavar="PLACE", help="Sources, then the destination; NODE:PATH is on a node."
+            metavar="PLACE...", help="Sources, then the destination; NODE:PATH is on a node."
         ),
     ],
     sudo: Annotated[bool, typer.Option("--sudo", help="Read and write as root on nodes.")] = False,
@@ -67,12 +67,6 @@ def scp(
     as_json: Json = False,
 ) -> None:
     """Copy files to nodes, from nodes, or from node to node.
-
-    labctl scp ../labs docker-node1:/home/chapter5
-
-    labctl scp docker-node1:/etc/hosts .
-
-    labctl scp labs/. all:/home/chapter5
 
     NODE is a name, a pattern such as 'docker-node*', or all. A relative path starts in the login
     user's home. If the last PLACE is a folder, copies go into it; otherwise the copy gets that

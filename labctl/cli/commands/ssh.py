@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.cli import completion
 from labctl.cli.output.terminal import is_terminal
 from labctl.cli.session import notices, open_lab
 from labctl.messages import msg
@@ -31,16 +32,15 @@ def register(app: typer.Typer) -> None:
 def ssh(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="WORD", help="The node, and what to run there.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NODE] [WORD]...",
+            help="The node, and what to run there.",
+            autocompletion=completion.nodes,
+        ),
     ] = None,
 ) -> None:
     """Open a shell on a node, or run a command there.
-
-    labctl ssh docker-node1
-
-    labctl ssh docker-node1 -- docker ps -a
-
-    labctl ssh docker-node1 'docker ps | wc -l'
 
     In a lab with one node you may omit its name. One argument runs in the node's shell; several run
     directly, as a program and its arguments. The exit code is the command's.
@@ -66,20 +66,32 @@ def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
         UsageError: no node is named, and the lab has several.
     """
     from labctl.errors import UsageError
+    from labctl.lab.unknown import unknown_node
 
     rest = list(words)
     if rest and rest[0] in nodes:
         name = rest.pop(0)
-    elif len(nodes) == 1:
+    elif len(nodes) == 1 and not (len(rest) == 1 and _like_a_node(rest[0], nodes[0])):
         name = nodes[0]
+    elif rest:
+        raise unknown_node(rest[0], nodes)
     else:
-        known = msg("available: {names}", names=", ".join(nodes))
-        if rest:
-            raise UsageError(msg("this lab has no node '{node}'", node=rest[0]), hint=known)
-        raise UsageError("which node?", hint=known)
+        raise UsageError("which node?", hint=msg("available: {names}", names=", ".join(nodes)))
     if rest[:1] == ["--"]:
         rest.pop(0)
     return name, command_line(rest)
+
+
+def _like_a_node(word: str, node: str) -> bool:
+    """Return whether a word is meant for the lab's only node, and not a program to run there."""
+    import difflib
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", word):
+        return False
+    alike = difflib.SequenceMatcher(None, word.lower(), node.lower()).ratio() >= 0.75
+    numbers = re.compile(r"\d+")
+    return alike or (bool(numbers.search(word)) and numbers.sub("", word) == numbers.sub("", node))
 
 
 def command_line(words: list[str]) -> str:

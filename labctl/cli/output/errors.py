@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from labctl.cli.i18n.locale import _, is_english
@@ -11,6 +12,7 @@ from labctl.cli.options import Globals
 from labctl.cli.output.grouping import wrapped
 from labctl.cli.output.terminal import printable, say, say_json, screen_width
 from labctl.errors import ConvergeError, LabctlError, SpecError, UsageError
+from labctl.messages import msg
 
 
 def as_json(error: LabctlError) -> dict[str, Any]:
@@ -44,8 +46,14 @@ def lines(error: LabctlError) -> list[str]:
     return [f"{error.node}: {first}" if error.node else first, *rest]
 
 
-def lines_without_node(error: LabctlError) -> list[str]:
-    """Return an error as lines of text without the node's name."""
+def lines_without_node(error: LabctlError, translate: Callable[..., str] = _) -> list[str]:
+    """Return an error as lines of text without the node's name.
+
+    Parameters:
+        error: the error.
+        translate: gives a text the reader's language.
+    """
+    _ = translate
     text = [printable(_(error.message))]
     if isinstance(error, SpecError):
         for problem in error.problems:
@@ -77,8 +85,12 @@ def render_error(error: LabctlError, options: Globals) -> None:
 
 def print_error(error: LabctlError) -> None:
     """Print an error to stderr, wrapped by words on a terminal."""
+    _print(lines(error))
+
+
+def _print(told: list[str]) -> None:
     columns = screen_width(sys.stderr)
-    first, *rest = lines(error)
+    first, *rest = told
     head = _("error: ")
     say(head, fg="red", bold=True, err=True, nl=False)
     say(wrapped(head + first, columns)[len(head) :], err=True)
@@ -93,12 +105,23 @@ def render_usage(error: Any, options: Globals) -> int:
         error: the exception of Typer.
         options: the global options that could be parsed.
     """
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if context is not None and message == context.get_help() and not options.as_json:
+        say(message, err=True)  # no arguments, where some must be
+        return int(error.exit_code)
+    hint = (
+        msg("`{command} --help` shows how to call it", command=context.command_path)
+        if context is not None
+        else ""
+    )
     if options.as_json:
-        render_error(UsageError(error.format_message()), options)
-    elif is_english():
-        error.show()
-    else:
-        from labctl.cli.output.help import show
+        render_error(UsageError(message, hint=hint), options)
+        return int(error.exit_code)
+    if not is_english():
+        from labctl.cli.output.help import typers
 
-        show(error)
+        message = typers(message)
+    message = message[:1].lower() + message[1:].rstrip(".")
+    _print([message, *(["  " + _("hint: {hint}", hint=hint)] if hint else [])])
     return int(error.exit_code)

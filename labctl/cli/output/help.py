@@ -12,7 +12,6 @@ from typing import Any
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.output.terminal import say
 from labctl.cli.output.text_width import fill, ljust, width
 from labctl.messages import msg
 
@@ -65,28 +64,12 @@ def translate(command: Any) -> None:
         translate(below)
 
 
-def show(error: Any) -> None:
-    """Print Typer's error about a wrong command line."""
-    message = error.format_message()
-    context = getattr(error, "ctx", None)
-    if context is not None and message == context.get_help():  # no arguments, where some must be
-        say(message, err=True)
-        return
-    if context is not None:
-        say(context.get_usage(), err=True)
-        command, option = context.command_path, context.help_option_names[0]
-        say(
-            _("Try '{command} {option}' for help.", command=command, option=option) + "\n", err=True
-        )
-    say(_("Error: ") + _typers(message), err=True)
-
-
-def _typers(text: str) -> str:
+def typers(text: str) -> str:
     """Return the translation of a text that Typer formatted."""
     for template in _TYPER:
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(template))
         if found := re.fullmatch(pattern, text, re.DOTALL):
-            values = {name: _typers(value) for name, value in found.groupdict().items()}
+            values = {name: typers(value) for name, value in found.groupdict().items()}
             return _(template, **values) if values else _(template)
     return _(text)
 
@@ -135,4 +118,4 @@ def _noted(text: str) -> str:
     body, bracket, notes = text.partition("  [")
     if not bracket or not notes.endswith("]"):
         return _(text)
-    return f"{_(body)}  [{_('; ').join(map(_typers, notes[:-1].split('; ')))}]"
+    return f"{_(body)}  [{_('; ').join(map(typers, notes[:-1].split('; ')))}]"

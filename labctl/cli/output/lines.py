@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from labctl.cli.i18n.locale import _
@@ -23,6 +24,9 @@ from labctl.events import (
 )
 from labctl.messages import msg
 
+Translate = Callable[..., str]
+"""Gives a text, with its values, the reader's language."""
+
 
 class JsonLines:
     """Writes each event to stdout as a JSON object: ``event`` is its name, the rest its fields."""
@@ -35,8 +39,20 @@ class JsonLines:
             say_json({"event": type(event).__name__, **asdict(event)})
 
 
-def sentence(event: Event, *, verbose: bool) -> str:
-    """Return an event as a line for people; empty if it needs none."""
+def english(text: str, /, **values: object) -> str:
+    """Return a text in English: the translation of logs."""
+    return msg(text, **values) if values else text
+
+
+def sentence(event: Event, *, verbose: bool, translate: Translate = _) -> str:
+    """Return an event as a line for people; empty if it needs none.
+
+    Parameters:
+        event: the event.
+        verbose: whether details and unimportant events are wanted.
+        translate: gives a text the reader's language.
+    """
+    _ = translate
     text = ""
     match event:
         case PhaseEntered(_, phase, note):
@@ -52,7 +68,7 @@ def sentence(event: Event, *, verbose: bool) -> str:
         case Decided(_, key, answer) if verbose:
             text = _("measured {what}: {answer}", what=key, answer=answer)
         case CheckEnded():
-            text = _check_ended(event, verbose=verbose)
+            text = _check_ended(event, verbose, translate)
         case CheckStarted(section=section, title=title) if verbose:
             text = f"{section}: {_(title)}: {_('started')}"
         case Exchanged(_, snippets, seconds) if verbose:
@@ -70,17 +86,16 @@ def sentence(event: Event, *, verbose: bool) -> str:
     return text
 
 
-def _check_ended(event: CheckEnded, *, verbose: bool) -> str:
+def _check_ended(event: CheckEnded, verbose: bool, _: Translate) -> str:
     """Return a line; empty for a check of `verify` that passed, because there are many of them."""
     if not (verbose or event.outcome.bad or event.phase is Phase.REHEARSING):
         return ""
     text = f"{event.section}: {_(event.title)}: {_(event.outcome.words)}"
-    if event.outcome.bad and verbose:
-        return f"{text}: {_(event.message)}"
     if event.outcome.bad:
         why = msg("{what}: {why}", what=event.wrong, why=event.because)
         words = _(why) if event.because else _(event.wrong)
-        return f"{text}: {words}" if words else text
+        text = f"{text}: {words}" if words else text
+        return f"{text}\n{_(event.message)}" if verbose and event.message else text
     if event.message:
         return f"{text}: {_(event.message)}"
     seconds = _("in {seconds:.1f} s", seconds=event.seconds)

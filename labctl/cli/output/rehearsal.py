@@ -36,7 +36,9 @@ def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> N
         print_table([_("section"), _("exercises")], rows)
 
 
-def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
+def print_rehearsal(
+    options: Globals, rehearsal: Rehearsal, page: Path, *, partial: bool = False
+) -> None:
     """Print a table of sections and nodes, the failures with their commands, and the page."""
     if options.as_json:
         for result in rehearsal.results:
@@ -45,6 +47,7 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
             {
                 "event": "rehearsal",
                 "ok": rehearsal.ok,
+                "partial": partial,
                 "sections": rehearsal.sections,
                 "seconds": round(rehearsal.seconds, 3),
                 "page": str(page),
@@ -59,7 +62,7 @@ def print_rehearsal(options: Globals, rehearsal: Rehearsal, page: Path) -> None:
     print_skipped(rehearsal.reports)
     say()
     say(wrapped(_(rehearsal.verdict), screen_width()))
-    say(_("report: {path}", path=page))
+    say(_("report: {path}", path=page) + "    labctl open" + (" --partial" if partial else ""))
 
 
 def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from labctl.errors import MachineError, UsageError
+from labctl.config.nearest import suggestion
+from labctl.errors import UsageError
 from labctl.events import Emit
 from labctl.lab.actions.lifecycle import on_each
 from labctl.lab.boot import started
+from labctl.lab.checkpoint_record import CheckpointRecord
 from labctl.lab.lab import Lab
 from labctl.machines.base import Machines
 from labctl.messages import msg
@@ -35,6 +38,7 @@ def save(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
                 ),
             )
         machines.save(node, name, emit=emit)
+        CheckpointRecord(lab.workspace.checkpoints).add(node, name)
 
     return on_each(lab, "checkpoint save", limit, work)
 
@@ -58,12 +62,26 @@ def delete(lab: Lab, name: str, limit: Iterable[str]) -> list[Result[None]]:
     def work(machines: Machines, node: str, emit: Emit) -> None:
         _expect(machines, node, name)
         machines.drop(node, name, emit=emit)
+        CheckpointRecord(lab.workspace.checkpoints).remove(node, name)
 
     return on_each(lab, "checkpoint delete", limit, work)
 
 
-def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
-    """Return the checkpoints of each node.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint of a node.
+
+    Parameters:
+        name: its name.
+        saved: when it was saved, in seconds since 1970; None if labctl did not save it.
+    """
+
+    name: str
+    saved: float | None
+
+
+def listed(lab: Lab, limit: Iterable[str]) -> list[Result[list[Checkpoint]]]:
+    """Return the checkpoints of each node, oldest first.
 
     Raises:
         LabLocked: another labctl process uses the lab; its Vagrant process would abort if this one
@@ -72,7 +90,14 @@ def names(lab: Lab, limit: Iterable[str]) -> list[Result[list[str]]]:
     nodes = lab.select(limit)
     with lab.state.locked("checkpoint list"):
         machines = lab.machines()
-        return each(nodes, machines.checkpoints, cap=lab.parallel, stop=lab.stop)
+        record = CheckpointRecord(lab.workspace.checkpoints)
+
+        def work(node: str) -> list[Checkpoint]:
+            return [
+                Checkpoint(name, record.saved(node, name)) for name in machines.checkpoints(node)
+            ]
+
+        return each(nodes, work, cap=lab.parallel, stop=lab.stop)
 
 
 def _check(name: str) -> None:
@@ -86,10 +111,10 @@ def _check(name: str) -> None:
 def _expect(machines: Machines, node: str, name: str) -> None:
     known = machines.checkpoints(node)
     if name not in known:
-        raise MachineError(
+        raise UsageError(
             msg("unknown checkpoint '{name}'", name=name),
             node=node,
-            hint=msg("available: {names}", names=", ".join(known))
+            hint=suggestion(name, known, msg("available: {names}", names=", ".join(known)))
             if known
             else "the node has no checkpoints",
         )

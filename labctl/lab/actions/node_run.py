@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labctl.checks.report import NodeReport
+from labctl.config.nearest import suggestion
 from labctl.errors import LabctlError, UsageError
 from labctl.events import Phase, PhaseEntered
 from labctl.lab.expectations import Verifier
@@ -63,7 +64,11 @@ def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]
         if name not in names:
             raise UsageError(
                 msg("this lab does not run the playbook '{name}'", name=name),
-                hint=msg("available: {names}; --with adds another", names=", ".join(names)),
+                hint=suggestion(
+                    name,
+                    names,
+                    msg("available: {names}; --with adds another", names=", ".join(names)),
+                ),
             )
     return [book for book in playbooks if not only or book.name in only]
 

@@ -23,6 +23,7 @@ from labctl.cli import main as command_line
 from labctl.cli.groups import PANELS
 from labctl.cli.options import Globals
 from labctl.errors import ConnectFailed, UsageError
+from labctl.lab.actions.checkpoints import Checkpoint
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord, State
 from labctl.lab.workspace import Workspace
@@ -539,9 +540,9 @@ def test_a_node_that_the_lab_has_not(
 
 def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeConnection]) -> None:
     done = run("provision", "--with", "tyo")
-    assert done.code == 1
+    assert done.code == 2
     assert "unknown playbook 'tyo'" in done.err
-    assert "toy" in done.err
+    assert "did you mean toy?" in done.err
 
 
 @pytest.mark.parametrize("command", [("verify", "--junit"), ("rehearse", "--junit")])
@@ -557,12 +558,13 @@ def test_a_report_that_cannot_be_written_fails_before_the_work(
 def test_checkpoints_that_cannot_be_listed_are_told_in_json(
     run: Run, nodes: dict[str, FakeConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = [Result("a", ["x"]), Result("b", error=UsageError("no", node="b"))]
-    monkeypatch.setattr("labctl.lab.actions.checkpoints.names", lambda *_: results)
+    results = [Result("a", [Checkpoint("x", 1.5)]), Result("b", error=UsageError("no", node="b"))]
+    monkeypatch.setattr("labctl.lab.actions.checkpoints.listed", lambda *_: results)
     done = run("checkpoint", "list", "--json")
     assert done.code == 2
     first, second = done.events
     assert (first["checkpoints"], "error" in first) == (["x"], False)
+    assert first["saved"] == {"x": 1.5}
     assert second["error"]["message"] == "no"
 
 

@@ -107,11 +107,11 @@ PLAIN: list[tuple[Event, str | None, str | None]] = [
      "engine: it runs: not applicable: old", "engine: it runs: not applicable: old"),
     *((check_ended(phase, CheckOutcome.FAILED, "1 == 2", "Docker is not running", "it stopped"),
        "engine: it runs: failed: Docker is not running: it stopped",
-       "engine: it runs: failed: 1 == 2")
+       "engine: it runs: failed: Docker is not running: it stopped\n1 == 2")
       for phase in (Phase.VERIFYING, Phase.REHEARSING)),
     (check_ended(Phase.VERIFYING, CheckOutcome.ERROR, "gone", "the node does not answer"),
      "engine: it runs: could not run: the node does not answer",
-     "engine: it runs: could not run: gone"),
+     "engine: it runs: could not run: the node does not answer\ngone"),
     (Notice("a", "slow"), "slow", "slow"),
 ]  # fmt: skip
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
 from labctl.errors import LabLocked, MachineError, UsageError
 from labctl.lab.actions import checkpoints
+from labctl.lab.checkpoint_record import CheckpointRecord
 from labctl.lab.lab import Lab
 from labctl.lab.state import State
 from labctl.machines.base import MachineState
@@ -36,13 +39,46 @@ def test_names_that_cannot_be(lab: FakeLab, use: Use, name: str) -> None:
 @pytest.mark.parametrize("name", ["a", "chapter5", "2026-01-01", "before_swarm.2", "x" * 63])
 def test_names_that_can_be(lab: FakeLab, name: str) -> None:
     assert outcomes(checkpoints.save(lab, name, ())) == {ONE: "ok", TWO: "ok"}
-    assert {r.node: r.value for r in checkpoints.names(lab, ())} == {ONE: [name], TWO: [name]}
+    listed = {r.node: r.value or [] for r in checkpoints.listed(lab, ())}
+    assert {node: [one.name for one in found] for node, found in listed.items()} == {
+        ONE: [name],
+        TWO: [name],
+    }
+    assert all(
+        abs((one.saved or 0) - time.time()) < 60 for found in listed.values() for one in found
+    )
+
+
+def test_a_checkpoint_of_vagrant_itself_has_no_time(lab: FakeLab) -> None:
+    lab.fakes.kept = {ONE: ["theirs"]}
+    one, _two = checkpoints.listed(lab, ())
+    assert one.value == [checkpoints.Checkpoint("theirs", None)]
+
+
+def test_the_record_of_checkpoints(tmp_path: Path) -> None:
+    record = CheckpointRecord(tmp_path / "checkpoints.json")
+    assert record.names() == []
+    record.add(ONE, "b")
+    record.add(TWO, "a")
+    record.add(TWO, "b")
+    assert record.names() == ["a", "b"]
+    assert record.saved(ONE, "b") is not None
+    assert record.saved(ONE, "a") is None
+    record.remove(TWO, "a")
+    assert record.names() == ["b"]
+    record.remove(TWO)
+    record.remove(TWO)
+    assert record.saved(TWO, "b") is None
+    (tmp_path / "checkpoints.json").write_text('{"docker-node1": ["no"], "x": {"a": "b"}}')
+    assert record.saved("x", "a") is None
+    (tmp_path / "checkpoints.json").write_text("[" * 100_000)
+    assert record.names() == []
 
 
 def test_they_are_not_listed_while_another_labctl_is_at_work(lab: FakeLab) -> None:
     """Its Vagrant would break off if its machine were looked at."""
     with State(lab.workspace).locked("up"), pytest.raises(LabLocked, match="labctl up"):
-        checkpoints.names(lab, ())
+        checkpoints.listed(lab, ())
 
 
 def test_a_checkpoint_is_never_overwritten(lab: FakeLab) -> None:
@@ -66,12 +102,17 @@ def test_restore_sets_the_clock_and_notes_the_address(lab: FakeLab) -> None:
 
 @pytest.mark.parametrize("use", [checkpoints.restore, checkpoints.delete])
 @pytest.mark.parametrize(
-    ("kept", "hint"), [([], "the node has no checkpoints"), (["a", "b"], "available: a, b")]
+    ("kept", "hint"),
+    [
+        ([], "the node has no checkpoints"),
+        (["a", "b"], "available: a, b"),
+        (["a", "chapter6"], "did you mean chapter6? available: a, chapter6"),
+    ],
 )
 def test_a_checkpoint_that_is_not_there(lab: FakeLab, use: Use, kept: list[str], hint: str) -> None:
     lab.fakes.kept[ONE] = kept
-    (result,) = use(lab, "c", [ONE])
-    assert isinstance(result.error, MachineError)
+    (result,) = use(lab, "chapter5", [ONE])
+    assert isinstance(result.error, UsageError)
     assert result.error.hint == hint
     assert lab.fakes.calls == []
 

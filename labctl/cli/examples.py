@@ -1,0 +1,97 @@
+"""Examples for the help of each command: (command line, what it does)."""
+
+from __future__ import annotations
+
+from labctl.messages import msg
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "init": (("labctl init", msg("write lab.yaml into this folder")),),
+    "up": (
+        ("labctl up --nodes 2", msg("two nodes, with Docker, checked")),
+        ("labctl up --limit docker-node2", msg("only this node")),
+    ),
+    "provision": (
+        ("labctl provision", msg("repair what has drifted on all nodes")),
+        ("labctl provision --check", msg("only show what would change")),
+        ("labctl provision --with registry", msg("also set up the private registry")),
+    ),
+    "verify": (
+        ("labctl verify", msg("check all nodes")),
+        ("labctl verify --fix", msg("repair what failed, and check again")),
+    ),
+    "rehearse": (
+        ("labctl rehearse", msg("the whole course on all nodes")),
+        ("labctl rehearse network volumes", msg("two sections")),
+        ("labctl rehearse --list", msg("the sections and how long they take")),
+    ),
+    "status": (("labctl status", msg("all nodes of this lab")),),
+    "heal": (
+        ("labctl heal docker-node2", msg("start, provision and check the node")),
+        ("labctl heal docker-node2 --rebuild", msg("recreate it if nothing else helps")),
+    ),
+    "halt": (("labctl halt", msg("shut all nodes down")),),
+    "reload": (("labctl reload docker-node1", msg("restart one node")),),
+    "suspend": (("labctl suspend", msg("at the end of a day")),),
+    "resume": (("labctl resume", msg("on the next morning")),),
+    "checkpoint": (
+        ("labctl checkpoint save chapter5", msg("save all nodes")),
+        ("labctl checkpoint restore chapter5", msg("go back to that")),
+    ),
+    "checkpoint save": (("labctl checkpoint save chapter5", msg("save all nodes")),),
+    "checkpoint list": (("labctl checkpoint list", msg("the checkpoints of all nodes")),),
+    "checkpoint restore": (
+        ("labctl checkpoint restore chapter5", msg("all nodes, after confirmation")),
+        ("labctl checkpoint restore chapter5 --limit docker-node2 --yes", msg("one node")),
+    ),
+    "checkpoint delete": (("labctl checkpoint delete chapter5", msg("on all nodes")),),
+    "destroy": (
+        ("labctl destroy", msg("remove all nodes, after confirmation")),
+        ("labctl destroy docker-node2 --yes", msg("remove one node")),
+    ),
+    "ssh": (
+        ("labctl ssh docker-node1", msg("a shell on the node")),
+        ("labctl ssh docker-node1 -- docker ps -a", msg("one command")),
+        ("labctl ssh docker-node1 'docker ps | wc -l'", msg("a line for the node's shell")),
+    ),
+    "exec": (
+        ("labctl exec -- docker ps -a", msg("on all nodes")),
+        (
+            "labctl exec --limit 'docker-node[12]' 'docker ps | wc -l'",
+            msg("a line for the shells of two nodes"),
+        ),
+    ),
+    "scp": (
+        ("labctl scp ../labs docker-node1:/home/chapter5", msg("to a node")),
+        ("labctl scp docker-node1:/etc/hosts .", msg("from a node")),
+        ("labctl scp labs/. all:/home/chapter5", msg("to all nodes")),
+    ),
+    "sync": (("labctl sync --watch", msg("until Ctrl-C")),),
+    "ssh-config": (("labctl ssh-config >>~/.ssh/config", msg("for plain ssh and editors")),),
+    "logs": (
+        ("labctl logs", msg("the last run")),
+        ("labctl logs provision", msg("the last run of this command")),
+        ("labctl logs docker-node2 verify", msg("one node, with the complete output")),
+        ("labctl logs --follow", msg("continue to print new lines")),
+    ),
+    "open": (
+        ("labctl open", msg("the report of the last complete rehearsal")),
+        ("labctl open --partial", msg("the report of the last partial rehearsal")),
+    ),
+    "list": (
+        ("labctl list", msg("all labs of this computer")),
+        ("labctl list --prune", msg("forget the labs whose folders are gone")),
+    ),
+    "render": (
+        ("labctl render", msg("print the Vagrantfile")),
+        ("labctl render --diff", msg("what `labctl up` would change in it")),
+    ),
+    "doctor": (
+        ("labctl doctor", msg("check this computer for the lab in this folder")),
+        ("labctl doctor --offline", msg("without the network")),
+    ),
+    "trust": (("labctl trust", msg("after you moved the lab's folder")),),
+    "schema": (("labctl schema >lab.schema.json", msg("for an editor")),),
+    "version": (("labctl version", msg("print the version")),),
+    "help": (("labctl help up", msg("the same as `labctl up --help`")),),
+}
+"""By the words of the command."""

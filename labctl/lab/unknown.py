@@ -1,0 +1,32 @@
+"""The errors for names on the command line that the lab does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from labctl.config.nearest import suggestion
+from labctl.errors import UsageError
+from labctl.messages import msg
+
+
+def unknown_node(name: str, nodes: Sequence[str]) -> UsageError:
+    """Return the error for a node that the lab does not have."""
+    known = msg("available: {names}", names=", ".join(nodes))
+    return UsageError(
+        msg("this lab has no node '{node}'", node=name), hint=suggestion(name, nodes, known)
+    )
+
+
+def expect_playbooks(names: Iterable[str], known: Sequence[str]) -> None:
+    """Check that playbooks of the command line exist.
+
+    Raises:
+        UsageError: one does not exist.
+    """
+    for name in names:
+        if name not in known:
+            others = msg("available: {names}", names=", ".join(known))
+            raise UsageError(
+                msg("unknown playbook '{name}'", name=name),
+                hint=suggestion(name, known, others),
+            )
