@@ -62,7 +62,7 @@ def checkpoints(context: typer.Context, incomplete: str) -> list[str]:
 
 def nodes_and_commands(context: typer.Context, incomplete: str) -> list[str]:
     """Return what `labctl logs` takes: nodes and recorded commands."""
-    from labctl.cli.output.run_log import RECORDED
+    from labctl.cli.recorded import RECORDED
 
     return [
         *nodes(context, incomplete),

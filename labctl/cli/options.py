@@ -6,14 +6,22 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, get_type_hints
 
 import typer
 
 from labctl.cli import completion
 
 if TYPE_CHECKING:
-    from labctl.cli.output.run_log import RunLog
+    from labctl.errors import LabctlError
+
+
+class Log(Protocol):
+    """The log of a run; `labctl.cli.output.run_log` has it."""
+
+    def error(self, error: LabctlError) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def with_globals(function: Callable[..., None]) -> Callable[..., None]:
@@ -62,7 +70,7 @@ class Globals:
     lab: str | None = None
     as_json: bool = False
     verbose: bool = False
-    log: RunLog | None = None
+    log: Log | None = None
 
     @classmethod
     def peek(cls, arguments: Sequence[str]) -> Globals:

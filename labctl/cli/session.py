@@ -99,13 +99,15 @@ def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
         emit: takes the events.
         logs: the lab's folder of logs.
     """
-    from labctl.cli.output.run_log import RECORDED, RunLog
+    from labctl.cli.output.run_log import RunLog
+    from labctl.cli.recorded import RECORDED
 
     command = context.info_name or ""
     if command not in RECORDED:
         return emit
     options: Globals = context.obj
-    log = options.log = options.log or RunLog(logs, command, sys.argv[1:])
+    log = options.log if isinstance(options.log, RunLog) else RunLog(logs, command, sys.argv[1:])
+    options.log = log
 
     def both(event: Event) -> None:
         emit(event)

@@ -12,8 +12,8 @@ import typer
 from labctl.cli import completion
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, with_json
-from labctl.cli.output.run_log import RECORDED
 from labctl.cli.output.terminal import printable, say, say_json
+from labctl.cli.recorded import RECORDED
 from labctl.cli.session import open_lab
 from labctl.config.nearest import suggestion
 from labctl.messages import msg

@@ -23,13 +23,6 @@ from labctl.events import CheckStarted, Event, Exchanged, MachineOutput
 KEPT = 5
 """How many runs of a command are kept."""
 
-RECORDED = (
-    *("up", "provision", "verify", "rehearse", "heal"),
-    *("halt", "reload", "suspend", "resume", "sync", "destroy"),
-    *("save", "restore", "delete"),
-)
-"""The commands whose runs are recorded."""
-
 _LARGEST = 4_000_000
 """Bytes after which the complete output of a node begins in a new file."""
 _ELSEWHERE = (CheckStarted, Exchanged, MachineOutput)

@@ -14,7 +14,8 @@ import pytest
 
 from labctl.cli.commands import logs as command
 from labctl.cli.i18n import locale
-from labctl.cli.output.run_log import KEPT, RECORDED, RunLog
+from labctl.cli.output.run_log import KEPT, RunLog
+from labctl.cli.recorded import RECORDED
 from labctl.errors import ChangeFailed
 from labctl.events import ChangeStarted, Exchanged, MachineOutput, Notice, Phase, PhaseEntered
 from labctl.lab.workspace import Workspace

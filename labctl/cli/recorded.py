@@ -1,0 +1,7 @@
+"""The commands whose runs are recorded in the lab's logs."""
+
+RECORDED = (
+    *("up", "provision", "verify", "rehearse", "heal"),
+    *("halt", "reload", "suspend", "resume", "sync", "destroy"),
+    *("save", "restore", "delete"),
+)
