@@ -154,7 +154,7 @@ def build(kind: type[T], data: object) -> T:
         ValueError: a key is missing or unknown, or a value has another type.
     """
     if not isinstance(data, dict):
-        raise ValueError("no mapping")
+        raise ValueError("not a mapping")
     values = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name not in data:
@@ -166,7 +166,7 @@ def build(kind: type[T], data: object) -> T:
         else:
             good = isinstance(value, _KINDS[str(field.type)]) and not isinstance(value, bool)
         if not good:
-            raise ValueError(f"{field.name}: wrong type")
+            raise ValueError(msg("{key}: wrong type", key=field.name))
         values[field.name] = value
     try:
         if data.keys() - values.keys():
@@ -197,8 +197,8 @@ def keep_aside(path: Path) -> Path:
 
 def _linked(path: Path) -> StateError:
     return StateError(
-        msg("{path} is a link, and labctl follows no link in its state", path=path),
-        hint="remove the link; LABCTL_STATE_DIR puts the whole state elsewhere",
+        msg("{path} is a link; labctl does not follow links in its state folder", path=path),
+        hint="remove the link; to keep the state elsewhere, set LABCTL_STATE_DIR",
     )
 
 

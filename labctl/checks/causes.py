@@ -81,7 +81,7 @@ def _read(text: str, shell: Shell, user: str) -> list[Explanation]:
             why = (
                 msg("{mount} has {free} MB left", mount=mount, free=free)
                 if word == "disk"
-                else msg("{mount} has room for {free} more files", mount=mount, free=free)
+                else msg("{mount} can hold {free} more files", mount=mount, free=free)
             )
             prune = "labctl ssh {node} -- docker system prune --force"
             found.append(Explanation(msg("the disk is full"), why, prune))

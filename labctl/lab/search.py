@@ -39,7 +39,8 @@ def search(here: Path) -> Path | None:
                 msg("the lab in {folder} is not used: {why}", folder=folder, why=why),
                 hint=msg(
                     "a lab's files run with your rights. If you trust them, run "
-                    "`labctl --lab {folder} …`; `labctl init` begins a lab in this folder",
+                    "`labctl --lab {folder} …`; `labctl init` creates a lab in this "
+                    "folder",
                     folder=folder,
                 ),
             )
@@ -56,8 +57,8 @@ def spec_in(folder: Path) -> Path | None:
     found = [folder / name for name in SPEC_NAMES if os.path.lexists(folder / name)]
     if len(found) == 2:
         raise UsageError(
-            msg("{folder} has a lab.yaml and a lab.yml", folder=folder),
-            hint="delete one of them, or name one by --lab",
+            msg("{folder} contains both lab.yaml and lab.yml", folder=folder),
+            hint="delete one of them, or choose one with --lab",
         )
     return found[0] if found else None
 

@@ -162,7 +162,7 @@ def _check_entries(state: Path) -> None:
         if not state.is_dir():
             raise StateError(
                 msg("{state} is not a folder", state=state),
-                hint="delete it, or name another by LABCTL_STATE_DIR",
+                hint="delete it, or set another folder with LABCTL_STATE_DIR",
             )
         for entry in state.iterdir():
             with contextlib.suppress(FileNotFoundError):  # another labctl removed it

@@ -56,8 +56,8 @@ def _damaged_flags(path: Path, line: int) -> StateError:
     return StateError(
         msg("{path}, line {line}: the file is damaged", path=path, line=line),
         hint=msg(
-            "put 'name' and 'network' of the machines that exist into lab.yaml, "
-            "then delete the file; without machines, just delete it"
+            "set 'name' and 'network' of the existing machines in lab.yaml, then "
+            "delete the file; if no machines exist, just delete it"
         ),
     )
 

@@ -40,5 +40,5 @@ def make(folder: Path) -> None:
     if owner:
         raise StateError(
             msg("{path} belongs to another user ({owner})", path=folder, owner=owner),
-            hint="run labctl as that user, or name a folder of your own by LABCTL_HOME",
+            hint="run labctl as that user, or set a folder of your own with LABCTL_HOME",
         )

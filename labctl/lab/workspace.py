@@ -135,13 +135,13 @@ class Workspace:
         """
         if self.is_lab:
             return
-        hint: str = msg("`labctl init` begins one here, or name one by --lab")
+        hint: str = msg("run `labctl init` to create one here, or choose one with --lab")
         if wrong := misnamed(self.folder):
             hint = msg("rename {file} to lab.yaml", file=wrong.name)
         raise UsageError(
             msg("there is no lab in {folder}", folder=self.folder)
             if self.named
-            else msg("there is no lab in {folder}, nor above it", folder=self.folder),
+            else msg("there is no lab in {folder} or above it", folder=self.folder),
             hint=hint,
         )
 
@@ -155,13 +155,14 @@ class Workspace:
             return
         if wrong := misnamed(self.folder):
             raise UsageError(
-                msg("{path} is not read: a lab is described by lab.yaml", path=wrong),
+                msg("{path} is not read; the file must be named lab.yaml", path=wrong),
                 hint="rename it to lab.yaml",
             )
         if not self.named and (why := distrust(self.folder)):
             raise UsageError(
-                msg("{folder} cannot become a lab: {why}", folder=self.folder, why=why),
-                hint="go to a folder of your own, or name this one by --lab if you trust its files",
+                msg("{folder} cannot be used as a lab: {why}", folder=self.folder, why=why),
+                hint="change to a folder of your own, or pass this one with --lab if you "
+                "trust its files",
             )
 
     @property

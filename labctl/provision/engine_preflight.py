@@ -154,12 +154,12 @@ class EnginePreflight:
         if after.value("live-restore") in (True, "true") and objects.swarm:
             yield Obstacle(
                 msg(
-                    "live-restore is on, and this node is in a swarm: "
-                    "the engine does not start with both"
+                    "live-restore is on and this node is in a swarm; the engine "
+                    "cannot start with both"
                 ),
                 msg(
-                    "take live-restore out of lab.yaml and {path}, or leave the swarm: "
-                    "`sudo docker swarm leave --force`",
+                    "remove live-restore from lab.yaml and {path}, or leave the "
+                    "swarm: `sudo docker swarm leave --force`",
                     path=PATH,
                 ),
             )
@@ -187,14 +187,14 @@ class EnginePreflight:
         if after.data_root != found.data_root:
             yield Obstacle(
                 msg(
-                    "{containers} containers and {volumes} volumes are in {path}, "
-                    "and would be out of sight in {other}",
+                    "{containers} containers and {volumes} volumes are in {path}; "
+                    "the engine would not see them in {other}",
                     **count,
                     other=after.data_root,
                 ),
                 msg(
-                    'write docker: {{daemon: {{data-root: "{path}"}}}} in lab.yaml, '
-                    "or pass --adopt to start with the other folder",
+                    'set docker: {{daemon: {{data-root: "{path}"}}}} in lab.yaml, or '
+                    "pass --adopt to start with the other folder",
                     path=root.path,
                 ),
             )
@@ -208,14 +208,14 @@ class EnginePreflight:
             if before not in (now, "-"):
                 yield Obstacle(
                     msg(
-                        "{key} changes from {before} to {now}: {containers} containers and "
-                        "{volumes} volumes in {path} would be out of sight",
+                        "{key} changes from {before} to {now}: the engine would not "
+                        "see {containers} containers and {volumes} volumes in {path}",
                         key=key,
                         before=before or msg("none"),
                         now=now or msg("none"),
                         **count,
                     ),
-                    msg("take {key} out of docker.daemon in lab.yaml, or pass --adopt", key=key),
+                    msg("remove {key} from docker.daemon in lab.yaml, or pass --adopt", key=key),
                 )
 
     def _foreign(self, found: EngineSettings, objects: EngineObjects) -> Iterator[Obstacle]:
@@ -230,16 +230,17 @@ class EnginePreflight:
         where = first if first.startswith("/etc/") else file
         yield Obstacle(
             msg(
-                "{unit} starts {program}{version}, which would go on running "
-                "instead of docker-ce {wanted}",
+                "{unit} starts {program}{version}, which would keep running instead "
+                "of docker-ce {wanted}",
                 unit=where,
                 program=program,
                 version=f" ({objects.version})" if objects.version else "",
                 wanted=self.version,
             ),
             msg(
-                "move it away: `sudo systemctl stop docker; sudo mv {unit} {unit}.before-labctl; "
-                "sudo systemctl daemon-reload`; containers and volumes stay",
+                "move it away: `sudo systemctl stop docker; sudo mv {unit} "
+                "{unit}.before-labctl; sudo systemctl daemon-reload`; containers and "
+                "volumes are kept",
                 unit=where,
             ),
         )

@@ -50,9 +50,9 @@ class Facts:
         facts = [line.strip() for line in lines[:4]]
         if not all(map(_FACT.fullmatch, facts)):
             raise ProtocolError(
-                "the node does not say what system it has",
+                "the node does not report its system",
                 details=observed.text[:300],
-                hint="look at /etc/os-release and at the output of `uname -m` on the node",
+                hint="check /etc/os-release and the output of `uname -m` on the node",
             )
         return cls(*facts)
 

@@ -91,9 +91,9 @@ def not_ready(obstacles: Sequence[Obstacle], node: str) -> NotReady:
             node=node,
         )
     return NotReady(
-        msg("nothing was changed: {count} things stand in the way", count=len(obstacles)),
+        msg("nothing was changed because of {count} conflicts", count=len(obstacles)),
         resource="preflight",
-        hint=msg("solve them on the node or in lab.yaml, then run the same command again"),
+        hint=msg("resolve them on the node or in lab.yaml, then run the same command again"),
         details=joined(lines, "{first}\n{then}"),
         node=node,
     )

@@ -230,13 +230,14 @@ class SecretStore:
 def _damaged(path: Path, why: str, *, clock: bool = False) -> StateError:
     """Return the error for a secret that cannot be used; `clock`: a wrong clock may be why."""
     hint = msg(
-        "restore the file from a backup. Or rename it: then labctl makes a new one, and the next "
-        "`labctl provision` gives it to the nodes"
+        "restore the file from a backup. Or rename it: labctl then creates a new "
+        "one, and the next `labctl provision` copies it to the nodes"
     )
     if clock:
         hint = msg(
-            "check this computer's clock. If it is right, rename the file: then labctl makes a new "
-            "one, and the next `labctl provision` gives it to the nodes"
+            "check this computer's clock. If it is right, rename the file: labctl "
+            "then creates a new one, and the next `labctl provision` copies it to "
+            "the nodes"
         )
     return StateError(msg("{path} cannot be used: {why}", path=path, why=why), hint=hint)
 

@@ -52,7 +52,7 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
     if isinstance(error, socket.gaierror):
         hint = msg("the name {host} does not resolve here", host=target.host)
     elif isinstance(error, OSError) and error.errno == errno.EMFILE:
-        hint = msg("this process may open no more files; `ulimit -n` sets how many")
+        hint = msg("this process cannot open more files; raise the limit with `ulimit -n`")
     else:
         hint = msg(
             "check that the machine and its sshd run; `labctl status` shows which nodes answer"
@@ -83,7 +83,7 @@ def broken(error: BaseException, cause: str, node: str) -> ProtocolError:
         return NodeSilent(
             "the node accepted a command and did not answer in time",
             node=node,
-            hint="look whether it hangs, then run the same command again",
+            hint="check whether it hangs, then run the same command again",
         )
     return ProtocolError(
         msg("the connection broke: {error}", error=cause or error or type(error).__name__),
@@ -97,7 +97,7 @@ def slow(node: str, seconds: float) -> NodeSilent:
     return NodeSilent(
         msg("the node did not answer within {seconds:.0f} s", seconds=seconds),
         node=node,
-        hint="look whether it hangs, then run the same command again",
+        hint="check whether it hangs, then run the same command again",
     )
 
 

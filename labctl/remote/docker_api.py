@@ -50,7 +50,7 @@ class Answer:
             return parse_json(self.body)
         except ValueError as error:
             raise AssertionError(
-                msg("the API answered something else than JSON: {error}", error=error)
+                msg("the API's answer is not JSON: {error}", error=error)
             ) from error
 
 

@@ -251,7 +251,7 @@ class ShellSession:
         fields = mark.split(b" ")
         if len(fields) != 3 or not all(field.isdigit() and len(field) < 10 for field in fields):
             self.close()
-            raise ProtocolError("the node answered something else", node=self._host.name)
+            raise ProtocolError("the node sent an unexpected answer", node=self._host.name)
         return int(fields[0]), fields[1] != b"0", fields[2].decode()
 
     def _leave(self) -> None:

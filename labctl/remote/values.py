@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from labctl.messages import msg
+
 _DEEPEST = 100
 """Levels of JSON. Docker's answers have about ten."""
 
@@ -24,7 +26,7 @@ def parse_json(text: str) -> Any:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+    raise ValueError(msg("{value} is not a JSON number", value=constant))
 
 
 def _check(value: Any) -> None:

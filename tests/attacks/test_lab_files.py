@@ -154,7 +154,7 @@ def test_a_destination_inside_the_code_is_refused(lab: Path, skipped: list[str],
     (lab / "templates").mkdir()
     with pytest.raises(TransferError, match="belongs to a lab") as caught:
         take(lab / to, [Root("x", Kind.FOLDER)], tree("play.py"), skipped, lab)
-    assert "name the file itself" in caught.value.hint
+    assert "use the file itself" in caught.value.hint
     assert theirs(lab) == set()
 
 

@@ -36,7 +36,7 @@ def trust(
     with_json(context, as_json)
     state = Workspace.find(context.obj.lab).state
     if not state.is_dir():
-        raise UsageError(msg("{state}: there is no state to accept", state=state))
+        raise UsageError(msg("{state} does not exist", state=state))
     try:
         stamp.check(state)
         accepted = True
@@ -68,8 +68,8 @@ def _confirm(state: object, origin: object, *, yes: bool) -> None:
     if not is_terminal(sys.stdin):
         raise UsageError(
             msg("{state}: {made}", state=state, made=made),
-            hint="pass --yes to accept it; labctl will run the programs that it names",
+            hint="pass --yes to accept it; labctl will run programs that it contains",
         )
     say(_("{state}: {made}", state=state, made=made), err=True)
-    if not typer.confirm(_("Accept it, and run the programs that it names?"), err=True):
+    if not typer.confirm(_("Accept it and run programs that it contains?"), err=True):
         raise typer.Exit(1)

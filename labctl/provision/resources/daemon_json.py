@@ -64,8 +64,8 @@ class DaemonJson:
         if wrong and hides_data(found.text or ""):
             raise ValueError(
                 msg(
-                    "{path} is not valid JSON ({reason}), and says where the engine's data is; "
-                    "correct it on the node",
+                    "{path} is not valid JSON ({reason}), but it sets the folder of "
+                    "the engine's data; correct it on the node",
                     path=PATH,
                     reason=wrong,
                 )
@@ -112,7 +112,7 @@ class DaemonJson:
         summary: str = msg(template, path=PATH)
         if dropped:
             summary = msg(
-                "take {unknown} out of {path}, unknown to engine {engine_major}",
+                "remove {unknown} from {path}, because engine {engine_major} does not support it",
                 unknown=", ".join(dropped),
                 path=PATH,
                 engine_major=self.engine_major,

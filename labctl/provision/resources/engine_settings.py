@@ -209,13 +209,13 @@ def joined_flags(flags: tuple[Flag, ...]) -> str:
 def _one_of_the_two(key: str, flags: tuple[Flag, ...]) -> str:
     if key == "hosts" and flags[-1].source.startswith(("/usr/lib/", "/lib/")):
         return msg(
-            'take "hosts" out of {path}, or start dockerd without -H: '
-            "`sudo systemctl edit docker` with the lines [Service], ExecStart=, "
+            'remove "hosts" from {path}, or start dockerd without -H: run `sudo '
+            "systemctl edit docker` and enter the lines [Service], ExecStart=, "
             "ExecStart=/usr/bin/dockerd --containerd=/run/containerd/containerd.sock",
             path=PATH,
         )
     return msg(
-        'take {flag} out of {source}, or "{key}" out of {path}',
+        'remove {flag} from {source}, or "{key}" from {path}',
         flag=joined_flags(flags),
         source=flags[-1].source,
         key=key,
@@ -226,15 +226,15 @@ def _one_of_the_two(key: str, flags: tuple[Flag, ...]) -> str:
 def _flag_and_lab(key: str, value: object, flags: tuple[Flag, ...]) -> Obstacle:
     return Obstacle(
         msg(
-            "{key}: lab.yaml has {value}, and {source} starts dockerd with {flag}; "
-            "the engine refuses a setting that is both",
+            "{key}: lab.yaml sets {value}, and {source} starts dockerd with {flag}; "
+            "the engine refuses a setting that is both a key and a flag",
             key=key,
             value=json.dumps(value, ensure_ascii=False),
             source=flags[-1].source,
             flag=joined_flags(flags),
         ),
         msg(
-            "take {flag} out of {source}, or {lab_line}",
+            "remove {flag} from {source}, or {lab_line}",
             flag=joined_flags(flags),
             source=flags[-1].source,
             lab_line=_lab_line(key),
@@ -246,15 +246,15 @@ def _two_values(key: str, value: object, theirs: object) -> Obstacle:
     text = json.dumps(theirs, ensure_ascii=False)
     return Obstacle(
         msg(
-            "{key}: lab.yaml has {value}, and {path} has {theirs}",
+            "{key}: lab.yaml sets {value}, and {path} sets {theirs}",
             key=key,
             value=json.dumps(value, ensure_ascii=False),
             path=PATH,
             theirs=text,
         ),
         msg(
-            "write docker: {{daemon: {{{key}: {theirs}}}}} in lab.yaml to keep it, "
-            'take "{key}" out of {path}, or pass --adopt to replace it',
+            "set docker: {{daemon: {{{key}: {theirs}}}}} in lab.yaml to keep it, "
+            'remove "{key}" from {path}, or pass --adopt to replace it',
             key=key,
             theirs=text,
             path=PATH,
@@ -265,10 +265,10 @@ def _two_values(key: str, value: object, theirs: object) -> Obstacle:
 def _lab_line(key: str) -> str:
     """Return what to write in lab.yaml so that labctl does not set a key."""
     if key == "registry-mirrors":
-        return msg("write docker: {{mirrors: []}} in lab.yaml")
+        return msg("set docker: {mirrors: []} in lab.yaml")
     if key == "insecure-registries":
-        return msg("write docker: {{insecure_registries: []}} in lab.yaml")
-    return msg("take {key} out of docker.daemon in lab.yaml", key=key)
+        return msg("set docker: {insecure_registries: []} in lab.yaml")
+    return msg("remove {key} from docker.daemon in lab.yaml", key=key)
 
 
 def json_problem(text: str) -> str:

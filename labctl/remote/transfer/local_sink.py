@@ -137,7 +137,7 @@ class _KeptOut:
         if self._files.inside():
             raise TransferError(
                 msg("{path}: {why}", path=at, why=OF_A_LAB),
-                hint="name the file itself as the destination",
+                hint="use the file itself as the destination",
             )
 
     def has(self, member: Entry) -> bool:

@@ -30,8 +30,8 @@ _PROBLEMS = {
     "denied": DENIED,
     "absent": msg("No such file or directory"),
     "special": NO_FILE,
-    "dangling": msg("a link that leads nowhere"),
-    "loop": msg("leads back to a folder that it is in"),
+    "dangling": msg("a broken link"),
+    "loop": msg("links to a folder that contains it"),
 }
 _KINDS = {"file": Kind.FILE, "folder": Kind.FOLDER, "contents": Kind.FOLDER}
 
@@ -145,7 +145,7 @@ class Listing:
         if len(self._choices) == 1 and pattern.base.count("/") >= at.path.count("/") - 1:
             return self._strange()  # a folder holds each name once
         return TransferError(
-            msg("{path} stands for several things called {name}", path=self._shown, name=name),
+            msg("{path} matches several items called {name}", path=self._shown, name=name),
             node=self._connection.name,
             hint="one would replace the other; copy each into a folder of its own",
         )

@@ -114,7 +114,7 @@ class NodeSource:
                 problem = error
             if not stream.drained():
                 raise problem or TransferError(
-                    msg("the node went on after the end of what was asked for"), node=self.node
+                    msg("the node sent more data than requested"), node=self.node
                 )
             status, words = stream.finish()
         self._connection.require_begun(stream.streams, root=self._sudo)

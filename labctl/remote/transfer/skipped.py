@@ -12,7 +12,7 @@ from labctl.messages import msg
 
 DENIED = msg("Permission denied")
 NO_FILE = msg("neither a file nor a folder")
-GONE = msg("removed while it was copied, or a link that leads nowhere")
+GONE = msg("removed while it was copied, or a broken link")
 SHRANK = msg("became shorter while it was copied")
 CHANGED = msg("changed while it was copied")
 

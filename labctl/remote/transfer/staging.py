@@ -133,7 +133,7 @@ def temporary(at: Folder) -> Iterator[tuple[Folder, str]]:
     with at.inner(name) as folder:
         if not folder.mine():  # whoever may write to `at` has put another one there
             raise TransferError(
-                msg("{path}: somebody exchanged labctl's temporary folder", path=folder.path)
+                msg("{path}: somebody replaced labctl's temporary folder", path=folder.path)
             )
         try:
             yield folder, name

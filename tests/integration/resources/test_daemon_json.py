@@ -117,7 +117,7 @@ def test_an_engine_starts_though_daemon_json_is_of_another(
     wanted = Packages((Package("docker-ce", "26.1.4"),)), DaemonJson("{}", 26), Service("docker")
     outcome = shell.apply(*wanted)
     assert [change.resource for change in outcome.changes] == [one.id for one in wanted]
-    assert "take cluster-store, cluster-advertise out of" in outcome.changes[1].summary
+    assert "remove cluster-store, cluster-advertise from" in outcome.changes[1].summary
     assert stand_ins.actions() == ["restart docker"]
     assert daemon.read_text() == '{\n  "data-root": "/it\'s"\n}\n'
     assert daemon.stat().st_mode & 0o7777 == 0o640

@@ -63,7 +63,7 @@ def test_no_lab_here(run: Run, command: tuple[str, ...], bare: bool) -> None:
     before = everything()
     done = run(*command)
     assert (done.code, done.out) == (2, ""), done
-    assert f"there is no lab in {Path.cwd()}, nor above it" in done.err
+    assert f"there is no lab in {Path.cwd()} or above it" in done.err
     assert "labctl init" in done.err
     assert everything() == before
 
@@ -103,7 +103,7 @@ def test_two_lab_yamls_are_an_error(run: Run) -> None:
     for command in (["render"], ["status"], ["--lab", ".", "status"]):
         done = run(*command)
         assert done.code == 2
-        assert "has a lab.yaml and a lab.yml" in done.err
+        assert "contains both lab.yaml and lab.yml" in done.err
     done = run("--lab", "lab.yaml", "render", "--provider", "libvirt")
     assert done.code == 0
 

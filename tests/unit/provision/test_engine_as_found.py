@@ -87,7 +87,7 @@ def test_a_setting_that_is_also_a_flag(
     assert json.dumps(value) in obstacle.message
     assert flag in obstacle.message
     assert PLACES[place] in obstacle.message
-    assert f"take {flag} out of {PLACES[place]}" in obstacle.remedy
+    assert f"remove {flag} from {PLACES[place]}" in obstacle.remedy
     assert "lab.yaml" in obstacle.remedy
     agreed = merge(with_flag(same, place), {key: value})
     assert (agreed.obstacles, agreed.settings, agreed.owned) == ((), {}, {})
@@ -334,7 +334,8 @@ def test_a_data_root_that_leaves_lab_yaml_takes_the_data_with_it() -> None:
     keys = '{"data-root": "/data"}'
     (message,), _, _ = look(keys, objects, STARTS, owned=keys)
     assert (
-        "1 containers and 1 volumes are in /data, and would be out of sight in /var/lib" in message
+        "1 containers and 1 volumes are in /data; the engine would not see them in /var/lib"
+        in message
     )
     assert look(keys, objects, STARTS, owned=keys, data_root="/data")[0] == []
 
@@ -350,7 +351,7 @@ def test_live_restore_and_a_swarm(where: str) -> None:
     unit = STARTS.replace("fd://", "fd:// --live-restore") if where == "flag" else STARTS
     wanted: dict[str, Any] = {"live_restore": True} if where == "lab.yaml" else {}
     (message,), (remedy,), _ = look(text, objects, unit, **wanted)
-    assert "live-restore is on, and this node is in a swarm" in message
+    assert "live-restore is on and this node is in a swarm" in message
     assert "docker swarm leave" in remedy
     assert look(text, DATA, unit, **wanted)[0] == []
 

@@ -489,8 +489,8 @@ def test_keys_that_the_wanted_engine_does_not_have_are_removed(
 ) -> None:
     change = DaemonJson("{}", major).plan(engine(json.dumps(old)))
     assert change is not None
-    where = "out of /etc/docker/daemon.json"
-    assert change.summary == f"take {gone} {where}, unknown to engine {major}"
+    why = f"because engine {major} does not support it"
+    assert change.summary == f"remove {gone} from /etc/docker/daemon.json, {why}"
     assert f"content={quote(canonical(kept))}\n" in change.script
     assert "/pending/docker.restart" in change.script
     assert "backup=/etc/docker/daemon.json.before-labctl\n" in change.script
@@ -531,7 +531,7 @@ def test_an_invalid_daemon_json_is_set_aside(text: str, where: str) -> None:
 @pytest.mark.parametrize("key", ["data-root", "graph", "storage-driver", "userns-remap"])
 def test_an_invalid_daemon_json_that_says_where_the_data_is_stays(key: str) -> None:
     """An engine without it would start, and show none of the containers and volumes."""
-    with pytest.raises(ValueError, match="says where the engine's data is"):
+    with pytest.raises(ValueError, match="sets the folder of the engine's data"):
         DaemonJson("{}").plan(engine(f'{{"{key}": "/data", }}'))
 
 
