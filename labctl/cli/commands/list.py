@@ -33,6 +33,6 @@ def list_(
     with sink(context) as emit:
         if prune:
             for entry in LabIndex().prune():
-                say(_("{folder} is forgotten", folder=entry.folder), err=True)
+                say(_("{folder} is no longer listed", folder=entry.folder), err=True)
         labs = status_of_all(emit)
     print_labs(context.obj, labs)
