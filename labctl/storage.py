@@ -140,6 +140,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "str | None": (str, type(None)),
     "int": (int,),
     "float": (int, float),
+    "bool": (bool,),
 }
 
 
@@ -164,7 +165,8 @@ def build(kind: type[T], data: object) -> T:
             good = isinstance(value, list) and all(isinstance(item, str) for item in value)
             value = tuple(value) if good else value
         else:
-            good = isinstance(value, _KINDS[str(field.type)]) and not isinstance(value, bool)
+            good = isinstance(value, _KINDS[str(field.type)])
+            good = good and isinstance(value, bool) is (field.type == "bool")
         if not good:
             raise ValueError(msg("{key}: wrong type", key=field.name))
         values[field.name] = value

@@ -15,6 +15,7 @@ from typing import Any
 from labctl.checks.report import NodeReport
 from labctl.checks.request import Request
 from labctl.errors import Interrupted, VerifyError
+from labctl.events import Notice
 from labctl.remote.hostkeys import HostKeys
 from labctl.storage import opener
 
@@ -114,7 +115,9 @@ def _run(request: Request) -> NodeReport:
 
     os.environ[WANTED] = str(request.wanted)
     sessions = Sessions(
-        (request.target, *request.peers), HostKeys(request.known_hosts), request.sudo_password
+        (request.target, *request.peers),
+        HostKeys(request.known_hosts, lambda node, text: _orders.emit(Notice(node, text))),
+        request.sudo_password,
     )
     plugin = Plugin(request, sessions, _orders.emit)
     try:

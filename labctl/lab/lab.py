@@ -75,7 +75,12 @@ class Lab:
         self._spec = spec
         self.emit = emit
         self.state = State(workspace, read_only=read_only)
-        self.hostkeys = HostKeys(workspace.known_hosts, read_only=read_only)
+        self.hostkeys = HostKeys(
+            workspace.known_hosts,
+            lambda node, message: self.emit(Notice(node, message)),
+            workspace.make,
+            read_only=read_only,
+        )
         self.sudo_password = sudo_password
         self._read_only = read_only
         self.stop = Stop()

@@ -24,7 +24,7 @@ from labctl.storage import build, read_json, write
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
-_FORM = 2
+_FORM = 3
 """Format version; increase it when the cached values or their sources change."""
 
 
@@ -57,6 +57,7 @@ class NodeList:
                     user=machine.user or "",
                     keys=(machine.key,) if machine.key else (),
                     jump=machine.jump or "",
+                    existing=True,
                 )
                 for machine in spec.machines
             }

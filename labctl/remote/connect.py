@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable, Collection
 from typing import Any
 
 import paramiko
@@ -17,7 +18,8 @@ from fabric import Connection as FabricConnection
 from labctl.errors import RemoteError
 from labctl.messages import msg
 from labctl.remote.connect_errors import failed, key_changed, no_way
-from labctl.remote.hostkeys import HostKeys
+from labctl.remote.hostkeys import HostKeys, host_name, known_keys
+from labctl.remote.known_hosts import KnownKeys, lookup
 from labctl.remote.target import Target
 from labctl.remote.transport import Transport
 
@@ -39,7 +41,8 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
     Raises:
         ConnectFailed: nothing answers.
         AuthFailed: the node, or its jump host, refused the login, or there is no key to offer.
-        HostKeyChanged: the node offers another key than the recorded one.
+        HostKeyChanged: the node offers another key than the recorded one, or, at the first
+            contact, than the one in the user's known_hosts.
         StateError: the node's key cannot be recorded.
         RemoteError: the recorded key cannot be read, or the jump host's key is not the one in
             known_hosts.
@@ -47,7 +50,7 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
     options: dict[str, Any] = {
         "banner_timeout": timeout,
         "auth_timeout": timeout,
-        "transport_factory": Transport,
+        "transport_factory": _preferring(_known_kinds(target, hostkeys)),
         "allow_agent": not target.keys,
         "look_for_keys": not target.keys,
     }
@@ -97,17 +100,14 @@ def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
     It belongs to the user: the keys are those of the agent and the usual files, and its host key
     is in ~/.ssh/known_hosts.
     """
-    options = {
-        "banner_timeout": timeout,
-        "auth_timeout": timeout,
-        "transport_factory": Transport,
-    }
+    options: dict[str, Any] = {"banner_timeout": timeout, "auth_timeout": timeout}
     gateway = FabricConnection(
         target.jump, config=_config(), connect_timeout=timeout, connect_kwargs=options
     )
     undo.callback(gateway.client.close)
-    gateway.client.load_system_host_keys()
-    gateway.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    known = lookup(gateway.host, gateway.port)
+    gateway.connect_kwargs["transport_factory"] = _preferring(known.kinds)
+    gateway.client.set_missing_host_key_policy(_KnownToUser(known))
     try:
         gateway.open()
     except BROKEN as error:
@@ -118,15 +118,21 @@ def _jump(target: Target, timeout: float, undo: contextlib.ExitStack) -> Any:
     return gateway
 
 
+def _known_kinds(target: Target, hostkeys: HostKeys) -> list[str]:
+    """Return the types of the keys that are known of a node."""
+    recorded = hostkeys.get(target.name)
+    return [recorded[0]] if recorded else known_keys(target).kinds
+
+
 def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
     known = hostkeys.get(target.name)
     if known is None:
-        client.set_missing_host_key_policy(_Recorder(target.name, hostkeys))
+        client.set_missing_host_key_policy(_FirstContact(target, hostkeys))
         return
     kind, data = known
-    place = target.host if target.port == 22 else f"[{target.host}]:{target.port}"
-    entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{place} {kind} {data}")
-    if entry is None or entry.key is None:
+    place = host_name(target)
+    key = _parsed(place, kind, data)
+    if key is None:
         raise RemoteError(
             msg("the host key recorded in {path} cannot be read", path=hostkeys.path),
             node=target.name,
@@ -135,16 +141,56 @@ def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
                 entry=target.name,
             ),
         )
-    client.get_host_keys().add(place, kind, entry.key)
+    client.get_host_keys().add(place, kind, key)
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
 
 
-class _Recorder(paramiko.MissingHostKeyPolicy):
-    """Records the key of a node at the first connection."""
+def _preferring(kinds: Collection[str]) -> Callable[..., Transport]:
+    """Return what makes transports that ask the host for a key of these types first.
 
-    def __init__(self, name: str, hostkeys: HostKeys) -> None:
-        self._name = name
+    A host has several keys. It must offer the one that is known, if it still has it.
+    """
+
+    def transport(*arguments: Any, **options: Any) -> Transport:
+        made = Transport(*arguments, **options)
+        security = made.get_security_options()
+        # rsa-sha2-256 and rsa-sha2-512 are signatures by a key of the type ssh-rsa.
+        security.key_types = sorted(
+            security.key_types,
+            key=lambda kind: ("ssh-rsa" if kind.startswith("rsa-") else kind) not in kinds,
+        )
+        return made
+
+    return transport
+
+
+class _FirstContact(paramiko.MissingHostKeyPolicy):
+    """Records the key of a node at the first connection, or refuses it."""
+
+    def __init__(self, target: Target, hostkeys: HostKeys) -> None:
+        self._target = target
         self._hostkeys = hostkeys
 
     def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-        self._hostkeys.record(self._name, key.get_name(), key.get_base64())
+        self._hostkeys.meet(self._target, key.get_name(), key.get_base64())
+
+
+class _KnownToUser(paramiko.MissingHostKeyPolicy):
+    """Accepts only the keys that the user's own known_hosts has for a host."""
+
+    def __init__(self, known: KnownKeys) -> None:
+        self._known = known
+
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        if self._known.knows((key.get_name(), key.get_base64())):
+            return
+        expected = [_parsed(hostname, *known) for known in self._known.accepted]
+        if not any(expected):
+            raise paramiko.SSHException(f"{hostname} not found in known_hosts")
+        raise paramiko.BadHostKeyException(hostname, key, next(filter(None, expected)))
+
+
+def _parsed(place: str, kind: str, data: str) -> Any:
+    """Return a recorded key in paramiko's form, None if it cannot be read."""
+    entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{place} {kind} {data}")
+    return None if entry is None else entry.key

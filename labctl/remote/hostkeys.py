@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from labctl.errors import StateError
+from labctl.errors import HostKeyChanged, StateError
 from labctl.messages import msg
+from labctl.remote.known_hosts import KnownKeys, fingerprint, kind_name, lookup
+from labctl.remote.target import Target
 from labctl.storage import exclusive, read, write
 
 _guard = threading.Lock()
@@ -22,16 +24,37 @@ _PATIENCE = 20.0
 """Seconds to wait for another process that writes; a write takes milliseconds."""
 
 
+def known_keys(target: Target) -> KnownKeys:
+    """Return what the user's own known_hosts says about a node that existed before labctl."""
+    return lookup(target.host, target.port) if target.existing else KnownKeys()
+
+
+def host_name(target: Target) -> str:
+    """Return what a known_hosts file calls the host of a node."""
+    return target.host if target.port == 22 else f"[{target.host}]:{target.port}"
+
+
 class HostKeys:
     """A known_hosts file with one key for each node.
 
     Parameters:
         path: the file; the first key creates it.
+        notice: called with a node and a message when an existing machine is first contacted.
+        prepare: creates the file's folder.
         read_only: keep new keys in memory and write nothing.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        notice: Callable[[str, str], None] = lambda node, message: None,
+        prepare: Callable[[], None] = lambda: None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self.path = path
+        self._notice = notice
+        self._prepare = prepare
         self._read_only = read_only
         self._new: dict[str, tuple[str, str]] = {}
 
@@ -56,6 +79,52 @@ class HostKeys:
             lines = [line for line in self._lines() if line.split(" ")[0] != name]
             self._write([*lines, f"{name} {kind} {key}"])
 
+    def meet(self, target: Target, kind: str, key: str) -> None:
+        """Record a node's key at the first contact, or refuse it.
+
+        A machine that labctl has just made is trusted silently. For one that existed before, the
+        user's own known_hosts decides. If that does not name it, its fingerprint is shown.
+
+        Raises:
+            HostKeyChanged: the user's known_hosts has another key for it, or revoked this one.
+            StateError: the key cannot be recorded.
+        """
+        known = known_keys(target)
+        if (kind, key) in known.revoked:
+            raise HostKeyChanged(
+                msg("its host key is revoked in your known_hosts"),
+                node=target.name,
+                details=f"{kind_name(kind)} {fingerprint(key)}",
+                hint="find out who answers there; a revoked key is in wrong hands",
+            )
+        if known.accepted and not known.knows((kind, key)):
+            place = host_name(target)
+            recorded = [f"{kind_name(k)} {fingerprint(data)}" for k, data in known.accepted]
+            raise HostKeyChanged(
+                msg("its host key is not the one in {path}", path=known.file),
+                node=target.name,
+                details=msg(
+                    "recorded {recorded}\noffered  {offered}",
+                    recorded=", ".join(recorded),
+                    offered=f"{kind_name(kind)} {fingerprint(key)}",
+                ),
+                hint=msg(
+                    "another machine may answer there. If it was reinstalled, run "
+                    "`ssh-keygen -R '{place}'` and the same command again",
+                    place=place,
+                ),
+            )
+        self.record(target.name, kind, key)
+        if target.existing and not known.knows((kind, key)):
+            self._notice(
+                target.name,
+                msg(
+                    "first contact; its {kind} host key {fingerprint} is accepted from now on",
+                    kind=kind_name(kind),
+                    fingerprint=fingerprint(key),
+                ),
+            )
+
     def forget(self, name: str) -> None:
         """Remove a node's key, because the node is gone.
 
@@ -77,6 +146,7 @@ class HostKeys:
         The checks of several nodes run in their own processes, and `labctl ssh` may run beside
         `up`.
         """
+        self._prepare()
         lock = self.path.with_name(f"{self.path.name}.lock")
         with _guard, contextlib.ExitStack() as held:
             try:

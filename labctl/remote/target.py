@@ -26,6 +26,7 @@ class Target:
         keys: private key files to offer; none: the keys of the agent and the usual ones in ~/.ssh.
         jump: ``[user@]host[:port]`` of a host to go through; empty: direct.
         proxy: command whose stdin and stdout are the connection, like ssh's ProxyCommand.
+        existing: the machine existed before labctl, so the user may know its host key.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Target:
     keys: tuple[str, ...] = ()
     jump: str = ""
     proxy: str = ""
+    existing: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return a mapping that `from_json` reads."""
@@ -46,6 +48,7 @@ class Target:
             "keys": list(self.keys),
             "jump": self.jump,
             "proxy": self.proxy,
+            "existing": self.existing,
         }
 
     @classmethod

@@ -58,6 +58,7 @@ def ssh_config(
 def _as_json(target: Target, known_hosts: Path) -> dict[str, Any]:
     """Return how to reach a node: as separate values, and as an entry of ssh_config."""
     data = target.as_json()
+    del data["existing"]
     return {
         "event": "ssh-config",
         "node": data.pop("name"),

@@ -216,6 +216,36 @@ def test_with_sudo_the_callers_lab_is_used(run: Run, monkeypatch: pytest.MonkeyP
     assert run("render").code == 2
 
 
+# -- who gets the password
+
+
+@pytest.mark.parametrize(
+    ("command", "hosts"),
+    [
+        (["exec", "-K", "true"], "pc1 (anna@10.255.255.1:2222), pc2 (10.255.255.2)"),
+        (["provision", "-K", "--limit", "pc2"], "pc2 (10.255.255.2)"),
+        (["heal", "-K", "pc1"], "pc1 (anna@10.255.255.1:2222)"),
+    ],
+)
+def test_the_question_for_a_password_names_the_hosts(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str], hosts: str
+) -> None:
+    Path("lab.yaml").write_text(
+        "machines:\n"
+        "  - {name: pc1, host: 10.255.255.1, port: 2222, user: anna}\n"
+        "  - {name: pc2, host: 10.255.255.2}\n"
+    )
+    asked: list[str] = []
+
+    def prompt(question: str, **_: object) -> str:
+        asked.append(question)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("typer.prompt", prompt)
+    assert run(*command).code == 130
+    assert asked == [f"sudo password for {hosts}"]
+
+
 # -- trust
 
 

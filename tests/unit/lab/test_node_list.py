@@ -71,8 +71,9 @@ def test_machines_that_exist_are_reached_as_before(folder: Path, reads: list[Pat
     opened(folder)
     lab = opened(folder)
     key = str(folder / "keys/id")
-    assert lab.target("pc1") == Target("pc1", "10.0.0.1", 2222, "teacher", (key,), "door")
-    assert lab.target("pc2") == Target("pc2", "pc2.example")
+    pc1 = Target("pc1", "10.0.0.1", 2222, "teacher", (key,), "door", existing=True)
+    assert lab.target("pc1") == pc1
+    assert lab.target("pc2") == Target("pc2", "pc2.example", existing=True)
     assert lab.parallel == 3
     assert not lab.uses_vagrant
     assert lab.nodes == (Node("pc1", "10.0.0.1", 0, 0), Node("pc2", None, 0, 0))
