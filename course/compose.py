@@ -90,7 +90,7 @@ def counter(sandbox: Sandbox, tool: str) -> Project:
     return project(sandbox, tool, "counter", texts)
 
 
-@on_failure("docker-compose has another version than the toolchain, or is missing")
+@on_failure("docker-compose is not at the lab's version")
 def test_version(sandbox: Sandbox, tool: str, wanted: Wanted) -> None:
     """compose has the toolchain's version, for the lab's user and for root"""
     pin = wanted["toolchain"]["compose"] or wanted["toolchain"]["compose_plugin"].split("-")[0]

@@ -18,6 +18,15 @@ class Phase(StrEnum):
 
     WAITING = "waiting"
     BOOTING = "booting"
+    RESTARTING = "restarting"
+    RESUMING = "resuming"
+    HALTING = "shutting down"
+    SUSPENDING = "suspending"
+    SAVING = "saving the checkpoint"
+    RESTORING = "restoring the checkpoint"
+    DELETING = "deleting the checkpoint"
+    SYNCING = "syncing folders"
+    DESTROYING = "removing"
     CONNECTING = "connecting"
     PROVISIONING = "provisioning"
     VERIFYING = "verifying"
@@ -123,6 +132,8 @@ class CheckStarted:
         title: what it proves, in words.
         index: its number among those of the node, from 1.
         total: how many checks the node has.
+        left: seconds that this one and those after it will take, as measured in earlier runs; None
+            if there were none.
     """
 
     node: str
@@ -132,6 +143,7 @@ class CheckStarted:
     title: str
     index: int
     total: int
+    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

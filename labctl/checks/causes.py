@@ -94,7 +94,7 @@ def _engine(state: str, shell: Shell, user: str) -> Explanation:
     if state == "missing":
         return Explanation(msg("Docker is not installed"), "", PROVISION)
     if state == "silent":
-        return Explanation(msg("Docker does not answer"), msg("it took longer than 15 s"), HEAL)
+        return Explanation(msg("Docker does not answer"), msg("no answer within 15 s"), HEAL)
     if state == "denied":
         why = msg("{user} is not in the group docker", user=user)
         return Explanation(msg("{user} may not use Docker", user=user), why, PROVISION)

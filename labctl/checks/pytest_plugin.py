@@ -186,7 +186,19 @@ class Plugin:
         assert test is not None
         test.started = time.time()
         self._sessions.transcript.clear()
-        self._emit(CheckStarted(*self._identity(test)))
+        self._emit(CheckStarted(*self._identity(test), self._left(test)))
+
+    def _left(self, test: _Test) -> float | None:
+        """Return how many seconds a test and those after it usually take; None if unknown.
+
+        A test that was never measured counts as an average one.
+        """
+        usual = self._request.usual
+        if not usual:
+            return None
+        average = sum(usual.values()) / len(usual)
+        rest = self._order[self._order.index(test) :]
+        return round(sum(usual.get(f"{one.section}/{one.name}", average) for one in rest), 1)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:

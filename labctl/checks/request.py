@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labctl.remote.target import Target
@@ -25,6 +26,7 @@ class Request:
         shared: conftest.py files whose fixtures all sections may use.
         peers: how to reach the lab's other nodes.
         versions: (name, command line) of versions to record from the node.
+        usual: how many seconds tests usually take, by ``section/name``; empty: unknown.
     """
 
     node: str
@@ -38,3 +40,4 @@ class Request:
     shared: tuple[Path, ...] = ()
     peers: tuple[Target, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
+    usual: Mapping[str, float] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.checks.report import NodeReport
 from labctl.config.playbook_modules import package_name
+from labctl.lab.durations import Durations
 from labctl.provision.loader import Playbook
 from labctl.storage import write
 
@@ -105,6 +106,7 @@ class Verifier:
                 files=tuple((book.name, book.verify) for book in playbooks if book.verify),
                 wanted=write_wanted(lab, node, wanted(lab, node, names)),
                 log=lab.workspace.log(node, "verify"),
+                usual=Durations(lab.workspace.durations).usual("verify"),
             )
         )
 

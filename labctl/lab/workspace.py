@@ -249,6 +249,11 @@ class Workspace:
         return self.state / "checkpoints.json"
 
     @property
+    def durations(self) -> Path:
+        """How long checks and exercises usually take."""
+        return self.state / "durations.json"
+
+    @property
     def partial_rehearsal(self) -> Path:
         """The report of the last rehearsal of some sections, or on some nodes."""
         return self.state / "rehearsal-partial.html"

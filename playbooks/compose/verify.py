@@ -17,9 +17,7 @@ services:
 """
 
 
-@on_failure(
-    "docker-compose has another version than the toolchain, or is missing", needs_engine=False
-)
+@on_failure("docker-compose is not at the lab's version", needs_engine=False)
 def test_version(
     host: Host, wanted: dict[str, Any], record_property: Callable[[str, object], None]
 ) -> None:
@@ -30,7 +28,8 @@ def test_version(
         result = host.run("docker-compose version --short")
     seen = result.stdout.strip().removeprefix("v")
     record_property("compose", seen)
-    assert seen == pin, msg("it is {seen} instead of {pin}", seen=seen or "-", pin=pin)
+    assert seen, msg("docker-compose is missing; the lab wants {pin}", pin=pin)
+    assert seen == pin, msg("docker-compose is {seen} instead of {pin}", seen=seen, pin=pin)
 
 
 @on_failure("docker-compose cannot start a project")

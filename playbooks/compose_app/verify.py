@@ -22,7 +22,7 @@ def test_every_container_is_up(host: Host, wanted: dict[str, Any]) -> None:
         " --filter label=com.docker.compose.project=%s",
         app["project"],
     ).split()
-    assert ids, "it has no container"
+    assert ids, "the application has no container"
     shown = "docker inspect -f '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' %s"
     states = [host.check_output(shown, one) for one in ids]
     down = [s for s in states if s.split()[1] != "running" and s.split()[1:] != ["exited", "0"]]

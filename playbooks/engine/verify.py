@@ -15,8 +15,8 @@ PACKAGES = {"containerd.io": "containerd", "docker-ce": "docker", "docker-ce-cli
 def test_engine_starts_at_boot_and_runs(host: Host) -> None:
     """the engine is enabled and running"""
     docker = host.service("docker")
-    assert docker.is_running, msg("its service is stopped")
-    assert docker.is_enabled, msg("its service is disabled")
+    assert docker.is_running, msg("the service docker is stopped")
+    assert docker.is_enabled, msg("the service docker is disabled")
 
 
 @on_failure("the lab's user cannot use Docker without sudo")
@@ -46,6 +46,7 @@ def test_package_is_at_its_version(
     """the package has the toolchain's version"""
     seen, _ = packages.get(package, ("not installed", ""))
     pin = wanted["toolchain"][PACKAGES[package]]
+    assert package in packages, msg("{package} is not installed", package=package)
     assert seen == pin or seen.startswith(f"{pin}-"), msg(
         "{package} is {seen} instead of {pin}", package=package, seen=seen, pin=pin
     )
@@ -70,5 +71,7 @@ def test_container_runs(host: Host) -> None:
     """a container runs and returns its exit code"""
     result = host.run("docker run --rm busybox sh -c 'echo from the container; exit 7'")
     assert (result.rc, result.stdout) == (7, "from the container\n"), result.stderr or msg(
-        "it printed {output} and ended with {code}", output=repr(result.stdout), code=result.rc
+        "the container printed {output} and ended with {code}",
+        output=repr(result.stdout),
+        code=result.rc,
     )

@@ -18,9 +18,9 @@ def test_nodes_resolve_by_name(host: Host, wanted: dict[str, Any]) -> None:
         if name != wanted["name"]:
             seen = host.run("getent hosts %s", name).stdout.split()[:1]
             assert seen == [address], msg(
-                "{name} is {seen} instead of {address}",
+                "{name} resolves to {seen} instead of {address}",
                 name=name,
-                seen=seen[0] if seen else msg("unknown"),
+                seen=seen[0] if seen else msg("nothing"),
                 address=address,
             )
 

@@ -23,7 +23,7 @@ def test_engine_uses_the_mirrors(host: Host, wanted: dict[str, Any]) -> None:
     expected = [f"{mirror.rstrip('/')}/" for mirror in chosen]
     # A machine may have mirrors of its own besides; labctl leaves them.
     assert [mirror for mirror in seen.stdout.split() if mirror in expected] == expected, msg(
-        "it uses {seen} instead of {expected}",
+        "Docker uses {seen} instead of {expected}",
         seen=seen.stdout.strip() or msg("none"),
         expected=", ".join(expected) or msg("none"),
     )

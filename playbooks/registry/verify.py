@@ -30,21 +30,21 @@ def _status(host: Host, wanted: dict[str, Any], *, password: bool, trusted: bool
 def test_password_opens_it(host: Host, wanted: dict[str, Any]) -> None:
     """the registry accepts the lab's password over TLS with a certificate of the lab's CA"""
     seen = _status(host, wanted, password=True, trusted=True)
-    assert seen == "200", msg("it answers {answer}", answer=seen.strip())
+    assert seen == "200", msg("the registry answers {answer}", answer=seen.strip())
 
 
 @on_failure("the registry does not ask for a password")
 def test_nothing_without_password(host: Host, wanted: dict[str, Any]) -> None:
     """the registry refuses access without the password"""
     seen = _status(host, wanted, password=False, trusted=True)
-    assert seen == "401", msg("it answers {answer}", answer=seen.strip())
+    assert seen == "401", msg("the registry answers {answer}", answer=seen.strip())
 
 
 @on_failure("the registry has a certificate of another authority")
 def test_only_the_labs_own_ca_vouches_for_it(host: Host, wanted: dict[str, Any]) -> None:
     """clients without the lab's CA do not trust the registry"""
     seen = _status(host, wanted, password=True, trusted=False)
-    assert "certificate" in seen, msg("it answers {answer}", answer=seen.strip())
+    assert "certificate" in seen, msg("the registry answers {answer}", answer=seen.strip())
 
 
 @on_failure("an image cannot be pushed to the registry and pulled again")

@@ -9,6 +9,7 @@ from labctl.config import synced_folders
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.lab.boot import prepare, present, restore, started
+from labctl.lab.checkpoint_record import CheckpointRecord
 from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab, parted
 from labctl.machines import plugins, providers
@@ -21,6 +22,18 @@ Verb = Callable[[Machines, str, Emit], None]
 
 RUNNING, STOPPED, SUSPENDED = MachineState.RUNNING, MachineState.STOPPED, MachineState.SUSPENDED
 
+
+_PHASES = {
+    "halt": Phase.HALTING,
+    "suspend": Phase.SUSPENDING,
+    "resume": Phase.RESUMING,
+    "reload": Phase.RESTARTING,
+    "sync": Phase.SYNCING,
+    "checkpoint save": Phase.SAVING,
+    "checkpoint restore": Phase.RESTORING,
+    "checkpoint delete": Phase.DELETING,
+}
+"""The phase of a node while a command works on it."""
 
 _FROZEN = msg("run `labctl resume` first; otherwise its memory would be lost")
 """To shut a suspended machine down, Vagrant discards its memory."""
@@ -138,9 +151,16 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
         machines = _machines(lab)
 
         def work(node: str) -> None:
-            machines.destroy(node, emit=lab.emit)
+            lab.emit(PhaseEntered(node, Phase.DESTROYING))
+            try:
+                machines.destroy(node, emit=lab.emit)
+            except LabctlError as error:
+                lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
+                raise
             lab.hostkeys.forget(node)
             lab.state.forget(node)
+            CheckpointRecord(lab.workspace.checkpoints).remove(node)
+            lab.emit(PhaseEntered(node, Phase.DONE))
 
         results = each(names, work, cap=1, stop=lab.stop)
         if not present(machines.states()):
@@ -240,14 +260,14 @@ def on_each(
             if states[node] in (refused or {}):
                 message, hint = (refused or {})[states[node]]
                 raise MachineError(message, node=node, hint=hint)
-            lab.emit(PhaseEntered(node, Phase.BOOTING, what))
+            lab.emit(PhaseEntered(node, _PHASES[what]))
             try:
                 if states[node] is not enough:
                     work(machines, node, lab.emit)
             except LabctlError as error:
                 lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
                 raise
-            lab.emit(PhaseEntered(node, Phase.DONE, what))
+            lab.emit(PhaseEntered(node, Phase.DONE))
 
         cap = len(chosen) if at_once else lab.parallel
         return each(chosen, guarded, cap=cap, stop=lab.stop)

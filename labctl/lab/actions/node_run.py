@@ -11,6 +11,7 @@ from labctl.checks.report import NodeReport
 from labctl.config.nearest import suggestion
 from labctl.errors import LabctlError, UsageError
 from labctl.events import Phase, PhaseEntered
+from labctl.lab.durations import Durations
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
 from labctl.lab.peers import peer_queries
@@ -155,6 +156,7 @@ def verify_node(
     """
     lab.emit(PhaseEntered(node, Phase.VERIFYING))
     report = verifier.verify(node, playbooks)
+    Durations(lab.workspace.durations).learn("verify", [report])
     lab.emit(ended(report))
     return report
 

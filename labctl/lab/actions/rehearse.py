@@ -17,6 +17,7 @@ from labctl.checks.request import Request
 from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Phase, PhaseEntered
 from labctl.lab.actions.node_run import ended
+from labctl.lab.durations import Durations
 from labctl.lab.expectations import wanted, write_wanted
 from labctl.lab.lab import Lab
 from labctl.lab.rehearsal_repair import repair_afterwards
@@ -84,6 +85,7 @@ def rehearse(
                 "what the exercises created was removed; run the same command to start again"
             )
             raise
+    Durations(lab.workspace.durations).learn("rehearse", [r.value for r in results if r.value])
     names = tuple(section.name for section in sections)
     return Rehearsal(lab.name, names, tuple(results), began, time.time() - began)
 
@@ -109,6 +111,7 @@ def _request(
         shared=shared(lab),
         peers=tuple(_peers(lab, node)),
         versions=VERSIONS,
+        usual=Durations(lab.workspace.durations).usual("rehearse"),
     )
 
 

@@ -197,7 +197,7 @@ def test_a_check_without_words_is_named_by_its_title() -> None:
         ("engine activating\n", "Docker is not running", "its service starts again and again",
          "labctl provision"),
         ("engine missing\n", "Docker is not installed", "", "labctl provision"),
-        ("engine silent\n", "Docker does not answer", "it took longer than 15 s", "labctl heal a"),
+        ("engine silent\n", "Docker does not answer", "no answer within 15 s", "labctl heal a"),
         ("engine denied\n", "vagrant may not use Docker", "vagrant is not in the group docker",
          "labctl provision"),
         ("disk 3 /\nengine failed\n", "the disk is full", "/ has 3 MB left",
