@@ -30,8 +30,8 @@ from labctl.provision.resources.base import Change, Observed, Resource
 from labctl.remote.target import Target
 
 CENTOS = Facts("4f9c", "x86_64", "centos", "7")
-SINCE = b"2026-01-01 10:00:00\n"
-"""What a node says of its boot."""
+SINCE = b"since 2026-01-01 10:00:00\n\n"
+"""What `status` reads of a node before the engine's answer."""
 
 
 def answers(*values: object) -> bytes:

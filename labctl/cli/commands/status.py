@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Json, Limit, with_json
+from labctl.cli.options import Json, Limit, NodeNames, with_json
 from labctl.cli.output.terminal import say
 from labctl.cli.session import open_lab, sink
+from labctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from labctl.lab.actions.status import NodeStatus
+
+_SECONDS = 5.0
+"""From one probe of `--watch` to the next."""
 
 
 def register(app: typer.Typer) -> None:
@@ -19,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
+    nodes: NodeNames = None,
     limit: Limit = None,
     every: Annotated[bool, typer.Option("--all", help="Show every lab of this computer.")] = False,
     prune: Annotated[
@@ -26,6 +37,9 @@ def status(
         typer.Option(
             "--prune", help="With --all: remove labs whose folders are gone from the list."
         ),
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Probe again every 5 s until Ctrl-C.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -35,29 +49,47 @@ def status(
     that do not answer. If the lab has a private registry, its address, user and password are shown
     too.
     """
-    from labctl.cli.output.tables import print_labs, print_status
-    from labctl.lab.actions.status import registry_of, status_of_all
-    from labctl.lab.actions.status import status as look
-
     with_json(context, as_json)
+    if watch and (every or prune):
+        raise UsageError("--watch is for one lab", hint="leave out --all and --prune")
+    chosen = [*(nodes or ()), *(limit or ())]
+    while watch:
+        _show(context, chosen, clear=True)
+        time.sleep(_SECONDS)
+    if not (every or prune):
+        rows = _show(context, chosen)
+        if any(row.problem for row in rows):
+            raise typer.Exit(1)
+        return
+    from labctl.cli.output.tables import print_labs
+    from labctl.lab.actions.status import status_of_all
+
     with sink(context) as emit:
         if prune:
             _prune(every)
-        if every:
-            labs = status_of_all(emit)
-        else:
-            lab = open_lab(context, emit)
-            rows = look(lab, limit or ())
-    if every:
-        print_labs(context.obj, labs)
-    else:
-        print_status(context.obj, rows, registry_of(lab))
-        if any(row.problem for row in rows):
-            raise typer.Exit(1)
+        labs = status_of_all(emit)
+    print_labs(context.obj, labs)
+
+
+def _show(context: typer.Context, nodes: Sequence[str], *, clear: bool = False) -> list[NodeStatus]:
+    """Probe and print the nodes, on an empty screen if `clear`."""
+    from rich.console import Console
+
+    from labctl.cli.output.tables import print_status
+    from labctl.lab.actions.status import registry_of
+    from labctl.lab.actions.status import status as probe
+
+    with sink(context) as emit:
+        lab = open_lab(context, emit)
+        rows = probe(lab, nodes)
+    if clear and not context.obj.as_json:
+        Console().clear()  # nothing in a pipe
+    print_status(context.obj, rows, registry_of(lab))
+    sys.stdout.flush()
+    return rows
 
 
 def _prune(every: bool) -> None:
-    from labctl.errors import UsageError
     from labctl.lab.index import LabIndex
 
     if not every:

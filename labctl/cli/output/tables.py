@@ -200,13 +200,13 @@ def print_status(
         if registry is not None:
             _json({"event": "registry", **registry.as_json()})
         return
-    print_table(
-        [_("node"), _("state"), _("address"), _("engine"), _("containers"), _("up since")],
-        [
-            [row.node, _(row.state), row.address or "-", row.engine, row.containers, row.since]
-            for row in rows
-        ],
-    )
+    heads = [
+        *(_("node"), _("state"), _("address"), _("engine"), _("containers")),
+        *(_("load"), _("memory"), _("disk"), _("up")),
+    ]
+    print_table(heads, [_status_row(row) for row in rows], spare=(5, 4, 2, 6, 8))
+    warnings = [NodeMessage(row.node, _(warning)) for row in rows for warning in row.warnings]
+    print_grouped(warnings)
     if registry is not None:
         line = _(
             "registry: {address}  user {user}, password {password}",
@@ -215,6 +215,38 @@ def print_status(
             password=registry.password,
         )
         say(f"\n{line}")
+
+
+def _status_row(row: NodeStatus) -> list[str]:
+    health = row.health
+    return [
+        row.node,
+        _(row.state),
+        row.address or "-",
+        row.engine if row.engine != "-" else _(health.engine),
+        row.containers,
+        "-" if health.load is None else f"{health.load:.2f}",
+        _used(health.memory, health.memory_free),
+        _used(health.disk, health.disk_free),
+        _ago(health.uptime),
+    ]
+
+
+def _used(size: int | None, free: int | None) -> str:
+    return f"{(size - free) / size:.0%}" if size and free is not None else "-"
+
+
+def _ago(seconds: float | None) -> str:
+    """Return a time that passed, in one unit."""
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return _("{count} s", count=int(seconds))
+    if seconds < 7200:
+        return _("{count} min", count=int(seconds / 60))
+    if seconds < 172_800:
+        return _("{count} h", count=int(seconds / 3600))
+    return _("{count} days", count=int(seconds / 86_400))
 
 
 def print_labs(options: Globals, labs: list[LabStatus]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from labctl.errors import AuthFailed, Defect, HostKeyChanged, LabctlError, ProtocolError
 from labctl.events import Emit, Notice
+from labctl.lab.actions.health import NOTHING_KNOWN, SCRIPT, Health
 from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
@@ -19,8 +21,6 @@ from labctl.machines.base import MachineState
 from labctl.messages import msg
 from labctl.parallel import affordable, each
 from labctl.remote.docker_api import RawOutput, ask
-
-_SINCE = "uptime -s 2>/dev/null || echo -"
 
 LIMIT = 10.0
 """Seconds after which a node is given up, whatever it does."""
@@ -40,7 +40,8 @@ class NodeStatus:
         state: ``running`` if the node itself answered, else the reason or its provider's state.
         engine: version of the running engine, or ``-`` if none answers.
         containers: number of running containers, or ``-``.
-        since: boot time by the node's clock, or ``-``.
+        health: what the node says of itself.
+        warnings: what is wrong with a node that works, each with its fix.
         problem: what a node that can be reached does wrong; empty: nothing.
     """
 
@@ -49,7 +50,8 @@ class NodeStatus:
     address: str | None
     engine: str = "-"
     containers: str = "-"
-    since: str = "-"
+    health: Health = NOTHING_KNOWN
+    warnings: tuple[str, ...] = ()
     problem: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -155,15 +157,15 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
 
 
 def _ask(lab: Lab, node: str) -> NodeStatus:
-    since = b""
+    told = b""
 
     def run(command: str, *arguments: str) -> RawOutput:
-        nonlocal since
+        nonlocal told
         line = command % tuple(map(shlex.quote, arguments))
         # The limit runs on the node, so that no process is left there waiting for the engine.
         bounded = f"timeout -k 2 {_HUNG} sh -c {shlex.quote(line)}"
-        _, out, err = connection.call_script(f"{_SINCE}; {bounded}")
-        since, _, out = out.partition(b"\n")
+        _, out, err = connection.call_script(f"{SCRIPT}\n{bounded}")
+        told, _, out = out.partition(b"\n\n")
         return RawOutput(out, err)
 
     engine = containers = "-"
@@ -174,13 +176,14 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
     ):
         version, running = ask(run, ("GET", "/version", None), ("GET", "/containers/json", None))
         engine, containers = str(version.json()["Version"])[:40], str(len(running.json()))
+    health = Health.read(told, time.time())
+    warnings = list(health.warnings())
+    if engine == "-" and health.engine == "-" and health.since != "-":
+        health = replace(health, engine=msg("no answer"))
+        warnings.append(msg("Docker does not answer. Run `labctl heal {node}`.", node=node))
+    address = lab.node(node).address
     return NodeStatus(
-        node,
-        MachineState.RUNNING,
-        lab.node(node).address,
-        engine,
-        containers,
-        since.decode("utf-8", "replace").strip()[:40] or "-",
+        node, MachineState.RUNNING, address, engine, containers, health, tuple(warnings)
     )
 
 

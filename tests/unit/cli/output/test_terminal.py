@@ -19,6 +19,7 @@ from labctl.cli.output.tables import print_status
 from labctl.cli.output.terminal import printable, say, say_json
 from labctl.errors import LabctlError, ProtocolError
 from labctl.events import Decided, Event, MachineOutput, Notice, Phase, PhaseEntered
+from labctl.lab.actions.health import Health
 from labctl.lab.actions.status import NodeStatus
 from labctl.messages import msg
 
@@ -81,7 +82,7 @@ def test_every_outlet_cleans(
     errors.render_error(error, Globals())
     errors.render_error(error, Globals(verbose=True))
     errors.render_error(error, Globals(as_json=True))
-    row = NodeStatus("n", text, text, text, text, text, text)
+    row = NodeStatus("n", text, text, text, text, Health(text, engine=text), (text,), text)
     print_status(Globals(), [row])
     print_status(Globals(as_json=True), [row])
     for sink in (PlainLines(verbose=True), JsonLines()):

@@ -15,6 +15,7 @@ import pytest
 from labctl.errors import AuthFailed, ConnectFailed, HostKeyChanged, LabctlError, MachineError
 from labctl.events import Notice
 from labctl.lab.actions import status as module
+from labctl.lab.actions.health import Health
 from labctl.lab.actions.status import NodeStatus, status, status_of_all
 from labctl.lab.boot import prepare
 from labctl.lab.index import Entry, LabIndex
@@ -49,7 +50,7 @@ def test_nodes_that_answer_need_no_vagrant(lab: FakeLab, monkeypatch: pytest.Mon
     monkeypatch.setattr(lab, "machines", never)
     rows = status(lab, ())
     assert rows[0] == NodeStatus(
-        ONE, "running", "192.168.56.11", "19.03.9", "2", "2026-01-01 10:00:00"
+        ONE, "running", "192.168.56.11", "19.03.9", "2", Health(since="2026-01-01 10:00:00")
     )
     assert [row.node for row in status(lab, [TWO])] == [TWO]
 
@@ -64,15 +65,15 @@ def test_nodes_that_answer_need_no_vagrant(lab: FakeLab, monkeypatch: pytest.Mon
         (SINCE + answers([], []), ("-", "-", SHOWN)),
         (SINCE + answers({"Version": "20.10.24"}, 7), ("-", "-", SHOWN)),
         (SINCE + b"nonsense", ("-", "-", SHOWN)),
-        (b"-\n", ("-", "-", "-")),
+        (b"since \n\n", ("-", "-", "-")),
         (b"", ("-", "-", "-")),
-        (b"\xff\n", ("-", "-", "\N{REPLACEMENT CHARACTER}")),
+        (b"since \xff\n\n", ("-", "-", "\N{REPLACEMENT CHARACTER}")),
     ],
 )
 def test_what_a_node_tells(lab: FakeLab, answer: bytes, shown: tuple[str, ...]) -> None:
     lab.connections[ONE].answer = answer
     (row,) = status(lab, [ONE])
-    assert (row.state, row.engine, row.containers, row.since) == ("running", *shown)
+    assert (row.state, row.engine, row.containers, row.health.since) == ("running", *shown)
 
 
 HUNG = """\
