@@ -48,8 +48,8 @@ def cases(bench: Bench) -> Generator[Case]:
                 Target(ASKING, at_most=1.1),
             ],
             nodes=NODES,
-            note="labctl also asks each node whether Docker Hub answers and which certificates "
-            "are believed; of the others only the last one does",
+            note="labctl also measures on each node whether Docker Hub answers and which "
+            "certificates the node trusts; of the others only the last one does",
         )
     finally:
         for node in machines:

@@ -7,17 +7,17 @@ from labctl.messages import msg
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "init": (("labctl init", msg("write lab.yaml into this folder")),),
     "up": (
-        ("labctl up --nodes 2", msg("two nodes, with Docker, checked")),
+        ("labctl up --nodes 2", msg("two nodes with Docker, checked")),
         ("labctl up --limit docker-node2", msg("only this node")),
     ),
     "provision": (
-        ("labctl provision", msg("repair what has drifted on all nodes")),
+        ("labctl provision", msg("repair drift on all nodes")),
         ("labctl provision --check", msg("only show what would change")),
         ("labctl provision --with registry", msg("also set up the private registry")),
     ),
     "verify": (
         ("labctl verify", msg("check all nodes")),
-        ("labctl verify --fix", msg("repair what failed, and check again")),
+        ("labctl verify --fix", msg("repair failures and check again")),
     ),
     "rehearse": (
         ("labctl rehearse", msg("the whole course on all nodes")),
@@ -35,7 +35,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "resume": (("labctl resume", msg("on the next morning")),),
     "checkpoint": (
         ("labctl checkpoint save chapter5", msg("save all nodes")),
-        ("labctl checkpoint restore chapter5", msg("go back to that")),
+        ("labctl checkpoint restore chapter5", msg("restore that state")),
     ),
     "checkpoint save": (("labctl checkpoint save chapter5", msg("save all nodes")),),
     "checkpoint list": (("labctl checkpoint list", msg("the checkpoints of all nodes")),),
@@ -79,11 +79,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "list": (
         ("labctl list", msg("all labs of this computer")),
-        ("labctl list --prune", msg("forget the labs whose folders are gone")),
+        ("labctl list --prune", msg("remove labs whose folders are gone from the list")),
     ),
     "render": (
         ("labctl render", msg("print the Vagrantfile")),
-        ("labctl render --diff", msg("what `labctl up` would change in it")),
+        ("labctl render --diff", msg("show how `labctl up` would change it")),
     ),
     "doctor": (
         ("labctl doctor", msg("check this computer for the lab in this folder")),

@@ -13,8 +13,8 @@ from labctl.messages import msg
 
 PANELS: dict[str, tuple[str, ...]] = {
     msg("The lab"): ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
-    msg("Its machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
-    msg("Its nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
+    msg("Machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "destroy"),
+    msg("Nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
     msg("Inspect and diagnose"): (
         *("logs", "open", "list", "render", "doctor", "trust", "schema"),
     ),
@@ -63,7 +63,7 @@ class SuggestingGroup(TyperGroup):
         if not instead and (near := nearest(name, self.commands)):
             instead = f"{path} {near}"
         raise UsageError(
-            msg("there is no command `{command} {name}`", command=path, name=name),
+            msg("unknown command `{command} {name}`", command=path, name=name),
             hint=msg("did you mean `{command}`?", command=instead)
             if instead
             else msg("`{command} --help` lists the commands", command=path),

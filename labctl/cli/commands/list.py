@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def list_(
     context: typer.Context,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Forget the labs whose folders are gone.")
+        bool, typer.Option("--prune", help="Remove labs whose folders are gone from the list.")
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -89,7 +89,7 @@ def _chosen(lab: Lab, words: list[str]) -> tuple[str, str]:
         elif word in RECORDED and not command:
             command = word
         elif word in (*lab.node_names, *RECORDED):
-            raise UsageError(msg("{word}: give one node and one command at most", word=word))
+            raise UsageError(msg("{word}: at most one node and one command", word=word))
         else:
             known = msg(
                 "nodes: {nodes}; commands: {commands}",

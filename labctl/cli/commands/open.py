@@ -21,7 +21,7 @@ def open_report(
     context: typer.Context,
     partial: Annotated[
         bool,
-        typer.Option("--partial", help="Open the report of the last rehearsal of only a part."),
+        typer.Option("--partial", help="Open the report of the last partial rehearsal."),
     ] = False,
 ) -> None:
     """Show the last rehearsal's report in the browser."""
@@ -38,9 +38,9 @@ def open_report(
             hint = (
                 msg("`labctl open` shows the report of all sections")
                 if partial
-                else msg("`labctl open --partial` shows the report of a part")
+                else msg("`labctl open --partial` shows the report of the last partial rehearsal")
             )
-        raise LabctlError(msg("there is no report at {path}", path=place), hint=hint)
+        raise LabctlError(msg("{path} does not exist", path=place), hint=hint)
     say(_("report: {path}", path=place))
     if not webbrowser.open(place.as_uri()):
-        raise LabctlError("no browser was found", hint="open the file that is named above")
+        raise LabctlError("no browser was found", hint="open the file named above")

@@ -118,7 +118,7 @@ def test_version_is_a_command_and_an_option(run: Run) -> None:
 def test_a_wrong_command_names_the_right_one(run: Run, typed: str, meant: str) -> None:
     done = run(typed)
     assert (done.code, done.out) == (2, "")
-    assert f"error: there is no command `labctl {typed}`" in done.err
+    assert f"error: unknown command `labctl {typed}`" in done.err
     assert f"hint: did you mean `{meant}`?" in done.err
 
 

@@ -219,7 +219,9 @@ def test_open_shows_the_report(
     assert "`labctl rehearse` writes it" in done.err
     Workspace.find().make()
     Path(".labctl/rehearsal-partial.html").write_text("part")
-    assert "`labctl open --partial` shows the report of a part" in run("open").err
+    assert (
+        "`labctl open --partial` shows the report of the last partial rehearsal" in run("open").err
+    )
     assert run("open", "--partial").code == 0
     Path(".labctl/rehearsal.html").write_text("whole")
     assert run("open").code == 0

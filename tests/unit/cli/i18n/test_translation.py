@@ -132,7 +132,7 @@ def test_the_second_column_of_help_is_one_column(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("upp",), "《there is no command `{command} {name}`》"),
+        (("upp",), "《unknown command `{command} {name}`》"),
         (("halt", "--lo"), "《No such option: {name}"),
         (("up", "--nodes", "many"), "《{flag} must be a whole number, is {value}》"),
         (("heal",), "《Missing argument {name}》"),
