@@ -95,7 +95,7 @@ class HostKeys:
                 msg("its host key is revoked in your known_hosts"),
                 node=target.name,
                 details=f"{kind_name(kind)} {fingerprint(key)}",
-                hint="find out who answers there; a revoked key is in wrong hands",
+                hint="find out which machine answers; a revoked key must not be trusted",
             )
         if known.accepted and not known.knows((kind, key)):
             place = host_name(target)

@@ -28,7 +28,7 @@ def test_version(
         result = host.run("docker-compose version --short")
     seen = result.stdout.strip().removeprefix("v")
     record_property("compose", seen)
-    assert seen, msg("docker-compose is missing; the lab wants {pin}", pin=pin)
+    assert seen, msg("docker-compose is missing; the lab needs {pin}", pin=pin)
     assert seen == pin, msg("docker-compose is {seen} instead of {pin}", seen=seen, pin=pin)
 
 

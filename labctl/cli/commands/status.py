@@ -51,7 +51,7 @@ def status(
     """
     with_json(context, as_json)
     if watch and (every or prune):
-        raise UsageError("--watch is for one lab", hint="leave out --all and --prune")
+        raise UsageError("--watch is for one lab", hint="remove --all and --prune")
     chosen = [*(nodes or ()), *(limit or ())]
     while watch:
         _show(context, chosen, clear=True)
