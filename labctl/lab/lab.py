@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import available, playbook_name
-from labctl.errors import MachineError, ProviderMissing, SpecError, UsageError
+from labctl.errors import MachineError, ProviderMissing, SpecError
 from labctl.events import Emit, Notice
 from labctl.lab import node_list, stamp
 from labctl.lab.definition import LabDefinition
 from labctl.lab.node_list import NodeList
+from labctl.lab.selection import expect_playbooks, split_patterns, unknown_node
 from labctl.lab.state import State
-from labctl.lab.unknown import expect_playbooks, unknown_node
 from labctl.lab.workspace import Workspace
 from labctl.machines import providers
 from labctl.machines.base import Machines
@@ -35,20 +35,6 @@ if TYPE_CHECKING:
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
     from labctl.remote.connection import Connection
-
-
-def parted(limit: Iterable[str]) -> list[str]:
-    """Return the names and patterns in `limit`, split at commas.
-
-    Raises:
-        UsageError: one is empty, for example because a shell variable is not set. It must not mean
-            all nodes.
-    """
-    given = list(limit)
-    patterns = [part for item in given for part in item.split(",")]
-    if given and not all(patterns):
-        raise UsageError("the name of a node is empty", hint="leave it out to select all nodes")
-    return patterns
 
 
 class Lab:
@@ -187,7 +173,7 @@ class Lab:
             UsageError: one of them matches no node, or is empty.
         """
         names = self.node_names
-        patterns = parted(limit)
+        patterns = split_patterns(limit)
         for pattern in patterns:
             if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
                 raise unknown_node(pattern, names)

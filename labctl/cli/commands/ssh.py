@@ -66,7 +66,7 @@ def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
         UsageError: no node is named, and the lab has several.
     """
     from labctl.errors import UsageError
-    from labctl.lab.unknown import unknown_node
+    from labctl.lab.selection import unknown_node
 
     rest = list(words)
     if rest and rest[0] in nodes:

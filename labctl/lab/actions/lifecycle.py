@@ -11,7 +11,8 @@ from labctl.events import Emit, Notice, Phase, PhaseEntered
 from labctl.lab.boot import prepare, present, restore, started
 from labctl.lab.checkpoint_record import CheckpointRecord
 from labctl.lab.index import LabIndex
-from labctl.lab.lab import Lab, parted
+from labctl.lab.lab import Lab
+from labctl.lab.selection import split_patterns
 from labctl.machines import plugins, providers
 from labctl.machines.base import Machines, MachineState
 from labctl.messages import msg
@@ -196,7 +197,7 @@ def doomed(lab: Lab, limit: Iterable[str]) -> list[str]:
             "labctl does not destroy existing machines",
             hint="remove them from 'machines:' in lab.yaml, or destroy them yourself",
         )
-    patterns = parted(limit)
+    patterns = split_patterns(limit)
     # Reading the state of a machine would make another labctl's Vagrant process abort.
     with lab.state.locked("destroy"):
         there = present(_machines(lab).states())

@@ -1,4 +1,4 @@
-"""The errors for names on the command line that the lab does not have."""
+"""Names on the command line: of nodes, patterns of them, and playbooks."""
 
 from __future__ import annotations
 
@@ -30,3 +30,17 @@ def expect_playbooks(names: Iterable[str], known: Sequence[str]) -> None:
                 msg("unknown playbook '{name}'", name=name),
                 hint=suggestion(name, known, others),
             )
+
+
+def split_patterns(limit: Iterable[str]) -> list[str]:
+    """Return the names and patterns in `limit`, split at commas.
+
+    Raises:
+        UsageError: one is empty, for example because a shell variable is not set. It must not mean
+            all nodes.
+    """
+    given = list(limit)
+    patterns = [part for item in given for part in item.split(",")]
+    if given and not all(patterns):
+        raise UsageError("the name of a node is empty", hint="leave it out to select all nodes")
+    return patterns
