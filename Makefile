@@ -11,8 +11,8 @@
 # make recording   docs/recording.svg: the live table, recorded from a lab like the demo's
 # make messages    the translations' catalogues, brought up to date with the source
 #
-# On Debian 12 and 13 these install what they need; elsewhere they say what that is. The testbed
-# makes its machines inside network namespaces of its own, for which it has to be root.
+# On Debian 12 and 13 these install what they need; elsewhere they print a list of it. The testbed
+# creates its machines inside network namespaces of its own, which needs root.
 
 PYTHON  ?= python3
 VENV    := .venv
@@ -24,13 +24,13 @@ TESTBED := $(SUDO) $(BIN)/python -m tests.testbed
 INSTALL_PYTHON = { $(SUDO) apt-get update -qq && $(SUDO) apt-get -o DPkg::Lock::Timeout=600 \
                      install -y -qq --no-install-recommends python3-venv; }
 DEMO    := demo
-# The demo's lab is none of the user's own.
+# The demo's lab is separate from the user's own labs.
 IN_DEMO := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(DEMO)/home" LABCTL_LAB="$(CURDIR)/$(DEMO)" \
              PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTHON) -m tests.testbed --world demo
 PREFLIGHT := sh tests/testbed/preflight.sh
 
-# Without compiled modules every `labctl` of the tests compiles itself, its libraries' checks and
-# pytest's rewritten asserts anew, for half a second each time.
+# Without compiled modules, every `labctl` of the tests would compile itself, its libraries' checks and
+# pytest's rewritten asserts again, which takes half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo shell demo-down recording test programs built unit integration attacks fuzz e2e other-debian coverage bench lint untranslated site format messages clean
@@ -50,7 +50,7 @@ demo-down:
 	$(SUDO) $(PYTHON) -m tests.testbed --world demo down
 	$(SUDO) rm -rf $(DEMO)
 
-# In a world and a folder of its own, so that a demo that is up stays as it is.
+# In a world and a folder of its own, so that a running demo is unchanged.
 RECORDING    := build/recording
 IN_RECORDING := $(SUDO) env LABCTL_HOME="$(CURDIR)/$(RECORDING)/home" LABCTL_LAB="$(CURDIR)/$(RECORDING)" \
                   LABCTL_LANG=en PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.testbed --world recording
@@ -150,7 +150,7 @@ MO := $(patsubst %.po,%.mo,$(wildcard labctl/messages/*/LC_MESSAGES/labctl.po))
 $(MO): %.mo: %.po $(READY)
 	$(BABEL) compile -i $< -o $@
 
-# What people will read in English; no error.
+# Lists messages without a translation; never fails.
 untranslated: $(MO)
 	mkdir -p build
 	$(BABEL) extract -F tools/messages/babel.cfg --add-location=file --sort-by-file \

@@ -1,4 +1,4 @@
-"""What happens during a run, as values.
+"""The events of a run, as values.
 
 The core emits events and prints nothing. The live table, plain lines, JSON lines and the tests all
 read the same stream. Each event names its node; an empty name means the whole lab.

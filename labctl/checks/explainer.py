@@ -38,7 +38,7 @@ class Explainer:
 
     @property
     def lost(self) -> bool:
-        """Whether the node has stopped answering, so that no other check can pass."""
+        """True if the node has stopped answering, so that no other check can pass."""
         return self._lost is not None
 
     def default(self, section: str, title: str, outcome: CheckOutcome) -> Explanation:
@@ -61,7 +61,7 @@ class Explainer:
             own: the author's words.
             error: what the check raised; None if it did not run.
             commands: what it ran on nodes, in order.
-            messages: what pytest says about it.
+            messages: pytest's messages about it.
         """
         if error is not None:
             own = _with_reason(own, error, commands)

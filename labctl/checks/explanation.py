@@ -26,7 +26,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What people read about a failed check.
+    """The text for people about a failed check.
 
     Parameters:
         wrong: what is wrong on the node, as a sentence without a full stop.
@@ -47,8 +47,8 @@ class Failure(AssertionError):
     Parameters:
         message: the whole story, for the log.
         because: the reason, for people.
-        wrong: what is wrong; empty: what the check's `on_failure` says.
-        fix: the command that repairs it; empty: what the check's `on_failure` says.
+        wrong: what is wrong; empty: as in the check's `on_failure`.
+        fix: the command that repairs it; empty: as in the check's `on_failure`.
     """
 
     def __init__(self, message: str, *, because: str = "", wrong: str = "", fix: str = "") -> None:
@@ -59,7 +59,7 @@ class Failure(AssertionError):
 def on_failure(
     wrong: str, *, because: str = "", fix: str = PROVISION, needs_engine: bool = True
 ) -> Callable[[FunctionT], FunctionT]:
-    """Return a decorator that says what people read if the check fails.
+    """Return a decorator with the text for people if the check fails.
 
     Parameters:
         wrong: what is wrong on the node then, as a sentence without a full stop.
@@ -78,7 +78,7 @@ def on_failure(
 
 
 def explanation_of(function: object) -> Explanation | None:
-    """Return what `on_failure` says about a test function; None if it says nothing."""
+    """Return the arguments of a test function's `on_failure`; None if it has none."""
     found = getattr(function, _ATTRIBUTE, None)
     return found if isinstance(found, Explanation) else None
 

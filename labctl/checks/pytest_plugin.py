@@ -107,7 +107,7 @@ class Plugin:
 
     @pytest.fixture(scope="session")
     def wanted(self) -> dict[str, Any]:
-        """What the lab expects of this node: name, nodes, toolchain, docker, sources, choices."""
+        """The lab's settings for this node: name, nodes, toolchain, docker, sources, choices."""
         return self._wanted
 
     @pytest.fixture(scope="session")
@@ -294,7 +294,7 @@ def _title(item: pytest.Item) -> str:
 
 
 def _unloadable(path: Path, text: str) -> Explanation:
-    """Return the explanation for a file that pytest cannot load; `text` is what pytest says."""
+    """Return the explanation for a file that pytest cannot load; `text` is pytest's error."""
     errors = [line.removeprefix("E").strip() for line in text.splitlines() if line[:2] == "E "]
     lines = re.findall(rf"{re.escape(path.name)}(?::|\", line )(\d+)", text)
     because = errors[-1] if errors else last_line(text)

@@ -73,7 +73,7 @@ class Check:
 
     @property
     def explanation(self) -> str:
-        """What is wrong and why, on one line."""
+        """The problem and its reason, on one line."""
         wrong = self.wrong or msg(
             "{section}: {title}: {outcome}",
             section=self.section,

@@ -11,7 +11,7 @@ from labctl.remote.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to run on a node, as a value for another process.
+    """The tests to run on a node, as a value for another process.
 
     Parameters:
         node: the node's name.

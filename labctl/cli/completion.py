@@ -1,4 +1,4 @@
-"""What the shell offers behind TAB: nodes, playbooks, sections, checkpoints, toolchains.
+"""Shell completion of nodes, playbooks, sections, checkpoints and toolchains.
 
 Completion never fails and never touches a machine. Where something is wrong it offers nothing.
 """

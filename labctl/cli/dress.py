@@ -26,7 +26,7 @@ def dress(command: Any, words: str = "") -> None:
 
 
 def _plain(argument: Any) -> None:
-    """Show an argument by its metavar alone, which says whether it may be left out or repeated."""
+    """Show an argument by its metavar alone, which shows if it is optional or repeatable."""
     shown = argument.metavar
     record: Callable[[Any], tuple[str, str] | None] = argument.get_help_record
 

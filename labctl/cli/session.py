@@ -186,7 +186,7 @@ def confirm(yes: bool, danger: str, question: str) -> None:
         question: the question.
 
     Raises:
-        UsageError: nobody can be asked, because stdin is no terminal.
+        UsageError: a question is impossible, because stdin is not a terminal.
         typer.Exit: the user declined; with exit code 1.
     """
     if yes:

@@ -68,7 +68,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a systemd unit starts.
+    """The command that a systemd unit starts.
 
     Parameters:
         files: the unit's file and its drop-ins, in the order in which systemd reads them.
@@ -201,7 +201,7 @@ def _flags(words: list[tuple[str, str]]) -> Iterator[Flag]:
 
 
 def same_value(flags: tuple[Flag, ...], value: object) -> bool:
-    """Tell whether flags of one key give the engine `value`."""
+    """Return True if flags of one key give the engine `value`."""
     said = [flag.value for flag in flags]
     if isinstance(value, bool):
         return said[-1].lower() in (("true", "1", "t") if value else ("false", "0", "f"))

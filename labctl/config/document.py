@@ -174,7 +174,7 @@ def _parse(text: str, path: Path) -> Node | None:
         line = text[: error.position].count("\n") + 1
         raise _only(path, line, msg("the file contains a control character")) from error
     except (YAMLError, ValueError, OverflowError) as error:
-        # A number behind \\U that is no character, which ruamel does not expect.
+        # A number after \\U that is not a character, which ruamel does not expect.
         raise _only(
             path, yaml.reader.line + 1, msg("invalid YAML: {error}", error=error)
         ) from error
@@ -225,7 +225,7 @@ class _Values:
             raise _only(
                 self._path,
                 _line(node),
-                msg("labctl does not know the tag {tag}", tag=_short(node)),
+                msg("labctl does not support the tag {tag}", tag=_short(node)),
                 msg("write the value without a tag"),
                 at,
             )

@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def gone(self) -> bool:
-        """Whether its folder no longer exists; its machines may still run."""
+        """True if its folder no longer exists; its machines may still run."""
         return not Path(self.state).is_dir()
 
 

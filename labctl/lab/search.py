@@ -22,7 +22,7 @@ _CODE = ("playbooks", "templates", "course")
 _MISNAMED = frozenset(
     f"{name}{end}" for name in SPEC_NAMES for end in ("", ".txt", ".yaml", ".yml")
 )
-"""What a lab.yaml may be called by mistake, in lower case; Windows hides `.txt`."""
+"""Wrong names of a lab.yaml, in lower case; Windows hides `.txt`."""
 
 
 def search(here: Path) -> Path | None:

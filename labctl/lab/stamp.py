@@ -65,7 +65,7 @@ def check(state: Path) -> None:
 
 
 def is_stamped(state: Path) -> bool:
-    """Return whether a state folder has an id; `check` tells whether it is the right one."""
+    """Return True if a state folder has an id; `check` compares it."""
     return (state / _NAME).is_file()
 
 

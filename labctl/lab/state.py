@@ -41,7 +41,7 @@ def _choices(data: object) -> dict[str, Any]:
     """Return measured choices.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are invalid.
     """
     if data is None:
         return {}

@@ -124,7 +124,7 @@ class Workspace:
 
     @property
     def is_lab(self) -> bool:
-        """Whether there is a lab: a lab.yaml, or machines that were made without one."""
+        """True if there is a lab: a lab.yaml, or machines that were created without one."""
         return self.spec_file is not None or has_machines(self.state)
 
     def expect_lab(self) -> None:
@@ -194,7 +194,7 @@ class Workspace:
 
     @property
     def wanted(self) -> Path:
-        """What the checks expect, for running them without labctl."""
+        """The file with the values for checks that run without labctl."""
         return self.state / "wanted.json"
 
     @property

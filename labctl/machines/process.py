@@ -77,7 +77,7 @@ class Deadline:
 
 
 def _in_foreground() -> bool:
-    """Whether Ctrl-C on a terminal reaches this process and its children."""
+    """Return True if Ctrl-C on a terminal reaches this process and its children."""
     if sys.platform == "win32":
         return True
     try:

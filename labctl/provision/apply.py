@@ -94,7 +94,7 @@ def apply(
         start: index of the first item that has not been applied in this run.
         facts: facts of the node that the plays used.
         question: what to measure when all items are as wanted; None measures nothing.
-        preflight: what to look at before the first change.
+        preflight: checks before the first change.
         ready: takes the output of `preflight`, and raises an error if nothing may be changed.
 
     Returns:

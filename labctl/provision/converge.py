@@ -27,7 +27,7 @@ from labctl.remote.exchange import Observed, Shell
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did on a node.
+    """The outcome of a run on a node.
 
     Parameters:
         node: the node's name.

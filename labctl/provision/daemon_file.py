@@ -38,7 +38,7 @@ def daemon_json(settings: Mapping[str, Any], templates: TemplateFolders) -> str:
         templates: where to look for daemon.json.j2.
 
     Raises:
-        UsageError: the template is missing or wrong, or what it makes is no daemon.json.
+        UsageError: the template is missing or wrong, or its output is not a daemon.json.
     """
     from labctl.templating import template  # Jinja takes time to import, and most runs need none
 

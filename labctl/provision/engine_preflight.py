@@ -1,4 +1,4 @@
-"""What is looked at before labctl touches a node's engine.
+"""Checks of a node's engine before labctl changes it.
 
 On machines that people have, an engine is the normal case. Its settings are compared with labctl's
 before the first change, so that no container or volume goes out of sight, and so that the engine
@@ -41,7 +41,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class EngineObjects:
-    """What an engine on a node has made.
+    """The objects of an engine on a node.
 
     Parameters:
         program: the running engine's program; empty if none runs.
@@ -92,7 +92,7 @@ class EngineObjects:
 
     @property
     def swarm(self) -> bool:
-        """Whether the engine is in a swarm."""
+        """True if the engine is in a swarm."""
         return any(root.swarm for root in self.roots)
 
 

@@ -25,7 +25,7 @@ class Item:
 def preflights(
     playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
 ) -> list[Preflight]:
-    """Return what the playbooks look at before the first change; see `labctl.provision.preflight`.
+    """Return the playbooks' checks before the first change; see `labctl.provision.preflight`.
 
     Raises:
         PlaybookError: a function `preflight` raised an error.

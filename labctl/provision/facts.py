@@ -25,7 +25,7 @@ _FACT = re.compile(r"[A-Za-z0-9 .+:~_-]{0,64}")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What distinguishes one machine from another.
+    """Properties that distinguish machines.
 
     Parameters:
         machine_id: systemd's machine id, which each installation has of its own.

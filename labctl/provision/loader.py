@@ -33,7 +33,7 @@ class Playbook:
         expected: returns plain values for its checks, from the lab and its secrets.
         daemon_json: returns the keys that it adds to daemon.json.
         after_rehearsal: returns its repair of the nodes after a rehearsal.
-        preflight: returns what it looks at before the first change.
+        preflight: returns its checks before the first change.
     """
 
     name: str

@@ -23,7 +23,7 @@ of another playbook), shell scripts (`shell_script`), and ``settings.py`` with k
 - ``expected(lab, secrets)`` returns values that the checks compare with, ``wanted["name"]`` there.
 - ``daemon_json(play)`` returns keys to add to daemon.json; see `Play.daemon_json`.
 - ``after_rehearsal(lab)`` returns a repair of the nodes; see `AfterRehearsal`.
-- ``preflight(play)`` yields what to look at before the first change; see
+- ``preflight(play)`` yields checks before the first change; see
   `labctl.provision.preflight`.
 """
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from labctl.provision.secret_store import SecretStore
 
 Plays = Iterator[Resource]
-"""What a playbook's function `play` returns."""
+"""The result of a playbook's function `play`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ PlayFunction = Callable[[Play], Iterable[Resource]]
 DaemonFunction = Callable[[Play], Mapping[str, Any]]
 """A playbook's function `daemon_json`: returns the keys that it adds to daemon.json."""
 PreflightFunction = Callable[[Play], Iterable[Preflight]]
-"""A playbook's function `preflight`: returns what it looks at before the first change."""
+"""A playbook's function `preflight`: returns its checks before the first change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class RepairNotice:
 
 @dataclass(frozen=True, slots=True)
 class AfterRehearsal:
-    """What a playbook's function `after_rehearsal` returns: a repair of every node.
+    """The result of a playbook's function `after_rehearsal`: a repair of every node.
 
     Parameters:
         script: POSIX sh, run as root on every provisioned node after a rehearsal. The last line

@@ -1,4 +1,4 @@
-"""What stands in the way on a node: found before the first change, and reported together.
+"""Conflicts on a node, found before the first change and reported together.
 
 A playbook's play.py may have a function ``preflight(play)`` that yields `Preflight` objects. Their
 probes travel in the first exchange of a run, with the probes of the resources. If any of them
@@ -31,7 +31,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a preflight found.
+    """The result of a preflight.
 
     Parameters:
         obstacles: what stands in the way.
@@ -43,11 +43,11 @@ class Findings:
 
 
 class Preflight(Protocol):
-    """Something to look at before the first change."""
+    """A check before the first change."""
 
     @property
     def id(self) -> str:
-        """What it is: ``preflight:engine``."""
+        """Its id: ``preflight:engine``."""
         ...
 
     def probe(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from labctl.remote.transport import WINDOW
 
 MARK = b"labctl-begins-8f3c1d5e9b7a2046\n"
-"""What a script prints to both its streams before anything else."""
+"""A script prints this to both its streams before anything else."""
 
 ANSWER = 1 << 26
 """Most bytes that labctl keeps of the output of one command."""
@@ -111,7 +111,7 @@ class Streams:
 
     @property
     def begun(self) -> bool:
-        """Whether the script began. A script that printed nothing at all did not."""
+        """True if the script began. A script that printed nothing at all did not."""
         return not self._marks or any(stream.begun for stream in self._marks)
 
     @property

@@ -24,7 +24,7 @@ from labctl.remote.target import Target
 from labctl.remote.transport import Transport
 
 BROKEN = (paramiko.SSHException, EOFError, OSError)
-"""What paramiko raises when the other side is gone."""
+"""Exceptions of paramiko if the other side is gone."""
 
 
 def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:

@@ -285,7 +285,7 @@ class Connection:
         return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n" + text
 
     def _asks(self, password: str) -> bool:
-        """Tell whether sudo asks for the password.
+        """Return True if sudo asks for the password.
 
         The script would read a password that sudo doesn't ask for, and sudo would try the lines of
         a script after a wrong one. So both are found out before a script is sent.

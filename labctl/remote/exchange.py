@@ -32,7 +32,7 @@ class Observed:
 
     @property
     def ok(self) -> bool:
-        """Whether the exit code is 0. Another exit code is a result as well, not an error."""
+        """True if the exit code is 0. Another exit code is also a result, not an error."""
         return self.exit_code == 0
 
     @property

@@ -25,7 +25,7 @@ _PATIENCE = 20.0
 
 
 def known_keys(target: Target) -> KnownKeys:
-    """Return what the user's own known_hosts says about a node that existed before labctl."""
+    """Return the entries of the user's own known_hosts for an existing machine."""
     return lookup(target.host, target.port) if target.existing else KnownKeys()
 
 

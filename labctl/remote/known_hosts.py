@@ -1,4 +1,4 @@
-"""What the user's own known_hosts files say about a host, as OpenSSH reads them.
+"""The user's own known_hosts files, read as OpenSSH reads them.
 
 labctl only reads them: at the first contact with a machine that existed before labctl, and for jump
 hosts. paramiko's reader does not know patterns, ports and the markers @revoked and @cert-authority.

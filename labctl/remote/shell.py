@@ -39,7 +39,7 @@ sshd allows ten channels by default."""
 
 
 class ShellHost(Protocol):
-    """What a shell needs of the connection to its node; `Connection` has it."""
+    """The part of a connection that a shell uses; `Connection` implements it."""
 
     @property
     def name(self) -> str: ...

@@ -123,7 +123,7 @@ class Transport(paramiko.Transport):
 
 
 class _Window(BufferedPipe):  # type: ignore[type-arg]
-    """What a node sent and nobody read yet: no more than it was allowed to send."""
+    """Unread data of a node, limited to the window that the node was given."""
 
     def feed(self, data: bytes) -> None:
         if len(self) > WINDOW + PACKET:

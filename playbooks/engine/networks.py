@@ -1,7 +1,7 @@
 """docker's own networks, kept away from the addresses that the node needs.
 
 docker's first start makes a bridge with the network 172.17.0.0/16, and each network that somebody
-creates gets another one below 172.16.0.0/12 or 192.168.0.0/16. docker looks at the node's routes
+creates gets another one below 172.16.0.0/12 or 192.168.0.0/16. docker checks the node's routes
 before it takes one, but an instructor behind the default route is in none of them: the connection
 ends in the middle of the installation (moby#27213).
 """
@@ -65,7 +65,7 @@ def keys(seen: Observed, lab: tuple[str, ...]) -> dict[str, Any]:
     if _overlaps(BRIDGE, taken) and free and bridge in (None, free[0]):
         found["bip"] = f"{free[0][1]}/{free[0].prefixlen}"
     if any(_overlaps(pool, taken) for pool in POOLS[1:]) and len(free) > 1:
-        # docker looks at the routes itself; only hosts behind the default route are unknown to it.
+        # docker checks the routes itself, but not hosts behind the default route.
         hidden = [network for network in taken if network.prefixlen == 32]
         routes = [network for network in taken if network.prefixlen < 32]
         unknown = [host for host in hidden if not any(host.subnet_of(net) for net in routes)]

@@ -43,7 +43,7 @@ def test_engines_know_one_another(host: Host, wanted: dict[str, Any]) -> None:
     """every engine of the lab is registered in the store
 
     One that was started before its store does so late, and a container that joins a network before
-    that is not heard of on the other nodes.
+    that is unknown to the other nodes.
     """
     _of_mode(wanted, "etcd")
     store = next(iter(wanted["overlay"]["members"].values()))
@@ -81,8 +81,8 @@ def test_node_is_in_the_swarm(host: Host, wanted: dict[str, Any]) -> None:
 def test_manager_sees_every_node(host: Host, wanted: dict[str, Any]) -> None:
     """the manager sees every node of the lab as ready
 
-    By their addresses, for a machine may be called otherwise in the lab than it calls itself. That
-    of a manager is in ManagerStatus; as its state's it may have 0.0.0.0 (moby#35437).
+    By their addresses, because a machine's own name may differ from its name in the lab. A
+    manager's address is in ManagerStatus; its status may have 0.0.0.0 (moby#35437).
     """
     _of_mode(wanted, "swarm")
     if wanted["name"] != wanted["overlay"]["manager"]:

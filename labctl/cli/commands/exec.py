@@ -199,9 +199,7 @@ def _show(result: Result[Executed], *, as_json: bool) -> None:
         say_json(data)
         return
     if result.error is not None:
-        first, *rest = errors.lines(result.error)
-        say(_("error: "), fg="red", bold=True, err=True, nl=False)
-        say("\n".join([first, *rest]), err=True)
+        errors.print_error(result.error)
     elif ran is not None and ran.exit_code:
         code = _("{node}: exit code {code}", node=result.node, code=ran.exit_code)
         say(code, fg="red", err=True)

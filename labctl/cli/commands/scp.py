@@ -123,9 +123,7 @@ def _show(result: Result[Copied], *, as_json: bool) -> None:
             )
         )
     if result.error is not None and not as_json:
-        first, *rest = errors.lines(result.error)
-        say(_("error: "), fg="red", bold=True, err=True, nl=False)
-        say("\n".join([first, *rest]), err=True)
+        errors.print_error(result.error)
 
 
 def _show_skipped(results: Sequence[Result[Copied]], *, sudo: bool, as_json: bool) -> bool:
@@ -134,8 +132,8 @@ def _show_skipped(results: Sequence[Result[Copied]], *, sudo: bool, as_json: boo
     from labctl.remote.transfer.skipped import DENIED
 
     copies = [result.value for result in results if result.value is not None]
-    # What this computer could not read is missing on every node, and is told once.
-    skipped = list(dict.fromkeys(one for copied in copies for one in copied.skipped))
+    # Files that this computer cannot read are missing on every node, and are listed once.
+    skipped = list(dict.fromkeys(item for copied in copies for item in copied.skipped))
     more = sum(copied.more_skipped for copied in copies)
     if as_json:
         for one in skipped:

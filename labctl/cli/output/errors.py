@@ -88,9 +88,9 @@ def print_error(error: LabctlError) -> None:
     _print(lines(error))
 
 
-def _print(told: list[str]) -> None:
+def _print(text: list[str]) -> None:
     columns = screen_width(sys.stderr)
-    first, *rest = told
+    first, *rest = text
     head = _("error: ")
     say(head, fg="red", bold=True, err=True, nl=False)
     say(wrapped(head + first, columns)[len(head) :], err=True)

@@ -20,7 +20,7 @@ _INDENT = "  "
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What is wrong on a node."""
+    """A problem on a node."""
 
     node: str
     text: str

@@ -52,7 +52,7 @@ _ENDED = {
     Phase.VERIFYING: msg("verified"),
     Phase.REHEARSING: msg("rehearsed"),
 }
-"""What a phase has done when it has ended."""
+"""The text for a phase that has ended."""
 
 
 _LEAST_ROOM = 8

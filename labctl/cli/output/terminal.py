@@ -1,6 +1,6 @@
 """Properties of terminals, and the one place from which labctl prints.
 
-What a node says may be part of any text. `say` makes it harmless.
+Any text may contain output of a node. `say` makes it harmless.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class CopyOptions:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied to or from a node.
+    """The files copied to or from a node.
 
     Parameters:
         files: how many.
@@ -72,7 +72,7 @@ class Meter(Protocol):
 
     @property
     def wants_sizes(self) -> bool:
-        """Whether the size of a node's folder should be read beforehand."""
+        """True if the size of a node's folder should be read beforehand."""
         ...
 
     def expect(self, node: str, size: int) -> None:

@@ -28,7 +28,7 @@ _ENGINE_STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a node is. Values that the node did not tell are None.
+    """The health of a node. Values that the node did not report are None.
 
     Parameters:
         since: boot time by the node's clock, or ``-``.

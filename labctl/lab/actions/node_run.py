@@ -95,7 +95,7 @@ def work_on(
         patience: seconds to wait for the node's sshd.
 
     Raises:
-        LabctlError: a change failed, or the node is unreachable. A failing check is no error.
+        LabctlError: a change failed, or the node is unreachable. A failing check is not an error.
     """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
     outcome = _converge_node(lab, node, playbooks, options, scheduler, patience)
@@ -152,7 +152,7 @@ def verify_node(
     """Run the checks of `playbooks` on a node.
 
     Raises:
-        LabctlError: the checks could not run. A failing check is no error.
+        LabctlError: the checks could not run. A failing check is not an error.
     """
     lab.emit(PhaseEntered(node, Phase.VERIFYING))
     report = verifier.verify(node, playbooks)

@@ -12,7 +12,7 @@ from labctl.provision.scheduler import Scheduler
 
 
 def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list[Result[NodeRun]]:
-    """Provision nodes that are up, and verify them if `options` says so.
+    """Provision nodes that are up, and verify them if `options` requires it.
 
     Raises:
         LabctlError: a problem of the whole lab; no machine was touched.

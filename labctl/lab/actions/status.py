@@ -40,7 +40,7 @@ class NodeStatus:
         state: ``running`` if the node itself answered, else the reason or its provider's state.
         engine: version of the running engine, or ``-`` if none answers.
         containers: number of running containers, or ``-``.
-        health: what the node says of itself.
+        health: the node's own report.
         warnings: what is wrong with a node that works, each with its fix.
         problem: what a node that can be reached does wrong; empty: nothing.
     """

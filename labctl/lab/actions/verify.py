@@ -51,7 +51,7 @@ def fix(
 ) -> list[Result[NodeRun]]:
     """Provision the nodes whose checks failed, and check them again.
 
-    What was measured is measured again if a failed check says so.
+    Measurements are repeated if a failed check requires it.
 
     Parameters:
         lab: the lab.

@@ -77,7 +77,7 @@ class Resource(Protocol):
 
     @property
     def id(self) -> str:
-        """What it is, unique within a run: ``file:/etc/docker/daemon.json``."""
+        """Its id, unique within a run: ``file:/etc/docker/daemon.json``."""
         ...
 
     def probe(self) -> str:

@@ -124,7 +124,7 @@ class DaemonJson:
 
 
 def hides_data(text: str) -> bool:
-    """Tell whether an invalid daemon.json names a setting on which the data in sight depends."""
+    """Return True if an invalid daemon.json names a setting that the engine's data depends on."""
     return any(f'"{key}"' in text for key in HIDES_DATA)
 
 

@@ -1,4 +1,4 @@
-"""What is copied, and the interface of a source."""
+"""The entries of a copy, and the interface of a source."""
 
 from __future__ import annotations
 

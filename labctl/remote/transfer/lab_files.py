@@ -25,7 +25,7 @@ _Names = tuple[str, ...]
 
 
 class LabFiles:
-    """Tells which files below a folder belong to a lab.
+    """Finds the files below a folder that belong to a lab.
 
     Parameters:
         at: the folder into which something is copied.

@@ -122,7 +122,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 class _KeptOut:
-    """Tells which entries are not written, because they would become files of a lab."""
+    """Finds entries that must not be written, because they would become files of a lab."""
 
     def __init__(self, sink: FolderSink, at: Path, roots: Sequence[Root], name: str) -> None:
         self._at = at

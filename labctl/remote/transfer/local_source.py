@@ -26,7 +26,7 @@ from labctl.remote.transfer.skipped import CHANGED, DENIED, GONE, NO_FILE, SHRAN
 WINDOWS = os.name == "nt"
 
 _MOST = 1 << 30
-"""Bytes of a file whose size says nothing; what the kernel makes up is smaller."""
+"""Bytes to read from a file without a size; the kernel's generated files are smaller."""
 
 
 def expand(pattern: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a path or a pattern stands for on a node.
+"""The files that a path or pattern matches on a node.
 
 A script on the node looks. Its answer is compared with the request, because a node could name files
 that nobody wants overwritten.

@@ -227,7 +227,7 @@ class _SinkStream:
             raise TransferError(
                 msg("no data was sent for {seconds:.0f} s", seconds=STALL)
             ) from None
-        # tar goes on reading after a full disk, to the very end; a warning is no reason to stop.
+        # tar keeps reading after a full disk, to the very end. Warnings do not stop the copy.
         if not sent or b": Cannot " in self._err or b": Wrote only " in self._err:
             raise _NodeFailed
 

@@ -141,7 +141,7 @@ class NodeSource:
             where = _where(one, names)
             if one.effect is Effect.DAMAGED or (problem and one.effect is Effect.SKIPPED):
                 raise TransferError(msg("{path}: {why}", path=where, why=one.why), node=self.node)
-        # 1 says that a file changed while it was read, 2 that one could not be.
+        # tar exits with 1 if a file changed while it was read, with 2 if one could not be read.
         if status not in (0, 1, 2) or (status == 2 and not skipped):
             raise failure(words, status, self.node, sudo=self._sudo) from problem
         if problem is not None:

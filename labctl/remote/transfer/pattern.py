@@ -264,7 +264,7 @@ class PathPattern:
     def parse(cls, text: str) -> PathPattern:
         """Return the pattern of a path without a slash at its end, except for ``/`` itself."""
         texts = text.split("/")
-        # A backslash before a slash says nothing.
+        # A backslash before a slash has no effect.
         texts[:-1] = [re.sub(r"(?<!\\)((?:\\\\)*)\\\Z", r"\1", name) for name in texts[:-1]]
         names = [Pattern.parse(name) for name in texts]
         base: list[str] = []

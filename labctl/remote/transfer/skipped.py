@@ -1,4 +1,4 @@
-"""Files that a copy leaves out while the rest is copied, and what tar says about them."""
+"""Files that a copy leaves out while it copies the rest, and tar's errors about them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Skipped:
 
 
 class Effect(Enum):
-    """What a complaint of tar or cp means for the copy."""
+    """The effect of an error of tar or cp on the copy."""
 
     SKIPPED = auto()
     """The file is not in the stream."""
@@ -101,9 +101,9 @@ def complaints(words: bytes) -> Iterator[Complaint]:
 
 
 def written(words: bytes) -> tuple[int | None, bytes]:
-    """Return how many bytes tar says it has written, and what else is in its stderr.
+    """Return how many bytes tar reports as written, and the rest of its stderr.
 
-    The number is None if tar doesn't say.
+    The number is None if tar doesn't report it.
     """
     found = _TOTAL.search(words)
     return int(found[1]) if found else None, _TOTAL.sub(b"", words)

@@ -99,7 +99,7 @@ def members(
         raise TransferError(
             msg("refused what the node sent: {refused}", refused=refused),
             node=node,
-            hint=refused.hint or msg("nothing was written here; look at that file on the node"),
+            hint=refused.hint or msg("nothing was written here; check that file on the node"),
         ) from None
     missing = [e.root.name for e in expected.values() if (e.index, ()) not in seen.kinds]
     if missing:
@@ -179,7 +179,7 @@ def _hard_link(
     expected: Mapping[str, Expected],
     seen: _Seen,
 ) -> Entry:
-    """Return a second name of a file as a member that says which member it is the same as."""
+    """Return a hard link as an entry that refers to the file's first entry."""
     same, path = _place(info.linkname, expected)
     if why := seen.skipped.get((same.index, path)):
         raise _Skip(key, why)
