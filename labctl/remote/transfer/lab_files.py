@@ -45,9 +45,10 @@ class LabFiles:
         for length, name in enumerate(self._at):
             if self._at[: length + 1] in self._more or name == ".labctl":
                 return True
-            folder = Path(*self._folder.parts[:length]) if length else Path()
-            if name in OF_A_LAB and self._is_lab(folder):
-                return True
+            if name in OF_A_LAB and length:
+                folder = Path(*self._folder.parts[:length])
+                if self._is_lab(folder, self._at[:length]):
+                    return True
         return False
 
     def includes(self, path: _Names) -> bool:
@@ -56,21 +57,20 @@ class LabFiles:
         Parameters:
             path: its names below the folder.
         """
-        *above, name = path
-        plain = _plain(name)
-        if plain in MAKE_A_LAB or (*self._at, *map(_plain, path)) in self._more:
+        plain = (*self._at, *map(_plain, path))
+        if plain[-1] in MAKE_A_LAB or plain in self._more:
             return True
-        folder = self._folder.joinpath(*above)
-        if not self._is_lab(folder):
+        folder = self._folder.joinpath(*path[:-1])
+        if not self._is_lab(folder, plain[:-1]):
             return False
-        return plain in OF_A_LAB or _is_alias(folder / name)
+        return plain[-1] in OF_A_LAB or _is_alias(folder / path[-1])
 
-    def _is_lab(self, folder: Path) -> bool:
+    def _is_lab(self, folder: Path, plain: _Names) -> bool:
         """Return whether labctl takes a folder for a lab."""
         if folder not in self._known:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[folder] = _names(folder) in self._labs or any(
+            self._known[folder] = plain in self._labs or any(
                 os.path.lexists(folder / name) for name in MAKE_A_LAB
             )
         return self._known[folder]
