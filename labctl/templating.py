@@ -13,7 +13,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import (
+    ChoiceLoader,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+)
 from jinja2 import TemplateSyntaxError as JinjaSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -22,6 +29,9 @@ from labctl.messages import msg
 
 # Folders that are searched for a template in this order: the lab's own first, then the packaged.
 TemplateFolders = tuple[Path, ...]
+
+PACKAGED = "labctl"
+"""Where a template finds labctl's own ones: ``{% extends "labctl/Vagrantfile.j2" %}``."""
 
 
 def _json_filter(value: object) -> str:
@@ -66,7 +76,13 @@ def template(
         UsageError: the template is missing or wrong, with its file and line.
     """
     environment = SandboxedEnvironment(
-        loader=FileSystemLoader(templates, encoding="utf-8"),
+        loader=ChoiceLoader(
+            [
+                FileSystemLoader(templates, encoding="utf-8"),
+                # A lab's template of the same name hides the packaged one, and may extend it.
+                PrefixLoader({PACKAGED: FileSystemLoader(templates[-1:], encoding="utf-8")}),
+            ]
+        ),
         undefined=StrictUndefined,
         autoescape=html,
         trim_blocks=True,
@@ -89,6 +105,11 @@ def template(
     except JinjaSyntaxError as error:
         place = f"{error.filename or name}:{error.lineno}"
         raise UsageError(msg("{what}: {why}", what=place, why=error.message)) from error
+    except RecursionError as error:
+        raise UsageError(
+            msg("{name}: the template extends or includes itself", name=name),
+            hint=msg('write {{% extends "{packaged}/{name}" %}}', packaged=PACKAGED, name=name),
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(msg("{name}: the template is not UTF-8", name=name)) from error
     # Errors while a template runs: undefined names, forbidden attributes, and whatever its

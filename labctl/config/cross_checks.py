@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from ipaddress import IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING
 
-from labctl.config import daemon_json, synced_folders
+from labctl.config import daemon_json, guest_folders, synced_folders
 from labctl.config import network as addresses
 from labctl.config.faults import Fault, KeyPath
 from labctl.messages import msg
@@ -46,6 +46,7 @@ def check(spec: LabSpec) -> list[Fault]:
         *_bridge(spec),
         *_box(spec),
         *synced_folders.check(spec),
+        *guest_folders.check(spec),
         *_toolchain(spec),
         *daemon_json.check(
             spec.docker.daemon, ("docker", "daemon"), spec.resolved_toolchain.engine_major
@@ -203,9 +204,15 @@ def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[
 
 
 def _box(spec: LabSpec) -> Iterator[Fault]:
-    """Check that a checksum has a url: Vagrant's catalogue has its own for a box by name."""
+    """Check that a checksum and a version fit what the url names."""
     if spec.box.sha256 is not None and spec.box.url is None:
         yield Fault(("box", "sha256"), "has no effect without a url", "give the box file's url too")
+    if spec.box.version is not None and spec.box.url is not None and spec.box.is_file:
+        yield Fault(
+            ("box", "version"),
+            "a box file has no version, and Vagrant refuses one",
+            "leave version out, or give the url of the box's JSON metadata",
+        )
 
 
 def _toolchain(spec: LabSpec) -> Iterator[Fault]:

@@ -6,6 +6,7 @@ This is the only module that knows YAML. A run reads lab.yaml once, into a `Docu
 from __future__ import annotations
 
 import math
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ def read(path: Path | None, *, required: bool = False) -> Document:
     if content is None:
         return Document(str(path))
     if not isinstance(content, dict):
+        _expect_colons(text, path)
         message = msg(
             "must be a mapping (key: value), is {document}", document=patterns.shown(content)
         )
@@ -138,6 +140,28 @@ class _BoundedComposer(Composer):
         return super().compose_node(parent, index)
 
 
+_BAD_COLON = re.compile(r"(\s*(?:- +)?)([A-Za-z_][\w-]*)(：\s*|:(?=[^\s/]))(.*)")
+"""A line whose colon is a Chinese one, or has no blank behind it."""
+
+
+def _expect_colons(text: str, path: Path) -> None:
+    """Check the colons behind keys in a file that is not a YAML mapping.
+
+    Raises:
+        SpecError: a colon is not one for YAML; with the line as it should be.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if found := _BAD_COLON.fullmatch(line):
+            indent, key, colon, rest = found.groups()
+            message = (
+                msg("the colon is a full-width one, which YAML does not know")
+                if colon.startswith("：")
+                else msg("the colon needs a blank behind it")
+            )
+            hint = msg("write: {line}", line=f"{indent}{key}: {rest}".strip())
+            raise _only(path, number, message, hint)
+
+
 _TOO_MUCH = "too many values"
 """Stands for an error of ours among those of ruamel, which become another message."""
 
@@ -150,6 +174,7 @@ def _parse(text: str, path: Path) -> Node | None:
         node: Node | None = yaml.compose(text)
         return node
     except MarkedYAMLError as error:
+        _expect_colons(text, path)
         mark = error.problem_mark or error.context_mark
         line = int(mark.line) + 1 if mark else None
         problem = str(error.problem or error.context)[:_LONGEST_TEXT]

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labctl.config.numbers import number_hint
 from labctl.config.patterns import shown
 from labctl.messages import msg
 
@@ -107,7 +108,7 @@ def from_pydantic(
     if kind in _LENGTHS:
         return _length(kind, path, value, context)
     if kind in _PLAIN:
-        wanted, hint = _PLAIN[kind], _type_hint(kind, value)
+        wanted, hint = _PLAIN[kind], _type_hint(kind, value, path)
         if location[-1:] == (_KEY,):
             return Fault(
                 path,
@@ -136,14 +137,24 @@ _PLAIN = {
 }
 # YAML 1.1 read these as true and false.
 _OLD_BOOLS = {"yes", "no", "on", "off", "y", "n"}
+_ITEMS = {
+    "nodes": msg("write: - name: {value}"),
+    "machines": msg("write: - {{name: {value}, host: ADDRESS}}"),
+    "synced_folders": msg("write: - {{host: {value}, guest: /srv/labs}}"),
+}
+"""How to write an item of a list that must be a mapping."""
 _LENGTHS = {
     "too_short": ("min_length", msg("at least")),
     "too_long": ("max_length", msg("at most")),
 }
 
 
-def _type_hint(kind: str, value: object) -> str:
+def _type_hint(kind: str, value: object, path: KeyPath) -> str:
     """Return what to do about a value of the wrong type."""
+    if kind in ("int_type", "int_parsing") and isinstance(value, str):
+        return number_hint(str(path[-1]) if path else "", value)
+    if kind in ("model_type", "dict_type") and isinstance(value, str) and path[0] in _ITEMS:
+        return msg(_ITEMS[str(path[0])], value=value)
     if kind == "string_type" and isinstance(value, bool):
         return msg("write it in quotes, or YAML reads true or false")
     if kind == "string_type" and isinstance(value, int | float):

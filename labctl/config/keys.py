@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from labctl.config.existing_files import missing_folder
 from labctl.config.faults import Fault, Refused
 from labctl.config.image_name import ImageName
 from labctl.config.model import LabSpec
@@ -50,6 +51,7 @@ __all__ = [
     "Refused",
     "Text",
     "Url",
+    "missing_folder",
     "msg",
     "unknown_node",
 ]

@@ -14,6 +14,7 @@ from labctl.config import endpoints, patterns, toolchains
 from labctl.config.faults import Refused
 from labctl.config.toolchains import TOOLCHAINS
 from labctl.config.values import (
+    BoxUrl,
     Cpus,
     Fingerprint,
     Host,
@@ -64,9 +65,10 @@ class Box(Part):
         description='Version. Default: "2004.01" for centos/7 without a url, else the newest.',
         examples=["2004.01"],
     )
-    url: Url | None = Field(
+    url: BoxUrl | None = Field(
         default=None,
-        description="Where to download the box, if not from Vagrant's public catalog.",
+        description="Where to get the box, if not from Vagrant's public catalog: a URL, or a file "
+        "of this computer, relative to lab.yaml.",
         examples=["https://mirror.example/CentOS-7-x86_64-Vagrant-2004_01.VirtualBox.box"],
     )
     sha256: Sha256 | None = Field(
@@ -74,6 +76,12 @@ class Box(Part):
         description="SHA-256 of the file at url.",
         examples=["7e83943defcb5c4e9bebbe4184cce4585c82805a15e936b01b1e893b63dee2c5"],
     )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the url names a box file, and not JSON metadata with versions."""
+        path = (self.url or "").partition("?")[0].partition("#")[0]
+        return path.endswith((".box", ".tar", ".tar.gz", ".tgz", ".zip"))
 
     @property
     def pinned_version(self) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from labctl.config import cross_checks, faults, playbook_settings
+from labctl.config import cross_checks, existing_files, faults, playbook_settings
 from labctl.config.faults import Fault
 from labctl.config.model import LabSpec, lab_model
 from labctl.config.playbook_settings import PlaybookSettings
@@ -68,7 +68,8 @@ class Validator:
     def check(self, lab: LabSpec) -> list[Fault]:
         """Return the faults between the values of a lab."""
         of_playbooks = (fault for part in self.settings for fault in part.check(lab))
-        return [*cross_checks.check(lab), *of_playbooks]
+        on_disk = existing_files.check(lab, self.folder) if self.folder is not None else ()
+        return [*cross_checks.check(lab), *of_playbooks, *on_disk]
 
     def diagnose(self, values: dict[str, Any]) -> LabSpec | list[Fault]:
         """Return the lab, or every fault; the paths are those of `values` as given.

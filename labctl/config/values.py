@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
 
 from pydantic import (
@@ -109,6 +111,19 @@ def _anchored(text: str, info: ValidationInfo) -> str:
     return str((folder / os.path.expanduser(text)).as_posix())  # noqa: PTH111
 
 
+def _file_url(value: object, info: ValidationInfo) -> object:
+    """Return a path of this computer as a URL; a URL stays as it is."""
+    if not isinstance(value, str) or not value or re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", value):
+        return value
+    if re.match(r"[A-Za-z]:[\\/]", value):
+        return PureWindowsPath(value).as_uri()
+    folder = (info.context or {}).get("folder")
+    path = Path(os.path.expanduser(value))  # noqa: PTH111
+    if folder is not None:
+        path = folder / path
+    return path.as_uri() if path.is_absolute() else value
+
+
 def named(model: type[BaseModel], key: str) -> BeforeValidator:
     """Accept a mapping by its most important value alone: ``box: centos/7``."""
     return BeforeValidator(
@@ -129,6 +144,7 @@ Label = Annotated[str, Is(patterns.LABEL)]
 IPv4 = Annotated[str, Is(patterns.IPV4)]
 Version = Annotated[str, Is(patterns.VERSION)]
 Url = Annotated[str, Is(patterns.URL)]
+BoxUrl = Annotated[str, BeforeValidator(_file_url), Is(patterns.URL, schema=".+")]
 Mirror = Annotated[str, Is(patterns.MIRROR), AfterValidator(_slashless)]
 Host = Annotated[str, Is(patterns.HOST)]
 Text = Annotated[str, Is(patterns.TEXT)]

@@ -1,8 +1,19 @@
 """Keys of lab.yaml for the application: its folder, and the node that runs it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from labctl.config.keys import Fault, Field, HostPath, LabSpec, NodeName, Part, msg, unknown_node
+from labctl.config.keys import (
+    Fault,
+    Field,
+    HostPath,
+    LabSpec,
+    NodeName,
+    Part,
+    missing_folder,
+    msg,
+    unknown_node,
+)
 
 
 class ComposeApp(Part):
@@ -32,6 +43,10 @@ def check(lab: LabSpec) -> Iterator[Fault]:
     app = lab.settings(Settings).compose_app
     if app is not None:
         yield from unknown_node(lab, ("compose_app", "node"), app.node)
+        if Path(app.folder).is_absolute() and (
+            fault := missing_folder(("compose_app", "folder"), app.folder)
+        ):
+            yield fault
     elif "compose-app" in lab.playbooks:
         index = lab.playbooks.index("compose-app")
         hint = msg("compose_app: {folder: …}")

@@ -59,7 +59,7 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "machines[]": {"name": "pc1", "host": "10.20.0.11"},
     "synced_folders[]": {"host": "labs", "guest": "/srv/labs"},
     "compose_app": {"folder": "app"},
-    "box": {"url": "https://mirror.example/centos.box"},
+    "box": {"url": "https://mirror.example/centos.json"},
 }
 
 

@@ -93,6 +93,7 @@ def test_paths_of_the_host_begin_at_the_file(
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
+    (tmp_path / "src").mkdir()
     spec = load(write(tmp_path, "synced_folders: [{host: src, guest: /src}]\n"))
     assert spec.synced_folders[0].host == (tmp_path / "src").as_posix()
     machines = "machines:\n- {name: a, host: a, key: ~/k}\n- {name: b, host: b, key: keys/k}\n"

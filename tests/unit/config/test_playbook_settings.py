@@ -155,6 +155,7 @@ def test_a_lab_may_replace_a_playbook_and_keep_its_settings(tmp_path: Path) -> N
         "def play(play):\n"
         "    yield File('/etc/app', play.lab.settings(Settings).compose_app.folder)\n"
     )
+    (tmp_path / "app").mkdir()
     opened = lab(tmp_path, "playbooks: [compose-app]\ncompose_app: {folder: app}\n")
     (book,) = opened.playbooks()
     (resource,) = book.play(planner(opened.spec)(CENTOS, {}))

@@ -49,6 +49,8 @@ def test_every_setting_can_be_switched_on(tmp_path: Path, block: str) -> None:
     text = starter.TEXT
     if key in ("nodes", "machines"):
         text = text.replace("\nnodes: 2\n", "\n")
+    for name in ("app", "exercises"):
+        (tmp_path / name).mkdir(exist_ok=True)
     spec = _load(tmp_path, text + block)
     assert key in spec.model_fields_set
 

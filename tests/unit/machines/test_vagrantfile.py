@@ -331,3 +331,31 @@ def test_what_is_no_daemon_json_is_refused(tmp_path: Path, text: str, message: s
     with pytest.raises(UsageError, match=r"^daemon\.json\.j2 ") as caught:
         daemon_file.daemon_json({"data-root": "/data"}, folders)
     assert message in caught.value.message
+
+
+def test_a_lab_s_template_may_extend_the_packaged_one(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "Vagrantfile.j2").write_text(
+        '{% extends "labctl/Vagrantfile.j2" %}\n'
+        "{% block all_machines %}\n  config.ssh.forward_agent = true\n{% endblock %}\n"
+        "{% block each_machine %}\n      machine.vm.post_up_message = node[:name]\n{% endblock %}\n"
+    )
+    two = validate({"nodes": 2})
+    assert isinstance(two, LabSpec)
+    folders = (tmp_path / "templates", PACKAGED)
+    plain = vagrantfile.vagrantfile(two, LIBVIRT, folders[1:])
+    text = vagrantfile.vagrantfile(two, LIBVIRT, folders)
+    added = [line for line in text.splitlines() if line not in plain.splitlines()]
+    assert added == [
+        "  config.ssh.forward_agent = true",
+        "      machine.vm.post_up_message = node[:name]",
+    ]
+
+
+def test_a_template_that_extends_itself_is_an_error(tmp_path: Path) -> None:
+    two = validate({"nodes": 2})
+    assert isinstance(two, LabSpec)
+    (tmp_path / "Vagrantfile.j2").write_text('{% extends "Vagrantfile.j2" %}\n')
+    with pytest.raises(UsageError, match="extends or includes itself") as caught:
+        vagrantfile.vagrantfile(two, LIBVIRT, (tmp_path, PACKAGED))
+    assert caught.value.hint == 'write {% extends "labctl/Vagrantfile.j2" %}'

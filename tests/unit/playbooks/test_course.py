@@ -166,7 +166,7 @@ def test_what_the_other_nodes_have_to_do(
     raw: dict[str, Any] = {
         "nodes": 4,
         "images": ["nginx:1.22"],
-        "compose_app": {"folder": "/nowhere"},
+        "compose_app": {"folder": "nowhere"},
     }
     found = [one.id for one in resources(tmp_path, name, (*PLAIN, *COURSE), node, **raw)]
     assert len(found) == len(ids)
@@ -262,7 +262,7 @@ def test_the_first_node_of_a_swarm_may_ask_every_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "project"), [("/a/My App", "myapp"), ("/a/counter", "counter"), ("/a/…", "app")]
+    ("folder", "project"), [("a/My App", "myapp"), ("a/counter", "counter"), ("a/…", "app")]
 )
 def test_a_project_is_named_after_its_folder(tmp_path: Path, folder: str, project: str) -> None:
     (book,) = load(["compose-app"], FOLDERS)
