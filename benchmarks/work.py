@@ -18,12 +18,15 @@ from labctl.lab.lab import Lab
 from labctl.lab.workspace import Workspace
 from labctl.playbook import (
     Block,
+    Clock,
     DaemonJson,
     Download,
     File,
     GroupMember,
+    KernelSetting,
     Link,
     Packages,
+    RunningEngine,
     Service,
     SigningKey,
 )
@@ -131,6 +134,8 @@ class Work:
                         "mode": resource.mode,
                     }
                 )
+            case Clock() | KernelSetting() | RunningEngine():
+                pass  # as they should be on a fresh node
             case Link():
                 self.links.append({"path": resource.path, "target": resource.target})
             case _:

@@ -11,7 +11,12 @@ from labctl.config.model import LabSpec
 from labctl.messages import joined, msg
 from labctl.provision.daemon_file import daemon_json_text
 from labctl.provision.endpoint import Endpoint
-from labctl.provision.engine_preflight import EnginePreflight
+from labctl.provision.engine_preflight import (
+    CONFLICTING,
+    EnginePreflight,
+    engine_start_probe,
+    engine_start_problems,
+)
 from labctl.provision.facts import Facts
 from labctl.provision.play import AfterRehearsal, Play, Plays, Question, RepairNotice
 from labctl.provision.preflight import Findings, Obstacle, Preflight
@@ -25,6 +30,7 @@ from labctl.provision.resources.base import (
     shell_script,
 )
 from labctl.provision.resources.block import Block
+from labctl.provision.resources.clock import Clock
 from labctl.provision.resources.command import Command
 from labctl.provision.resources.compose_project import ComposeProject
 from labctl.provision.resources.container import Container
@@ -34,18 +40,28 @@ from labctl.provision.resources.file import Absent, Directory, File, Link
 from labctl.provision.resources.folder import FileContent, Folder, file_content
 from labctl.provision.resources.group_member import GroupMember
 from labctl.provision.resources.image import FetchedImage, PublishedImage, Store
+from labctl.provision.resources.kernel_setting import KernelSetting
 from labctl.provision.resources.packages import Package, Packages
 from labctl.provision.resources.registry_login import RegistryLogin
-from labctl.provision.resources.repository import RepositorySection, SigningKey, repository_file
+from labctl.provision.resources.repository import (
+    OWN,
+    RepositorySection,
+    SigningKey,
+    repository_file,
+)
+from labctl.provision.resources.running_engine import RunningEngine
 from labctl.provision.resources.service import Service
 from labctl.provision.resources.swarm import NoSwarm, SwarmManager, SwarmWorker
 from labctl.provision.secret_store import Credential, SecretStore
 
 __all__ = [
+    "CONFLICTING",
+    "OWN",
     "Absent",
     "AfterRehearsal",
     "Block",
     "Change",
+    "Clock",
     "Command",
     "ComposeProject",
     "Container",
@@ -63,6 +79,7 @@ __all__ = [
     "Folder",
     "GroupMember",
     "ImageName",
+    "KernelSetting",
     "LabSpec",
     "Link",
     "LoadedBy",
@@ -81,6 +98,7 @@ __all__ = [
     "RepairNotice",
     "RepositorySection",
     "Resource",
+    "RunningEngine",
     "SecretStore",
     "Service",
     "SigningKey",
@@ -88,6 +106,8 @@ __all__ = [
     "SwarmManager",
     "SwarmWorker",
     "daemon_json_text",
+    "engine_start_probe",
+    "engine_start_problems",
     "file_content",
     "joined",
     "msg",

@@ -138,6 +138,16 @@ def read_unit(text: str, environment_files: Mapping[str, str]) -> Unit:
     return Unit(tuple(files), program, tuple(_flags(words[1:])))
 
 
+def read_arguments(text: str) -> tuple[tuple[str, str], ...]:
+    """Return key and value of each flag of a running program.
+
+    Parameters:
+        text: its arguments, each with a NUL at the end, as in /proc/PID/cmdline.
+    """
+    words = text.rstrip("\0").split("\0")[1:]
+    return tuple((flag.key, flag.value) for flag in _flags([(word, "") for word in words]))
+
+
 def _words(text: str) -> list[str]:
     try:
         return shlex.split(text)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError
 from labctl.events import ChangeDone, ChangeStarted, Emit, Exchanged
 from labctl.messages import msg
+from labctl.provision import causes
 from labctl.provision.expand import Item
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.play import Question
 from labctl.provision.preflight import Preflight
 from labctl.provision.resources.base import Change, PeerQuery, Resource, quote
-from labctl.remote.exchange import Observed, Shell, exchange, legible
+from labctl.remote.exchange import Observed, Shell, exchange, legible, limited
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,21 +144,13 @@ def apply(
         fresh = min(pending + 1, len(items))
         last = question is not None and pending == len(items)
         measurement = [question.script] if question is not None and last else []
+        script = limited(script, change.limit)
         result, *results = run.exchange([script, *probes[index:fresh], *measurement], gate=True)
         output = result.text
         if change.query is not None and change.query.secret and answer:
             output = output.replace(answer, SECRET)
         if not result.ok:
-            raise ChangeFailed(
-                msg(
-                    "{summary}: failed with exit code {code}",
-                    summary=change.summary,
-                    code=result.exit_code,
-                ),
-                resource=item.resource.id,
-                details=output[-4000:],
-                node=run.shell.name,
-            )
+            raise _failure(run.shell.name, item.resource.id, change, result.exit_code, output)
         # A later change makes the measurement stale; it is then replaced or dropped.
         measured = results.pop() if measurement else None
         seen |= enumerate(results, index)
@@ -175,6 +168,19 @@ def apply(
             )
         run.emit(ChangeDone(*about, seconds=time.monotonic() - began))
     return None, measured
+
+
+def _failure(node: str, resource: str, change: Change, code: int, output: str) -> ChangeFailed:
+    """Return the error for a change that failed, with the cause in one line if it is known."""
+    cause = causes.explain(output, code, change.limit)
+    why = msg("failed with exit code {code}", code=code) if cause is None else cause.message
+    return ChangeFailed(
+        msg("{summary}: {why}", summary=change.summary, why=why).map(legible),
+        resource=resource,
+        hint="" if cause is None else cause.remedy,
+        details=output[-4000:],
+        node=node,
+    )
 
 
 def _first_pending(

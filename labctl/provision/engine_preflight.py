@@ -7,6 +7,7 @@ starts again after a reboot.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ CONFLICTING = (
 )
 """Packages that cannot be installed beside docker-ce and containerd.io."""
 _UNIT = "docker.service"
+_VALIDATES = 23
+"""The first engine with `dockerd --validate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,3 +281,34 @@ class EnginePreflight:
             keys=", ".join(sorted(self.wanted)),
             version=self.version,
         )
+
+
+def engine_start_probe() -> str:
+    """Return sh, for root, that prints what `engine_start_problems` reads."""
+    return engine_settings.probe(_UNIT)
+
+
+def engine_start_problems(output: str, engine_major: int) -> tuple[list[str], str]:
+    """Return why the engine would not start, and sh by which dockerd itself checks its settings.
+
+    Parameters:
+        output: of `engine_start_probe`.
+        engine_major: major version of the engine. Before 23 dockerd has no such check, and the
+            script is empty.
+
+    Raises:
+        ValueError: the output makes no sense.
+    """
+    found = engine_settings.read(Observed(0, output))
+    obstacles = engine_settings.start_obstacles(found, engine_major)
+    problems = [
+        str(msg("{message} → {remedy}", message=one.message, remedy=one.remedy))
+        for one in obstacles
+    ]
+    if engine_major < _VALIDATES or found.text is None:
+        return problems, ""
+    words = [found.unit.program or "/usr/bin/dockerd", "--validate"]
+    if not found.unit.of("config-file"):
+        words.append(f"--config-file={PATH}")
+    words += [word for flag in found.unit.flags for word in flag.text.split(" ", 1)]
+    return problems, shlex.join(words)

@@ -111,6 +111,14 @@ class Play:
             raise PlaybookError("this run has no store for secrets", node=self.node.name)
         return self.secrets
 
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """What `Packages` of labctl's playbooks install from: labctl's own repositories alone.
+
+        Empty, so all that are enabled, if the lab does not run the playbook `repos`.
+        """
+        return ("labctl-*",) if "repos" in self.playbooks else ()
+
     def known(self, key: str) -> Any:
         """Return the answer to a question of an earlier playbook; None if there is none."""
         stored = self.choices.get(key)

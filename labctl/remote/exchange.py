@@ -46,6 +46,21 @@ def legible(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+TIMED_OUT = 124
+"""Exit code of a `limited` snippet that was ended."""
+
+
+def limited(snippet: str, seconds: int) -> str:
+    """Return a snippet that runs `snippet` in a shell of its own, and ends it after a time.
+
+    The text goes through a here-document, because one argument of a program may be too short for
+    it.
+    """
+    mark = "LABCTL_" + secrets.token_hex(8)
+    reader = shlex.quote('eval "$(cat <&3)" 3<&-')
+    return f"timeout -k 10 {seconds} sh -c {reader} 3<<'{mark}'\n{snippet}\n{mark}"
+
+
 class Shell(Protocol):
     """A root shell on some machine."""
 

@@ -1,6 +1,17 @@
 """docker-compose: release 1 as one file with a known digest, or release 2 as a plugin."""
 
-from labctl.playbook import Download, File, Link, Package, Packages, Play, Plays
+from labctl.playbook import (
+    Directory,
+    Download,
+    File,
+    Link,
+    Observed,
+    Package,
+    Packages,
+    Play,
+    Plays,
+    shell_script,
+)
 
 PATH = "/usr/local/bin/docker-compose"
 
@@ -8,6 +19,15 @@ SHIM = """\
 #!/bin/sh
 # Written by labctl: the course's commands say docker-compose, the plugin is `docker compose`.
 exec docker compose "$@"
+"""
+PROGRAM = "/usr/local/lib/labctl-docker-compose"
+ROOM = "/var/lib/labctl-compose"
+ELSEWHERE = f"""\
+#!/bin/sh
+# Written by labctl: /tmp of this node is mounted noexec, and docker-compose starts from TMPDIR.
+TMPDIR={ROOM}
+export TMPDIR
+exec {PROGRAM} "$@"
 """
 
 
@@ -17,11 +37,22 @@ def play(play: Play) -> Plays:
         url = play.lab.sources.compose.url.replace("{version}", versions.compose)
         digest = play.lab.compose_sha256
         assert digest is not None, "lab.yaml is not accepted without it"
-        yield Download(url, PATH, digest)
+        if play.choose("compose.noexec", shell_script(__file__, "noexec.sh"), _is_noexec):
+            # The program unpacks itself below TMPDIR, and starts from there (docker/compose#6990).
+            yield Download(url, PROGRAM, digest)
+            yield Directory(ROOM, mode="1777")
+            yield File(PATH, ELSEWHERE, mode="0755")
+        else:
+            yield Download(url, PATH, digest)
     elif versions.compose_plugin:
-        yield Packages((Package("docker-compose-plugin", versions.compose_plugin),))
+        plugin = Package("docker-compose-plugin", versions.compose_plugin)
+        yield Packages((plugin,), repositories=play.repositories)
         yield File(PATH, SHIM, mode="0755")
     else:
         return
     # /usr/local/bin is not in sudo's path on CentOS 7.
     yield Link("/usr/bin/docker-compose", PATH)
+
+
+def _is_noexec(seen: Observed) -> bool:
+    return seen.output.strip() == "noexec"

@@ -64,13 +64,14 @@ def keys(seen: Observed, lab: tuple[str, ...]) -> dict[str, Any]:
         free.sort(key=lambda network: network != bridge)
     if _overlaps(BRIDGE, taken) and free and bridge in (None, free[0]):
         found["bip"] = f"{free[0][1]}/{free[0].prefixlen}"
-    if any(_overlaps(pool, taken) for pool in POOLS[1:]) and len(free) > 1:
-        # docker checks the routes itself, but not hosts behind the default route.
-        hidden = [network for network in taken if network.prefixlen == 32]
-        routes = [network for network in taken if network.prefixlen < 32]
-        unknown = [host for host in hidden if not any(host.subnet_of(net) for net in routes)]
-        if any(_overlaps(pool, unknown) for pool in POOLS[1:]):
-            found["default-address-pools"] = [{"base": str(free[1]), "size": 24}]
+    # docker checks the routes itself, but not hosts behind the default route. If the bridge was
+    # moved, the next network that somebody creates would get the network that it left.
+    routes = [network for network in taken if network.prefixlen < 32]
+    hosts = [network for network in taken if network.prefixlen == 32]
+    unknown = [host for host in hosts if not any(host.subnet_of(net) for net in routes)]
+    pools = POOLS if "bip" in found else POOLS[1:]
+    if len(free) > 1 and any(_overlaps(pool, unknown) for pool in pools):
+        found["default-address-pools"] = [{"base": str(free[1]), "size": 24}]
     return found
 
 

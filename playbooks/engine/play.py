@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 
 from labctl.playbook import (
+    CONFLICTING,
+    OWN,
     EnginePreflight,
     GroupMember,
+    KernelSetting,
     Package,
     Packages,
     Play,
     Plays,
     Preflight,
     RepositorySection,
+    RunningEngine,
     Service,
     SigningKey,
     repository_file,
@@ -24,8 +28,8 @@ def play(play: Play) -> Plays:
     key = SigningKey("labctl-docker", docker.key, docker.fingerprint)
     yield key
     yield repository_file(
-        "docker-ce",
-        (RepositorySection("docker-ce-stable", "Docker CE Stable", docker.baseurl),),
+        "labctl-docker",
+        (RepositorySection(f"{OWN}docker-ce", "Docker CE Stable", docker.baseurl),),
         key,
     )
     # Asked here, it is measured together with the change before it.
@@ -42,9 +46,17 @@ def play(play: Play) -> Plays:
     ]
     if versions.buildx:
         packages.append(Package("docker-buildx-plugin", versions.buildx))
-    yield Packages(tuple(packages), name="engine")
+    yield Packages(
+        tuple(packages),
+        name="engine",
+        repositories=play.repositories,
+        replaced=CONFLICTING if play.lab.docker.replace_packages else (),
+    )
     yield from daemon.settings(play)
     yield Service("docker")
+    yield RunningEngine()
+    if play.lab.docker.daemon.get("ip-forward", True):
+        yield KernelSetting("net.ipv4.ip_forward", "1")
     for user in (play.user, *play.lab.docker.users):
         if user != "root":
             yield GroupMember(user, "docker")

@@ -1,12 +1,13 @@
 """The engine runs containers, for the lab's user, at the versions of the toolchain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
 from labctl.exercise import msg, on_failure
+from labctl.playbook import engine_start_probe, engine_start_problems
 
 PACKAGES = {"containerd.io": "containerd", "docker-ce": "docker", "docker-ce-cli": "docker_cli"}
 
@@ -75,3 +76,76 @@ def test_container_runs(host: Host) -> None:
         output=repr(result.stdout),
         code=result.rc,
     )
+
+
+def test_engine_would_start_again(host: Host, wanted: dict[str, Any]) -> None:
+    """the engine would start again after a reboot, with its unit and its daemon.json"""
+    with host.sudo():
+        seen = host.run(engine_start_probe())
+        assert seen.rc == 0, seen.stderr
+        problems, validation = engine_start_problems(seen.stdout, _major(wanted))
+        if validation:
+            done = host.run(validation)
+            if done.rc:
+                problems.append(done.stderr.strip())
+    assert not problems, "; ".join(problems)
+
+
+def test_running_engine_is_the_pinned_one(host: Host, wanted: dict[str, Any]) -> None:
+    """the running engine has the version of the toolchain, and is the one of the package"""
+    pin = wanted["toolchain"]["docker"].partition("-")[0]
+    seen = host.run("docker version --format '{{.Server.Version}}'").stdout.strip()
+    with host.sudo():
+        pid = host.run("systemctl show -p MainPID docker").stdout.strip().partition("=")[2]
+        program = host.run("readlink /proc/%s/exe", pid).stdout.strip()
+    # A distribution's own build may have a suffix.
+    assert (seen.partition("+")[0], program) == (pin, "/usr/bin/dockerd")
+
+
+NAME = "labctl-verify-network"
+SERVER = "while :; do echo reached | nc -l -p 8080; done"
+# The server may not listen yet, and between two connections it does not.
+CLIENT = (
+    "for i in 1 2 3 4 5; do said=$(nc -w 5 %s %s </dev/null);"
+    ' [ -z "$said" ] || break; sleep 1; done; echo "$said"'
+)
+
+
+def test_container_is_reached_and_reaches_out(host: Host, wanted: dict[str, Any]) -> None:
+    """a container is reached through a published port, and reaches hosts beyond the node"""
+    host.run("docker rm -f %s", NAME)
+    try:
+        host.check_output("docker run -d --name %s -p 8080 busybox sh -c %s", NAME, SERVER)
+        port = host.check_output("docker port %s 8080", NAME).splitlines()[0].rpartition(":")[2]
+        address = wanted["address"] or host.check_output("hostname -I").split()[0]
+        said = host.run("docker exec %s sh -c %s", NAME, CLIENT % (address, port))
+        assert said.stdout == "reached\n", f"{address}:{port} does not answer a container"
+        tried = list(_targets(host, wanted))
+        reached = any(test in host.run(f"docker exec {NAME} {line} 2>&1").stdout
+                      for line, test in tried)  # fmt: skip
+        forward = host.run("cat /proc/sys/net/ipv4/ip_forward").stdout.strip()
+        assert reached, f"net.ipv4.ip_forward={forward}; tried: " + "; ".join(
+            line for line, _ in tried
+        )
+    finally:
+        host.run("docker rm -f %s", NAME)
+
+
+def _targets(host: Host, wanted: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield commands for a container that need another host's answer, with a part of the answer."""
+    name = wanted["sources"]["hub_hosts"][0]
+    for line in host.check_output("cat /etc/resolv.conf").splitlines():
+        word, _, server = line.partition(" ")
+        if word == "nameserver" and not server.strip().startswith(("127.", "::1")):
+            # An answer that there is no such name is an answer too.
+            yield f"nslookup {name} {server.strip()}", name
+    for peer, address in wanted["nodes"].items():
+        if peer != wanted["name"]:
+            yield f"sh -c 'nc -w 5 {address} 22 </dev/null'", "SSH-"
+    for word in [host.run("ip -4 route show default").stdout.split()]:
+        if word[1:2] == ["via"]:
+            yield f"ping -c 1 -w 5 {word[2]}", " 0% packet loss"
+
+
+def _major(wanted: dict[str, Any]) -> int:
+    return int(wanted["toolchain"]["docker"].partition(".")[0])

@@ -93,7 +93,7 @@ def _left(address: str, members: Mapping[str, str]) -> Command:
 
 
 def _member(play: Play, address: str, members: Mapping[str, str]) -> Plays:
-    yield Packages((Package("etcd"),), name="etcd")
+    yield Packages((Package("etcd"),), name="etcd", repositories=play.repositories)
     client, peer = store.CLIENT_PORT, store.PEER_PORT
     settings = {
         "ETCD_NAME": play.node.name,

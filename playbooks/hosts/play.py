@@ -7,7 +7,25 @@ repair and not a default. `labctl provision --refresh` measures again as if ther
 otherwise a working pin would make the lookup look healthy, and would be removed for that reason.
 """
 
-from labctl.playbook import Block, Observed, Package, Packages, Play, Plays, shell_script
+from collections.abc import Iterator
+
+from labctl.playbook import (
+    Block,
+    Observed,
+    Package,
+    Packages,
+    Play,
+    Plays,
+    Preflight,
+    shell_script,
+)
+
+from .lines import HostsLines
+
+
+def preflight(play: Play) -> Iterator[Preflight]:
+    """Find lines of others that give a node of the lab another address: the first line wins."""
+    yield HostsLines({k: v for k, v in play.addresses.items() if k != play.node.name})
 
 
 def play(play: Play) -> Plays:
@@ -19,7 +37,7 @@ def play(play: Play) -> Plays:
     broken: list[str] = play.choose("hosts.broken", measure, _broken)
     pins: dict[str, str] = {}
     if broken:
-        yield Packages((Package("bind-utils"),))
+        yield Packages((Package("bind-utils"),), repositories=play.repositories)
         measure = shell_script(
             __file__,
             "lookup.sh",

@@ -5,7 +5,7 @@ Either way, a container on one node reaches a container on another node by its n
 first node, which manages the swarm; if somebody has demoted it, another manager promotes it again.
 
 An engine with an external store cannot be in a swarm, so each way undoes the other. The playbook
-mirrors writes daemon.json: it leaves the swarm before it writes `cluster-store`, and it restarts
+engine writes daemon.json: it leaves the swarm before it writes `cluster-store`, and it restarts
 the engine without the store before this playbook creates a swarm. The playbook etcd runs the store.
 """
 
@@ -96,7 +96,7 @@ def _connected(node: str, members: Mapping[str, str]) -> Command:
     """The engine exchanges its containers with the other engines, over serf.
 
     It starts to do so when it finds its store: it looks for it at its start, and then three times a
-    minute. But the playbook mirrors started it before there was a store, and the other engines
+    minute. But the playbook engine started it before there was a store, and the other engines
     would not learn of a container that joins a network meanwhile. After a restart the engine finds
     the store at once. If a restart would end a container, it is not restarted, and this waits.
     """

@@ -6,6 +6,8 @@ with the key that the box has had all along.
 """
 
 from labctl.playbook import (
+    OWN,
+    Clock,
     Command,
     Observed,
     Play,
@@ -17,6 +19,7 @@ from labctl.playbook import (
     repository_file,
 )
 
+FROM_OWN = f"--disablerepo='*' --enablerepo='{OWN}*'"
 STAMP = "/var/lib/labctl/ca-certificates.updated"
 
 
@@ -30,24 +33,36 @@ def play(play: Play) -> Plays:
                 version=play.facts.version,
             ).rstrip()
         )
+    # A clock that is wrong by years makes every certificate untrusted.
+    yield Clock()
     vault = play.lab.sources.vault
     key = SigningKey("labctl-centos-7", vault.key, vault.fingerprint)
     yield key
-    yield repository_file(
-        "CentOS-Base",
-        tuple(
-            RepositorySection(name, f"CentOS-7 - {name}", f"{vault.baseurl}/{folder}/$basearch/")
-            for name, folder in (("base", "os"), ("updates", "updates"), ("extras", "extras"))
-        ),
-        key,
-    )
+    folders = (("base", "os"), ("updates", "updates"), ("extras", "extras"))
+    # The first file is for the users of the node. labctl installs from the second one, which no
+    # other file can shadow, so neither a dead repository nor `gpgcheck=0` elsewhere matters.
+    for file, prefix, enabled in (("CentOS-Base", "", True), ("labctl-centos", OWN, False)):
+        yield repository_file(
+            file,
+            tuple(
+                RepositorySection(
+                    f"{prefix}{name}",
+                    f"CentOS-7 - {name}",
+                    f"{vault.baseurl}/{folder}/$basearch/",
+                    enabled,
+                )
+                for name, folder in folders
+            ),
+            key,
+        )
     # The box is from 2020 and may not trust some of today's certificates.
     sites = (vault.baseurl, play.lab.sources.docker.baseurl, play.lab.sources.compose.url)
     if play.choose("repos.untrusted", _judge(sites), _untrusted):
         yield Command(
             "update ca-certificates",
             check=f"[ -e {STAMP} ]",
-            apply=f"set -e; yum -y update ca-certificates; mkdir -p /var/lib/labctl; : >{STAMP}",
+            apply=f"set -e; yum -y {FROM_OWN} update ca-certificates; "
+            f"mkdir -p /var/lib/labctl; : >{STAMP}",
         )
 
 

@@ -74,6 +74,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "hosts.broken": [],
         "mirrors.live": ["https://docker.m.daocloud.io"],
         "engine.networks": {},
+        "compose.noexec": False,
     },
     "the lookup is broken": {
         "repos.untrusted": ["https://vault.centos.org"],
@@ -81,6 +82,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "hosts.pins": {"auth.docker.io": "1.2.3.4"},
         "mirrors.live": [],
         "engine.networks": {"bip": "10.213.0.1/16"},
+        "compose.noexec": True,
     },
 }
 NOTHING_THERE = (Observed(1, ""), Observed(0, ""))

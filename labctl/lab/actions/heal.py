@@ -105,11 +105,7 @@ class Recovery:
         except SICK as error:
             self._unless_interrupted()
             if checkpoint is None and not rebuild:
-                others = msg(
-                    "`labctl heal {node} --checkpoint NAME` restores a checkpoint, "
-                    "`labctl heal {node} --rebuild` recreates the node",
-                    node=self._node,
-                )
+                others = self._other_ways()
                 error.hint = (
                     msg("{first}; {then}", first=error.hint, then=others) if error.hint else others
                 )
@@ -124,6 +120,16 @@ class Recovery:
                     raise
                 self._notice(msg("the checkpoint did not help: {error}", error=error.message))
         return self._recreate()
+
+    def _other_ways(self) -> str:
+        """Return what else may help; an existing machine has neither checkpoints nor a box."""
+        if not self._lab.uses_vagrant:
+            return msg("`labctl ssh {node}` opens a shell on the machine", node=self._node)
+        return msg(
+            "`labctl heal {node} --checkpoint NAME` restores a checkpoint, `labctl heal "
+            "{node} --rebuild` recreates the node",
+            node=self._node,
+        )
 
     def _as_it_is(self) -> NodeRun:
         BootQueue(self._lab, self._machines, [self._node], self._states).up(self._node)

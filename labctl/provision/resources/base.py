@@ -63,12 +63,14 @@ class Change:
         script: POSIX sh that does it, run as root; a non-zero exit is a failure.
         diff: the difference, as unified diff or as lines that start with - and +.
         query: a value that the script needs from another node, in its variable ``answer``.
+        limit: seconds after which the script is ended.
     """
 
     summary: str
     script: str
     diff: str = ""
     query: PeerQuery | None = None
+    limit: int = 1800
 
 
 @runtime_checkable

@@ -91,7 +91,9 @@ class DaemonJson:
         same = found.text is not None and not wrong and found.keys == settings
         if same and found.owned == owned:
             return None
-        restart = bool(wrong or dropped) or needs_restart(found.keys, settings)
+        restart = (
+            bool(wrong or dropped) or found.has_old_flags or needs_restart(found.keys, settings)
+        )
         loaded_by = LoadedBy(self.service, "restart" if restart else "reload")
         remember = replacing(OWNED, canonical(owned), loaded_by=None if same else loaded_by)
         if same:

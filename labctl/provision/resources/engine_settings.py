@@ -1,7 +1,7 @@
 """How the engine of a node is set, and what becomes of it when labctl adds its own keys.
 
 Machines that people have come with an engine that somebody set up. labctl keeps every setting that
-is not its own (ADR 18). It remembers on the node which keys it wrote, so that a key that leaves
+is not its own (ADR 19). It remembers on the node which keys it wrote, so that a key that leaves
 lab.yaml also leaves daemon.json, and a key that somebody else wrote stays.
 """
 
@@ -26,6 +26,8 @@ PATH = "/etc/docker/daemon.json"
 OWNED = "/var/lib/labctl/daemon-keys.json"
 """On a node: the keys of daemon.json that labctl wrote last, with their values."""
 __all__ = ["OWNED", "PATH", "EngineSettings", "canonical", "merge", "parsed", "probe", "read"]
+UNIT_FOLDERS = "/etc/systemd/system /run/systemd/system /usr/lib/systemd/system"
+"""Where systemd finds units and their drop-ins, the one that wins first."""
 UNREADABLE = "{path} cannot be read: {reason}"
 NO_FLAG_CONFLICT = frozenset({"runtimes"})
 """The only key that dockerd merges if it is also a flag."""
@@ -39,11 +41,13 @@ class EngineSettings:
         text: daemon.json as it is; None if there is none.
         owned: the keys that labctl wrote last; None if it never wrote the file.
         unit: what systemd starts.
+        running: flags of the running engine, by key; None if it is not known.
     """
 
     text: str | None = None
     owned: dict[str, Any] | None = None
     unit: Unit = field(default_factory=Unit)
+    running: tuple[tuple[str, str], ...] | None = None
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -56,6 +60,15 @@ class EngineSettings:
         return flags[-1].value if flags else self.keys.get(key)
 
     @property
+    def has_old_flags(self) -> bool:
+        """Whether the engine runs with other flags than its unit has now.
+
+        A reload compares daemon.json with the flags that the engine was started with.
+        """
+        flags = tuple((flag.key, flag.value) for flag in self.unit.flags)
+        return self.running is not None and bool(flags) and self.running != flags
+
+    @property
     def data_root(self) -> str:
         """The folder with the engine's containers, images and volumes."""
         return str(self.value("data-root") or self.keys.get("graph") or "/var/lib/docker")
@@ -63,7 +76,9 @@ class EngineSettings:
 
 def probe(unit: str = "docker.service", path: str = PATH, owned: str = OWNED) -> str:
     """Return sh that prints what `read` reads."""
-    return shell_script(__file__, "engine_settings.sh", path=path, owned=owned, unit=unit)
+    return shell_script(
+        __file__, "engine_settings.sh", path=path, owned=owned, unit=unit, folders=UNIT_FOLDERS
+    )
 
 
 def read(observed: Observed) -> EngineSettings:
@@ -80,12 +95,13 @@ def read(observed: Observed) -> EngineSettings:
         words = line.split(" ")
         if words[0] == "environment" and len(words) == 3:
             environment[words[1]] = _decoded(words[2])
-        elif words[0] in ("file", "owned", "unit") and len(words) == 2:
+        elif words[0] in ("file", "owned", "unit", "running") and len(words) == 2:
             found[words[0]] = _decoded(words[1])
     return EngineSettings(
         found.get("file"),
         parsed(found["owned"]) if "owned" in found else None,
         daemon_flags.read_unit(found.get("unit", ""), environment),
+        daemon_flags.read_arguments(found["running"]) if found.get("running") else None,
     )
 
 
@@ -265,9 +281,9 @@ def _two_values(key: str, value: object, theirs: object) -> Obstacle:
 def _lab_line(key: str) -> str:
     """Return what to write in lab.yaml so that labctl does not set a key."""
     if key == "registry-mirrors":
-        return msg("set docker: {mirrors: []} in lab.yaml")
+        return msg("set docker: {line} in lab.yaml", line="{mirrors: []}")
     if key == "insecure-registries":
-        return msg("set docker: {insecure_registries: []} in lab.yaml")
+        return msg("set docker: {line} in lab.yaml", line="{insecure_registries: []}")
     return msg("remove {key} from docker.daemon in lab.yaml", key=key)
 
 

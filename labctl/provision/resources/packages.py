@@ -39,17 +39,23 @@ class Packages:
     Parameters:
         wanted: the packages; one transaction changes all that differ.
         name: of the group of packages; default: their names.
+        repositories: ids or patterns of the repositories to install from. A dead repository of
+            somebody else then does not matter. Default: all that are enabled.
+        replaced: names of packages that are removed in the same transaction, if they are installed.
     """
 
     wanted: tuple[Package, ...]
     name: str = ""
+    repositories: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         return f"packages:{self.name or '+'.join(package.name for package in self.wanted)}"
 
     def probe(self) -> str:
-        names = " ".join(quote(package.name) for package in self.wanted)
+        every = (*(package.name for package in self.wanted), *self.replaced)
+        names = " ".join(map(quote, every))
         return f"rpm -q --qf '%{{NAME}} %{{VERSION}}-%{{RELEASE}}\\n' {names}"
 
     def plan(self, observed: Observed) -> Change | None:
@@ -70,24 +76,41 @@ class Packages:
             diff.append(f"+{package.name} {package.version}".rstrip())
             back = seen is not None and older(package.version, seen)
             (downgrade if back else install).append(package)
+        remove = [name for name in self.replaced if name in installed]
+        diff += [f"-{name} {installed[name]}" for name in remove]
         if not diff:
             return None
-        words = [msg("install {names}", names=_names(install))] if install else []
+        words = [msg("remove {names}", names=", ".join(remove))] if remove else []
+        words += [msg("install {names}", names=_names(install))] if install else []
         words += [msg("downgrade {names}", names=_names(downgrade))] if downgrade else []
         return Change(
-            joined(words, "{first}, {then}"), self._transaction(install, downgrade), "\n".join(diff)
+            joined(words, "{first}, {then}"),
+            self._transaction(install, downgrade, remove),
+            "\n".join(diff),
         )
 
-    def _transaction(self, install: list[Package], downgrade: list[Package]) -> str:
+    def _transaction(
+        self, install: list[Package], downgrade: list[Package], remove: list[str]
+    ) -> str:
         """Return sh that runs one yum transaction and fails if a package cannot be installed."""
-        if install and downgrade:
-            steps = [f"install {' '.join(package.nevr for package in install)}"]
-            steps += [f"downgrade {' '.join(package.nevr for package in downgrade)}", "run"]
-            words = " ".join(quote(step) for step in steps)
-            return f"printf '%s\\n' {words} | yum -y {_STRICT} shell"
-        verb, packages = ("install", install) if install else ("downgrade", downgrade)
-        words = " ".join(quote(package.nevr) for package in packages)
-        return f"yum -y {_STRICT} {verb} {words}"
+        verbs = {
+            "remove": remove,
+            "install": [package.nevr for package in install],
+            "downgrade": [package.nevr for package in downgrade],
+        }
+        steps = [(verb, names) for verb, names in verbs.items() if names]
+        yum = f"yum -y {_STRICT}{self._sources}"
+        if len(steps) > 1:
+            lines = [*(f"{verb} {' '.join(names)}" for verb, names in steps), "run"]
+            return f"printf '%s\\n' {' '.join(map(quote, lines))} | {yum} shell"
+        verb, names = steps[0]
+        return f"{yum} {verb} {' '.join(map(quote, names))}"
+
+    @property
+    def _sources(self) -> str:
+        if not self.repositories:
+            return ""
+        return f" --disablerepo='*' --enablerepo={quote(','.join(self.repositories))}"
 
 
 def _names(packages: list[Package]) -> str:

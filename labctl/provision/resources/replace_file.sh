@@ -16,10 +16,24 @@
 : "${path:?}" "${content?}" "${mode?}" "${owner?}" "${check?}" "${backup?}" "${kept?}" "${pending?}"
 
 set -eu
+new=
+ended() {
+  code=$?
+  set +e
+  rm -f "$new"
+  [ "$code" != 0 ] || exit 0
+  # "Operation not permitted" does not say that somebody has run chattr +i.
+  for one in "$target" "$(dirname "$target")"; do
+    flags=$(lsattr -d "$one" 2>/dev/null)
+    case ${flags%% *} in *i*) echo "$one is immutable" ;; esac
+  done
+  exit "$code"
+}
+trap ended EXIT
+target=$path
 mkdir -p "$(dirname "$path")"
 target=$(readlink -m "$path")
 new=$(mktemp "$target.XXXXXX")
-trap 'rm -f "$new"' EXIT
 printf %s "$content" >"$new"
 if [ -n "$owner" ]; then
   chown "$owner" "$new"

@@ -9,6 +9,11 @@ from labctl.provision.resources.base import Change, Observed, shell_script
 from labctl.provision.resources.file import File
 
 KEY_FOLDER = "/etc/pki/rpm-gpg"
+OWN = "labctl-"
+"""Prefix of the ids of labctl's own repositories.
+
+Another file with the same id would shadow a repository, and could turn off its signature checks.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +70,19 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class RepositorySection:
-    """One repository of a repo file: its id, its name for people, its base URL."""
+    """One repository of a repo file.
+
+    Parameters:
+        id: its id. Ids that begin with `OWN` are labctl's own.
+        name: its name for people.
+        baseurl: its base URL.
+        enabled: whether yum uses it by default.
+    """
 
     id: str
     name: str
     baseurl: str
+    enabled: bool = True
 
 
 def repository_file(name: str, sections: tuple[RepositorySection, ...], key: SigningKey) -> File:
@@ -83,7 +96,7 @@ def repository_file(name: str, sections: tuple[RepositorySection, ...], key: Sig
                 f"[{section.id}]",
                 f"name={section.name}",
                 f"baseurl={section.baseurl}",
-                "enabled=1",
+                f"enabled={int(section.enabled)}",
                 "gpgcheck=1",
                 f"gpgkey=file://{key.path}",
             ]

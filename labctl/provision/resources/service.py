@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from labctl.messages import joined, msg
 from labctl.provision.resources.base import PENDING, Change, Observed, quote, shell_script
 
+ENGINE = "docker"
+_RELOADED = {ENGINE: "Reloaded configuration"}
+"""What a service writes to its journal when it has reloaded its files."""
 _STARTS_AT_BOOT = {"enabled", "static", "indirect", "generated"}
 """States of units that start at boot; `enable` only changes other states."""
 
@@ -17,6 +20,8 @@ class Service:
 
     `LoadedBy` writes the marks. If a restart fails, the old files are restored and the service
     starts with them; the failure is still reported.
+    A reload of the engine counts only when its journal confirms it. Containers that ran before a
+    restart of the engine are started again.
 
     Parameters:
         name: unit name without ``.service``.
@@ -69,9 +74,20 @@ class Service:
             return None
         what = joined(words, "{first} and {then}")
         summary = msg("{change} {service}", change=what, service=self.name)
-        return Change(summary, "\n".join(["set -e", *steps]), "\n".join(diff))
+        script = "\n".join(["set -e", *steps])
+        return Change(summary, script, "\n".join(diff), limit=300)
+
+    def restart(self) -> str:
+        """Return sh that restarts the service, as a change of its files would."""
+        return self._load("restart")
 
     def _load(self, how: str) -> str:
         return shell_script(
-            __file__, "service_load.sh", unit=self._unit, how=how, marks=self._marks
+            __file__,
+            "service_load.sh",
+            unit=self._unit,
+            how=how,
+            marks=self._marks,
+            proof=_RELOADED.get(self.name, ""),
+            engine="yes" if self.name == ENGINE else "",
         )

@@ -16,7 +16,14 @@ from tests.integration.resources.local_shell import (
     SHELLS,
     LocalShell,
 )
-from tests.integration.resources.stand_ins import RPM, SYSTEMCTL, USERS, YUM, StandIns
+from tests.integration.resources.stand_ins import (
+    JOURNALCTL,
+    RPM,
+    SYSTEMCTL,
+    USERS,
+    YUM,
+    StandIns,
+)
 from tests.needs import require
 
 
@@ -47,7 +54,8 @@ def stand_ins(shell: LocalShell, monkeypatch: pytest.MonkeyPatch) -> StandIns:
     programs, state = shell.folder / "bin", shell.folder / "state"
     programs.mkdir()
     state.mkdir()
-    for name, text in {"systemctl": SYSTEMCTL, "yum": YUM, "rpm": RPM, **USERS}.items():
+    found = {"systemctl": SYSTEMCTL, "journalctl": JOURNALCTL, "yum": YUM, "rpm": RPM, **USERS}
+    for name, text in found.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     shell.environment = {

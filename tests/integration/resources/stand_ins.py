@@ -26,17 +26,35 @@ starts() {
 }
 case $1 in
 show)
+  case "$*" in *Requires*) cat "$STATE/$unit.requires" 2>/dev/null; exit 0;; esac
   cat "$STATE/$unit.enabled" 2>/dev/null || echo UnitFileState=disabled
   cat "$STATE/$unit.active" 2>/dev/null || echo ActiveState=inactive
   echo NeedDaemonReload=no;;
-cat) cat "$STATE/$unit.unit" 2>/dev/null;;
 enable) echo UnitFileState=enabled >"$STATE/$unit.enabled";;
 restart)
   if starts; then echo ActiveState=active >"$STATE/$unit.active"
   else echo ActiveState=failed >"$STATE/$unit.active"; exit 1; fi;;
-reload) starts;;
+reload)
+  if [ -e "$STATE/$unit.mute" ]; then :
+  elif starts; then echo 'level=info msg="Reloaded configuration: {}"' >>"$STATE/$unit.journal"
+  else echo 'level=error msg="unable to configure the Docker daemon with file a: twice"' \
+      >>"$STATE/$unit.journal"; fi;;
+is-active) cat "$STATE/$unit.state" 2>/dev/null || echo active;;
 status) echo "status of $unit"; exit 3;;
 esac
+"""
+
+JOURNALCTL = """\
+#!/bin/sh
+# Stands for journalctl: the lines in $STATE/UNIT.journal; a cursor is a number of lines.
+lines=100 after=0 show=
+while [ $# -gt 0 ]; do case $1 in
+  --unit) unit=${2%.service}; shift;; --lines) lines=$2; shift;; --after-cursor) after=$2; shift;;
+  --show-cursor) show=yes;; --output|--since) shift;; esac; shift; done
+file=$STATE/$unit.journal
+[ -e "$file" ] || exit 0
+tail -n +"$((after + 1))" "$file" | tail -n "$lines"
+[ -z "$show" ] || echo "-- cursor: $(wc -l <"$file")"
 """
 
 YUM = """\

@@ -24,7 +24,11 @@ def daemon(stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = stand_ins.shell.folder
     for name, path in (("PATH", "etc/daemon.json"), ("OWNED", "keys.json")):
         monkeypatch.setattr(f"labctl.provision.resources.daemon_json.{name}", str(folder / path))
+    monkeypatch.setattr(
+        "labctl.provision.resources.engine_settings.UNIT_FOLDERS", f"{folder}/etc {folder}/lib"
+    )
     (folder / "etc").mkdir()
+    (folder / "lib").mkdir()
     stand_ins.runs("docker")
     return folder / "etc/daemon.json"
 
@@ -73,7 +77,7 @@ def test_a_key_with_two_values_stops_before_anything_is_written(
     stand_ins: StandIns, daemon: Path
 ) -> None:
     daemon.write_text('{"mtu": 1500}')
-    with pytest.raises(ChangeFailed, match=r"mtu: lab.yaml has 1400, and .*daemon.json has 1500"):
+    with pytest.raises(ChangeFailed, match=r"mtu: lab.yaml sets 1400, and .*daemon.json sets 1500"):
         stand_ins.shell.apply(DaemonJson('{"mtu": 1400}'))
     assert daemon.read_text() == '{"mtu": 1500}'
     assert names(daemon.parent) == ["daemon.json"]
@@ -85,11 +89,15 @@ def test_a_key_with_two_values_stops_before_anything_is_written(
 def test_a_flag_of_the_unit_is_not_written_a_second_time(stand_ins: StandIns, daemon: Path) -> None:
     environment = stand_ins.shell.folder / "sysconfig"
     environment.write_text("OPTIONS='--insecure-registry=10.0.0.1:5000'\n")
-    unit = stand_ins.state / "docker.unit"
-    unit.write_text(
-        "# /usr/lib/systemd/system/docker.service\n[Service]\n"
-        f"EnvironmentFile=-{environment}\nExecStart=/usr/bin/dockerd $OPTIONS\n"
-    )
+    lib = stand_ins.shell.folder / "lib"
+    (lib / "docker.service").write_text("[Service]\nExecStart=/usr/bin/dockerd --debug\n")
+    for place, file, text in (
+        (lib, "50-a.conf", "ExecStart=/usr/bin/dockerd --icc=false"),
+        (daemon.parent, "50-a.conf", f"EnvironmentFile=-{environment}"),
+        (lib, "60-b.conf", "ExecStart=\nExecStart=/usr/bin/dockerd $OPTIONS"),
+    ):
+        (place / "docker.service.d").mkdir(exist_ok=True)
+        (place / "docker.service.d" / file).write_text(f"[Service]\n{text}\n")
     empty = DaemonJson('{"insecure-registries": [], "mtu": 1400}')
     stand_ins.shell.apply(empty, Service("docker"))
     assert json.loads(daemon.read_text()) == {"mtu": 1400}

@@ -12,6 +12,7 @@ from labctl.playbook import (
     Service,
 )
 from labctl.provision.resources.base import Resource
+from labctl.storage import read_script
 from tests.integration.resources.local_shell import (
     converges,
     file,
@@ -113,3 +114,66 @@ def test_a_service_without_old_files_keeps_its_mark(stand_ins: StandIns) -> None
     assert names(pending) == ["docker.restart"]
     path.write_text("good")
     converges(stand_ins.shell, Service("docker"))
+
+
+def test_a_start_that_fails_shows_the_journals(stand_ins: StandIns) -> None:
+    """systemd says no more than "see systemctl status"; the reason may be in another unit's."""
+    stand_ins.needs("docker", stand_ins.shell.folder / "a", "never")
+    state = stand_ins.state
+    (state / "docker.journal").write_text("starting\nfailed to start daemon: no containerd\n")
+    (state / "docker.requires").write_text(
+        "Requires=docker.socket\nWants=network-online.target containerd.service other.service\n"
+    )
+    (state / "containerd.state").write_text("failed\n")
+    (state / "containerd.journal").write_text("containerd: failed to load TOML from config.toml\n")
+    (state / "other.journal").write_text("all is well here\n")
+    with pytest.raises(ChangeFailed) as caught:
+        stand_ins.shell.apply(Service("docker"))
+    details = caught.value.details
+    assert "the end of the journal of docker.service:\nstarting\n" in details
+    assert "containerd.service, which docker.service needs:\ncontainerd: failed" in details
+    assert "all is well here" not in details
+    assert caught.value.message.endswith(": containerd: failed to load TOML from config.toml")
+
+
+def test_a_reload_that_was_refused_is_a_failure(stand_ins: StandIns) -> None:
+    """systemctl ends well when the signal is sent. The engine runs on, so nothing is restarted."""
+    stand_ins.runs("docker")
+    path = stand_ins.shell.folder / "daemon.json"
+    path.write_text("good")
+    (stand_ins.state / "docker.journal").write_text('msg="Reloaded configuration: {}"\n')
+    stand_ins.needs("docker", path, "good")
+    mark = LoadedBy("docker", "reload")
+    with pytest.raises(ChangeFailed) as caught:
+        stand_ins.shell.apply(file(path, "bad\n", loaded_by=mark), Service("docker"))
+    assert "unable to configure the Docker daemon with file a: twice" in caught.value.message
+    assert "its former files were put back" in caught.value.details
+    assert path.read_text() == "good"
+    assert stand_ins.actions() == ["reload docker"]
+
+
+def test_a_reload_of_which_nobody_knows_is_a_failure(
+    stand_ins: StandIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins.runs("docker")
+    monkeypatch.setattr("labctl.provision.resources.base._code", _impatient)
+    (stand_ins.state / "docker.mute").touch()
+    mark = LoadedBy("docker", "reload")
+    path = stand_ins.shell.folder / "a"
+    with pytest.raises(ChangeFailed) as caught:
+        stand_ins.shell.apply(file(path, "new\n", loaded_by=mark), Service("docker"))
+    assert 'has no "Reloaded configuration"' in caught.value.details
+
+
+def _impatient(module: str, name: str) -> str:
+    """Return a script that waits for one look instead of ten seconds."""
+    return read_script(module, name).replace('"$tries" -lt 50', '"$tries" -lt 1')
+
+
+def test_other_services_are_believed(stand_ins: StandIns) -> None:
+    """Only of the engine it is known what it writes to its journal."""
+    stand_ins.runs("other")
+    mark = LoadedBy("other", "reload")
+    path = stand_ins.shell.folder / "a"
+    stand_ins.shell.apply(file(path, "new\n", loaded_by=mark), Service("other"))
+    assert stand_ins.actions() == ["reload other"]

@@ -11,6 +11,11 @@ from labctl.config.playbook_modules import load_module
 from labctl.playbook import Observed
 
 networks: Any = load_module("engine", "networks", [packaged("playbooks")])
+MOVED = {
+    "bip": "10.213.0.1/16",
+    "default-address-pools": [{"base": "10.87.0.0/16", "size": 24}],
+}
+"""Both, because the next network would get the one that the bridge has left."""
 ROUTES = "route default via 10.0.2.2 dev eth0\nroute 10.0.2.0/24 dev eth0 scope link\n"
 
 
@@ -20,20 +25,23 @@ ROUTES = "route default via 10.0.2.2 dev eth0\nroute 10.0.2.0/24 dev eth0 scope 
         (ROUTES + "ssh 10.0.2.2 50000 10.0.2.15 22\naddress 10.0.2.3\n", (), {}),
         ("", (), {}),
         # The instructor's own address (moby#27213).
-        (ROUTES + "ssh 172.17.4.9 50000 10.0.2.15 22\n", (), {"bip": "10.213.0.1/16"}),
+        (ROUTES + "ssh 172.17.4.9 50000 10.0.2.15 22\n", (), MOVED),
         (
             ROUTES + "route 172.17.3.0/24 via 10.0.2.9 dev eth0\nssh 10.0.2.2 5 10.0.2.15 22\n",
             (),
             {"bip": "10.213.0.1/16"},
         ),
-        (ROUTES + "address 172.17.0.53\n", (), {"bip": "10.213.0.1/16"}),
-        (ROUTES, ("172.17.9.1",), {"bip": "10.213.0.1/16"}),
-        ("route default via 172.17.0.1 dev eth0\n", (), {"bip": "10.213.0.1/16"}),
+        (ROUTES + "address 172.17.0.53\n", (), MOVED),
+        (ROUTES, ("172.17.9.1",), MOVED),
+        ("route default via 172.17.0.1 dev eth0\n", (), MOVED),
         # Networks that others use are not moved to.
         (
             ROUTES + "route 10.0.0.0/8 via 10.0.2.9 dev eth0\nssh 172.17.4.9 1 10.0.2.15 22\n",
             (),
-            {"bip": "172.30.0.1/16"},
+            {
+                "bip": "172.30.0.1/16",
+                "default-address-pools": [{"base": "172.23.0.0/16", "size": 24}],
+            },
         ),
         # A compose project's network would cut the connection as well.
         (
@@ -48,7 +56,10 @@ ROUTES = "route default via 10.0.2.2 dev eth0\nroute 10.0.2.0/24 dev eth0 scope 
         (
             ROUTES + "bridge 10.87.0.1/16\nssh 172.17.4.9 50000 10.0.2.15 22\n",
             (),
-            {"bip": "10.87.0.1/16"},
+            {
+                "bip": "10.87.0.1/16",
+                "default-address-pools": [{"base": "10.213.0.0/16", "size": 24}],
+            },
         ),
         # Addresses that are none are not looked at.
         (ROUTES + "address fe80::1\nssh fd00::2 50000 fd00::1 22\nroute unreachable x\n", (), {}),

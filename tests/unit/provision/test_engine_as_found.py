@@ -7,6 +7,7 @@ in the unit, in a drop-in, in an environment file), and what labctl does about e
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from labctl.config.daemon_flags import PACKAGED, read_unit
 from labctl.provision.engine_preflight import EnginePreflight
+from labctl.provision.resources.daemon_json import DaemonJson
 from labctl.provision.resources.engine_settings import (
     EngineSettings,
     merge,
@@ -244,6 +246,27 @@ def test_values_of_environment_files_win() -> None:
     text = f"Environment=OPTIONS=--debug\nEnvironmentFile={SYSCONFIG}\nExecStart=/d $OPTIONS"
     (flag,) = read_unit(text, {SYSCONFIG: 'OPTIONS="--icc=false"\n'}).flags
     assert (flag.key, flag.source) == ("icc", SYSCONFIG)
+
+
+@pytest.mark.parametrize(
+    ("running", "old"),
+    [
+        (None, False),
+        ("/usr/bin/dockerd\0-H\0fd://\0", False),
+        ("/usr/bin/dockerd\0-H\0fd://\0--registry-mirror=https://b\0", True),
+        ("/usr/bin/dockerd\0", True),
+    ],
+)
+def test_an_engine_that_runs_with_flags_that_were_removed_is_restarted(
+    running: str | None, old: bool
+) -> None:
+    """As after labctl's own advice. A reload would be refused because of the flag."""
+    output = settings_output("{}", "{}", STARTS)
+    if running is not None:
+        output += f"running {base64.b64encode(running.encode()).decode()}\n"
+    change = DaemonJson('{"registry-mirrors": ["https://a"]}').plan(Observed(0, output))
+    assert change is not None
+    assert f"/pending/docker.{'restart' if old else 'reload'}" in change.script
 
 
 # -- before the first change

@@ -1,0 +1,19 @@
+# shellcheck shell=sh
+# Print what is wrong with the running engine: a program that was replaced, and firewall rules that
+# are gone. Prints nothing for an engine that does not run.
+#
+# Variables: unit.
+: "${unit:?}"
+
+pid=$(systemctl show -p MainPID "$unit" 2>/dev/null); pid=${pid#MainPID=}
+[ "${pid:-0}" != 0 ] || exit 0
+case $(readlink "/proc/$pid/exe") in *' (deleted)') echo program ;; esac
+# The engine may be told to make no rules, or no bridge.
+case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *--iptables=false* | *--bridge=none*) exit 0 ;; esac
+if grep -qs '"iptables"[[:space:]]*:[[:space:]]*false' /etc/docker/daemon.json; then exit 0; fi
+[ -d /sys/class/net/docker0 ] || exit 0
+command -v iptables >/dev/null || exit 0
+rules=$(iptables -w -t nat -S 2>/dev/null) || exit 0
+case $rules in *'-A PREROUTING'*'-j DOCKER'*) ;; *) echo 'rules nat' ;; esac
+rules=$(iptables -w -S FORWARD 2>/dev/null) || exit 0
+case $rules in *'-j DOCKER'*) ;; *) echo 'rules filter' ;; esac

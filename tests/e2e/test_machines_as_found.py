@@ -1,0 +1,444 @@
+"""Machines as people have them: an engine that somebody set up, and what is wrong with it.
+
+Two container nodes with the engine's packages. `kept` is a machine with a student's work: its tests
+tell one story, in their order, and the student's container and volume have the same ids at its end.
+On `odd` each test makes one situation, and puts the machine back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Lab, Run, machines, spec
+from tests.testbed import Node, World
+from tests.testbed.names import BRIDGE
+
+KEPT, ODD = NAMES = ("kept", "odd")
+ENGINE_INSTALLED = True
+DAEMON = "etc/docker/daemon.json"
+DROP_IN = "etc/systemd/system/docker.service.d/school.conf"
+START = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
+
+
+class Machine:
+    """A node, a lab of this node alone, and what is done to them."""
+
+    def __init__(self, world: World, node: Node, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.node, self.lab = node, Lab(folder)
+        self.whole = spec(world, machines=machines([node]))
+        self.describe()
+
+    def describe(self, **docker: Any) -> None:
+        """Write lab.yaml with these settings of `docker:`."""
+        self.lab.write({**self.whole, "docker": docker})
+
+    def run(self, *arguments: str, code: int = 0) -> Run:
+        return self.lab.run(*arguments).expect(code)
+
+    def refusal(self, *arguments: str) -> str:
+        """Run labctl, which must refuse to touch the node, and return what it said."""
+        before = self.everything()
+        error = self.run(*(arguments or ("up",)), code=1).result(self.node.name)["error"]
+        assert error["resource"] == "preflight", error
+        assert "nothing was changed" in error["message"]
+        assert self.everything() == before
+        return "\n".join(error.get(key, "") for key in ("message", "details", "hint"))
+
+    def everything(self) -> str:
+        """Return a digest of what labctl changes on a node."""
+        return self.node.sh(
+            "cat /etc/yum.repos.d/* /etc/hosts /etc/docker/* /etc/systemd/system/docker.service.d/*"
+            " 2>/dev/null | sha256sum; rpm -qa | sort | sha256sum; docker ps -a --no-trunc"
+            " --format '{{.ID}} {{.Names}}' 2>/dev/null"
+        ).stdout
+
+    def verify(self, *failed: str) -> Run:
+        """Run the checks; exactly these must fail."""
+        run = self.run("verify", code=1 if failed else 0)
+        checks = run.result(self.node.name)["checks"]
+        assert [check["name"] for check in checks if check["outcome"] == "failed"] == [*failed]
+        return run
+
+    def file(self, path: str, text: str | None) -> None:
+        """Write a file of the node, or remove it."""
+        whole = self.node.root / path
+        if text is None:
+            whole.unlink(missing_ok=True)
+        else:
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            whole.write_text(text)
+        self.node.sh("systemctl daemon-reload")
+
+    def settings(self) -> dict[str, Any]:
+        return dict(json.loads((self.node.root / DAEMON).read_text()))
+
+    def container(self) -> str:
+        """Return id, state and start count of the student's container, and the student's volume."""
+        return self.node.sh(
+            "docker inspect -f '{{.Id}} {{.State.Running}}' student;"
+            " docker exec student cat /data/work; docker volume ls -q"
+        ).stdout
+
+
+@pytest.fixture(scope="module")
+def kept(world: World, nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine on which labctl has never been, with a student's work in a folder of its own.
+
+    The engine is set by a daemon.json (N2) and by a drop-in (N1).
+    """
+    machine = Machine(world, nodes[KEPT], tmp_path_factory.mktemp("kept") / "lab")
+    machine.file(DAEMON, '{\n    "data-root": "/srv/docker",\n    "labels": ["room=7"]\n}')
+    machine.file(
+        DROP_IN,
+        f"[Service]\nExecStart=\nExecStart={START} --insecure-registry=10.9.9.9:5000 \\\n"
+        "  --registry-mirror=http://mirror.lab\n",
+    )
+    machine.node.sh(
+        "mkdir -p /srv/docker; mount --bind /var/lib/docker /srv/docker;"
+        " echo '/var/lib/docker /srv/docker none bind 0 0' >>/etc/fstab;"
+        " systemctl enable --now docker && docker pull -q busybox && docker volume create work &&"
+        " docker run -d --name student --restart always -v work:/data busybox"
+        " sh -c 'echo exercise-3 >>/data/work; exec sleep 100000'"
+    )
+    return machine
+
+
+@pytest.fixture(scope="module")
+def first(kept: Machine) -> str:
+    """The student's container and volume, before labctl came."""
+    return kept.container()
+
+
+def test_a_flag_that_labctl_sets_too_is_named_before_anything_is_touched(
+    kept: Machine, first: str
+) -> None:
+    """N1: the engine would be dead after the next reboot (docker/for-linux#327)."""
+    for command in (("up",), ("provision",), ("provision", "--check", "--diff")):
+        words = kept.refusal(*command)
+        assert f"/{DROP_IN} starts dockerd with --registry-mirror=http://mirror.lab" in words
+        assert "docker: {mirrors: []}" in words
+        assert "insecure-registries" not in words  # the lab has none of its own
+    assert kept.container() == first
+
+
+def test_a_folder_of_data_does_not_go_out_of_sight(kept: Machine, first: str) -> None:
+    """N2: containers and volumes were gone, and all was said to be well."""
+    kept.describe(mirrors=[], daemon={"data-root": "/var/lib/docker2", "labels": ["room=8"]})
+    words = kept.refusal("up")
+    assert 'data-root: lab.yaml sets "/var/lib/docker2"' in words
+    assert 'labels: lab.yaml sets ["room=8"], and /etc/docker/daemon.json sets ["room=7"]' in words
+    assert "in /srv/docker; the engine would not see them in /var/lib/docker2" in words
+    assert kept.container() == first
+
+
+def test_what_is_there_is_shown_and_kept(kept: Machine, first: str) -> None:
+    kept.describe(mirrors=[], daemon={"debug": True})
+    run = kept.run("up")
+    told = "\n".join(event["message"] for event in run.of("Notice", KEPT))
+    assert "engine found: /usr/bin/dockerd 20.10.24" in told
+    assert "--registry-mirror=http://mirror.lab" in told
+    assert "/srv/docker: 1 containers, 1 volumes" in told
+    assert 'labels=["room=7"]' in told
+    assert kept.settings() == {"data-root": "/srv/docker", "labels": ["room=7"], "debug": True}
+    copy = kept.node.root / f"{DAEMON}.before-labctl"
+    assert copy.read_text().startswith('{\n    "data-root"')
+    assert kept.container() == first
+    assert kept.run("provision").changes(KEPT) == []
+    assert kept.run("provision").exchanges(KEPT) == 1
+
+
+def test_all_of_it_outlives_a_reboot(kept: Machine, first: str) -> None:
+    kept.node.reboot()
+    kept.verify()
+    identity, _, rest = kept.container().partition("\n")
+    assert identity == first.partition("\n")[0]
+    assert rest == "exercise-3\n" + first.partition("\n")[2]
+
+
+def test_a_key_that_leaves_lab_yaml_leaves_the_file(kept: Machine) -> None:
+    kept.describe(mirrors=[])
+    kept.run("provision")
+    assert kept.settings() == {"data-root": "/srv/docker", "labels": ["room=7"]}
+
+
+def test_an_engine_that_would_not_start_again_is_found(kept: Machine) -> None:
+    """Somebody edits the file; the engine runs on, until the next reboot."""
+    identity = kept.container().partition("\n")[0]
+    text = (kept.node.root / DAEMON).read_text()
+    kept.file(DAEMON, json.dumps({**json.loads(text), "registry-mirrors": ["http://a.lab"]}))
+    run = kept.verify("test_engine_would_start_again")
+    (check,) = [c for c in run.result(KEPT)["checks"] if c["outcome"] == "failed"]
+    assert (
+        "registry-mirrors is set twice: --registry-mirror=http://mirror.lab in" in check["message"]
+    )
+    assert "registry-mirrors is set twice" in kept.refusal("provision")
+    kept.file(DAEMON, text)
+    kept.verify()
+    assert kept.container().partition("\n")[0] == identity
+
+
+def test_a_reload_that_the_engine_refuses_is_a_failure(kept: Machine) -> None:
+    """systemctl says that all is well. Here it is over a key that labctl does not know either."""
+    theirs = {**kept.settings(), "nobody-has-heard-of": 1}
+    kept.file(DAEMON, json.dumps(theirs))
+    kept.describe(mirrors=[], daemon={"debug": True})
+    error = kept.run("provision", code=1).result(KEPT)["error"]
+    assert error["resource"] == "service:docker"
+    assert "unable to configure the Docker daemon" in error["message"]
+    assert "nobody-has-heard-of" in error["message"]
+    assert kept.settings() == theirs
+    del theirs["nobody-has-heard-of"]
+    kept.file(DAEMON, json.dumps(theirs))
+
+
+def test_a_flag_that_was_removed_as_labctl_said(kept: Machine, first: str) -> None:
+    """The engine still runs with it, and would refuse the key in a reload."""
+    kept.file(DROP_IN, None)
+    kept.describe()
+    run = kept.run("up")
+    assert run.changes(KEPT)[-2:] == ["file:/etc/docker/daemon.json", "service:docker"]
+    assert kept.settings()["registry-mirrors"] == ["https://docker.1ms.run"]
+    assert kept.container().partition("\n")[0] == first.partition("\n")[0]
+
+
+# -- one thing at a time
+
+
+@pytest.fixture(scope="module")
+def set_up(
+    world: World, nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory
+) -> Machine:
+    """The other machine, before its engine has ever started."""
+    return Machine(world, nodes[ODD], tmp_path_factory.mktemp("odd") / "lab")
+
+
+@pytest.fixture
+def odd(set_up: Machine) -> Iterator[Machine]:
+    """The other machine; what a test wrote is taken back, so that one failure stays alone."""
+    root = set_up.node.root
+    paths = (DAEMON, "etc/hosts", "etc/containerd/config.toml")
+    before = {path: (root / path).read_text() for path in paths if (root / path).exists()}
+    yield set_up
+    for path in paths:
+        if path in before or path != DAEMON:
+            set_up.file(path, before.get(path))
+    for path in ("etc/systemd/system/docker.service", "etc/yum.repos.d/aaa.repo"):
+        set_up.file(path, None)
+    set_up.describe()
+
+
+@contextlib.contextmanager
+def seen_from(node: Node, address: str) -> Iterator[None]:
+    """Let connections to a node come from another address, as an instructor's in another network.
+
+    The node has no route to it but the default one.
+    """
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True)
+
+    ip("address", "add", f"{address}/32", "dev", BRIDGE)
+    ip("route", "add", node.address, "dev", BRIDGE, "src", address)
+    try:
+        yield
+    finally:
+        ip("route", "del", node.address, "dev", BRIDGE)
+        ip("address", "del", f"{address}/32", "dev", BRIDGE)
+
+
+def test_the_first_start_does_not_cut_the_connection(set_up: Machine) -> None:
+    """N3: docker's bridge takes the network of the instructor (moby#27213)."""
+    odd = set_up
+    with seen_from(odd.node, "172.17.5.1"):
+        run = odd.run("up")
+        assert odd.settings()["bip"] == "10.213.0.1/16"
+        assert run.seconds < 120
+        # Measured again, with the bridge in place.
+        assert odd.run("provision", "--refresh").changes(ODD) == []
+        odd.node.reboot()
+        odd.verify()
+    assert "10.213.0.1/16" in odd.node.sh("ip -4 addr show docker0").stdout
+
+
+def test_conflicts_of_all_kinds_are_named_at_once(odd: Machine) -> None:
+    """N5, N16: hosts beside -H (moby#25471), a number that must be text, a stale line."""
+    text = (odd.node.root / DAEMON).read_text()
+    hosts = (odd.node.root / "etc/hosts").read_text()
+    odd.file(
+        DAEMON, json.dumps({**json.loads(text), "hosts": ["fd://"], "log-opts": {"max-file": 3}})
+    )
+    odd.file("etc/hosts", f"10.9.9.9 peer # old\n{hosts}")
+    odd.lab.write(
+        {
+            **odd.whole,
+            "machines": [*odd.whole["machines"], {"name": "peer", "host": "10.77.0.250"}],
+        }
+    )
+    words = odd.refusal("provision", "--limit", ODD)
+    assert "because of 3 conflicts" in words
+    assert "hosts is set twice: -H fd:// in /usr/lib/systemd/system/docker.service" in words
+    assert "daemon.json.log-opts.max-file: must be a string, is 3" in words
+    assert "line 1 of /etc/hosts says that peer is 10.9.9.9; the lab has 10.77.0.250" in words
+    (command,) = [line for line in words.splitlines() if "sed -i" in line]
+    odd.node.sh(command.split("`")[1])
+    odd.file(DAEMON, text)
+    odd.describe()
+    odd.file("etc/hosts", hosts)
+    assert odd.run("provision").changes(ODD) == []
+
+
+def test_a_service_that_does_not_start_says_why(odd: Machine) -> None:
+    """N5: containerd's reason is in containerd's journal."""
+    config = odd.node.root / "etc/containerd/config.toml"
+    before = config.read_text() if config.exists() else None
+    odd.file("etc/containerd/config.toml", "version = = 2\n")
+    odd.node.sh("systemctl stop docker.socket docker containerd", check=False)
+    error = odd.run("provision", code=1).result(ODD)["error"]
+    odd.file("etc/containerd/config.toml", before)
+    assert error["resource"] == "service:docker"
+    assert "containerd.service, which docker.service needs" in error["details"]
+    assert "config.toml" in error["message"], error
+    assert odd.run("provision").changes(ODD)[0] == "service:docker"
+
+
+def test_live_restore_in_a_swarm_is_refused(odd: Machine) -> None:
+    """N6: the engine's next start would be fatal (docker/docs#16059)."""
+    odd.node.sh(f"docker swarm init --advertise-addr {odd.node.address}")
+    odd.describe(daemon={"live-restore": True})
+    assert "live-restore is on and this node is in a swarm" in odd.refusal("provision")
+    odd.node.sh("systemctl stop docker.socket docker")  # its folder says the same
+    assert "live-restore is on and this node is in a swarm" in odd.refusal("provision")
+    odd.node.sh("systemctl start docker; docker swarm leave --force")
+    odd.run("provision")
+    odd.describe()
+    odd.run("provision")
+
+
+def test_a_unit_that_starts_another_program_is_named(odd: Machine) -> None:
+    """N7: an engine from a tarball goes on running (docker/for-linux#660)."""
+    odd.node.sh("mkdir -p /opt/docker; cp /usr/bin/dockerd /opt/docker/dockerd")
+    unit = (odd.node.root / "usr/lib/systemd/system/docker.service").read_text()
+    odd.file(
+        "etc/systemd/system/docker.service", unit.replace("/usr/bin/dockerd", "/opt/docker/dockerd")
+    )
+    odd.node.sh("systemctl restart docker")
+    words = odd.refusal("provision")
+    assert "/etc/systemd/system/docker.service starts /opt/docker/dockerd (20.10.24)" in words
+    odd.verify("test_running_engine_is_the_pinned_one")
+    (command,) = [line for line in words.splitlines() if "sudo mv" in line]
+    odd.node.sh(command.split("`")[1])
+    odd.run("up")
+    odd.node.sh("rm -rf /opt/docker /etc/systemd/system/docker.service.before-labctl")
+
+
+def test_an_engine_whose_program_was_replaced_is_restarted(odd: Machine) -> None:
+    """N7's neighbour: the package is the wanted one, and the old program still runs."""
+    odd.node.sh("cp -p /usr/bin/dockerd /root/dockerd; mv -f /root/dockerd /usr/bin/dockerd")
+    odd.verify("test_running_engine_is_the_pinned_one")
+    run = odd.run("provision")
+    assert run.changes(ODD) == ["engine:docker"]
+    odd.verify()
+
+
+@pytest.fixture
+def student(odd: Machine) -> str:
+    """A container that nothing starts again, but labctl."""
+    odd.node.sh("docker rm -f student", check=False)
+    return odd.node.sh("docker run -d --name student busybox sleep 100000").stdout.strip()
+
+
+def is_running(machine: Machine, container: str) -> bool:
+    seen = machine.node.sh("docker inspect -f '{{.Id}} {{.State.Running}}' student").stdout
+    return seen == f"{container} true\n"
+
+
+def test_forwarding_that_was_turned_off(odd: Machine, student: str) -> None:
+    """N8: containers are cut off, and nothing says so (moby#30205)."""
+    odd.node.sh("sysctl -w net.ipv4.ip_forward=0")
+    odd.verify("test_container_is_reached_and_reaches_out")
+    assert odd.run("provision").changes(ODD) == ["kernel:net.ipv4.ip_forward"]
+    odd.verify()
+    assert is_running(odd, student)
+
+
+@pytest.mark.parametrize("flush", ["iptables -F; iptables -t nat -F", "iptables -t nat -F"])
+def test_firewall_rules_that_are_gone(odd: Machine, student: str, flush: str) -> None:
+    """N9: as after a reload of firewalld (moby#16816). Heal restarts docker."""
+    odd.node.sh(flush)
+    odd.verify("test_container_is_reached_and_reaches_out")
+    run = odd.run("heal", ODD)
+    assert run.changes(ODD) == ["engine:docker"]
+    assert is_running(odd, student)
+    odd.node.sh("docker rm -f student")
+
+
+def test_repositories_of_others_do_not_matter(odd: Machine) -> None:
+    """N10: a dead one, and one that shadows labctl's ids without signatures."""
+    odd.file(
+        "etc/yum.repos.d/aaa.repo",
+        "[sclo]\nname=dead\nbaseurl=http://dead.lab/\nenabled=1\n"
+        "[base]\nname=shadow\nbaseurl=http://dead.lab/\nenabled=1\ngpgcheck=0\n",
+    )
+    odd.node.sh(
+        "yum -y --disablerepo='*' --enablerepo='labctl-*' downgrade docker-ce-20.10.23-3.el7"
+    )
+    run = odd.run("provision")
+    assert run.changes(ODD) == ["packages:engine", "engine:docker"]
+    odd.file("etc/yum.repos.d/aaa.repo", None)
+    odd.verify()
+
+
+def test_a_clock_that_is_wrong_by_years(odd: Machine) -> None:
+    """N14. The clock of a container node is the host's, so `date` plays a wrong one."""
+    odd.node.sh("mv /usr/bin/date /usr/bin/date.real")
+    date = odd.node.root / "usr/bin/date"
+    date.write_text(
+        '#!/bin/sh\n# Plays a clock of 2015 until somebody sets it.\ncase "$*" in\n'
+        "*-s*) : >/run/clock-was-set ;;\n"
+        "+%s) [ -e /run/clock-was-set ] && exec date.real +%s; echo 1433000000 ;;\n"
+        '*) exec date.real "$@" ;;\nesac\n'
+    )
+    date.chmod(0o755)
+    run = odd.run("provision")
+    odd.node.sh("mv /usr/bin/date.real /usr/bin/date")
+    assert run.changes(ODD) == ["clock"]
+    assert "set the clock to 20" in run.result(ODD)["changes"][0]["summary"]
+
+
+def test_tmp_from_which_nothing_starts(odd: Machine) -> None:
+    """N13: docker-compose unpacks itself there (docker/compose#6990)."""
+    odd.node.sh("mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp")
+    odd.verify("test_version", "test_project_comes_up")
+    odd.run("provision", "--refresh")
+    odd.verify()
+    odd.node.sh("umount /tmp")
+    odd.run("provision", "--refresh")
+    odd.verify()
+
+
+def test_sudo_that_wants_a_terminal(odd: Machine) -> None:
+    """N15."""
+    odd.file("etc/sudoers.d/tty", "Defaults requiretty\n")
+    error = odd.lab.run("provision").expect(1).result(ODD)["error"]
+    (odd.node.root / "etc/sudoers.d/tty").unlink()
+    assert "requiretty" in error["hint"]
+
+
+def test_a_file_that_nobody_may_change(odd: Machine) -> None:
+    """N16."""
+    changed = odd.node.sh("sed -i '/ odd$/d' /etc/hosts; chattr +i /etc/hosts", check=False)
+    if changed.returncode:
+        pytest.skip("this file system has no immutable files")
+    error = odd.run("provision", code=1).result(ODD)["error"]
+    odd.node.sh("chattr -i /etc/hosts")
+    assert "/etc/hosts is immutable" in error["message"]
+    assert "chattr -i /etc/hosts" in error["hint"]
+    assert odd.run("provision").changes(ODD) == ["block:/etc/hosts:nodes"]
