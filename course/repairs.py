@@ -22,7 +22,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
             "{name} resolves to {found} on {node}, because its pin to {pinned} is not "
             "in /etc/hosts",
             name=name,
-            found=words(found),
+            found=words(found, "no address"),
             node=sandbox.node,
             pinned=pinned[name],
         )
@@ -32,7 +32,7 @@ def test_docker_hub_answers(sandbox: Sandbox, wanted: Wanted) -> None:
         if name in pinned and not looked_up(sandbox, name):
             lost.append(name)
         else:
-            silent.append(f"{name} ({words(found)})")
+            silent.append(f"{name} ({words(found, 'no address')})")
     assert not silent, msg(
         "{silent} does not answer as itself on {node}, which uses the resolver {resolvers}",
         silent=words(silent),
@@ -60,7 +60,7 @@ def test_pins_replace_the_resolver(sandbox: Sandbox, wanted: Wanted) -> None:
         assert found == {address}, msg(
             "{name} resolves to {found}, but its pin is {address}",
             name=name,
-            found=words(found),
+            found=words(found, "no address"),
             address=address,
         )
     well = [name for name in pinned if resolved(sandbox, name)]
@@ -157,7 +157,7 @@ def answers(sandbox: Sandbox, url: str, *codes: str, at: str = "") -> bool:
     return bool(result.rc == 0 and (not codes or result.stdout.strip() in codes))
 
 
-def words(things: object) -> str:
+def words(things: object, empty: str = "none") -> str:
     """Return the items joined for a sentence."""
     assert isinstance(things, list | set)
-    return ", ".join(sorted(things)) or "unknown"
+    return ", ".join(sorted(things)) or empty

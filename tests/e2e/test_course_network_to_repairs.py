@@ -158,7 +158,13 @@ def test_only_the_volumes_and_only_the_repairs_turn_red(lab: Lab, nodes: dict[st
     assert {section for section, _ in failed} == {"repairs"}, failed
     message = failed["repairs", "test_docker_hub_answers"]
     assert "its pin to" in message
-    assert "is not in /etc/hosts; `labctl provision --only hosts`" in message
+    assert "is not in /etc/hosts" in message
+    (told,) = [
+        check
+        for check in run.of("CheckEnded", SECOND)
+        if check["name"] == "test_docker_hub_answers"
+    ]
+    assert told["fix"] == "labctl provision --refresh"
     assert repaired.expect(0).changes(SECOND) == ["block:/etc/hosts:pins"]
 
 
