@@ -67,7 +67,8 @@ def template(
 
     Parameters:
         name: file name of the template, such as ``daemon.json.j2``.
-        templates: folders to look in, in order.
+        templates: folders to look in, in order. A template of the first one can extend or include
+            one of the others as ``labctl/NAME``, even under the same name.
         values: the names that the template may use.
         html: escape every value, because the output is HTML.
         filters: further filters for this template, by name.
@@ -79,8 +80,9 @@ def template(
         loader=ChoiceLoader(
             [
                 FileSystemLoader(templates, encoding="utf-8"),
-                # A lab's template of the same name hides the packaged one, and may extend it.
-                PrefixLoader({PACKAGED: FileSystemLoader(templates[-1:], encoding="utf-8")}),
+                # A lab's template of the same name hides the packaged one, and may extend it. A
+                # provider's own templates come last.
+                PrefixLoader({PACKAGED: FileSystemLoader(templates[1:], encoding="utf-8")}),
             ]
         ),
         undefined=StrictUndefined,

@@ -85,7 +85,8 @@ def schema() -> dict[str, Any]:
 
     found = json_schema()
     places = found["properties"]
-    own = [name for name in LabSpec.model_fields if name in places]
+    fields = [*inspect.get_annotations(LabSpec), *LabSpec.model_fields]
+    own = [name for name in dict.fromkeys(fields) if name in places]
     found["properties"] = {name: places[name] for name in (*own, *places)}
     return found
 
@@ -107,6 +108,8 @@ def _keys(root: dict[str, Any], model: dict[str, Any], before: str) -> Iterator[
             next(iter(place.get("examples", ())), None),
         )
         inner, listed = _mapping(root, place)
+        if path.startswith("nodes[].") and name in root["properties"]:
+            continue  # explained with the lab's key of that name
         if inner:
             yield from _keys(root, inner, f"{path}[]." if listed else f"{path}.")
 

@@ -10,13 +10,14 @@ from collections.abc import Hashable, Iterable, Iterator
 from ipaddress import IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING
 
-from labctl.config import daemon_json, guest_folders, synced_folders
+from labctl.config import daemon_json, guest_folders, node_options, option_checks, synced_folders
 from labctl.config import network as addresses
 from labctl.config.faults import Fault, KeyPath
 from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
+    from labctl.config.sections import Box
 
 # `all` stands for every node on the command line; `localhost` would lose its line in /etc/hosts.
 RESERVED = frozenset({"all", "localhost"})
@@ -34,6 +35,8 @@ VAGRANT_KEYS = (
     "vbguest",
     "dns_host_resolver",
     "boot_timeout",
+    "vagrantfile",
+    *node_options.KEYS,
 )
 # docker-compose v1 fails on recreating a container of these engines (docker/compose#11742).
 NO_COMPOSE_V1 = 25
@@ -47,6 +50,7 @@ def check(spec: LabSpec) -> list[Fault]:
         *_box(spec),
         *synced_folders.check(spec),
         *guest_folders.check(spec),
+        *option_checks.check(spec),
         *_toolchain(spec),
         *daemon_json.check(
             spec.docker.daemon, ("docker", "daemon"), spec.resolved_toolchain.engine_major
@@ -205,14 +209,19 @@ def _twice(items: Iterable[tuple[KeyPath, Hashable]], message: str) -> Iterator[
 
 def _box(spec: LabSpec) -> Iterator[Fault]:
     """Check that a checksum and a version fit what the url names."""
-    if spec.box.sha256 is not None and spec.box.url is None:
-        yield Fault(("box", "sha256"), "has no effect without a url", "give the box file's url too")
-    if spec.box.version is not None and spec.box.url is not None and spec.box.is_file:
-        yield Fault(
-            ("box", "version"),
-            "a box file has no version, and Vagrant refuses one",
-            "leave version out, or give the url of the box's JSON metadata",
-        )
+    nodes = () if isinstance(spec.nodes, int) else spec.nodes
+    own = ((("nodes", index, "box"), node.box) for index, node in enumerate(nodes) if node.box)
+    boxes: list[tuple[KeyPath, Box]] = [(("box",), spec.box), *own]
+    for at, box in boxes:
+        if box.sha256 is not None and box.url is None:
+            hint = msg("give the box file's url too")
+            yield Fault((*at, "sha256"), "has no effect without a url", hint)
+        if box.version is not None and box.url is not None and box.is_file:
+            yield Fault(
+                (*at, "version"),
+                "a box file has no version, and Vagrant refuses one",
+                "leave version out, or give the url of the box's JSON metadata",
+            )
 
 
 def _toolchain(spec: LabSpec) -> Iterator[Fault]:

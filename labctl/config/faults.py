@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,15 @@ class Fault:
     hint: str = ""
     needs: tuple[str, ...] = ()
     missing: bool = False
+
+
+def first_of_each_place(found: Iterable[Fault]) -> Iterator[Fault]:
+    """Yield the first fault of each place; a key of the whole lab is checked for each node."""
+    seen: set[KeyPath] = set()
+    for fault in found:
+        if fault.path not in seen:
+            seen.add(fault.path)
+            yield fault
 
 
 class Refused(ValueError):

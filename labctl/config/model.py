@@ -18,7 +18,9 @@ from pydantic import Discriminator, Field, Tag
 
 from labctl.config import network as addresses
 from labctl.config import patterns
+from labctl.config.machine_options import MachineOptions
 from labctl.config.node import Node
+from labctl.config.node_options import NodeOptions, of_nodes
 from labctl.config.sections import (
     Box,
     DockerSpec,
@@ -32,6 +34,7 @@ from labctl.config.toolchains import TOOLCHAINS, Toolchain
 from labctl.config.values import (
     Between,
     Cpus,
+    HostPath,
     Is,
     Label,
     Loose,
@@ -47,7 +50,7 @@ from labctl.messages import msg
 KeysT = TypeVar("KeysT", bound=Part)
 
 
-class LabSpec(Part):
+class LabSpec(MachineOptions):
     """A valid lab."""
 
     name: Label = Field(
@@ -114,6 +117,12 @@ class LabSpec(Part):
         "problems and causes others.",
         examples=[True],
     )
+    vagrantfile: HostPath | None = Field(
+        default=None,
+        description="Ruby file that is loaded at the end of the Vagrantfile, relative to lab.yaml, "
+        "for what no key can say.",
+        examples=["extra.rb"],
+    )
     boot_timeout: Seconds = Field(
         default=300, description="Seconds that a boot may take.", examples=[900]
     )
@@ -175,6 +184,14 @@ class LabSpec(Part):
             )
             for index, node in enumerate(listed, start=1)
         )
+
+    @cached_property
+    def node_options(self) -> tuple[NodeOptions, ...]:
+        """Vagrant's options of each node in their order; empty for existing machines."""
+        if self.machines is not None:
+            return ()
+        listed = None if isinstance(self.nodes, int) else self.nodes
+        return of_nodes(self, listed, self.node_names)
 
     @property
     def node_names(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from labctl.config import endpoints, patterns, toolchains
 from labctl.config.faults import Refused
+from labctl.config.machine_options import MachineOptions
 from labctl.config.toolchains import TOOLCHAINS
 from labctl.config.values import (
     BoxUrl,
@@ -31,27 +32,11 @@ from labctl.config.values import (
     Url,
     Version,
     auto_or_list,
+    named,
 )
 from labctl.messages import msg
 
 SyncType = Literal["auto", "rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"]
-
-
-class NodeSpec(Part):
-    """A node that is named in lab.yaml."""
-
-    name: Label = Field(description="Host name of the node.", examples=["manager"])
-    address: IPv4 | None = Field(
-        default=None,
-        description="Address in the lab's network. Default: 10 plus the position in the list.",
-        examples=["192.168.56.20"],
-    )
-    memory: MiB | None = Field(
-        default=None, description="Memory in MiB. Default: the lab's.", examples=[2048]
-    )
-    cpus: Cpus | None = Field(
-        default=None, description="Virtual CPUs. Default: the lab's.", examples=[2]
-    )
 
 
 class Box(Part):
@@ -89,6 +74,28 @@ class Box(Part):
         if self.version is None and self.url is None and self.name == "centos/7":
             return "2004.01"
         return self.version
+
+
+class NodeSpec(MachineOptions):
+    """A node that is named in lab.yaml."""
+
+    name: Label = Field(description="Host name of the node.", examples=["manager"])
+    address: IPv4 | None = Field(
+        default=None,
+        description="Address in the lab's network. Default: 10 plus the position in the list.",
+        examples=["192.168.56.20"],
+    )
+    memory: MiB | None = Field(
+        default=None, description="Memory in MiB. Default: the lab's.", examples=[2048]
+    )
+    cpus: Cpus | None = Field(
+        default=None, description="Virtual CPUs. Default: the lab's.", examples=[2]
+    )
+    box: Annotated[Box, named(Box, "name")] | None = Field(
+        default=None,
+        description="Vagrant box of this node: its name, or a mapping. Default: the lab's.",
+        examples=["generic/centos7"],
+    )
 
 
 class SyncedFolder(Part):

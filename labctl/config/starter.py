@@ -82,6 +82,60 @@ nodes: 2
 # How many machines labctl works on at once.
 #parallel: 8
 
+# Options of Vagrant ----------------------------------------------------------------------------
+
+# For all machines; a node in the list of "nodes" may have each of these too, and a box of its own.
+
+# Ports of this computer that lead to the machines, as HOST:GUEST. docker-node1 gets 8080,
+# docker-node2 8081 and so on. Only this computer reaches them, unless "host_ip" is 0.0.0.0.
+#forwarded_ports: ["8080:80"]
+
+#forwarded_ports:
+#  - guest: 53
+#    host: 5353
+#    protocol: udp
+#    host_ip: 0.0.0.0
+
+# Further networks: private ones of the machines and this computer, or with "bridge" the room's own,
+# through an interface of this computer.
+#networks:
+#  - network: 192.168.57.0/24
+#  - bridge: eno1
+#    network: 10.20.0.0/24
+
+# The same for one node, with an address.
+#nodes:
+#  - name: gateway
+#    box: generic/centos7
+#    networks:
+#      - network: 192.168.57.0/24
+#        address: 192.168.57.20
+
+# Size of the disk in GiB; the root file system grows with it.
+#disk: 80
+
+# Show the machines' screens; let them run virtual machines themselves.
+#gui: true
+#nested: true
+
+# Options of `VBoxManage modifyvm`, or settings of vagrant-libvirt.
+#provider_options:
+#  virtualbox:
+#    vram: 32
+#  libvirt:
+#    cpu_mode: host-passthrough
+
+# Scripts that run after a boot, before the playbooks: once, or always. "file" is relative to this
+# file.
+#provision:
+#  - inline: timedatectl set-timezone Asia/Shanghai
+#    privileged: true
+#  - file: setup.sh
+#    run: always
+
+# A Ruby file that is loaded at the end of the Vagrantfile, for everything else.
+#vagrantfile: extra.rb
+
 # Docker -----------------------------------------------------------------------------------------
 
 # The versions: "course" (19.03.9, with docker-compose 1.25.5) or "latest-el7" (26.1.4, with the

@@ -18,7 +18,7 @@ from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
-    from labctl.config.sections import SyncedFolder
+    from labctl.config.sections import Box, SyncedFolder
 
 _WITH_ADDITIONS = re.compile(r"(bento|ubuntu|hashicorp|generic)/.+")
 """Boxes that are known to contain VirtualBox's Guest Additions. centos/7 has none."""
@@ -93,7 +93,12 @@ _KINDS = {
 
 
 def resolved(
-    folder: SyncedFolder, spec: LabSpec, own: Collection[str], *, additions: bool = True
+    folder: SyncedFolder,
+    spec: LabSpec,
+    own: Collection[str],
+    *,
+    additions: bool = True,
+    box: Box | None = None,
 ) -> str:
     """Return the type of a folder, with auto resolved.
 
@@ -102,10 +107,12 @@ def resolved(
         spec: the lab.
         own: the types that only the lab's provider has; see `Provider.folder_types`.
         additions: vbguest can install Guest Additions here.
+        box: of the node; None: the lab's.
     """
     if folder.type != "auto":
         return folder.type
-    there = bool(_WITH_ADDITIONS.fullmatch(spec.box.name)) or (spec.vbguest and additions)
+    name = (box or spec.box).name
+    there = bool(_WITH_ADDITIONS.fullmatch(name)) or (spec.vbguest and additions)
     return "virtualbox" if "virtualbox" in own and there else "rsync"
 
 
@@ -164,20 +171,27 @@ def _value_problem(value: object, option: Option) -> str | None:
 
 
 def unfit(folder: SyncedFolder, spec: LabSpec, *, additions: bool = True) -> tuple[str, str] | None:
-    """Return (message, hint) if the box cannot mount a folder of this type, else None.
+    """Return (message, hint) if a box of the lab cannot mount a folder of this type, else None.
 
     Only boxes that are known by name are judged. A box from the user's own file may support all.
     """
-    if spec.box.url is not None:
-        return None
-    if folder.type == "9p" and _ENTERPRISE.fullmatch(spec.box.name):
-        return msg("the kernel of {box} has no 9p", box=spec.box.name), msg("use type rsync or nfs")
-    if folder.type == "virtualbox":
-        name = spec.box.name
-        if name.startswith("centos/") and not spec.vbguest:
+    boxes = dict.fromkeys(((spec.box.name, spec.box.url),)) | {
+        (node.box.name, node.box.url): None for node in spec.node_options if node.box
+    }
+    found = (_unfit(folder, name, spec, additions) for name, url in boxes if url is None)
+    return next((problem for problem in found if problem), None)
+
+
+def _unfit(
+    folder: SyncedFolder, box: str, spec: LabSpec, additions: bool
+) -> tuple[str, str] | None:
+    if folder.type == "9p" and _ENTERPRISE.fullmatch(box):
+        return msg("the kernel of {box} has no 9p", box=box), msg("use type rsync or nfs")
+    if folder.type == "virtualbox" and box.startswith("centos/"):
+        if not spec.vbguest:
             hint = msg("use type rsync, or set vbguest: true to have the plugin install them")
-            return msg("the box {name} has no Guest Additions", name=name), hint
-        if name.startswith("centos/") and not additions:
+            return msg("the box {name} has no Guest Additions", name=box), hint
+        if not additions:
             message = msg("vagrant-vbguest crashes on the Ruby of this Vagrant (3.2 or newer)")
             return message, msg("use type rsync; the plugin is no longer maintained")
     return None

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from labctl.config import synced_folders
 from labctl.errors import Interrupted, Problem, SpecError, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
+from labctl.lab import machine_settings
 from labctl.lab.index import Entry, LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord
@@ -19,6 +20,9 @@ from labctl.machines.base import Machines, MachineState
 from labctl.messages import msg
 from labctl.remote.target import Target
 from labctl.storage import read_again, write
+
+_HOLD_PORTS = (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN)
+"""States of machines that may listen on their forwarded ports themselves."""
 
 
 def present(states: dict[str, MachineState]) -> set[str]:
@@ -121,7 +125,8 @@ def _entry(lab: Lab, network: str) -> Entry:
     place = lab.workspace
     spec_file = str(place.spec_file or "")
     folder, state = str(place.folder), str(place.state)
-    return Entry(folder, state, lab.name, network, lab.node_names, spec_file)
+    ports = {port.host for node in lab.spec.node_options for port in node.forwards}
+    return Entry(folder, state, lab.name, network, lab.node_names, spec_file, tuple(sorted(ports)))
 
 
 def restore(lab: Lab, provider: str) -> None:
@@ -195,9 +200,18 @@ def _begun(lab: Lab, node: str, *, frozen: bool = False) -> None:
     lab.state.save(node, record)
 
 
-def _settled(lab: Lab, node: str, target: Target) -> None:
-    """Record that a node has started, and how to reach it."""
+def _settled(lab: Lab, node: str, target: Target, *, frozen: bool = False) -> None:
+    """Record that a node has started, and how to reach it.
+
+    Parameters:
+        lab: the lab.
+        node: the node's name.
+        target: how to reach it.
+        frozen: it resumed, with the settings that it had.
+    """
     record = lab.state.node(node)
+    if not frozen:
+        record.machine = machine_settings.after_start(lab, node, record.machine)
     record.target, record.settled, record.resuming = target, True, False
     lab.state.save(node, record)
 
@@ -217,7 +231,7 @@ def started(lab: Lab, machines: Machines, node: str, *, frozen: bool = False) ->
     """
     _begun(lab, node, frozen=frozen)
     yield
-    _settled(lab, node, machines.target(node))
+    _settled(lab, node, machines.target(node), frozen=frozen)
     set_clock(lab, node)
 
 
@@ -238,6 +252,9 @@ class BootQueue:
         machines: creates the machines.
         nodes: all nodes that will be started.
         states: the state of each machine, from `prepare`; None: read it.
+
+    Raises:
+        SpecError: a forwarded port of a machine that would start is in use on this computer.
     """
 
     def __init__(
@@ -251,6 +268,8 @@ class BootQueue:
         self._machines = machines
         self._states = machines.states() if states is None else states
         missing = [node for node in nodes if not self._answers(node)]
+        starting = (node for node in missing if self._states.get(node) not in _HOLD_PORTS)
+        machine_settings.check_ports(lab, tuple(starting))
         self._queue = missing if machines.alone_first(missing) else []
         self._turn = threading.Condition()
 
@@ -301,7 +320,7 @@ class BootQueue:
             else:
                 target = machines.up(node, emit=lab.emit, booting=self._all_may)
         self._all_may()
-        _settled(lab, node, target)
+        _settled(lab, node, target, frozen=frozen and record.settled)
         if frozen or record.resuming:
             set_clock(lab, node)
 

@@ -84,6 +84,12 @@ class LabDefinition:
             spec = lab()
         return spec
 
+    def line(self, path: tuple[str | int, ...]) -> int | None:
+        """Return the line of lab.yaml that sets a value; None if no line does."""
+        lines = self._document.lines
+        outwards = (path[:end] for end in range(len(path), 0, -1))
+        return next((lines[place] for place in outwards if place in lines), None)
+
     @cached_property
     def _document(self) -> Document:
         """lab.yaml, which a run reads once."""

@@ -37,6 +37,7 @@ class Entry:
         nodes: names of its nodes.
         spec: the file that it was opened with, absolute, because `-C` may name another file than
             lab.yaml. Empty if it has none or was added by an older labctl.
+        ports: ports of this computer that lead to its machines.
     """
 
     folder: str
@@ -45,6 +46,7 @@ class Entry:
     network: str
     nodes: tuple[str, ...]
     spec: str = ""
+    ports: tuple[int, ...] = ()
 
     @property
     def gone(self) -> bool:
@@ -151,7 +153,16 @@ def _entry(item: object) -> Entry | None:
         return None
     if not isinstance(nodes, list) or not isinstance(spec, str):
         return None
-    return Entry(str(folder), str(state), str(name), str(network), tuple(map(str, nodes)), spec)
+    ports = item.get("ports", [])
+    return Entry(
+        str(folder),
+        str(state),
+        str(name),
+        str(network),
+        tuple(map(str, nodes)),
+        spec,
+        tuple(port for port in ports if isinstance(port, int)) if isinstance(ports, list) else (),
+    )
 
 
 def free_network(others: list[Entry]) -> str:

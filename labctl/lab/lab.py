@@ -110,6 +110,10 @@ class Lab:
         """
         return self._spec.read() if isinstance(self._spec, LabDefinition) else self._spec
 
+    def line(self, path: tuple[str | int, ...]) -> int | None:
+        """See `LabDefinition.line`."""
+        return self._spec.line(path) if isinstance(self._spec, LabDefinition) else None
+
     @cached_property
     def _node_list(self) -> NodeList:
         return NodeList.of(self.spec)

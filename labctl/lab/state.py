@@ -52,6 +52,13 @@ def _choices(data: object) -> dict[str, Any]:
     return data
 
 
+def _texts(data: object) -> dict[str, str]:
+    """Return a mapping of texts; empty if it is none, because it is only compared."""
+    if not isinstance(data, dict):
+        return {}
+    return {key: value for key, value in data.items() if isinstance(value, str)}
+
+
 def _damaged_flags(path: Path, line: int) -> StateError:
     return StateError(
         msg("{path}, line {line}: the file is damaged", path=path, line=line),
@@ -82,6 +89,8 @@ class NodeRecord:
             Vagrant's steps after a boot (network, folders, key) may be missing.
         resuming: it was resumed and labctl did not see the end. Only its clock may be wrong, and
             its memory must be kept.
+        machine: a digest of each key of lab.yaml that its machine was started with; empty before
+            the first start.
     """
 
     target: Target | None = None
@@ -89,6 +98,7 @@ class NodeRecord:
     choices: dict[str, Any] = field(default_factory=dict)
     settled: bool = True
     resuming: bool = False
+    machine: dict[str, str] = field(default_factory=dict)
 
 
 class State:
@@ -114,6 +124,7 @@ class State:
                 choices=_choices(data.get("choices")),
                 settled=data.get("settled") is not False,
                 resuming=data.get("resuming") is True,
+                machine=_texts(data.get("machine")),
             )
         except ValueError:  # damaged, or written by another version of labctl
             return NodeRecord()
@@ -126,6 +137,7 @@ class State:
             "choices": record.choices,
             "settled": record.settled,
             "resuming": record.resuming,
+            "machine": record.machine,
         }
         self._write(self.workspace.node(name), json.dumps(data, indent=2) + "\n")
         if record.target is not None:

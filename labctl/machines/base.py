@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
+from labctl.config.faults import Fault
 from labctl.errors import Problem
 from labctl.events import Emit, Notice
 from labctl.remote.target import Target
@@ -140,6 +141,15 @@ class Provider(ABC):
     remedies: ClassVar[tuple[Remedy, ...]] = ()
     """Remedies for errors that Vagrant prints when this provider fails."""
 
+    options: ClassVar[frozenset[str]] = frozenset()
+    """Which of the keys disk, gui, nested and provider_options of lab.yaml it supports.
+
+    Its template applies them, in the macro ``options``.
+    """
+
+    fixed: ClassVar[frozenset[str]] = frozenset({"box", "provision"})
+    """Keys of lab.yaml that only a new machine gets; a restart is not enough."""
+
     one_first: ClassVar[bool] = True
     """True if the first machine must be booting before another one may start.
 
@@ -163,6 +173,10 @@ class Provider(ABC):
             platform: the host's, as `sys.platform` has it.
         """
         return None
+
+    def option_faults(self, spec: LabSpec) -> Iterator[Fault]:
+        """Yield the options of virtual machines that this provider refuses, with the reason."""
+        yield from ()
 
     def values(self, spec: LabSpec) -> dict[str, object]:
         """Return what the provider's part of the Vagrantfile needs beside lab.yaml's keys."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labctl.config import faults
+from labctl.config.faults import Fault
+from labctl.errors import Problem
 from labctl.events import Notice
-from labctl.machines import plugins, processor
+from labctl.machines import plugins, processor, provider_options
 from labctl.machines.base import Provider
 from labctl.machines.finding import Finding, Level
 from labctl.machines.host import Host
@@ -29,12 +33,52 @@ SOCKETS = (
 _MANAGEMENT = IPv4Network("192.168.121.0/24")
 
 
+_OWN = {
+    "memory": "memory",
+    "cpus": "cpus",
+    "nested": "nested",
+    "machine_virtual_size": "disk",
+    "graphics_type": "gui",
+    "default_prefix": "name",
+    "title": "name",
+}
+"""Settings of vagrant-libvirt that labctl makes, and the key of lab.yaml for each."""
+
+_SETTINGS = (
+    *("autostart", "clock_offset", "cpu_fallback", "cpu_mode", "cpu_model", "cpuset"),
+    *("description", "disk_bus", "disk_controller_model", "disk_device", "driver"),
+    *("graphics_autoport", "graphics_port", "keymap", "kvm_hidden", "machine_arch"),
+    *("machine_type", "memballoon_enabled", "memballoon_model", "nic_adapter_count"),
+    *("nic_model_type", "nodeset", "shares", "sound_type", "storage_pool_name"),
+    *("suspend_mode", "tpm_model", "tpm_type", "tpm_version", "video_accel3d"),
+    *("video_type", "video_vram", "volume_cache"),
+)
+"""Settings that may be set: those that stay inside the machine and take a plain value."""
+
+
+def _setting_problem(name: str, value: object) -> tuple[str, str] | None:
+    """Return (message, hint) if a setting of vagrant-libvirt may not be set."""
+    if key := _OWN.get(name):
+        return provider_options.set_by(key)
+    if name not in _SETTINGS:
+        near = difflib.get_close_matches(name, _SETTINGS, n=1, cutoff=0.8)
+        hint = (
+            msg("did you mean {near!r}?", near=near[0])
+            if near
+            else msg("set it in a Ruby file and name that as vagrantfile")
+        )
+        return msg("labctl does not know the setting {name!r} of vagrant-libvirt", name=name), hint
+    return provider_options.word_problem(value)
+
+
 class Libvirt(Provider):
     """Machines of libvirt and QEMU."""
 
     name = "libvirt"
     folder_types = frozenset({"9p"})
     interfaces = ("virbr", "vnet")
+    fixed = Provider.fixed | {"disk", "networks", "address"}
+    options = frozenset({"disk", "gui", "nested", "provider_options"})
 
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if not any(Path(place).exists() for place in SOCKETS):
@@ -60,6 +104,24 @@ class Libvirt(Provider):
             network=network,
             management=_MANAGEMENT,
         ), hint
+
+    def option_faults(self, spec: LabSpec) -> Iterator[Fault]:
+        yield from provider_options.faults(spec, self.name, _setting_problem)
+        for node in spec.node_options:
+            for port in node.forwards:
+                if port.protocol == "udp":
+                    message = msg("libvirt forwards no UDP ports: vagrant-libvirt uses ssh for it")
+                    hint = msg("use the node's address in the lab's network instead")
+                    yield Fault((*port.path, "protocol"), message, hint)
+
+    def problems(self, spec: LabSpec) -> Iterator[Problem]:
+        for node in spec.node_options:
+            if node.nested and processor.emulated():
+                yield Problem(
+                    faults.where((*node.path, "nested")),
+                    "this computer has no hardware virtualization to hand on",
+                    hint="leave out 'nested', or turn on virtualization (VT-x, AMD-V) in the BIOS",
+                )
 
     def values(self, spec: LabSpec) -> dict[str, object]:
         return {"emulated": processor.emulated()}

@@ -12,12 +12,14 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from labctl.config import faults, synced_folders
-from labctl.config.faults import Fault
+from labctl.config.faults import Fault, KeyPath
 from labctl.errors import Problem, ProviderMissing
+from labctl.machines import provider_options
 from labctl.machines.base import Provider
 from labctl.messages import joined, msg
 
 if TYPE_CHECKING:
+    from labctl.config.machine_options import MachineOptions
     from labctl.config.model import LabSpec
 
 _OURS = {
@@ -160,6 +162,10 @@ def _faults(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]
     refused = provider.network_problem(IPv4Network(spec.network), platform)
     if refused:
         yield Fault(("network",), *refused, ("network",))
+    yield from provider_options.unknown(spec, names())
+    yield from _unsupported(spec, provider)
+    yield from faults.first_of_each_place(_of_interfaces(spec, provider, platform))
+    yield from faults.first_of_each_place(provider.option_faults(spec))
     for index, folder in enumerate(spec.synced_folders):
         at = ("synced_folders", index, "type")
         if folder.type in synced_folders.OF_ONE_PROVIDER - provider.folder_types:
@@ -171,3 +177,33 @@ def _faults(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]
             yield Fault(at, message, "use rsync")
         elif unfit := synced_folders.unfit(folder, spec):
             yield Fault(at, *unfit)
+
+
+def _unsupported(spec: LabSpec, provider: Provider) -> Iterator[Fault]:
+    """Yield the options that the provider does not have at all."""
+    parts: list[tuple[KeyPath, MachineOptions]] = [((), spec)]
+    if not isinstance(spec.nodes, int):
+        parts += [(("nodes", index), node) for index, node in enumerate(spec.nodes)]
+    for at, part in parts:
+        own = bool(part.provider_options.get(provider.name))
+        asked = {
+            "disk": part.disk is not None,
+            "gui": bool(part.gui),
+            "nested": bool(part.nested),
+            "provider_options": own,
+        }
+        for key, wanted in asked.items():
+            if wanted and key not in provider.options:
+                message = msg("{provider} has no such option", provider=provider.name)
+                hint = msg("leave it out, or set it in a Ruby file and name that as vagrantfile")
+                yield Fault((*at, key), message, hint)
+
+
+def _of_interfaces(spec: LabSpec, provider: Provider, platform: str) -> Iterator[Fault]:
+    """Yield the further private networks that the provider refuses."""
+    for node in spec.node_options:
+        for card in node.interfaces:
+            if card.network is not None and not card.bridge:
+                refused = provider.network_problem(card.network, platform)
+                if refused:
+                    yield Fault((*card.path, "network"), *refused)

@@ -112,8 +112,9 @@ class VagrantMachines:
             emit(event)
 
         try:
-            arguments = ["up", node, f"--provider={self._provider.name}", "--no-provision"]
-            self._call(node, arguments, watch_boot, clock)
+            arguments = ["up", node, f"--provider={self._provider.name}"]
+            with self._snippets_again(node):
+                self._call(node, arguments, watch_boot, clock)
         except MachineError as error:
             if clock.passed:
                 error.message = msg(
@@ -133,7 +134,8 @@ class VagrantMachines:
         self._call(node, ["resume", node], emit)
 
     def reload(self, node: str, *, emit: Emit) -> None:
-        self._call(node, ["reload", node, "--no-provision"], emit)
+        with self._snippets_again(node):
+            self._call(node, ["reload", node], emit)
 
     def sync(self, node: str, *, watch: bool, emit: Emit) -> None:
         self._call(node, ["rsync-auto" if watch else "rsync", node], emit)
@@ -173,6 +175,22 @@ class VagrantMachines:
                 ),
             )
         return targets[0]
+
+    @contextlib.contextmanager
+    def _snippets_again(self, node: str) -> Iterator[None]:
+        """Let the next start run the scripts of lab.yaml again if this one does not finish them.
+
+        Vagrant notes that a machine is provisioned before it runs the first script.
+        """
+        place = self._root / ".vagrant" / "machines" / node / self._provider.name
+        note = place / "action_provision"
+        finished = note.exists()
+        try:
+            yield
+            finished = True
+        finally:
+            if not finished:
+                note.unlink(missing_ok=True)
 
     # -- calling Vagrant
 

@@ -39,9 +39,16 @@ _ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE"}
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for Vagrant: this lab, no colours, no check for newer versions."""
+    """Return the environment for Vagrant: this lab, no colours, no check for newer versions.
+
+    Sizes of disks are an experimental feature of Vagrant, which it ignores unless it is named.
+    """
+    experimental = os.environ.get("VAGRANT_EXPERIMENTAL", "")
+    if experimental != "1":  # all of them
+        experimental = ",".join(filter(None, (experimental, "disks")))
     return {
         **{name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
+        "VAGRANT_EXPERIMENTAL": experimental,
         "VAGRANT_NO_COLOR": "1",
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from labctl.config import synced_folders
 from labctl.config.model import LabSpec
 from labctl.config.node import Node
 from labctl.machines.base import Provider
 from labctl.templating import TemplateFolders, template
+
+if TYPE_CHECKING:
+    from labctl.config.node_options import NodeOptions
+    from labctl.config.sections import Box
 
 _RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
@@ -44,12 +49,7 @@ def vagrantfile(
     values = {
         "lab": spec.name,
         "provider": provider.name,
-        "box": {
-            "name": spec.box.name,
-            "version": spec.box.pinned_version,
-            "url": spec.box.url,
-            "sha256": spec.box.sha256,
-        },
+        "box": _box(spec.box),
         "network": {
             "address": str(network.network_address),
             "prefix": network.prefixlen,
@@ -64,28 +64,90 @@ def vagrantfile(
             }
             for node in (*spec.lab_nodes, *(_left(name, spec, network) for name in left))
         ],
-        "folders": [
-            {
-                "host": folder.host,
-                "guest": folder.guest,
-                "type": (
-                    kind := synced_folders.resolved(
-                        folder, spec, provider.folder_types, additions=additions
-                    )
-                ),
-                "options": synced_folders.options(folder, kind),
-            }
-            for folder in spec.synced_folders
+        "folders": (shared := _folders(spec, provider, spec.box, additions=additions)),
+        "options": [
+            options
+            for node in spec.node_options
+            if (options := _options(spec, provider, node, shared, additions=additions))
         ],
         "linked_clone": spec.linked_clone,
         "vbguest": spec.vbguest,
         "dns_host_resolver": spec.dns_host_resolver,
         "boot_timeout": spec.boot_timeout,
+        "vagrantfile": spec.vagrantfile,
         **provider.values(spec),
     }
     if provider.templates is not None:
         templates = (*templates, provider.templates)
     return template("Vagrantfile.j2", templates, values, filters={"ruby": ruby_literal})
+
+
+def _box(box: Box) -> dict[str, str | None]:
+    return {
+        "name": box.name,
+        "version": box.pinned_version,
+        "url": box.url,
+        "sha256": box.sha256,
+    }
+
+
+def _folders(
+    spec: LabSpec, provider: Provider, box: Box, *, additions: bool
+) -> list[dict[str, Any]]:
+    """Return the synced folders of a node with that box."""
+    return [
+        {
+            "host": folder.host,
+            "guest": folder.guest,
+            "type": (
+                kind := synced_folders.resolved(
+                    folder, spec, provider.folder_types, additions=additions, box=box
+                )
+            ),
+            "options": synced_folders.options(folder, kind),
+        }
+        for folder in spec.synced_folders
+    ]
+
+
+def _options(
+    spec: LabSpec,
+    provider: Provider,
+    node: NodeOptions,
+    shared: list[dict[str, Any]],
+    *,
+    additions: bool,
+) -> dict[str, Any]:
+    """Return the options of a node; empty if it has none."""
+    folders = _folders(spec, provider, node.box, additions=additions) if node.box else shared
+    found = {
+        "box": _box(node.box) if node.box else None,
+        "folders": [folder for folder in folders if folder not in shared],
+        "disk": node.disk,
+        "gui": node.gui,
+        "nested": node.nested,
+        "ports": [
+            {
+                "guest": port.guest,
+                "host": port.host,
+                "protocol": port.protocol,
+                "host_ip": port.host_ip,
+            }
+            for port in node.forwards
+        ],
+        "networks": [
+            {
+                "network": str(card.network) if card.network else None,
+                "netmask": str(card.network.netmask) if card.network else None,
+                "address": card.address,
+                "bridge": card.bridge,
+            }
+            for card in node.interfaces
+        ],
+        "settings": dict(node.provider_options.get(provider.name, {})),
+        "snippets": [snippet.model_dump() for snippet in node.snippets],
+    }
+    return {"name": node.name, **found} if any(found.values()) else {}
 
 
 def _left(name: str, spec: LabSpec, network: ipaddress.IPv4Network) -> Node:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labctl.config.faults import Fault
 from labctl.errors import Problem
 from labctl.events import Notice
-from labctl.machines import plugins, vbguest
+from labctl.machines import plugins, provider_options, vbguest
 from labctl.machines.base import Provider, Remedy
 from labctl.machines.finding import Finding, Level, version
 from labctl.machines.host import Host, find_program
@@ -31,12 +33,52 @@ _ALLOWED = (IPv4Network("192.168.56.0/21"),)
 _NAT = IPv4Network("10.0.2.0/24")
 
 
+_SSH_PORTS = range(2200, 2251)
+"""Where Vagrant moves the port for ssh of a second machine; see `usable_port_range`."""
+
+_OWN = {
+    "name": "name",
+    "memory": "memory",
+    "cpus": "cpus",
+    "nested-hw-virt": "nested",
+    "natpf": "forwarded_ports",
+    "natdnshostresolver": "dns_host_resolver",
+    "nic": "networks",
+    "hostonlyadapter": "networks",
+    "bridgeadapter": "networks",
+    "cableconnected": "networks",
+}
+"""Options of `VBoxManage modifyvm` that labctl sets, and the key of lab.yaml for each."""
+
+_REACHES_OUT = re.compile(
+    r"uart.*|lpt.*|recording.*|vrde.*|trac(e|ing).*|icon-?file|teleporter.*|snapshot-?folder"
+    r"|nattftp.*|usb.*|.*clipboard.*|drag.*|cloud.*|autostart.*|default-?frontend|vm-process.*"
+)
+"""Options that read or write files of the host, listen on its network or reach its devices."""
+
+
+def _modify_problem(name: str, value: object) -> tuple[str, str] | None:
+    """Return (message, hint) if an option of `VBoxManage modifyvm` may not be set."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name):
+        message = msg(
+            "must be an option of `VBoxManage modifyvm` without its dashes, is {name!r}", name=name
+        )
+        return message, msg("such as vram: 32")
+    if key := _OWN.get(name) or _OWN.get(name.rstrip("0123456789")):
+        return provider_options.set_by(key)
+    if _REACHES_OUT.fullmatch(name):
+        message = msg("reaches files, devices or the network of this computer")
+        return message, msg("set it in a Ruby file and name that as vagrantfile")
+    return provider_options.word_problem(value)
+
+
 class VirtualBox(Provider):
     """Machines of VirtualBox."""
 
     name = "virtualbox"
     folder_types = frozenset({"virtualbox"})
     interfaces = ("vboxnet", "VirtualBox")
+    options = frozenset({"disk", "gui", "nested", "provider_options"})
     remedies = (
         Remedy(
             r"VT-x is (not available|disabled)",
@@ -91,6 +133,15 @@ class VirtualBox(Provider):
                 networks_conf=NETWORKS_CONF,
             ),
         )
+
+    def option_faults(self, spec: LabSpec) -> Iterator[Fault]:
+        yield from provider_options.faults(spec, self.name, _modify_problem)
+        for node in spec.node_options:
+            for port in node.forwards:
+                if port.protocol == "tcp" and (port.host == 2222 or port.host in _SSH_PORTS):
+                    message = msg("Vagrant itself uses port {port} for ssh", port=port.host)
+                    hint = msg("use another, outside 2222 and 2200 to 2250")
+                    yield Fault((*port.path, "host"), message, hint)
 
     def values(self, spec: LabSpec) -> dict[str, object]:
         return {"vbguest_commands": vbguest.commands(spec.sources.vault)}

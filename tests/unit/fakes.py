@@ -324,7 +324,7 @@ class FakeLab(Lab):
         self.heard = Heard()
         super().__init__(
             Workspace(folder, None, folder / ".labctl"),
-            lab_spec(**({} if "machines" in raw else {"provider": "libvirt"}), **raw),
+            lab_spec(**(({} if "machines" in raw else {"provider": "libvirt"}) | raw)),
             emit=self.heard,
         )
         self.workspace.make()

@@ -30,6 +30,7 @@ LIBRARIES: dict[str, set[str]] = {
         f"config.{name}"
         for name in (
             "keys",
+            "machine_options",
             "model",
             "schema",
             "sections",

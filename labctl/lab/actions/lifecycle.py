@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from labctl.config import synced_folders
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
+from labctl.lab import machine_settings
 from labctl.lab.boot import prepare, present, restore, started
 from labctl.lab.checkpoint_record import CheckpointRecord
 from labctl.lab.index import LabIndex
@@ -82,10 +83,17 @@ def resume(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
 
 
 def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
-    """Restart nodes with lab.yaml's current memory, processors and folders.
+    """Restart nodes with lab.yaml's current settings of machines.
 
     Suspended nodes are refused.
     """
+
+    def first(lab: Lab, machines: Machines) -> dict[str, MachineState]:
+        states = prepare(lab, machines)
+        nodes = lab.select(limit)
+        for notice in machine_settings.notices(lab, nodes, states, restarting=True):
+            lab.emit(notice)
+        return states
 
     def work(machines: Machines, node: str, emit: Emit) -> None:
         with started(lab, machines, node):
@@ -96,7 +104,7 @@ def reload(lab: Lab, limit: Iterable[str]) -> list[Result[None]]:
         "reload",
         limit,
         work,
-        first=prepare,
+        first=first,
         refused={SUSPENDED: (msg("is suspended"), _FROZEN)},
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from labctl.lab import machine_settings
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
 from labctl.lab.boot import BootQueue, prepare
 from labctl.lab.expectations import Verifier
@@ -42,6 +43,8 @@ def up(
     with lab.state.locked("up"):
         machines = lab.machines()
         states = prepare(lab, machines)
+        for notice in machine_settings.notices(lab, nodes, states):
+            lab.emit(notice)
         if remember:
             lab.state.save_flags({**lab.state.flags(), **remember})
         bring = BootQueue(lab, machines, nodes, states)

@@ -98,6 +98,9 @@ VAGRANT = """\
 # Stands for vagrant: notes how it was called, says what $VAGRANT_SAYS names, ends as told.
 echo "$*" >>calls
 env | grep '^VAGRANT_' >>environment
+case "$*" in up*|reload*)
+  touch "$VAGRANT_SAYS/.vagrant/machines/a/libvirt/action_provision" 2>/dev/null ;;
+esac
 cat "$VAGRANT_SAYS/out" 2>/dev/null
 cat "$VAGRANT_SAYS/err" >&2 2>/dev/null
 exit "$(cat "$VAGRANT_SAYS/code" 2>/dev/null || echo 0)"
@@ -191,7 +194,7 @@ def test_up_tells_what_is_going_on(vagrant: StandIn) -> None:
     up, config = vagrant.calls
     assert config == "ssh-config a"
     assert up.split()[0] == "up"
-    assert {"a", "--provider=libvirt", "--no-provision"} <= set(up.split())
+    assert set(up.split()[1:]) == {"a", "--provider=libvirt"}
     assert [event.line for event in heard.of(MachineOutput)] == [
         "Host a",
         "HostName 10.0.0.1",
@@ -237,7 +240,7 @@ def test_halt_and_destroy_ask_nothing(vagrant: StandIn) -> None:
     [
         (lambda m, e: m.suspend("a", emit=e), ["suspend", "a"]),
         (lambda m, e: m.resume("a", emit=e), ["resume", "a"]),
-        (lambda m, e: m.reload("a", emit=e), ["reload", "a", "--no-provision"]),
+        (lambda m, e: m.reload("a", emit=e), ["reload", "a"]),
         (lambda m, e: m.sync("a", watch=False, emit=e), ["rsync", "a"]),
         (lambda m, e: m.sync("a", watch=True, emit=e), ["rsync-auto", "a"]),
         (lambda m, e: m.save("a", "x y", emit=e), ["snapshot", "save", "a", "x", "y"]),
@@ -366,3 +369,37 @@ def test_tail(tmp_path: Path) -> None:
     assert tail(path, 0) == ""
     path.write_bytes(b"before\ncaf\xe9\n\n")
     assert tail(path, 7) == "caf\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: m.up("a", emit=Heard(), booting=lambda: None),
+        lambda m: m.reload("a", emit=Heard()),
+    ],
+)
+def test_scripts_of_a_start_that_failed_run_again(
+    vagrant: StandIn, ask: Callable[[VagrantMachines], object]
+) -> None:
+    """Vagrant notes that a machine is provisioned before its first script runs."""
+    note = vagrant.made("a").with_name("action_provision")
+    vagrant.says("Host a\n  HostName 10.0.0.1\n", code=1)
+    with pytest.raises(MachineError):
+        ask(vagrant.machines)
+    assert not note.exists()
+    vagrant.says("Host a\n  HostName 10.0.0.1\n")
+    ask(vagrant.machines)
+    assert note.exists()
+    # A later failure has nothing to do with them.
+    vagrant.says("Host a\n  HostName 10.0.0.1\n", code=1)
+    with pytest.raises(MachineError):
+        ask(vagrant.machines)
+    assert note.exists()
+
+
+def test_vagrant_may_size_disks(vagrant: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, seen in (("", "disks"), ("typed_triggers", "typed_triggers,disks"), ("1", "1")):
+        monkeypatch.setenv("VAGRANT_EXPERIMENTAL", own)
+        vagrant.machines.halt("a", emit=Heard())
+        lines = (vagrant.folder / "environment").read_text().splitlines()
+        assert [x for x in lines if x.startswith("VAGRANT_EXPERIMENTAL")][-1].endswith(f"={seen}")

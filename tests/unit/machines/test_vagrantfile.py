@@ -21,6 +21,7 @@ from labctl.config.model import LabSpec
 from labctl.config.validate import validate
 from labctl.errors import UsageError
 from labctl.machines import processor, providers, vagrantfile
+from labctl.machines.base import Provider
 from labctl.provision import daemon_file
 
 TESTS = Path(__file__).parents[2]
@@ -122,6 +123,79 @@ LABS: dict[str, tuple[str, bool, dict[str, Any]]] = {
             "synced_folders": [{"host": "/home/anna/lab", "guest": "/vagrant", "type": "rsync"}],
         },
     ),
+    "options": (
+        "virtualbox",
+        False,
+        {
+            "name": "options",
+            "nodes": [
+                {"name": "manager", "gui": True, "disk": 120, "forwarded_ports": ["9000:9000/tcp"]},
+                {
+                    "name": "worker",
+                    "box": {"name": "bento/centos-7", "version": "202401.31.0"},
+                    "networks": [{"network": "192.168.57.0/24", "address": "192.168.57.40"}],
+                    "provider_options": {"virtualbox": {"vram": 64}},
+                    "provision": [{"inline": "id\n", "run": "always", "privileged": False}],
+                },
+            ],
+            "synced_folders": [{"host": "/home/anna/web", "guest": "/srv/web"}],
+            "disk": 80,
+            "nested": True,
+            "forwarded_ports": [
+                "8080:80",
+                {"guest": 53, "host": 5353, "protocol": "udp", "host_ip": "0.0.0.0"},
+            ],
+            "networks": [{"bridge": "en0: Wi-Fi (AirPort)"}],
+            "provider_options": {
+                "virtualbox": {"vram": 32, "audio-enabled": False, "paravirtprovider": "kvm"},
+                "libvirt": {"cpu_mode": "host-passthrough"},
+            },
+            "provision": ["echo '#{`id`}' \"$HOME\" > /etc/motd"],
+        },
+    ),
+    "options-libvirt": (
+        "libvirt",
+        False,
+        {
+            "name": "options",
+            "disk": 80,
+            "gui": True,
+            "nested": True,
+            "forwarded_ports": ["8080:80", "0.0.0.0:8443:443"],
+            "networks": [
+                {"network": "192.168.57.0/24"},
+                {"bridge": "eno1"},
+                {"bridge": "eno2", "network": "10.30.0.0/16"},
+            ],
+            "provider_options": {"libvirt": {"cpu_mode": "host-passthrough", "video_vram": 256}},
+            "nodes": [
+                {"name": "a"},
+                {"name": "b", "box": "generic/centos7", "gui": False, "nested": False, "disk": 90},
+            ],
+        },
+    ),
+    "boxes": (
+        "virtualbox",
+        False,
+        {
+            "name": "boxes",
+            "box": {"name": "el7", "url": "file:///srv/el7.box", "sha256": "7e" * 32},
+            "nodes": [
+                {"name": "a", "box": "generic/centos7"},
+                {"name": "b", "box": {"name": "c", "url": "file:///c.box", "sha256": "ab" * 32}},
+            ],
+        },
+    ),
+    "own-files": (
+        "virtualbox",
+        False,
+        {
+            "name": "own-files",
+            "nodes": 1,
+            "vagrantfile": "extra.rb",
+            "provision": [{"file": "setup.sh"}],
+        },
+    ),
     "fifty": ("virtualbox", False, {"name": "fifty", "nodes": 50, "memory": 512}),
 }
 
@@ -152,7 +226,7 @@ def test_no_line_ends_in_blanks_and_no_two_are_empty() -> None:
         text = file.read_text("utf-8")
         assert all(line == line.rstrip() for line in text.splitlines())
         assert "\n\n\n" not in text
-        assert text.endswith("end\n")
+        assert text.endswith(("end\n", '\nload "extra.rb"\n'))
         assert not text.endswith("\n\n")
 
 
@@ -359,3 +433,68 @@ def test_a_template_that_extends_itself_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="extends or includes itself") as caught:
         vagrantfile.vagrantfile(two, LIBVIRT, (tmp_path, PACKAGED))
     assert caught.value.hint == 'write {% extends "labctl/Vagrantfile.j2" %}'
+
+
+def test_a_template_replaces_a_block(tmp_path: Path) -> None:
+    folders = template(
+        tmp_path,
+        "Vagrantfile.j2",
+        '{% extends "labctl/Vagrantfile.j2" %}{% block folders %}  # none\n{% endblock %}',
+    )
+    text = vagrantfile.vagrantfile(lab({}), LIBVIRT, folders)
+    assert "  # none\n" in text
+    assert "synced_folder" not in text
+
+
+def test_any_template_of_labctl_can_be_extended(tmp_path: Path) -> None:
+    folders = template(tmp_path, "daemon.json.j2", '{% include "labctl/daemon.json.j2" %}')
+    assert json.loads(daemon_file.daemon_json({"debug": True}, folders)) == {"debug": True}
+
+
+# -- no value of an option becomes Ruby
+
+
+@pytest.mark.needs("ruby")
+@pytest.mark.parametrize("provider", [LIBVIRT, VIRTUALBOX], ids=lambda provider: provider.name)
+def test_values_of_options_stay_values(provider: Provider, tmp_path: Path) -> None:
+    """Ruby itself runs the file, with a stand-in for Vagrant that keeps what it is told."""
+    evil = '"; File.write("stolen", "1"); "#{File.write("stolen", "2")}\\'
+    raw = {
+        "nodes": 1,
+        "provision": [evil, {"file": evil.replace("/", "")}],
+        "vagrantfile": "extra.rb",
+        "networks": [{"bridge": "en0: Wi-Fi (AirPort) #1"}],
+    }
+    (tmp_path / "extra.rb").write_text('TOLD << "extra"\n', "utf-8")
+    program = (
+        "TOLD = []\n"
+        "class Told\n"
+        "  def has_plugin?(*) = false\n"
+        "  def respond_to_missing?(*) = true\n"
+        "  def method_missing(name, *words, **options, &block)\n"
+        "    TOLD << [name, words, options]\n"
+        "    block.call(self) if block\n"
+        "    self\n"
+        "  end\n"
+        "end\n"
+        "Vagrant = Told.new\n"
+    )
+    text = vagrantfile.vagrantfile(lab(raw), provider, (PACKAGED,))
+    (tmp_path / "all.rb").write_text(
+        program + text.replace('"extra.rb"', '"./extra.rb"') + "\nputs TOLD.inspect\n", "utf-8"
+    )
+    done = subprocess.run(
+        ["ruby", "-rjson", "-e", 'load "all.rb"; print "\\0", JSON.generate(TOLD)'],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    told = json.loads(done.stdout.rpartition(b"\0")[2])
+    assert not (tmp_path / "stolen").exists()
+    scripts = [one[2] for one in told if one[0] == "provision"]
+    assert [one.get("inline", one.get("path")) for one in scripts] == [
+        evil,
+        evil.replace("/", ""),
+    ]
+    assert told[-1] == "extra"

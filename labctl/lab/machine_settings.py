@@ -1,0 +1,155 @@
+"""Which keys of lab.yaml a machine was started with, and which of them changed since.
+
+Vagrant applies most settings when a machine starts, and some only when it is created. Without a
+word about that, a user changes lab.yaml, runs `labctl up`, and wonders why nothing happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from labctl.config import faults
+from labctl.errors import Problem, SpecError
+from labctl.events import Notice
+from labctl.lab.index import LabIndex
+from labctl.lab.lab import Lab
+from labctl.machines import ports, providers
+from labctl.machines.base import MachineState
+from labctl.messages import msg
+
+_PLACES = ("path",)
+"""Fields that say where in lab.yaml a value is, and not what it is."""
+
+
+def settings(lab: Lab, name: str) -> dict[str, str]:
+    """Return a digest of each key of lab.yaml that a machine is made of."""
+    spec = lab.spec
+    index = spec.node_names.index(name)
+    node, options = spec.lab_nodes[index], spec.node_options[index]
+    vagrantfile = _content(spec.vagrantfile) if spec.vagrantfile else ""
+    once, always = (
+        [
+            (one.inline, one.file and _content(one.file), one.privileged)
+            for one in options.snippets
+            if one.run == run
+        ]
+        for run in ("once", "always")
+    )
+    values = {
+        "box": (options.box or spec.box).model_dump(),
+        "memory": node.memory,
+        "cpus": node.cpus,
+        "address": node.address,
+        "synced_folders": [folder.model_dump() for folder in spec.synced_folders],
+        "disk": options.disk,
+        "gui": options.gui,
+        "nested": options.nested,
+        "forwarded_ports": [_plain(port) for port in options.forwards],
+        "networks": [_plain(card) for card in options.interfaces],
+        "provider_options": options.provider_options.get(lab.provider, {}),
+        "provision": once,
+        "provision (always)": always,
+        "vagrantfile": vagrantfile,
+    }
+    return {
+        key: hashlib.sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[
+            :16
+        ]
+        for key, value in values.items()
+    }
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {key: part for key, part in asdict(value).items() if key not in _PLACES}
+
+
+def _content(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def after_start(lab: Lab, name: str, before: Mapping[str, str]) -> dict[str, str]:
+    """Return what a machine has after a start.
+
+    Parameters:
+        lab: the lab.
+        name: the node's name.
+        before: what it had; empty: it is new.
+    """
+    now = settings(lab, name)
+    fixed = providers.get(lab.provider).fixed
+    return now | {key: value for key, value in before.items() if key in fixed and key in now}
+
+
+def notices(
+    lab: Lab, nodes: Sequence[str], states: Mapping[str, MachineState], *, restarting: bool = False
+) -> Iterator[Notice]:
+    """Yield which changed keys of lab.yaml do not hold for an existing machine yet.
+
+    Parameters:
+        lab: the lab.
+        nodes: the nodes of this run.
+        states: of the machines.
+        restarting: the run restarts them all.
+    """
+    fixed = providers.get(lab.provider).fixed
+    for name in nodes:
+        had = lab.state.node(name).machine
+        if not had or states.get(name, MachineState.ABSENT) is MachineState.ABSENT:
+            continue
+        changed = [key for key, value in settings(lab, name).items() if had.get(key) != value]
+        new = [key for key in changed if key in fixed]
+        rest = [key for key in changed if key not in fixed]
+        if rest and not restarting and states[name] is not MachineState.STOPPED:
+            yield Notice(
+                name,
+                msg(
+                    "lab.yaml changed {keys}; `labctl reload {node}` applies it",
+                    keys=", ".join(rest),
+                    node=name,
+                ),
+            )
+        if new:
+            yield Notice(
+                name,
+                msg(
+                    "lab.yaml changed {keys}, which only a new machine gets: "
+                    "`labctl destroy {node}`, then `labctl up`",
+                    keys=", ".join(new),
+                    node=name,
+                ),
+            )
+
+
+def check_ports(lab: Lab, nodes: Sequence[str]) -> None:
+    """Check that the forwarded ports of machines that will start are free on this computer.
+
+    Raises:
+        SpecError: some are not.
+    """
+    problems = []
+    for options in lab.spec.node_options:
+        for port in options.forwards if options.name in nodes else ():
+            reason = ports.problem(port.host_ip, port.host, port.protocol)
+            if reason:
+                where = faults.where(port.path)
+                line = lab.line(port.path)
+                problems.append(Problem(where, reason, line, _owner(lab, port.host)))
+    if problems:
+        source = str(lab.workspace.spec_file or "the lab")
+        raise SpecError(source, list(dict.fromkeys(problems)))
+
+
+def _owner(lab: Lab, port: int) -> str:
+    """Return what to do about a port in use; it may be that of another lab."""
+    for other in LabIndex().others(lab.workspace.state):
+        if port in other.ports:
+            return msg(
+                "the lab in {folder} forwards it too: run `labctl halt` there, or use another port",
+                folder=other.folder,
+            )
+    return msg("end the program that listens there, or use another port")
