@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Do what the command line says; the exit code."""
+    """Run the command line; return the exit code."""
     chosen = _parser().parse_args()
     names = [name for name in chosen.rows.split(",") if name]
     try:

@@ -1,4 +1,4 @@
-"""What the rows about copying share: the files, the four ways to copy them, the proof."""
+"""Shared by the rows about copying: the files, the four ways to copy them, the proof."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def _processor() -> str:
 
 
 def _first(*command: str) -> str:
-    """Return the first line of what a program says about itself."""
+    """Return the first line of a program's version."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

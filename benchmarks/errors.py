@@ -1,4 +1,4 @@
-"""What a benchmark ends with when a figure would mean nothing."""
+"""The error of a benchmark whose figure would be meaningless."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was to be reached beside one contender, and what was."""
+    """The target beside one contender, and the result."""
 
     beside: str
     ratio: float  # the other's median over labctl's

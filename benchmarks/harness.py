@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 def nothing() -> None:
-    """What a contender does that needs no preparation, or no proof after each run."""
+    """A contender that needs no preparation, or no proof after each run."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Target:
-    """What labctl has to reach beside another contender.
+    """The target of labctl beside another contender.
 
     Parameters:
         beside: name of the other contender.
@@ -102,7 +102,7 @@ class Row(Protocol):
 
 @dataclass(frozen=True)
 class Bench:
-    """What every row is given.
+    """The arguments of every row.
 
     Parameters:
         runs: rounds that count.
@@ -171,7 +171,7 @@ def _keep(
     *,
     counts: bool = True,
 ) -> None:
-    """Keep a sample, if it counts, and say it."""
+    """Store a sample, if it counts, and print it."""
     if counts:
         measured.samples[contender.name].append(sample)
     say(

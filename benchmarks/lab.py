@@ -113,7 +113,7 @@ class Lab:
         return _sockets(self.folder)
 
     def forget(self) -> None:
-        """Throw away what labctl knows of the machines, as if they were new to it."""
+        """Delete labctl's records of the machines, as if they were new."""
         shutil.rmtree(self.folder / ".labctl", ignore_errors=True)
 
     # -- what provisions
@@ -175,7 +175,7 @@ class Lab:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What labctl runs with: a register of labs of its own."""
+        """The environment of labctl: an index of labs of its own."""
         return {"LABCTL_HOME": str(self.folder / "home")}
 
 

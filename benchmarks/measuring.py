@@ -23,7 +23,7 @@ from benchmarks.errors import BenchError
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run took.
+    """The cost of one run.
 
     Parameters:
         seconds: by the wall clock, from the start of the program to its end.

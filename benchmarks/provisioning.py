@@ -1,4 +1,4 @@
-"""What the rows about provisioning share: nodes, the four ways to provision them, the proof."""
+"""Shared by the rows about provisioning: nodes, the four ways to provision them, the proof."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def idle(
 ) -> list[Contender]:
     """Return the contenders of a provision that has nothing to do.
 
-    Each of them is brought to mend every drift first, so that it is known to look at everything.
+    Each of them first repairs every drift, which proves that it checks everything.
     """
     found: list[Contender] = []
     for name, command in commands(lab).items():

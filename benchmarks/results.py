@@ -26,7 +26,7 @@ class Results:
             self._data["rows"] = old["rows"]
 
     def finished(self, row: str) -> bool:
-        """Whether a row is in the file already."""
+        """Return True if a row is in the file already."""
         return row in self._data["rows"]
 
     def put(self, row: str, about: str, cases: list[Measured], seconds: float) -> None:

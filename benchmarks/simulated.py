@@ -1,4 +1,4 @@
-"""Machines that are none: one sshd of this machine, at as many addresses as are asked for."""
+"""Simulated machines: one sshd of this machine, at any number of addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PORT = 2200
 
 
 class Here:
-    """This machine, as a witness looks at it."""
+    """This machine, as a witness sees it."""
 
     name: str = "this machine"
 

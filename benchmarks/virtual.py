@@ -28,7 +28,7 @@ _PROGRAMS = Path(box.__file__).with_name("bin")
 
 @dataclass(frozen=True)
 class Guest:
-    """A virtual machine, as a witness looks at it."""
+    """A virtual machine, as a witness sees it."""
 
     name: str
     config: Path
@@ -82,7 +82,7 @@ class Location:
         return [Host(t.name, t.host, t.port, t.user, Path(t.keys[0])) for t in found]
 
     def guests(self, names: Sequence[str]) -> list[Guest]:
-        """Return the machines as a witness looks at them."""
+        """Return the machines as a witness sees them."""
         config = self.folder / "ssh_config"
         config.write_text(labs.ssh_config(self.targets(names)), "utf-8")
         return [Guest(name, config) for name in names]

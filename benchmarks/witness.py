@@ -1,7 +1,7 @@
 """The proof that a contender did its work: the node's end state, looked at by plain shell.
 
 And the proof that it looked at everything when it changed nothing: before it is measured, each
-contender meets nodes on which every single thing is wrong, and has to mend them all.
+contender meets nodes on which everything is wrong, and has to repair it all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.work import Work
 
 
 class Looked(Protocol):
-    """A machine that a witness looks at."""
+    """A machine that a witness checks."""
 
     @property
     def name(self) -> str: ...
@@ -33,7 +33,7 @@ _FINGERPRINT = (
 
 
 class Witness:
-    """Knows what a node must look like.
+    """Checks the wanted state of a node.
 
     Parameters:
         work: what it should be.

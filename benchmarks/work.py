@@ -1,7 +1,7 @@
-"""What a node should be, as plain values: taken from labctl's own playbooks.
+"""The wanted state of a node, as plain values from labctl's own playbooks.
 
 Every peer is told exactly this, so that all of them do the same work. What labctl measures on a
-node before its first change (does Docker Hub answer, is every certificate believed) is answered
+node before its first change (does Docker Hub answer, is every certificate trusted) is answered
 here with "all is well"; the peers measure nothing, which is in their favour. One more of them, the
 shell script that asks too, runs the scripts of these questions as well.
 """

@@ -1,4 +1,4 @@
-"""What every test needs, of whatever kind."""
+"""Fixtures of all tests."""
 
 import atexit
 import os
@@ -25,7 +25,7 @@ def pytest_configure() -> None:
     # interrupt inherits it, and would wait for ever.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    # A lab that they work with, as in `make shell`, is no test's to bring up and destroy.
+    # Tests must not use the developer's own lab, as in `make shell`.
     for name in list(os.environ):
         if name.startswith("LABCTL_") and not name.startswith(_OF_THE_TESTS):
             del os.environ[name]

@@ -28,11 +28,11 @@ def pick(names: Sequence[str]) -> list[Row]:
     """Return rows by their names; all if there are no names.
 
     Raises:
-        BenchError: there is no row of such a name.
+        BenchError: a name is not a row.
     """
     found = [cast("Row", import_module(f"{__name__}.{module}")) for module in _MODULES]
     known = [row.NAME for row in found]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise BenchError(f"there is no row {', '.join(unknown)}; there are {', '.join(known)}")
+        raise BenchError(f"unknown row {', '.join(unknown)}; available: {', '.join(known)}")
     return [row for row in found if not names or row.NAME in names]

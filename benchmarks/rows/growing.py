@@ -24,7 +24,7 @@ def cases(bench: Bench) -> Generator[Case]:
             yield Case(
                 f"{NAME}/{size}",
                 f"nothing to do, {size} {'node' if size == 1 else 'nodes'}",
-                # With two nodes the row `second-provision` has shown that each looks at everything.
+                # With two nodes the row `second-provision` has shown that each checks everything.
                 provisioning.idle(lab, some, witness, bench.say, spoil=False),
                 nodes=size,
             )

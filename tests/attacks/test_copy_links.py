@@ -97,7 +97,7 @@ def test_three_copies_build_no_way_out(outside: Path) -> None:
     assert not (target / "x" / "c" / "l").is_symlink()
 
 
-def test_three_roots_of_one_name_build_no_way_out(outside: Path) -> None:
+def test_three_roots_of_one_name_cannot_lead_outside(outside: Path) -> None:
     target = outside.parent / "target"
     roots = [Root("x", Kind.FOLDER)] * 3
     entries = [with_root(entry, index) for index, tree in enumerate(WAY_OUT) for entry in tree]

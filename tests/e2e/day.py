@@ -1,4 +1,4 @@
-"""What an instructor does with a lab of machines, as tests for each provider that makes them.
+"""An instructor's day with a lab of machines, as tests for each provider.
 
 A file of tests makes its lab with the fixtures `lab` and `cut`, subclasses `InstructorsDay` and so
 runs all of it. The lab has two nodes, runs the playbooks `repos` and `hosts`, and shares `FOLDER`.
@@ -62,7 +62,7 @@ def memory(lab: Lab, node: str) -> int:
 
 
 def in_step(lab: Lab, node: str) -> bool:
-    """Whether the node's clock is in step with this machine's."""
+    """Return True if the node's clock agrees with this machine's."""
     return abs(int(on(lab, node, "date +%s")) - time.time()) < 30
 
 
@@ -74,16 +74,16 @@ def host_key(lab: Lab, node: str) -> str:
 
 
 def states(lab: Lab) -> list[str]:
-    """Return what `status` says of each node, in order."""
+    """Return the output of `status` for each node, in order."""
     return [row["state"] for row in lab.run("status").expect(0).of("status")]
 
 
 class InstructorsDay:
-    """One lab, from the first look at it to a node made anew."""
+    """One lab, from the first status to a recreated node."""
 
     provider: ClassVar[str]
     lacking: ClassVar[set[str]] = set()
-    """What this machine cannot have, and the doctor finds."""
+    """Missing features of this machine that the doctor finds."""
 
     def test_the_doctor_finds_what_the_lab_needs(
         self, lab: Lab, world: World, monkeypatch: pytest.MonkeyPatch
@@ -98,7 +98,7 @@ class InstructorsDay:
         for what in ("Vagrant", "provider", "network", "memory", "disk", "packages"):
             assert findings[what]["level"] == "ok", findings[what]
 
-    def test_status_tells_what_runs(self, lab: Lab) -> None:
+    def test_status_shows_what_runs(self, lab: Lab) -> None:
         rows = lab.run("status").expect(0).of("status")
         assert [(row["node"], row["state"]) for row in rows] == [
             (name, "running") for name in NAMES
@@ -109,7 +109,7 @@ class InstructorsDay:
         assert entry["folder"] == str(lab.folder)
         assert [node["state"] for node in entry["nodes"]] == ["running", "running"]
 
-    def test_exec_tells_what_each_node_said(self, lab: Lab) -> None:
+    def test_exec_prints_the_output_of_each_node(self, lab: Lab) -> None:
         run = lab.run("exec", "--", "hostname; exit 3").expect(1)
         said = {e["node"]: (e["stdout"], e["exit_code"]) for e in run.of("executed")}
         assert said == {name: (f"{name}\n", 3) for name in NAMES}
@@ -199,7 +199,7 @@ class InstructorsDay:
         assert on(lab, SECOND, f"cat /proc/{process}/comm") == "sleep\n"
         assert in_step(lab, SECOND)
 
-    def test_a_reload_takes_what_lab_yaml_says_now(self, lab: Lab) -> None:
+    def test_a_reload_applies_the_current_lab_yaml(self, lab: Lab) -> None:
         """More memory and a folder more for the second node; the first one is not restarted."""
         first, second = boot(lab, FIRST), boot(lab, SECOND)
         size = memory(lab, SECOND)
@@ -238,7 +238,7 @@ class InstructorsDay:
         assert {e["node"] for e in run.of("MachineOutput")} == {FIRST}
         assert run.changes(FIRST) == run.changes(SECOND) == []
 
-    def test_a_second_lab_stands_beside_the_first(self, lab: Lab, tmp_path: Path) -> None:
+    def test_a_second_lab_runs_beside_the_first(self, lab: Lab, tmp_path: Path) -> None:
         """It asks for no network, and gets a free one."""
         folder = tmp_path / "second"
         folder.mkdir()
@@ -263,7 +263,7 @@ class InstructorsDay:
         assert not run.of("MachineOutput")
         assert on(lab, SECOND, "cat /root/note") == "kept\n"
 
-    def test_one_node_is_made_anew_and_the_other_left_alone(self, lab: Lab) -> None:
+    def test_one_node_is_recreated_and_the_other_unchanged(self, lab: Lab) -> None:
         """The login is broken beyond provisioning; its key and its machine are new afterwards."""
         first, first_key, key = boot(lab, FIRST), host_key(lab, FIRST), host_key(lab, SECOND)
         keys = "/home/vagrant/.ssh"

@@ -49,12 +49,12 @@ ls -A /var/tmp/rehearse 2>/dev/null; true
 
 @dataclass(frozen=True)
 class Fault:
-    """Something broken on a node, the section that it has to turn red, and what that says."""
+    """A fault on a node, the section that must fail because of it, and its message."""
 
     section: str
     says: str
     inject: str
-    mend: str
+    repair: str
 
 
 FAULTS = {
@@ -191,7 +191,7 @@ def test_a_fault_turns_its_section_red_and_no_other(
         run = lab.run("rehearse", *SECTIONS).expect(1)
     finally:
         for name, fault in faults.items():
-            nodes[name].sh(fault.mend)
+            nodes[name].sh(fault.repair)
     for name, fault in faults.items():
         said = red(run, name)
         assert list(said) == [fault.section], json.dumps(said, indent=2)

@@ -28,7 +28,7 @@ docker volume ls --format 'volume {{.Name}}' | sort
 ip netns list
 ls /var/tmp
 """
-"""What a node has; its own networks by name, for an engine that is restarted makes them anew."""
+"""A node's objects; its own networks by name, because a restarted engine recreates them."""
 STUDENTS = """
 set -e
 docker pull busybox
@@ -40,7 +40,7 @@ docker run --detach --restart unless-stopped --stop-timeout 1 --name rehearse-we
   -v rehearse-data:/data student/rehearse:1 sh -c 'echo kept >/data/file; exec sleep 1d'
 docker run --name ended busybox true
 """
-"""What somebody else has on a node, under names that look like those of an exercise. What runs
+"""Objects of somebody else on a node, with names like those of an exercise. What runs
 comes back by itself: an engine that overlay networks by etcd put out of step can be restarted."""
 
 

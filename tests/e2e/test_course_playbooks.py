@@ -206,7 +206,7 @@ def login(lab: Lab) -> dict[str, str]:
     return {"user": record["user"], "password": record["password"]}
 
 
-def test_no_secret_is_told(lab: Lab, first_run: Run) -> None:
+def test_no_secret_is_printed(lab: Lab, first_run: Run) -> None:
     password = login(lab)["password"]
     key = (lab.folder / ".labctl/private/registry.pem").read_text().splitlines()[1]
     for text in (first_run.stdout, first_run.stderr):
@@ -235,7 +235,7 @@ def test_who_has_no_password_is_refused(lab: Lab, nodes: dict[str, Node]) -> Non
     nodes[SECOND].sh(f"HOME=/tmp/nobody docker login -u student -p wrong {REGISTRY}; [ $? = 1 ]")
 
 
-def test_another_ca_is_not_believed(lab: Lab, nodes: dict[str, Node]) -> None:
+def test_another_ca_is_not_trusted(lab: Lab, nodes: dict[str, Node]) -> None:
     node = nodes[SECOND]
     folder = f"/etc/docker/certs.d/{REGISTRY}"
     other = authority("another CA", datetime.datetime.now(datetime.UTC))
@@ -300,7 +300,7 @@ def reach_each_other(nodes: dict[str, Node]) -> None:
             (nodes[SECOND], "right", "left"),
         ):
             ping = f"docker exec {name} ping -c 1 -W 2 {other}"
-            # Engines with a store hear of one another by heartbeats, 20 seconds apart.
+            # Engines with a store find each other by heartbeats, 20 seconds apart.
             node.sh(f"for i in $(seq 30); do {ping} && exit; sleep 1; done; exit 1")
     finally:
         for node, name in ((nodes[SECOND], "right"), (nodes[FIRST], "left")):
@@ -346,9 +346,7 @@ def test_a_member_that_stopped_is_started(lab: Lab, nodes: dict[str, Node]) -> N
     assert (run.changes(FIRST), run.changes(SECOND)) == ([], ["service:etcd"])
 
 
-def test_a_member_that_was_made_anew_takes_its_place_again(
-    lab: Lab, nodes: dict[str, Node]
-) -> None:
+def test_a_recreated_member_takes_its_place_again(lab: Lab, nodes: dict[str, Node]) -> None:
     """With it went the majority of two; the other goes on with what it has."""
     nodes[FIRST].sh("docker network create -d overlay --attachable kept")
     nodes[SECOND].sh("systemctl stop etcd; rm -rf /var/lib/etcd/labctl.etcd")
@@ -399,7 +397,7 @@ def test_a_worker_that_was_made_a_manager_is_left_one(lab: Lab, nodes: dict[str,
     assert run.changes(FIRST) == run.changes(SECOND) == []
 
 
-def test_a_manager_that_was_demoted_is_made_one_again(lab: Lab, nodes: dict[str, Node]) -> None:
+def test_a_demoted_manager_is_promoted_again(lab: Lab, nodes: dict[str, Node]) -> None:
     """The other manager has the swarm, and all that is in it, meanwhile."""
     first, second = nodes[FIRST], nodes[SECOND]
     swarm = first.sh("docker info -f '{{.Swarm.Cluster.ID}}'").stdout

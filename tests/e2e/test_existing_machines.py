@@ -1,4 +1,4 @@
-"""Machines that exist already: provisioned, drifted, mended, verified, and copied to.
+"""Existing machines: provisioned, drifted, repaired, verified, and copied to.
 
 Three nspawn nodes of the testbed, reached over ssh like the PCs of a classroom. The tests of this
 file build on one another, in their order.
@@ -35,7 +35,7 @@ def lab(
 
 
 def test_yum_fails_on_a_fresh_box(nodes: dict[str, Node]) -> None:
-    """What the playbook `repos` is for."""
+    """The purpose of the playbook `repos`."""
     result = nodes[FIRST].sh("yum -y install lvm2", check=False)
     assert result.returncode != 0
     assert "Could not resolve host: mirrorlist.centos.org" in result.stdout + result.stderr

@@ -1,6 +1,6 @@
-"""What goes wrong on real nodes: one clear message each, nothing half-written, and a way on.
+"""Failures on real nodes: one clear message each, no partial files, and a fix.
 
-One fresh nspawn node serves all; the tests do not depend on their order unless they say so.
+One fresh nspawn node serves all; the tests do not depend on their order unless noted.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.e2e.conftest import Lab, machines, spec
 from tests.testbed import World
 
 EXPECTED = {
-    # This machine is none that an instructor would use; the doctor says so by its exit code.
+    # No instructor would use this machine, and the doctor's exit code shows it.
     ("doctor", "--json"): (0, 1),
     ("provision", "--check"): (0,),
     ("provision", "--with", "greeting", "--only", "greeting", "--check", "--diff"): (3,),
@@ -50,7 +50,7 @@ def test_the_guide(world: World, lab: Lab) -> None:
             assert node.sh("cat /etc/motd").stdout == f"Welcome to {node.name}.\n"
             assert node.sh("docker images -q nginx:alpine").stdout
             # The rehearsal of overlay networks by etcd puts engines out of step (moby#39372), and
-            # mends them in the end; without that, about every other pull fails here.
+            # repairs them at the end; otherwise about every other pull fails here.
             for _ in range(10):
                 node.sh("docker pull -q hello-world && docker rmi hello-world")
     assert (lab.folder / "results" / "Dockerfile").is_file()

@@ -104,6 +104,6 @@ def few_playbooks(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("few_playbooks")
 class TestADay(InstructorsDay):
-    """What an instructor does with machines of libvirt's."""
+    """An instructor's day with libvirt."""
 
     provider = "libvirt"

@@ -89,7 +89,7 @@ def cut(lab: Lab, registry: Registry) -> Cut:
 
 
 def told(home: Home, *words: str) -> list[log.Call]:
-    """What VirtualBox was told, and did, with a command line that begins with `words`."""
+    """Return the successful calls of VBoxManage that begin with `words`."""
     calls = log.read(home.log)
     return [c for c in calls if tuple(c.argv[: len(words)]) == words and not c.exit_code]
 
@@ -121,7 +121,7 @@ def test_killed_while_a_machine_boots_and_up_again_gives_a_verified_lab(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_virtualbox_was_told_what_lab_yaml_says(home: Home, registry: Registry, name: str) -> None:
+def test_virtualbox_gets_the_values_of_lab_yaml(home: Home, registry: Registry, name: str) -> None:
     (interface,) = Interfaces(home).all()
     settings: dict[str, str] = {}
     for call in told(home, "modifyvm", registry.find(f"lab-{name}").uuid):
@@ -163,7 +163,7 @@ def test_the_second_is_not_begun_before_the_first_is_made(home: Home, registry: 
     assert clones[1] >= started.began
 
 
-def test_no_folder_is_shared_that_was_not_asked_for(home: Home) -> None:
+def test_only_requested_folders_are_shared(home: Home) -> None:
     assert not told(home, "sharedfolder", "add")
 
 
@@ -176,7 +176,7 @@ def test_nodes_reach_each_other_and_the_host(lab: Lab) -> None:
 
 
 class TestADay(InstructorsDay):
-    """What an instructor does with machines of VirtualBox's."""
+    """An instructor's day with VirtualBox."""
 
     provider = "virtualbox"
     lacking: ClassVar[set[str]] = {"virtualization"}  # which QEMU emulates

@@ -20,7 +20,7 @@ _FLAGS = """
 --disable-sync --no-first-run --disable-dev-shm-usage --disable-default-apps --hide-scrollbars
 """
 
-# chromedriver is on the loopback interface; a proxy of the environment is none of its business.
+# chromedriver is on the loopback interface, so a proxy of the environment must not apply.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

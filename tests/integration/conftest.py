@@ -1,4 +1,4 @@
-"""What the integration tests share: an sshd, and a lab whose nodes it is."""
+"""Fixtures of the integration tests: an sshd, and a lab whose nodes it serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a copy reads: files that change or cannot be read, patterns, and the kernel's files."""
+"""Sources of a copy: files that change or cannot be read, patterns, and the kernel's files."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_links_that_lead_nowhere_are_told_if_links_are_followed(
 
 
 @BOTH
-def test_what_is_no_file_is_told_and_the_rest_comes(
+def test_special_files_are_reported_and_the_rest_is_copied(
     scp: Scp, labs: Path, tmp_path: Path, direction: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(labs / "pipe")
@@ -166,7 +166,7 @@ BIG = 60_000_000  # more than what may be on its way
 
 
 @BOTH
-def test_files_that_vanish_are_told(scp: Scp, tmp_path: Path, direction: str) -> None:
+def test_files_that_vanish_are_reported(scp: Scp, tmp_path: Path, direction: str) -> None:
     folder = tmp_path / "d"
     folder.mkdir()
     files = {folder / name for name in "abcd"}
@@ -199,7 +199,7 @@ def test_a_file_that_becomes_shorter_is_no_file_full_of_zeros(
 def test_a_file_that_grows_is_copied_with_a_notice(
     scp: Scp, labs: Path, tmp_path: Path, lab_folder: Path
 ) -> None:
-    """As with scp, which says nothing: a log that is being written must not fail a copy."""
+    """As with scp, a log that is being written must not fail a copy."""
     with (labs / "a").open("wb") as file:
         file.truncate(BIG)
 
@@ -266,7 +266,7 @@ def test_nothing_is_left_where_the_node_copied_such_files(scp: Scp, tmp_path: Pa
     assert set(Path(tempfile.gettempdir()).glob("tmp.*")) <= before
 
 
-def test_a_big_file_whose_size_says_nothing(tmp_path: Path) -> None:
+def test_a_big_file_without_a_size(tmp_path: Path) -> None:
     """Read to its end, as the kernel's; a file that grows at once stands in for one."""
     data = os.urandom(3 * BLOCK + 7)
     (tmp_path / "f").write_bytes(b"")
@@ -476,7 +476,7 @@ class TestRights:
         "path",
         ["d/secret", "d/closed", "d/closed/x", "d/closed/*", "d/closed/none", "link", "d/s*"],
     )
-    def test_what_may_not_be_read_is_said_with_the_way_to_read_it(
+    def test_unreadable_files_are_reported_with_a_fix(
         self, source: Callable[..., NodeSource], folder: Path, path: str, tmp_path: Path
     ) -> None:
         with pytest.raises(TransferError, match=r": Permission denied$") as caught:

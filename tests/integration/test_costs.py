@@ -1,4 +1,4 @@
-"""What each command costs in things that are no matter of the machine: the guard of its speed.
+"""The costs of each command that do not depend on the machine: a guard of its speed.
 
 Time depends on the machine that a test runs on. What takes the time does not: connections, commands
 sent over them, calls of Vagrant (a second each), and libraries imported (0.1 s each). So these are
@@ -83,7 +83,7 @@ ssh-config) cat "config.$1" ;;
 plugin | box) ;;
 snapshot) [ "$1" != list ] || echo chapter1; [ "$1" != restore ] || echo running >"$2" ;;
 rsync) ;;
-*) echo "the stand-in knows no $command" >&2; exit 1 ;;
+*) echo "the stand-in has no $command" >&2; exit 1 ;;
 esac
 """
 
@@ -122,7 +122,7 @@ def test_greeting(host):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command may cost.
+    """The allowed costs of a command.
 
     Parameters:
         imports: the heavy libraries that it imports.

@@ -18,7 +18,7 @@ import pytest
 NODE = "docker-node1"
 
 SETTINGS = '''\
-"""What lab.yaml says about the greeting."""
+"""Keys of lab.yaml for the greeting."""
 
 from collections.abc import Iterator
 

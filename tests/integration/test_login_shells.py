@@ -31,7 +31,7 @@ NOISE = "\n".join(
         "printf '\\033]0;title\\007no end'",
     )
 )
-"""What a ~/.bashrc may print: text, junk, megabytes of it."""
+"""Output of a ~/.bashrc: text, junk, megabytes of it."""
 
 SHELLS = ("sh", "bash", "dash", "zsh", "tcsh", "csh", "fish", "rbash")
 

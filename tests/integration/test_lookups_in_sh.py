@@ -101,7 +101,7 @@ class Machine:
         return Observed(done.returncode, done.stdout)
 
     def measure(self) -> tuple[list[str], dict[str, str]]:
-        """Play hosts, its questions asked anew; write the pins. Return what is broken, and them."""
+        """Play hosts, measuring again; write the pins. Return the broken names, and the pins."""
         (book,) = load(["hosts"], [packaged("playbooks")])
         lab = lab_spec(sources={"hub_hosts": [AUTH, HUB, CDN]})
         choices: dict[str, dict[str, object]] = {}

@@ -115,7 +115,7 @@ def test_a_section_of_the_matrix_leads_to_its_exercises(
     assert browser.run("return document.querySelector('.listed > details:nth-of-type(3)').open")
 
 
-def test_causes_stand_in_plain_words_and_the_rest_is_folded(
+def test_causes_are_in_plain_words_and_the_rest_is_folded(
     browser: Browser, pages: dict[str, Path]
 ) -> None:
     show(browser, pages["eight"], DESK)

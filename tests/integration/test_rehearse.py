@@ -48,7 +48,7 @@ def test_passes(host, wanted):
     assert len(wanted["rehearsal"]["token"]) == 8
 
 def test_fails(host, lent):
-    """the node knows the answer"""
+    """the node has the answer"""
     host.run("true")
     result = host.run("echo forty-two; echo so sorry >&2; exit 3")
     assert result.rc == 0, result.stderr
@@ -60,7 +60,7 @@ def test_has_a_broken_precondition(missing):
     """the precondition holds"""
 
 def test_cannot_clean_up(sticky):
-    """what it makes goes away"""
+    """objects of the exercise are removed"""
 
 def test_sees_the_others(host, peers, wanted):
     """the other nodes answer"""
@@ -187,12 +187,12 @@ def test_outcomes_events_and_files(lab_folder: Path, course: Path) -> None:
     assert (lab_folder / "page.html").stat().st_mode & 0o077 == 0
 
 
-def test_a_failure_says_what_was_run_and_seen(lab_folder: Path, course: Path) -> None:
+def test_a_failure_has_the_command_and_its_output(lab_folder: Path, course: Path) -> None:
     run = rehearse(lab_folder, "greetings", "--node", SECOND)
     assert [r["node"] for r in run.of("result")] == [SECOND]
     by_name = {c["name"]: c for c in run.result(SECOND)["checks"]}
     failed = by_name["test_fails"]
-    assert failed["title"] == "the node knows the answer"
+    assert failed["title"] == "the node has the answer"
     assert "so sorry" in failed["message"]
     ran = [(c["command"], c["exit_code"], c["phase"]) for c in failed["commands"]]
     assert ran[:2] == [

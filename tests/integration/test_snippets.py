@@ -223,7 +223,7 @@ SHELLS = [name for name in ("sh", "dash", "bash", "busybox") if shutil.which(nam
 
 
 def complaint(shell: str, text: str) -> str:
-    """Return what a shell says of a script that it only reads; empty where it has no complaint."""
+    """Return a shell's errors about a script that it only parses; empty if there are none."""
     words = [shell, "sh"] if shell == "busybox" else [shell]
     if shell == "bash":
         words.append("--posix")
@@ -248,7 +248,7 @@ def test_every_snippet_can_be_read_by_every_shell(snippets: list[Snippet]) -> No
 
 @pytest.mark.needs("sh")
 @pytest.mark.parametrize("text", ["if true; then", "echo 'a", "a() { }", "case x in y) ;;"])
-def test_the_shells_would_have_told(text: str) -> None:
+def test_the_shells_report_mistakes(text: str) -> None:
     for shell in SHELLS:
         assert complaint(shell, text)
 
@@ -306,7 +306,7 @@ def test_every_playbook_plays_in_every_lab(name: str, vault: SecretStore) -> Non
             assert list(of_playbook(name, raw, answers, vault)) or name in MAY_WANT_NOTHING
 
 
-def test_no_playbook_has_a_question_that_is_not_asked_here(snippets: list[Snippet]) -> None:
+def test_every_question_of_the_playbooks_is_tested_here(snippets: list[Snippet]) -> None:
     keys = {key for answers in ANSWERS.values() for key in answers}
     asked = {s.source.partition(": ")[2] for s in snippets}
     assert keys <= asked

@@ -98,7 +98,7 @@ def test_which_node_must_be_said_where_there_are_several(labctl: Labctl) -> None
     assert "no node 'echo'" in labctl("ssh", "--", "echo", "hi", code=2)[1]
 
 
-def test_without_a_client_commands_work_and_a_shell_says_what_to_install(labctl: Labctl) -> None:
+def test_without_a_client_commands_work_and_a_shell_names_the_package(labctl: Labctl) -> None:
     labctl.environment["PATH"] = str(labctl.lab)
     assert labctl("ssh", "docker-node1", "echo hi; exit 4", code=4)[0] == "hi\n"
     assert "install the OpenSSH client" in labctl("ssh", "docker-node1", code=2)[1]
@@ -147,7 +147,7 @@ def test_exec_ends_quietly_when_nobody_reads_on(labctl: Labctl, where: list[str]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
-def test_exec_says_once_that_its_output_cannot_be_written(labctl: Labctl) -> None:
+def test_exec_reports_once_that_its_output_cannot_be_written(labctl: Labctl) -> None:
     with Path("/dev/full").open("wb") as full:
         running = process(labctl, "exec", "echo line", stdout=full.fileno())
         with running:
@@ -179,7 +179,7 @@ def test_exec_as_json(labctl: Labctl) -> None:
         assert one["seconds"] >= 0
 
 
-def test_exec_goes_on_where_one_node_cannot_be_reached(labctl: Labctl) -> None:
+def test_exec_continues_if_a_node_is_unreachable(labctl: Labctl) -> None:
     spec = labctl.lab / "lab.yaml"
     machines = json.loads(spec.read_text())
     machines["machines"][1]["port"] = 9
@@ -189,7 +189,7 @@ def test_exec_goes_on_where_one_node_cannot_be_reached(labctl: Labctl) -> None:
     assert "docker-node2: 127.0.0.1:9 does not answer" in err
 
 
-def test_scp_tells_what_it_did_and_ends_with_the_truth(labctl: Labctl, tmp_path: Path) -> None:
+def test_scp_reports_its_work_and_the_right_exit_code(labctl: Labctl, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x" * 3000)
     out, err = labctl("scp", "-r", "-p", str(tmp_path / "f"), f"docker-node1:{tmp_path}/g")
     assert out.startswith("docker-node1: 1 file, 3.0 kB in ")
@@ -200,7 +200,7 @@ def test_scp_tells_what_it_did_and_ends_with_the_truth(labctl: Labctl, tmp_path:
     assert "No such file" in found["error"]["message"]
 
 
-def test_doctor_tells_in_columns_and_in_json(labctl: Labctl) -> None:
+def test_doctor_prints_columns_and_json(labctl: Labctl) -> None:
     out, _ = labctl("doctor", "--offline")
     assert out.splitlines()[-1] == "no problems found" or "to be looked at" in out
     found = [json.loads(line) for line in labctl("doctor", "--offline", "--json")[0].splitlines()]

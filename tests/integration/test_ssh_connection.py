@@ -204,7 +204,7 @@ def test_the_host_key_is_recorded_once_and_another_one_refused(
         server.stop()
 
 
-def test_a_login_that_is_refused_says_which_keys_were_offered(
+def test_a_refused_login_names_the_offered_keys(
     sshd: Sshd, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     other = Sshd(tmp_path_factory.mktemp("other"))
@@ -216,7 +216,7 @@ def test_a_login_that_is_refused_says_which_keys_were_offered(
     assert caught.value.node == "docker-node1"
 
 
-def test_where_nothing_listens_it_says_so_at_once(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_closed_port_is_reported_at_once(sshd: Sshd, tmp_path: Path) -> None:
     target = replace(sshd.target(), port=9)
     began = time.monotonic()
     with pytest.raises(ConnectFailed, match=r"127\.0\.0\.1:9 does not answer") as caught:
@@ -300,7 +300,7 @@ def test_a_user_who_may_not_become_root(
 
 
 SCRIPT = "sh -c "
-"""What every script of labctl's is started with; see labctl.remote.script."""
+"""The start of every script of labctl; see labctl.remote.script."""
 
 
 class Hasty(Connection):
@@ -351,7 +351,7 @@ exit 1
         ),
     ],
 )
-def test_a_command_that_ends_before_its_stdin_is_sent_still_says_why(
+def test_a_command_that_ends_before_its_stdin_is_sent_still_has_a_reason(
     tmp_path_factory: pytest.TempPathFactory,
     tmp_path: Path,
     act: Callable[[Connection, Path], object],

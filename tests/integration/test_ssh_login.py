@@ -149,7 +149,7 @@ def test_another_host_key_leaves_no_connection(sshd: Sshd, hostkeys: HostKeys) -
         Connection(sshd.target(), hostkeys).call("true")
 
 
-def test_a_node_that_says_nothing_is_none_that_refuses(hostkeys: HostKeys) -> None:
+def test_a_silent_node_is_not_a_refusing_one(hostkeys: HostKeys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         target = Target("a", "127.0.0.1", silent.getsockname()[1], "x", ("/none",))
         with pytest.raises(ConnectFailed, match="does not answer"):
@@ -175,7 +175,7 @@ def test_through_a_jump_host(sshd: Sshd, jump: str, hostkeys: HostKeys) -> None:
         assert connection.call("echo here") == (0, b"here\n", b"")
         opened = connections() - before
         assert len(opened) == 2
-        # As for a node: a big file hangs where keys are exchanged anew.
+        # As for a node: a big file hangs if keys are exchanged again.
         assert {transport.packetizer.REKEY_BYTES for transport in opened} == {1 << 36}  # type: ignore[attr-defined]
         connection.transport.close()
         assert connection.call("echo again") == (0, b"again\n", b"")

@@ -117,7 +117,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def no_stage(folder: Path) -> bool:
-    """Tell whether no temporary folder is left."""
+    """Return True if no temporary folder is left."""
     return not list(folder.rglob(f"{STAGE}*"))
 
 
@@ -493,7 +493,7 @@ def test_what_killed_copies_left_is_cleaned_up(scp: Scp, labs: Path, tmp_path: P
         assert names(folder) == {"a", *kept}
 
 
-def test_a_temporary_folder_tells_who_made_it(
+def test_a_temporary_folder_names_its_creator(
     sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Machines that share a folder remove each other's only by their age."""
@@ -527,7 +527,9 @@ def test_two_copies_at_once_do_not_meet(scp: Scp, labs: Path, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not ROOT, reason="only root mounts a small disk")
-def test_a_full_disk_on_the_node_says_so_and_keeps_the_old_file(scp: Scp, tmp_path: Path) -> None:
+def test_a_full_disk_on_the_node_is_reported_and_the_old_file_kept(
+    scp: Scp, tmp_path: Path
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(

@@ -35,7 +35,7 @@ OWN_FILES = {
 
 
 def _validate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Return what `vagrant validate` says of a Vagrantfile, in a home and a folder of its own."""
+    """Return the output of `vagrant validate` for a Vagrantfile, in its own home and folder."""
     programs = folder / "bin"
     programs.mkdir(parents=True)
     for name, script in STAND_INS.items():
@@ -103,7 +103,7 @@ def test_vagrant_takes_it(name: str, verdicts: dict[str, subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("name", "message"), [("wrong-key", "memroy"), ("wrong-ruby", "syntax error")]
 )
-def test_vagrant_would_have_told(
+def test_vagrant_reports_mistakes(
     name: str, message: str, verdicts: dict[str, subprocess.CompletedProcess[str]]
 ) -> None:
     done = verdicts[name]

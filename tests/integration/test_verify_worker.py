@@ -45,7 +45,7 @@ def test_more(host):
 """
 
 
-def test_each_test_is_told_of_once_and_in_its_section(sshd: Sshd, tmp_path: Path) -> None:
+def test_each_test_is_reported_once_in_its_section(sshd: Sshd, tmp_path: Path) -> None:
     texts = {
         "one": GOOD.format("one", "True"),
         "two": GOOD.format("two", "False"),

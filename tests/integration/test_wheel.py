@@ -114,7 +114,7 @@ def labctl(unpacked: Path, folder: Path, *arguments: str) -> subprocess.Complete
     return done
 
 
-def test_it_says_the_version_that_it_is(unpacked: Path, wheel: Path, tmp_path: Path) -> None:
+def test_it_prints_its_version(unpacked: Path, wheel: Path, tmp_path: Path) -> None:
     done = labctl(unpacked, tmp_path, "--version")
     match = re.match(r"labctl_vagrant-([^-]+)-", wheel.name)
     assert match

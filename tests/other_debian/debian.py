@@ -81,7 +81,7 @@ class OtherDebian:
     pid: int
 
     def run(self, *command: str) -> str:
-        """What `command` printed; a failure shows its end."""
+        """Return the output of `command`; a failure shows its end."""
         variables = {
             "HOME": "/root",
             "LANG": "C.UTF-8",

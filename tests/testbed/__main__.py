@@ -30,14 +30,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("argv", nargs=argparse.REMAINDER, metavar="[--] COMMAND")
     commands.add_parser("shell", help="a shell in the world")
     commands.add_parser("down", help="end the world and everything in it")
-    commands.add_parser("status", help="say whether the world runs")
+    commands.add_parser("status", help="show whether the world runs")
     yaml = commands.add_parser("lab-yaml", help="print the `sources` of a lab.yaml")
     yaml.add_argument("--provider", default="libvirt", help="same for all so far")
     return parser
 
 
 def main() -> int:
-    """Do what the command line says; the exit code."""
+    """Run the command line; return the exit code."""
     chosen = _parser().parse_args()
     world: str = chosen.world
     start = time.monotonic()

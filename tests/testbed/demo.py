@@ -97,7 +97,7 @@ _SAID = {
 
 
 def _tasks() -> list[Task]:
-    """What is missing on the host: packages, and labctl itself."""
+    """Return what is missing on the host: packages, and labctl itself."""
     found = []
     if install.missing(install.FIRST):
         found.append(Task("first", lambda: install.install(install.FIRST)))

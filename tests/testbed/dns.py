@@ -53,7 +53,7 @@ def ask(server: str, host: str, timeout: float = 1.0) -> str | None:
 
 
 class Faults:
-    """What is wrong with the nodes' own resolver at the moment; kept in the world's folder."""
+    """The current faults of the nodes' own resolver, stored in the world's folder."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is the world's."""
@@ -81,7 +81,7 @@ class Faults:
         self._write({**poisoned, host: address}, [name for name in refused if name != host])
 
     def wait_until_told(self) -> None:
-        """Return once the resolver answers what the hosts file says."""
+        """Return once the resolver answers as in the hosts file."""
         poisoned, refused = self.read()
         expected: dict[str, str | None] = dict.fromkeys(HOSTS, SERVICE_ADDRESS)
         expected |= {**dict.fromkeys(refused), **poisoned}

@@ -1,4 +1,4 @@
-"""What goes wrong in the testbed, said in one sentence to whoever ran it."""
+"""Errors of the testbed, each one sentence for the developer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A libvirtd of the world's own, which the host's never hears of."""
+"""A libvirtd of the world's own, separate from the host's."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def command(world: Path) -> list[str]:
 
 
 def ready() -> bool:
-    """Whether the daemon takes connections."""
+    """Return True if the daemon accepts connections."""
     with socket.socket(socket.AF_UNIX) as sock:
         return sock.connect_ex(str(_SOCKET)) == 0

@@ -27,7 +27,7 @@ def require_root() -> None:
 
 
 def is_up(name: str) -> bool:
-    """Whether the world runs and its services have answered."""
+    """Return True if the world runs and its services have answered."""
     place = state.folder(name)
     return state.living(place, "init") is not None and (place / "state.json").exists()
 

@@ -144,7 +144,7 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def is_running(self) -> bool:
-        """Whether the machine is on."""
+        """True if the machine is on."""
         return self._is_kept()
 
     def _boots(self) -> int:

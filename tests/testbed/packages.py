@@ -45,7 +45,7 @@ class Package:
 
     @property
     def file_name(self) -> str:
-        """What the package's file is called in a repository."""
+        """The name of the package's file in a repository."""
         return f"{self.name}-{self.version}-{self.release}.{self.arch}.rpm"
 
 

@@ -1,4 +1,4 @@
-"""What the rpm database of a fresh `centos/7` box knows: names only, and the release package.
+"""The rpm database of a fresh `centos/7` box: names only, and the release package.
 
 The seeds are empty. They make the requirements of the docker packages resolve as on EL7.
 """

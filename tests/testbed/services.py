@@ -14,7 +14,7 @@ from tests.testbed.names import HUB, PUBLIC_RESOLVERS, SERVICE_ADDRESS
 
 @dataclass(frozen=True)
 class Service:
-    """A program that runs in the foreground; `ready` says whether it answers."""
+    """A program that runs in the foreground; `ready` returns True if it answers."""
 
     name: str
     command: list[str]

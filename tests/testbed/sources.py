@@ -1,4 +1,4 @@
-"""What a lab's file must say differently because its sources are stand-ins: keys and checksums."""
+"""Settings of a lab.yaml whose sources are stand-ins: keys and checksums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the testbed builds, from what: the one list that ties the builders together."""
+"""The testbed's build stages and their inputs, in one list."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def cache() -> Cache:
 
 
 def version(cache: Cache) -> str:
-    """What a world of this cache and of the testbed's code is called: changes with either."""
+    """The name of a world for this cache and the testbed's code; changes with either."""
     digest = hashlib.sha256("".join(cache.digests.values()).encode())
     for file in sorted(_HERE.glob("*.py")):
         digest.update(file.read_bytes())

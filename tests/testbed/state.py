@@ -17,11 +17,11 @@ VARIABLE = "LABCTL_TESTBED_WORLD"
 
 @dataclass(frozen=True)
 class State:
-    """What a started world tells its users, in state.json."""
+    """The published state of a started world, in state.json."""
 
     name: str
     service_address: str
-    # Identity of the network namespace: tells whether a process is inside.
+    # Identity of the network namespace, to check that a process is inside.
     network: int
     # What it is made of, code included: another one's world is no use to newer tests.
     version: str

@@ -85,7 +85,7 @@ class First:
         self._buried = threading.Condition()
 
     def start(self) -> None:
-        """Bring the world up, say so in state.json, and run until killed."""
+        """Bring the world up, record it in state.json, and run until killed."""
         namespaces.unshare(namespaces.NEW_NET | namespaces.NEW_MOUNT)
         self._mounts()
         self._network()

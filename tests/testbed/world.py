@@ -83,7 +83,7 @@ class World:
 
     @property
     def authority(self) -> Path:
-        """The certificate that the stand-ins' own are signed by; the nodes believe it anyway."""
+        """The authority of the stand-ins' certificates, which the nodes trust."""
         return self.state.keys / "ca.crt"
 
     def nspawn(self, name: str, *, engine: bool = False) -> Node:

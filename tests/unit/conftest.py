@@ -29,7 +29,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _home: Path) -> N
     monkeypatch.setenv("LANGUAGE", "en")
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(_home))
-    # The labs of this machine: those of one test are none of the next one's business.
+    # Each test has its own index of labs.
     monkeypatch.setenv("LABCTL_HOME", str(tmp_path.with_name(f"{tmp_path.name}-labs")))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")

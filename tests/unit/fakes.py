@@ -31,7 +31,7 @@ from labctl.remote.target import Target
 
 CENTOS = Facts("4f9c", "x86_64", "centos", "7")
 SINCE = b"since 2026-01-01 10:00:00\n\n"
-"""What `status` reads of a node before the engine's answer."""
+"""The output that `status` reads from a node before the engine's answer."""
 
 
 def answers(*values: object) -> bytes:
@@ -281,7 +281,7 @@ class FakeMachines:
 
 @dataclass
 class ScriptedConnection:
-    """A node that keeps what it was told to run, and fails if a test says how."""
+    """A node that records its scripts, and fails if a test requires it."""
 
     name: str
     scripts: list[str] = field(default_factory=list)
@@ -343,7 +343,7 @@ class FakeLab(Lab):
         return self.connections.setdefault(name, ScriptedConnection(name))
 
     def notices(self) -> list[str]:
-        """What the lab told people."""
+        """The notices of the lab."""
         return [f"{notice.node}: {notice.message}" for notice in self.heard.of(Notice)]
 
 

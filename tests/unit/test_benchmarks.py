@@ -127,7 +127,7 @@ def test_the_document_keeps_what_was_written_by_hand(tmp_path: Path) -> None:
 
 def test_rows_are_known_by_name() -> None:
     assert [row.NAME for row in rows.pick(["scp", "start-up"])] == ["start-up", "scp"]
-    with pytest.raises(BenchError, match="no row colour; there are start-up"):
+    with pytest.raises(BenchError, match="unknown row colour; available: start-up"):
         rows.pick(["colour"])
 
 
@@ -173,7 +173,7 @@ class Machine:
         )  # fmt: skip
 
 
-def test_a_witness_tells_what_is_wrong(tmp_path: Path) -> None:
+def test_a_witness_reports_what_is_wrong(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     work = Work(links=[{"path": str(link), "target": str(target)}])
     witness, machine = Witness(work), Machine(tmp_path)

@@ -15,7 +15,7 @@ HOW = "; change README.md and README.zh-CN.md together"
 
 @dataclass(frozen=True)
 class Page:
-    """What must not differ between languages."""
+    """Parts that must not differ between languages."""
 
     headings: list[int]
     blocks: list[tuple[str, str]]

@@ -37,7 +37,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
 
 
 def verb(name: str) -> Verb:
-    """What does a verb."""
+    """The function for a verb."""
     if name not in VERBS:
         raise BadSyntax(f"Invalid command '{name}'")
     module, function = VERBS[name]
@@ -46,7 +46,7 @@ def verb(name: str) -> Verb:
 
 
 def run(home: Home, argv: Sequence[str]) -> int:
-    """Do what a command line says, log it, and return the exit code."""
+    """Run a command line, log it, and return the exit code."""
     began, start = time.time(), time.monotonic()
     code, error = 0, ""
     try:

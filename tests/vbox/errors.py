@@ -1,4 +1,4 @@
-"""How VBoxManage says no: with a message on stderr, a result code in it, and an exit code."""
+"""VBoxManage's refusals: a message on stderr, a result code in it, and an exit code."""
 
 from __future__ import annotations
 

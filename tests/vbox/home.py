@@ -42,12 +42,12 @@ class Home:
 
     @property
     def version(self) -> str:
-        """What `--version` prints."""
+        """The output of `--version`."""
         return VERSIONS[self.series]
 
     @property
     def long_options(self) -> bool:
-        """Whether options may be written with hyphens (`--nat-pf1`), as from 7.0 on."""
+        """True if options may be written with hyphens (`--nat-pf1`), as from 7.0 on."""
         return self.series >= "7"
 
     @property

@@ -1,4 +1,4 @@
-"""What is known of a machine; kept as JSON in its folder."""
+"""The record of a machine, stored as JSON in its folder."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Shared:
 
 @dataclass
 class Hardware:
-    """What `modifyvm` changes, and a snapshot keeps."""
+    """The settings that `modifyvm` changes and a snapshot keeps."""
 
     memory: int = 512
     cpus: int = 1

@@ -38,14 +38,14 @@ def forget(disk: Path, tag: str) -> None:
 
 
 def info(disk: Path) -> dict[str, Any]:
-    """What is known of a disk, also while a machine uses it."""
+    """The record of a disk, also while a machine uses it."""
     found = json.loads(_run("info", "--force-share", "--output=json", str(disk)))
     assert isinstance(found, dict)
     return found
 
 
 def format_of(name: str) -> str:
-    """What QEMU calls one of VirtualBox's formats."""
+    """QEMU's name for one of VirtualBox's formats."""
     kind = _FORMATS.get(name.upper())
     if not kind:
         raise Refused(f"Cannot find a backend for the format '{name}'", FILE_ERROR)

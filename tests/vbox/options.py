@@ -16,7 +16,7 @@ class Parsed:
     values: dict[str, list[str]] = field(default_factory=dict)
 
     def has(self, option: str) -> bool:
-        """Whether the option was given."""
+        """True if the option was given."""
         return option in self.values
 
     def one(self, option: str) -> str:

@@ -1,4 +1,4 @@
-"""What an appliance's OVF file says of the machine in it: the part that an import uses."""
+"""The machine in an appliance's OVF file: the part that an import uses."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def allowed(conf: Path = NETWORKS_CONF) -> list[Network]:
 
 
 def require_allowed(address: str, conf: Path = NETWORKS_CONF) -> None:
-    """Refuse an address as VirtualBox does: it says no more than that access is denied."""
+    """Refuse an address as VirtualBox does: with "access denied" only."""
     parsed = ipaddress.ip_address(address)
     if not any(parsed in network for network in allowed(conf)):
         raise Refused(

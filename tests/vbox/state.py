@@ -1,4 +1,4 @@
-"""Whether a machine runs.
+"""The run state of a machine.
 
 QEMU writes its number to a file and removes the file when it ends in order, which tells a machine
 that was shut down ("poweroff") from one whose process was killed ("aborted").

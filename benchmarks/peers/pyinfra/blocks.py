@@ -11,7 +11,7 @@ from pyinfra.operations import files
 
 
 def put_blocks(blocks):
-    """Bring every block into its file; one look at a file for all of its blocks."""
+    """Write every block into its file; each file is read once for all of its blocks."""
     for path in sorted({block["path"] for block in blocks}):
         text = "\n".join(host.get_fact(FileContents, path=path) or []) + "\n"
         wanted = text

@@ -18,7 +18,7 @@ work = json.loads(Path(os.environ["BENCH_WORK"]).read_text("utf-8"))
 
 for key in work["keys"]:
     if key["source"].startswith("file://"):
-        # Its download knows the web only.
+        # Its download supports only web URLs.
         server.shell(
             name=f"Copy {key['path']}",
             commands=[

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034 # the calls that follow read `put`
 # The work of labctl's playbooks as one shell script, as somebody writes it who knows it well: it
-# looks at all there is and does what is missing. It is fed to `sudo sh -s` over ssh; the calls
+# checks everything and does what is missing. It is fed to `sudo sh -s` over ssh; the calls
 # of these functions follow below.
 set -eu
 LC_ALL=C; export LC_ALL

@@ -1,4 +1,4 @@
-"""What the tests of the resources share: the shells, the stand-ins, and a small web server."""
+"""Fixtures of the resources' tests: the shells, the stand-ins, and a small web server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.needs import require
 
 @pytest.fixture(scope="session", autouse=True)
 def linux() -> None:
-    """Skip where there is no Linux: the scripts are written for it, with GNU's stat."""
+    """Skip except on Linux: the scripts need GNU's stat."""
     if not sys.platform.startswith("linux"):
         pytest.skip("the scripts are for Linux, with GNU's stat")
 

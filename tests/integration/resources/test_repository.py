@@ -90,7 +90,7 @@ def test_a_signing_key_is_read_once(
     key_into(shell.folder, monkeypatch)
     key = SigningKey("k", f"file://{folder / 'one'}", prints["one"])
     converges(shell, key)
-    gpg = shell.folder / "bin" / "gpg"  # stands for gpg: says that it was asked
+    gpg = shell.folder / "bin" / "gpg"  # stands for gpg: records that it was called
     gpg.parent.mkdir()
     gpg.write_text("#!/bin/sh\necho pub:::::::::\necho fpr:::::::::GPG:\n")
     gpg.chmod(0o755)

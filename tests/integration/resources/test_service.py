@@ -85,7 +85,7 @@ def test_a_service_that_does_not_come_back_gets_its_old_files(stand_ins: StandIn
     assert names(folder) == ["daemon.json"]
     assert names(stand_ins.shell.folder / "pending") == []
     assert stand_ins.actions() == ["restart docker", "restart docker"]
-    # The next run tries again, rather than to believe that all is well.
+    # The next run tries again.
     outcome = stand_ins.shell.apply(*resources, check=True)
     assert [c.resource for c in outcome.changes] == [r.id for r in resources[:2]]
 

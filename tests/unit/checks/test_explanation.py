@@ -212,7 +212,7 @@ def test_a_cause_stands_for_the_checks_that_it_breaks(
     assert explained(Shell(probe)) == (wrong, because, fix)
 
 
-def test_an_engine_that_cannot_start_says_why() -> None:
+def test_an_engine_that_cannot_start_has_a_reason() -> None:
     journal = (
         'time="2026" level=info msg="Starting up"\n'
         "failed to start daemon: unable to configure: invalid character '}'\n"
@@ -232,7 +232,7 @@ def test_a_check_that_needs_no_engine_keeps_its_own_words() -> None:
     assert explained(Shell("disk 0 /\n"), own, full)[0] == "the disk is full"
 
 
-def test_a_node_that_is_gone_is_asked_once() -> None:
+def test_a_node_that_is_gone_is_probed_once() -> None:
     gone = Gone()
     explainer = Explainer("a", "vagrant", {"a": gone}, rehearsal=True)
     for _ in range(3):

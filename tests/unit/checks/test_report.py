@@ -1,4 +1,4 @@
-"""What the checks said, for programs."""
+"""Reports of checks, for programs."""
 
 from __future__ import annotations
 

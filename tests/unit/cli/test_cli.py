@@ -48,7 +48,7 @@ class Done:
 
 
 class Stdin(io.StringIO):
-    """What the user types, or what a pipe holds."""
+    """Input of the user, or of a pipe."""
 
     def __init__(self, text: str, *, terminal: bool) -> None:
         super().__init__(text)
@@ -115,7 +115,7 @@ def test_help_lists_every_command_under_its_heading(run: Run, option: str) -> No
     assert list(found) == [title for title in PANELS if title in found]
 
 
-def test_every_command_stands_under_a_heading(run: Run) -> None:
+def test_every_command_is_under_a_heading(run: Run) -> None:
     named = {name for names in PANELS.values() for name in names}
     assert registered() <= named
 
@@ -210,7 +210,7 @@ def test_init_writes_a_lab_that_can_be_used(run: Run) -> None:
     assert run("--lab", "my lab", "render", "--provider", "libvirt").code == 0
 
 
-def test_init_tells_in_json_where_it_wrote(run: Run, tmp_path: Path) -> None:
+def test_init_prints_its_path_as_json(run: Run, tmp_path: Path) -> None:
     (event,) = run("--json", "init", "my lab").events
     assert event == {"event": "init", "path": str(tmp_path / "my lab" / "lab.yaml")}
     (event,) = run("init", "another", "--json").events
@@ -301,7 +301,7 @@ def test_schema_takes_the_keys_of_the_labs_own_playbooks(run: Run, tmp_path: Pat
 # -- errors
 
 
-def test_all_that_is_wrong_is_said_at_once(run: Run) -> None:
+def test_all_problems_are_reported_together(run: Run) -> None:
     lab_yaml("nodes: 0\nmemory: 1\ncolour: red\n")
     done = run("render")
     assert done.code == 2
@@ -521,7 +521,7 @@ def test_bytes_of_a_node_do_not_end_the_run(run: Run, nodes: dict[str, FakeConne
     assert any("caf\\xe9" in event.get("diff", "") for event in done.events)
 
 
-def test_only_the_nodes_asked_for(run: Run, nodes: dict[str, FakeConnection]) -> None:
+def test_only_the_requested_nodes(run: Run, nodes: dict[str, FakeConnection]) -> None:
     assert run("provision", "--limit", "docker-node2").code == 0
     assert nodes["docker-node1"].scripts == []
     assert run("provision", "-l", "*node1,docker-node2").code == 0
@@ -538,7 +538,7 @@ def test_a_node_that_the_lab_has_not(
     assert "available: docker-node1, docker-node2" in done.err
 
 
-def test_a_playbook_that_there_is_not(run: Run, nodes: dict[str, FakeConnection]) -> None:
+def test_an_unknown_playbook(run: Run, nodes: dict[str, FakeConnection]) -> None:
     done = run("provision", "--with", "tyo")
     assert done.code == 2
     assert "unknown playbook 'tyo'" in done.err
@@ -555,7 +555,7 @@ def test_a_report_that_cannot_be_written_fails_before_the_work(
     assert not Path(".labctl").exists()
 
 
-def test_checkpoints_that_cannot_be_listed_are_told_in_json(
+def test_checkpoints_that_cannot_be_listed_are_errors_in_json(
     run: Run, nodes: dict[str, FakeConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [Result("a", [Checkpoint("x", 1.5)]), Result("b", error=UsageError("no", node="b"))]
@@ -820,7 +820,7 @@ def test_without_vagrant(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 def test_a_defect_stays_loud(
     run: Run, nodes: dict[str, FakeConnection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is no expected error is a defect, and its traceback is what helps to mend it."""
+    """An unexpected error is a defect, and its traceback helps to fix it."""
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError

@@ -286,7 +286,7 @@ def test_a_wrong_command_line_ends_with_2(run: Run, nodes: Any, arguments: tuple
         assert "Error:" not in done.err
 
 
-def test_the_table_of_exit_codes_stands_in_the_docs() -> None:
+def test_the_table_of_exit_codes_is_in_the_docs() -> None:
     text = (Path(__file__).parents[3] / "docs" / "output.md").read_text("utf-8")
     for code in ("0", "1", "2", "3", "130"):
         assert re.search(rf"^\| {code} \|", text, re.MULTILINE), code

@@ -40,7 +40,7 @@ ABSURD: dict[str, tuple[str | bytes, int, str]] = {
     "a tag by directive": ("%TAG ! tag:x,2000:\n---\na: !y z", 3, "does not support the tag"),
     "an escape beyond all characters": ('a: "\\Uffffffff"', 1, "invalid YAML"),
     "an escape of half a character": ('a: "\\ud800"', 1, "a character that does not exist"),
-    "an escape that is none": ('a: "\\xZZ"', 1, "invalid YAML, column"),
+    "an invalid escape": ('a: "\\xZZ"', 1, "invalid YAML, column"),
     "5,000 lists": ("a: " + "[" * 5000, 1, "too large"),
     "5,000 closed lists": ("a: " + "[" * 5000 + "]" * 5000, 1, "too large"),
     "5,000 lists on lines": ("a:\n" + " [\n" * 5000, 53, "too large"),

@@ -39,7 +39,7 @@ def test_a_lab_is_frozen() -> None:
         lab().nodes = 3
 
 
-def test_equal_labs_are_equal_whatever_was_asked_of_them() -> None:
+def test_equal_labs_are_equal_whatever_was_read_of_them() -> None:
     asked = lab()
     assert asked.lab_nodes
     assert asked.resolved_toolchain

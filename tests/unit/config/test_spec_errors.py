@@ -22,7 +22,7 @@ CASES = sorted((Path(__file__).parents[2] / "errors").glob("*.yaml"))
 
 @pytest.fixture(autouse=True)
 def _host_without_networks_conf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What VirtualBox allows on the machine that the tests run on is none of their business."""
+    """The tests must not depend on what VirtualBox allows on this machine."""
     monkeypatch.setattr(virtualbox, "NETWORKS_CONF", "/no-such-folder/networks.conf")
     monkeypatch.setattr("sys.platform", "linux")
 

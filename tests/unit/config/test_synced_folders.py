@@ -57,7 +57,7 @@ def test_auto(provider: str, raw: dict[str, Any], additions: bool, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", ["rsync", "virtualbox", "nfs", "sshfs", "9p", "disabled"])
-def test_a_type_that_is_said_stays(kind: str) -> None:
+def test_an_explicit_type_is_kept(kind: str) -> None:
     spec = one(kind)
     assert synced_folders.resolved(spec.synced_folders[0], spec, "libvirt") == kind
 
@@ -208,7 +208,7 @@ def test_nfs_needs_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert bool(missing("nfs", {}, "linux", tmp_path)) is (there is None)
 
 
-def test_all_that_is_missing_is_said_before_a_machine_is_touched(
+def test_everything_missing_is_reported_before_a_machine_is_touched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plugins, "missing", lambda kind: ("not here", f"install {kind}"))

@@ -48,7 +48,7 @@ def test_prepare_writes_the_vagrantfile_and_notes_the_lab() -> None:
     assert (noted.folder, noted.nodes) == (str(lab.workspace.folder), (ONE, TWO))
 
 
-def test_prepare_leaves_a_vagrantfile_alone_that_says_the_same() -> None:
+def test_prepare_does_not_rewrite_an_equal_vagrantfile() -> None:
     lab = FakeLab(FakeMachines())
     prepare(lab, lab.fakes)
     before = lab.workspace.vagrantfile.stat().st_ino
@@ -110,7 +110,7 @@ def test_of_labs_that_come_up_at_once_only_one_gets_the_network(tmp_path: Path) 
     assert {other for other in others if other is not None} == {first}
 
 
-def test_machines_keep_their_name_and_network_though_nobody_said_them(
+def test_machines_keep_a_name_and_network_that_labctl_chose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
@@ -169,7 +169,7 @@ def test_only_what_does_not_answer_is_brought_up(
         assert target.host == "10.0.0.9"
 
 
-def test_a_machine_that_nobody_saw_come_up_is_started_anew() -> None:
+def test_a_machine_whose_start_was_not_seen_is_started_again() -> None:
     """labctl was killed while it booted: Vagrant would take it as it is, half configured."""
     lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.9"}))
     assert outcomes(bring(lab, (ONE,))) == {ONE: "ok"}
@@ -180,7 +180,7 @@ def test_a_machine_that_nobody_saw_come_up_is_started_anew() -> None:
 
 
 @pytest.mark.parametrize("state", [RUNNING, SUSPENDED, STOPPED])
-def test_a_start_that_was_not_seen_to_end_is_made_anew(state: MachineState) -> None:
+def test_a_start_whose_end_was_not_seen_is_repeated(state: MachineState) -> None:
     """labctl was killed while it started a machine that it knew; one that is off boots anyway."""
     lab = FakeLab(FakeMachines({ONE: state}))
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), settled=False))
@@ -189,7 +189,7 @@ def test_a_start_that_was_not_seen_to_end_is_made_anew(state: MachineState) -> N
     assert lab.state.node(ONE).settled
 
 
-def test_one_that_was_let_go_on_is_not_started_anew() -> None:
+def test_a_resumed_machine_is_not_started_again() -> None:
     """labctl was killed while it resumed a machine: all that a boot makes is there already."""
     lab = FakeLab(FakeMachines({ONE: RUNNING}, reachable={ONE: "10.0.0.9"}))
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1"), resuming=True))
@@ -200,7 +200,7 @@ def test_one_that_was_let_go_on_is_not_started_anew() -> None:
     assert not lab.state.node(ONE).resuming
 
 
-def test_a_start_that_failed_is_made_anew() -> None:
+def test_a_failed_start_is_repeated() -> None:
     lab = FakeLab(FakeMachines({ONE: STOPPED}))
     lab.state.save(ONE, NodeRecord(Target(ONE, "10.0.0.1")))
     lab.fakes.failing[f"up {ONE}"] = MachineError("no address", node=ONE)
@@ -291,7 +291,7 @@ def test_if_the_first_fails_the_second_is_made_alone() -> None:
     assert machines.beside[ONE] == machines.beside[TWO] == set()
 
 
-def test_all_fail_and_none_waits_for_ever() -> None:
+def test_all_fail_and_none_waits_without_end() -> None:
     machines = Slow()
     machines.failing = {f"up {node}": MachineError("no room", node=node) for node in NODES}
     lab = FakeLab(machines, nodes=3)

@@ -125,14 +125,14 @@ def test_a_network_that_labctl_chose_is_kept(folder: Path) -> None:
     assert lab.spec.network == "192.168.57.0/24"
 
 
-def test_what_was_said_of_virtual_machines_is_nothing_to_those_that_exist(folder: Path) -> None:
+def test_flags_of_virtual_machines_do_not_apply_to_existing_ones(folder: Path) -> None:
     kept = '{"nodes": 3, "cpus": 2, "name": "course", "network": "192.168.57.0/24"}'
     (folder / ".labctl/flags.json").write_text(kept)
     (folder / "lab.yaml").write_text(MACHINES)
     assert opened(folder).spec.node_names == ("pc1", "pc2")
 
 
-def test_a_mistake_in_lab_yaml_is_told_each_time(folder: Path) -> None:
+def test_a_mistake_in_lab_yaml_is_reported_each_time(folder: Path) -> None:
     opened(folder)
     (folder / "lab.yaml").write_text("nodes: none\n")
     for _ in range(2):

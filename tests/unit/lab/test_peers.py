@@ -52,7 +52,7 @@ def ask(
         return peer_queries(cast(Lab, lab), "worker", scheduler)(question)
 
 
-def test_a_node_outside_the_run_is_asked_at_once() -> None:
+def test_a_node_outside_the_run_is_queried_at_once() -> None:
     lab = FakeLab(FakeNode("manager", settings={"token": "abc\n"}))
     assert ask(lab, PeerQuery("manager", "overlay", "get token")) == "abc"
     phases = [(e.node, e.phase) for e in lab.emit.of(PhaseEntered)]
@@ -66,8 +66,8 @@ def test_one_of_the_run_that_is_through_need_not_be_spoken_with() -> None:
     assert lab.reached == []
 
 
-def test_one_outside_the_run_is_spoken_with_even_for_nothing() -> None:
-    """It may be off; better to hear that here than in the change that builds on it."""
+def test_a_node_outside_the_run_is_contacted_even_without_a_script() -> None:
+    """It may be off, which is better detected here than in the change that needs it."""
     with pytest.raises(ConnectFailed) as caught:
         ask(FakeLab(None), PeerQuery("manager", "registry"))
     assert caught.value.message == "worker needs registry from manager: no ssh connection"
@@ -87,7 +87,7 @@ def test_it_is_asked_again_until_it_knows() -> None:
 
 
 @pytest.mark.parametrize("secret", [True, False])
-def test_but_not_for_ever_and_a_secret_is_not_told(secret: bool) -> None:
+def test_but_not_without_end_and_a_secret_is_not_printed(secret: bool) -> None:
     lab = FakeLab(FakeNode("manager"))
     with pytest.raises(DependencyFailed) as caught:
         ask(lab, PeerQuery("manager", "overlay", "fail half a token", secret=secret))
@@ -95,7 +95,7 @@ def test_but_not_for_ever_and_a_secret_is_not_told(secret: bool) -> None:
     assert ("half a token" in caught.value.details) is not secret
 
 
-def test_where_one_failed_another_is_asked() -> None:
+def test_if_a_node_failed_another_is_queried() -> None:
     lab = FakeLab(FakeNode("manager", settings={"store": "healthy"}))
     third = PeerQuery("third", "etcd", "get store")
     assert ask(lab, PeerQuery("manager", "etcd", "fail alone", fallback=third)) == "healthy"
@@ -103,7 +103,7 @@ def test_where_one_failed_another_is_asked() -> None:
     assert lab.emit.of(PhaseEntered)[-1].phase == Phase.PROVISIONING
 
 
-def test_the_last_one_that_is_asked_tells_why_it_has_no_answer() -> None:
+def test_the_last_queried_node_gives_the_reason() -> None:
     third = PeerQuery("third", "etcd", "fail no majority")
     with pytest.raises(DependencyFailed, match="worker needs etcd from third") as caught:
         ask(FakeLab(FakeNode()), PeerQuery("manager", "etcd", "fail alone", fallback=third))

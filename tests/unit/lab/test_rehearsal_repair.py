@@ -27,7 +27,7 @@ BOOKS = load(("mirrors", "etcd", "overlay"), [packaged("playbooks")])
 
 
 class Engines:
-    """What `labctl.remote.connection.Connection` would reach.
+    """The node behind `labctl.remote.connection.Connection`.
 
     Parameters:
         answers: the output of the script by node; other nodes are off.

@@ -1,4 +1,4 @@
-"""What a lab remembers, and the lock that keeps two runs apart."""
+"""The state of a lab, and the lock against concurrent runs."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def test_answers_of_any_bytes_are_remembered(lab: State) -> None:
         '{"choices": 7}',
     ],
 )
-def test_a_damaged_memory_is_none(lab: State, text: str | bytes) -> None:
-    """What it held can be had again, so no run is worth ending for it."""
+def test_a_damaged_cache_is_ignored(lab: State, text: str | bytes) -> None:
+    """Its content can be recreated, so no run should fail because of it."""
     path = lab.workspace.node("a")
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     assert lab.node("a") == NodeRecord()
@@ -282,7 +282,7 @@ def test_two_labs_do_not_wait_for_each_other(lab: State, tmp_path: Path) -> None
         pass
 
 
-def test_a_holder_that_says_nothing(lab: State) -> None:
+def test_a_holder_without_details(lab: State) -> None:
     with other_process(lab.workspace.folder):
         for text in ("", "{", '{"pid": 7}'):
             lab.workspace.holder.write_text(text)

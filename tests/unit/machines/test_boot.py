@@ -146,9 +146,7 @@ echo "Host a\n  HostName 10.0.0.1"
 """
 
 
-def test_what_vagrant_says_on_stderr_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vagrants_stderr_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not asked to speak to a machine, its errors go there."""
     monkeypatch.setattr(vagrant, "_LOCKED_PAUSE", 0.01)
     lab = machines(tmp_path, monkeypatch, 1.0)
@@ -206,7 +204,7 @@ def left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[psutil.Pro
             process.kill()
 
 
-def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_asked(
+def test_labctl_waits_for_a_vagrant_that_outlived_its_labctl(
     tmp_path: Path, left: psutil.Process
 ) -> None:
     heard = Heard()
@@ -230,7 +228,9 @@ def test_a_vagrant_that_outlived_its_labctl_is_waited_for_before_anything_is_ask
     assert len(heard.of(Notice)) == 1
 
 
-def test_who_does_not_wait_is_told_and_asks_nothing(tmp_path: Path, left: psutil.Process) -> None:
+def test_a_query_without_waiting_is_reported_and_not_run(
+    tmp_path: Path, left: psutil.Process
+) -> None:
     lab = VagrantMachines(tmp_path, providers.get("libvirt"), lambda _: tmp_path / "log")
     with pytest.raises(MachineError) as caught:
         lab.states(wait=False)

@@ -166,7 +166,7 @@ def test_without_a_vagrantfile_there_are_no_machines(vagrant: StandIn, wait: boo
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_vagrant_is_not_asked_about_machines_that_it_never_made(
+def test_vagrant_is_not_called_for_machines_that_it_never_created(
     vagrant: StandIn, wait: bool
 ) -> None:
     vagrant.says(STATUS)
@@ -185,7 +185,7 @@ def test_target(vagrant: StandIn) -> None:
     assert caught.value.node == "b"
 
 
-def test_up_tells_what_is_going_on(vagrant: StandIn) -> None:
+def test_up_reports_its_progress(vagrant: StandIn) -> None:
     vagrant.says(
         "Host a\n  HostName 10.0.0.1\n==> a: Booting VM...\n    a: SSH address\n\nlast words"
     )
@@ -251,7 +251,7 @@ def test_halt_and_destroy_ask_nothing(vagrant: StandIn) -> None:
         (lambda m, e: m.drop("a", "x", emit=e), ["snapshot", "delete", "a", "x"]),
     ],
 )
-def test_what_vagrant_is_asked_for_one_machine(
+def test_vagrants_arguments_for_one_machine(
     vagrant: StandIn, ask: Callable[[Machines, Emit], None], words: list[str]
 ) -> None:
     vagrant.says("==> a: at work\n")
@@ -262,7 +262,7 @@ def test_what_vagrant_is_asked_for_one_machine(
     assert [event.line for event in heard.of(MachineOutput)] == ["at work"]
 
 
-def test_vagrant_is_told_to_be_quiet(vagrant: StandIn) -> None:
+def test_vagrant_runs_quietly(vagrant: StandIn) -> None:
     vagrant.machines.halt("a", emit=Heard())
     seen = (vagrant.folder / "environment").read_text()
     for name in ("NO_COLOR", "CHECKPOINT_DISABLE", "BOX_UPDATE_CHECK_DISABLE"):

@@ -1,6 +1,6 @@
 """Rendering: golden Vagrantfiles, Ruby literals that real Ruby reads back, and templates that fail.
 
-LABCTL_UPDATE_GOLDEN=1 writes the golden files anew; the integration test gives each of them to the
+LABCTL_UPDATE_GOLDEN=1 rewrites the golden files; the integration test gives each of them to the
 real `vagrant validate`.
 """
 

@@ -1,4 +1,4 @@
-"""What VirtualBox refuses, and what the doctor finds about it."""
+"""Networks that VirtualBox refuses, and the doctor's findings about it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_what_virtualbox_refuses(
     assert (problem is not None) == refused
 
 
-def test_a_provider_that_is_chosen_later_is_asked_then(networks_conf: Path) -> None:
+def test_a_provider_that_is_chosen_later_is_checked_then(networks_conf: Path) -> None:
     spec = lab_spec(network="192.168.205.0/24")
     refused = providers.problems(spec, "virtualbox", "linux")
     assert [problem.where for problem in refused] == ["network"]
@@ -58,6 +58,6 @@ def test_a_provider_that_is_chosen_later_is_asked_then(networks_conf: Path) -> N
     assert not providers.problems(spec, "virtualbox", "linux")
 
 
-def test_no_provider_is_asked_about_machines_that_exist() -> None:
+def test_no_provider_is_called_for_existing_machines() -> None:
     spec = lab_spec(machines=[{"name": "a", "host": "a"}])
     assert providers.problems(spec, "virtualbox", "linux") == []

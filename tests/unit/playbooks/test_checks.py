@@ -1,4 +1,4 @@
-"""What the playbooks' own checks let pass and what they do not, on a node that is made up."""
+"""The playbooks' own checks on a fake node: what passes and what fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Host:
     """A node, as testinfra has it.
 
     Parameters:
-        answer: returns what a command line says on stdout.
+        answer: returns the stdout of a command line.
     """
 
     def __init__(self, answer: Answer) -> None:

@@ -235,7 +235,7 @@ def test_a_lab_that_grows_leaves_the_members_files_alone(tmp_path: Path) -> None
         ),
     ],
 )
-def test_new_members_come_one_behind_the_other(
+def test_new_members_join_one_after_another(
     tmp_path: Path, nodes: int, node: int, wanted: list[list[tuple[str, str]]]
 ) -> None:
     """Each waits for those before it, of whom none waits for it."""

@@ -115,7 +115,7 @@ def test_a_look_more_where_a_change_righted_a_later_resource() -> None:
     ]
 
 
-def test_what_is_asked_for_twice_is_righted_by_one_change_and_no_look_more() -> None:
+def test_a_repeated_resource_is_fixed_by_one_change_without_another_probe() -> None:
     node = FakeNode(settings={"b": "2", "c": "3"})
     outcome = run(node, playbook("one", [A, B]), playbook("two", [A, C]))
     assert [change.resource for change in outcome.changes] == ["setting:a"]
@@ -145,7 +145,7 @@ def test_no_plan_is_made_from_a_stale_look() -> None:
     assert outcome.exchanges == 2
 
 
-def test_what_a_later_playbook_undoes_is_done_again_where_it_is_asked_for_again() -> None:
+def test_a_resource_that_a_later_playbook_undoes_is_applied_again_if_repeated() -> None:
     class Node(FakeNode):
         def _obey(self, snippet: str) -> tuple[int, bytes]:
             if snippet == "set b 2":
@@ -173,7 +173,7 @@ def test_events_tell_what_was_done_and_when() -> None:
     assert (done.resource, done.summary, started.check) == ("setting:a", "set a", False)
 
 
-def test_only_the_playbooks_asked_for_run() -> None:
+def test_only_the_requested_playbooks_run() -> None:
     node = FakeNode()
     run(node, playbook("one", [A]), playbook("two", asking("k", [B])), only=iter(["two"]))
     assert node.settings == {"b": "2", "answer-k": "k=k-measured"}
@@ -194,7 +194,7 @@ class Sparing(FakeNode):
         return super()._obey(snippet)
 
 
-def test_a_change_that_fails_stops_the_node_and_says_what_it_said() -> None:
+def test_a_change_that_fails_stops_the_node_and_shows_its_output() -> None:
     node = FakeNode()
     failing = Setting("a", "1", script="fail no package docker-ce available")
     with pytest.raises(ChangeFailed, match=r"set a: failed with exit code 7") as caught:
@@ -215,7 +215,7 @@ def test_a_change_that_fails_is_followed_by_no_look_and_no_measurement() -> None
     assert node.obeyed == [PROBE, "get a", "fail no route to host"]
 
 
-def test_a_change_that_changes_nothing_is_not_believed() -> None:
+def test_a_change_without_effect_is_an_error() -> None:
     node = FakeNode(settings={"a": "old"})
     idle = Setting("a", "1", script="pass all is well")
     with pytest.raises(
@@ -281,7 +281,7 @@ def test_bytes_of_the_node_can_be_written_everywhere(output: bytes) -> None:
 # -- check
 
 
-def test_check_changes_nothing_and_tells_what_would_change() -> None:
+def test_check_changes_nothing_and_reports_what_would_change() -> None:
     node, heard = FakeNode(settings={"b": "2"}), Heard()
     outcome = run(node, playbook("one", [A, B, C]), check=True, heard=heard)
     assert [change.resource for change in outcome.changes] == ["setting:a", "setting:c"]
@@ -340,20 +340,20 @@ def test_a_question_is_measured_once_and_kept() -> None:
     assert (second.exchanges, second.changes, second.choices) == (1, (), first.choices)
 
 
-def test_a_stored_answer_stands_though_the_world_changed() -> None:
+def test_a_stored_answer_is_kept_though_the_world_changed() -> None:
     node = FakeNode(settings={"answer-k": "k=before"})
     stored = {"k": {"script": "pass k-measured", "answer": "k=before"}}
     assert run(node, playbook("one", asking("k", [])), choices=stored).changes == ()
 
 
 @pytest.mark.parametrize("stored", [{}, {"k": {"script": "pass other", "answer": "x"}}, {"k": "x"}])
-def test_a_question_that_changed_is_measured_anew(stored: dict[str, Any]) -> None:
+def test_a_changed_question_is_measured_again(stored: dict[str, Any]) -> None:
     node = FakeNode()
     outcome = run(node, playbook("one", asking("k", [])), choices=stored)
     assert outcome.choices["k"] == {"script": "pass k-measured", "answer": "k=k-measured"}
 
 
-def test_what_stands_before_a_question_is_done_before_it_is_measured() -> None:
+def test_resources_before_a_question_are_applied_before_it_is_measured() -> None:
     node = FakeNode()
     run(node, playbook("one", asking("k", [C], before=(A, B))))
     flat = [snippet for snippets in node.scripts for snippet in snippets]
@@ -384,7 +384,7 @@ def test_a_question_before_which_nothing_changes_takes_an_exchange() -> None:
     ]
 
 
-def test_an_answer_of_before_an_unforeseen_change_is_measured_anew() -> None:
+def test_an_answer_from_before_an_unforeseen_change_is_measured_again() -> None:
     class Node(Righting):
         def _obey(self, snippet: str) -> tuple[int, bytes]:
             if snippet == "set b 2":
@@ -441,7 +441,7 @@ STORED = {
 }
 
 
-def test_what_is_asked_is_measured_again_by_a_refresh() -> None:
+def test_a_refresh_measures_questions_again() -> None:
     node = FakeNode(settings={"answer-k": "k=before"})
     outcome = run(node, playbook("one", asking("k", [])), choices=STORED, refresh=True)
     assert node.settings == {"answer-k": "k=k-measured"}
@@ -450,7 +450,7 @@ def test_what_is_asked_is_measured_again_by_a_refresh() -> None:
     assert outcome.choices == {"k": {"script": "pass k-measured", "answer": "k=k-measured"}}
 
 
-def test_a_refresh_of_one_playbook_leaves_the_others_their_answers() -> None:
+def test_a_refresh_of_one_playbook_keeps_the_answers_of_others() -> None:
     books = playbook("one", asking("k", [])), playbook("two", asking("l", []))
     outcome = run(FakeNode(), *books, choices=STORED, refresh=True, only=["two"])
     assert outcome.choices == {
@@ -459,7 +459,7 @@ def test_a_refresh_of_one_playbook_leaves_the_others_their_answers() -> None:
     }
 
 
-def test_what_another_playbook_asked_is_known_in_a_refresh_too() -> None:
+def test_answers_of_other_playbooks_are_known_in_a_refresh() -> None:
     def second(play: Play) -> Plays:
         yield Setting("mirror", play.known("k") or "none")
 
@@ -578,7 +578,7 @@ def test_a_wrong_memory_costs_one_exchange() -> None:
     assert run(node, playbook("one", [A]), facts=OTHER).exchanges == 2
 
 
-def test_what_was_done_stays_told_though_it_changed_the_facts() -> None:
+def test_changes_stay_reported_though_they_changed_the_facts() -> None:
     class Node(FakeNode):
         def _obey(self, snippet: str) -> tuple[int, bytes]:
             if snippet == "set a 1":
@@ -590,7 +590,7 @@ def test_what_was_done_stays_told_though_it_changed_the_facts() -> None:
     assert outcome.facts.version == "8"
 
 
-def test_check_forgets_what_it_said_of_another_machine() -> None:
+def test_check_drops_its_report_about_another_machine() -> None:
     """The first plan was made for a machine that is gone; none of it would happen."""
 
     def play(play: Play) -> Plays:

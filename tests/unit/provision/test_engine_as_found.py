@@ -1,4 +1,4 @@
-"""What labctl does on a machine that has an engine already.
+"""labctl on a machine that has an engine already.
 
 The matrix: which settings of daemon.json can collide with labctl's, where they stand (in the file,
 in the unit, in a drop-in, in an environment file), and what labctl does about each. The page

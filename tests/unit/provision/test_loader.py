@@ -46,7 +46,7 @@ def test_a_playbook_is_loaded_with_its_name(tmp_path: Path) -> None:
     assert resources == [File("/etc/motd", "labctl_playbooks.motd.play on docker-node1\n")]
 
 
-def test_the_order_is_the_one_asked_for(tmp_path: Path) -> None:
+def test_the_order_is_as_requested(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         put(tmp_path, name)
     assert [book.name for book in load(["c", "a", "b"], [tmp_path])] == ["c", "a", "b"]
@@ -105,7 +105,7 @@ def test_a_playbook_that_is_wrong(tmp_path: Path, text: str | bytes, message: st
         load(["wrong"], [tmp_path])
 
 
-def test_a_playbook_that_failed_can_be_mended_and_loaded(tmp_path: Path) -> None:
+def test_a_failed_playbook_can_be_fixed_and_loaded(tmp_path: Path) -> None:
     folder = put(tmp_path, "motd", "1 / 0\n")
     with pytest.raises(PlaybookError):
         load(["motd"], [tmp_path])

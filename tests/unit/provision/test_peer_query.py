@@ -106,14 +106,14 @@ def test_a_secret_answer_is_in_no_event_and_no_error() -> None:
     assert TOKEN not in json.dumps([repr(event) for event in heard])
 
 
-def test_what_is_no_secret_may_be_told() -> None:
+def test_a_public_answer_is_shown() -> None:
     image = Joined(then="fail not sha256:12", query=PeerQuery("manager", "images", "look"))
     with pytest.raises(ChangeFailed) as caught:
         run(Obeying(), playbook("images", [image]), query_peer=Told("sha256:12"))
     assert "sha256:12" in caught.value.details
 
 
-def test_who_has_nobody_to_ask_says_so() -> None:
+def test_a_run_without_peers_cannot_query() -> None:
     with pytest.raises(PlaybookError, match="this run cannot query manager"):
         run(Obeying(), playbook("overlay", [Joined()]))
 
@@ -129,7 +129,7 @@ def test_what_the_other_node_failed_to_do_ends_this_one() -> None:
 # -- who has come how far
 
 
-def test_each_playbook_is_told_as_soon_as_it_is_through() -> None:
+def test_each_playbook_is_reported_as_soon_as_it_is_done() -> None:
     node = FakeNode(settings={"b": "old"})
     told: list[tuple[str, dict[str, str]]] = []
     books = [
@@ -169,7 +169,7 @@ def test_one_that_failed_is_not_through() -> None:
     assert set(told) == {"one"}
 
 
-def test_check_tells_nothing() -> None:
+def test_check_reports_no_playbook_as_done() -> None:
     told: list[str] = []
     run(FakeNode(), playbook("one", [Setting("a", "1")]), check=True, on_playbook_done=told.append)
     assert told == []

@@ -1,4 +1,4 @@
-"""Certificates and passwords: made once, made anew for a reason only, and for no other eyes."""
+"""Certificates and passwords: created once, recreated only for a reason, and kept private."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_certificate_is_renewed_before_it_ends(
     assert certificates.lasts(new, now)
 
 
-def test_a_new_authority_signs_everything_anew(
+def test_a_new_authority_signs_everything_again(
     kept: SecretStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = kept.certificate("registry", NAMES), kept.authority()
@@ -230,7 +230,7 @@ def test_a_password_of_ones_own_takes_the_place(kept: SecretStore) -> None:
     assert bcrypt.checkpw(b"chosen-by-me", own.hash.encode())
     assert own.hash != made.hash
     assert again(kept).credential("registry", "student", "chosen-by-me") == own
-    # And stays when lab.yaml says nothing any more.
+    # And is kept when lab.yaml no longer sets it.
     assert again(kept).credential("registry", "anna").password == "chosen-by-me"
 
 

@@ -9,7 +9,7 @@ import pytest
 from labctl.remote.docker_api import Answer, ask
 
 
-def test_an_api_that_does_not_answer_is_told_with_the_reason() -> None:
+def test_an_api_that_does_not_answer_is_reported_with_the_reason() -> None:
     broken = SimpleNamespace(rc=1, stdout="", stdout_bytes=b"", stderr="Cannot connect\n")
     with pytest.raises(AssertionError, match="does not answer over the socket: Cannot connect"):
         ask(lambda *_: broken, ("GET", "/version", None))

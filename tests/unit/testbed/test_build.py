@@ -132,7 +132,7 @@ def _package(name: str, version: str) -> Package:
     return next(p for p in PACKAGES if (p.name, p.version) == (name, version))
 
 
-def test_spec_says_what_the_real_package_says() -> None:
+def test_the_spec_matches_the_real_package() -> None:
     text = spec(_package("docker-ce", "20.10.24"), {"/usr/bin/dockerd": "0755"})
     lines = text.splitlines()
     assert {"Epoch: 3", "Release: 3.el7", "Requires: container-selinux >= 2:2.74"} <= {*lines}

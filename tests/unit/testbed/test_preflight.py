@@ -1,4 +1,4 @@
-"""What `make demo` and `make test` say on a machine that will not do."""
+"""Messages of `make demo` and `make test` on an unsuitable machine."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.testbed.access_log import Request
 from tests.testbed.names import HUB, SERVICE_ADDRESS
 
 
-def test_resolver_knows_the_stand_ins_and_nothing_else() -> None:
+def test_the_resolver_resolves_only_the_stand_ins() -> None:
     command = dns.command(Path("/run/hosts"), ["10.0.0.1", "10.0.0.2"])
     assert "--local=/#/" in command
     assert "--no-resolv" in command

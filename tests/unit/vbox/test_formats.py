@@ -1,4 +1,4 @@
-"""What the double of VBoxManage reads and prints: the forms that Vagrant's drivers know.
+"""Input and output of the VBoxManage double, in the forms that Vagrant's drivers parse.
 
 The patterns are the ones that Vagrant's drivers read VBoxManage with, written for Python.
 """

@@ -139,7 +139,7 @@ def test_the_second_column_of_help_is_one_column(
         (("render", "--nodes"), "《Option {name} requires an argument"),
     ],
 )
-def test_what_typer_says_goes_through_translation(
+def test_typers_messages_are_translated(
     marked: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],

@@ -52,7 +52,7 @@ def test_the_drawing_shows_the_tree() -> None:
     assert drawn() == real
 
 
-def test_every_error_says_what_it_is() -> None:
+def test_every_error_has_its_kind() -> None:
     assert all(kind.__doc__ for kind in TREE.values())
 
 

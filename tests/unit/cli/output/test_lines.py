@@ -139,7 +139,7 @@ def test_plain_lines(event: Event, verbose: bool, capsys: pytest.CaptureFixture[
     assert "\x1b" not in err
 
 
-def test_a_cause_is_told_once_a_node(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cause_is_reported_once_for_each_node(capsys: pytest.CaptureFixture[str]) -> None:
     lines = PlainLines(verbose=False)
     failed = check_ended(
         Phase.REHEARSING, CheckOutcome.FAILED, "1 == 2", "the disk is full", "0 MB"
@@ -189,7 +189,7 @@ def test_the_live_table_leaves_stdout_alone(
 
 
 class Terminal:
-    """Something that says whether it is a terminal."""
+    """A stream that reports if it is a terminal."""
 
     def __init__(self, real: Any, *, terminal: bool) -> None:
         self._real, self._terminal = real, terminal

@@ -1,6 +1,6 @@
-"""What people see: golden screens at 80 and at 60 columns, and without a terminal.
+"""Golden screens at 80 and at 60 columns, and without a terminal.
 
-LABCTL_UPDATE_GOLDEN=1 writes the golden files anew.
+LABCTL_UPDATE_GOLDEN=1 rewrites the golden files.
 """
 
 from __future__ import annotations

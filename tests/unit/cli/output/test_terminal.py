@@ -1,4 +1,4 @@
-"""What is printed: harmless on a terminal whatever a node put into it."""
+"""Printed text is harmless on a terminal, whatever a node put into it."""
 
 from __future__ import annotations
 

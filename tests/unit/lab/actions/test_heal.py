@@ -1,4 +1,4 @@
-"""The gentlest means that helps: as it is, back to a checkpoint, made anew, and no more."""
+"""Heal: provision, restore a checkpoint, recreate; the gentlest step that helps."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_checkpoint_does_not_help(make: Make, rebuild: bool) -> None:
     assert lab.fakes.calls == [f"restore {ONE} a", *more]
 
 
-def test_made_anew_and_the_other_is_left_alone(make: Make) -> None:
+def test_recreated_and_the_other_is_unchanged(make: Make) -> None:
     lab = make(BAD, GOOD)
     assert heal(lab, ONE, rebuild=True).ok
     assert lab.fakes.calls == [f"destroy {ONE}", f"up {ONE}"]
@@ -141,7 +141,7 @@ def test_what_an_interrupt_broke_off_is_no_reason_to_lose_the_node(
     assert not [call for call in lab.fakes.calls if call.split()[0] in ("destroy", "restore")]
 
 
-def test_an_interrupt_while_it_goes_back_is_no_reason_to_make_it_anew(make: Make) -> None:
+def test_an_interrupt_during_a_restore_does_not_recreate_the_node(make: Make) -> None:
     lab = make(BAD)
     lab.fakes.kept[ONE] = ["a"]
 
@@ -154,7 +154,7 @@ def test_an_interrupt_while_it_goes_back_is_no_reason_to_make_it_anew(make: Make
     assert lab.fakes.calls == []
 
 
-def test_a_machine_that_does_not_come_up_is_made_anew(make: Make) -> None:
+def test_a_machine_that_does_not_come_up_is_recreated(make: Make) -> None:
     lab = make(GOOD, state=STOPPED)
     real = lab.fakes.destroy
     lab.fakes.failing[f"up {ONE}"] = MachineError("the disk is broken", node=ONE)

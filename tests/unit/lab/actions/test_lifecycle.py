@@ -89,7 +89,7 @@ def test_where_no_machine_is_there_it_is_said(use: Use) -> None:
     assert "labctl up" in caught.value.hint
 
 
-def test_only_the_nodes_asked_for() -> None:
+def test_only_the_requested_nodes() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING, TWO: RUNNING}))
     lifecycle.halt(lab, ["*2"])
     assert lab.fakes.known == {ONE: RUNNING, TWO: STOPPED}
@@ -107,7 +107,7 @@ def test_an_empty_name_does_not_mean_all_nodes(name: str) -> None:
     assert lab.fakes.calls == []
 
 
-def test_names_are_told_by_their_case_on_every_system() -> None:
+def test_names_differ_by_case_on_every_system() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}))
     with pytest.raises(UsageError, match="no node 'Docker-Node1'"):
         lab.select(["Docker-Node1"])
@@ -134,7 +134,7 @@ def test_a_node_that_wakes_gets_the_time_and_its_new_address(use: Use, state: Ma
     assert lab.connections[ONE].scripts[0].startswith("date -u -s @")
 
 
-def test_reload_takes_what_lab_yaml_says_now() -> None:
+def test_reload_applies_the_current_lab_yaml() -> None:
     lab = FakeLab(FakeMachines({ONE: RUNNING}), nodes=1, memory=2048)
     lifecycle.reload(lab, ())
     assert "2048" in lab.workspace.vagrantfile.read_text()
@@ -224,7 +224,7 @@ def test_a_machine_that_left_is_seen_though_the_vagrantfile_was_lost(
     one_of_two: VagrantLab,
 ) -> None:
     lab = one_of_two
-    for _ in range(2):  # it is no less there when asked again
+    for _ in range(2):  # the second run finds it too
         with pytest.raises(UsageError, match=f"{TWO}: these machines exist") as caught:
             prepare(lab, lab.machines())
         assert f"labctl destroy {TWO}" in caught.value.hint
@@ -295,7 +295,7 @@ def test_what_destroy_would_remove(limit: tuple[str, ...], names: list[str]) -> 
     assert lifecycle.doomed(FakeLab(FakeMachines(states)), limit) == names
 
 
-def test_what_destroy_would_remove_is_not_asked_while_another_labctl_is_at_work() -> None:
+def test_destroy_does_not_read_machines_while_another_labctl_uses_them() -> None:
     """Its Vagrant would break off if its machine were looked at."""
 
     class Asked(FakeMachines):

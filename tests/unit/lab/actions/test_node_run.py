@@ -105,7 +105,7 @@ def test_a_refresh_that_fails_loses_nothing() -> None:
 
 @pytest.mark.parametrize("before", [(), (Setting("a", "1"),)])
 def test_a_look_changes_no_answer(before: Sequence[Resource]) -> None:
-    """Whether it came to the end or stopped before a change that the question needs."""
+    """Both a complete run and one that stopped before a change that the question needs."""
     stored = answers(k="old", l="old")
     lab = OneNode(NodeRecord(facts=CENTOS, choices=stored))
     books = asking("k"), asking("l", before=before)
@@ -122,7 +122,7 @@ def test_a_look_keeps_what_the_node_is() -> None:
 
 
 def test_a_look_forgets_the_answers_of_a_machine_that_is_gone() -> None:
-    """Kept with the facts of the new one, they would be believed of it."""
+    """With the facts of the new machine, they would seem to be its own."""
     lab = OneNode(NodeRecord(facts=OTHER, choices=answers(k="old")))
     record = lab.converge(asking("k"), check=True)
     assert (record.facts, record.choices) == (CENTOS, {})

@@ -42,7 +42,7 @@ def write(path: Path, text: str = "") -> Path:
 # -- sections
 
 
-def test_the_labs_own_sections_come_after_the_courses_and_stand_in_for_them(
+def test_the_labs_own_sections_come_after_the_courses_and_replace_them(
     tmp_path: Path,
 ) -> None:
     own = write(tmp_path / "course" / "volumes.py")
@@ -75,7 +75,7 @@ def test_a_playbook_brings_its_section_or_adds_to_one(tmp_path: Path) -> None:
     assert found["compose"] == (own, files[1])
 
 
-def test_a_playbook_that_there_is_not(tmp_path: Path) -> None:
+def test_an_unknown_playbook(tmp_path: Path) -> None:
     with pytest.raises(PlaybookError, match="unknown playbook 'nope'"):
         discover(lab(tmp_path, playbooks=["nope"]))
 
@@ -203,7 +203,7 @@ def test_the_pages_heading(made: Rehearsal, heading: str) -> None:
     assert heading in Reader(page(made, TEMPLATES)).text
 
 
-def test_a_failure_on_several_nodes_is_told_once() -> None:
+def test_a_failure_on_several_nodes_is_printed_once() -> None:
     text = Reader(page(red(8), TEMPLATES)).text
     assert text.count("docker run --memory 8m busybox") == 7  # the command of each node
     failures = [a for a in Reader(page(red(8), TEMPLATES)).of("details") if "failure" in str(a)]

@@ -78,7 +78,7 @@ def test_what_a_node_tells(lab: FakeLab, answer: bytes, shown: tuple[str, ...]) 
 
 HUNG = """\
 #!/bin/sh
-# A client whose daemon took its request and says nothing.
+# A client whose daemon accepted its request and does not answer.
 echo $$ >{folder}/client
 exec sleep 60
 """
@@ -153,7 +153,7 @@ def test_a_lab_that_was_never_brought_up(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [row.state for row in status(lab, ())] == ["absent", "absent"]
 
 
-def test_vagrant_is_not_asked_while_another_labctl_works_with_it(
+def test_vagrant_is_not_called_while_another_labctl_uses_it(
     lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It locks a machine to read its state, and an `up` that finds it locked breaks off."""
@@ -229,7 +229,7 @@ def test_a_lab_is_looked_at_by_the_file_that_it_was_opened_by(
 def test_a_lab_of_lab_yaml_needs_it_no_more_than_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Flags of earlier runs say what the lab is where its lab.yaml was removed since."""
+    """Flags of earlier runs define the lab if its lab.yaml was removed."""
     (tmp_path / "lab.yaml").write_text("nodes: 2\n")
     lab = FakeLab(FakeMachines())
     lab.workspace = Workspace.find(str(tmp_path))

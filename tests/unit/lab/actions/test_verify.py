@@ -103,7 +103,7 @@ def test_a_node_that_cannot_be_provisioned_is_not_checked(runs: Runs, lab: FakeL
     assert after[1].value.report.failed
 
 
-def test_what_was_measured_is_measured_again_if_the_fix_says_so(runs: Runs, lab: FakeLab) -> None:
+def test_a_fix_can_repeat_measurements(runs: Runs, lab: FakeLab) -> None:
     action.fix(lab, [result(NODES[0], "failed", "labctl provision --refresh")], ())
     ((_, options),) = runs.provisioned
     assert options.refresh

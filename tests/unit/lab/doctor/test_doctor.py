@@ -1,4 +1,4 @@
-"""What the doctor finds, by tables: a host and a lab in, levels and remedies out."""
+"""The doctor's findings as tables: a host and a lab in, levels and remedies out."""
 
 from __future__ import annotations
 
@@ -386,7 +386,7 @@ def test_firewall(wall: str | None, kind: str, provider: str, level: Level) -> N
     assert bool(found.remedy) is (level is WARN)
 
 
-def test_labs_of_this_machine_are_asked_for(tmp_path: Path) -> None:
+def test_labs_of_this_machine_are_found(tmp_path: Path) -> None:
     (tmp_path / "other" / ".labctl").mkdir(parents=True)
     place = str(tmp_path / "other")
     LabIndex().note(Entry(place, f"{place}/.labctl", "other", "192.168.56.0/24", ()))

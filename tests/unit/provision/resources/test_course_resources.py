@@ -107,7 +107,7 @@ CHANGES: list[tuple[Resource, Observed, str]] = [
         Observed(0, f"{OTHER_ID} \n{ID}\n"),
         "nginx:1.22: fetch it from one",
     ),
-    # A registry that does not answer is no reason to believe that all is well.
+    # A registry that does not answer must not count as success.
     (FetchedImage(NGINX, STORE, ASK), Observed(0, f"{ID} \n\n"), "nginx:1.22: fetch it from one"),
     (MANAGER, Observed(0, "inactive false \n"), "create a swarm at 10.0.0.1"),
     (
@@ -171,7 +171,7 @@ def test_a_stranger_is_looked_at_once_more_before_it_leaves() -> None:
     assert "swarm leave" not in before
 
 
-def test_a_manager_that_was_demoted_is_made_one_again_by_who_manages_now() -> None:
+def test_a_demoted_manager_is_promoted_by_the_current_one() -> None:
     """What the swarm has stays in it: nothing is left, and nothing begun."""
     seen = "active false 10.0.0.1 node-id 10.0.0.4:2377 10.0.0.2:2377 10.0.0.9:2377\n"
     change = AMONG_OTHERS.plan(Observed(0, seen))
@@ -242,7 +242,7 @@ def test_secrets_are_in_no_summary_and_no_repr() -> None:
 
 
 @pytest.mark.parametrize("resource", [MANAGER, WORKER])
-def test_an_engine_that_does_not_answer_is_said_to(resource: Resource) -> None:
+def test_an_engine_that_does_not_answer_is_reported(resource: Resource) -> None:
     with pytest.raises(ValueError, match="the engine does not answer: Cannot connect"):
         resource.plan(Observed(1, "Cannot connect to the Docker daemon\n"))
 

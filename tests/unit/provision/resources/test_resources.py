@@ -437,7 +437,7 @@ def test_a_reload_is_a_restart_where_any_file_needs_one(pending: str) -> None:
         ('{"runtimes": {"a": {}, "b": {}}}', '{"runtimes": {"a": {}}}', "reload"),
         # As labctl 0.1 wrote it, without what is empty.
         ("{}", '{"insecure-registries": [], "registry-mirrors": []}', "reload"),
-        # The engine goes on with what a file says no more.
+        # The engine keeps settings that the file no longer has.
         ('{"registry-mirrors": ["https://a"]}', "{}", "restart"),
         ('{"debug": true, "mtu": 1400}', '{"mtu": 1400, "labels": ["a"]}', "restart"),
         ('{"labels": ["a"]}', '{"max-concurrent-uploads": 1}', "restart"),
@@ -529,7 +529,7 @@ def test_an_invalid_daemon_json_is_set_aside(text: str, where: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["data-root", "graph", "storage-driver", "userns-remap"])
-def test_an_invalid_daemon_json_that_says_where_the_data_is_stays(key: str) -> None:
+def test_an_invalid_daemon_json_that_sets_the_data_root_is_kept(key: str) -> None:
     """An engine without it would start, and show none of the containers and volumes."""
     with pytest.raises(ValueError, match="sets the folder of the engine's data"):
         DaemonJson("{}").plan(engine(f'{{"{key}": "/data", }}'))
@@ -589,7 +589,7 @@ def test_a_block_leaves_the_rest_alone(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("text", OUTSIDE)
-def test_a_new_block_stands_at_the_end(text: str) -> None:
+def test_a_new_block_is_at_the_end(text: str) -> None:
     new = NODES.inserted(text)
     assert new.startswith(text)
     end = "" if not text or text.endswith("\n") else "\n"

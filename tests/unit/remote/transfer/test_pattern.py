@@ -27,7 +27,7 @@ from labctl.remote.transfer.pattern import PathPattern, Pattern, alternatives, m
         ("{" * 5000, ["{" * 5000]),
     ],
 )
-def test_what_braces_stand_for(text: str, found: list[str]) -> None:
+def test_what_braces_expand_to(text: str, found: list[str]) -> None:
     assert alternatives(text) == found
 
 

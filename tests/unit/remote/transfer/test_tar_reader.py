@@ -1,4 +1,4 @@
-"""What a node may send, and all that is refused."""
+"""Entries that a node may send, and all that is refused."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_link_may_have_two_names() -> None:
     ]
 
 
-def test_a_file_that_was_asked_for_may_not_come_as_a_folder() -> None:
+def test_a_requested_file_may_not_arrive_as_a_folder() -> None:
     with pytest.raises(TransferError, match="was a file before"):
         read(folder("labs") + END, ONE_FILE)
 
