@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labctl.config import foreign_keys
 from labctl.config.numbers import number_hint
 from labctl.config.patterns import shown
 from labctl.messages import msg
@@ -194,6 +195,8 @@ def _length(kind: str, path: KeyPath, value: object, context: Mapping[str, Any])
 def unknown_key(path: KeyPath, known: Collection[str]) -> Fault:
     """Return the fault of a key that does not exist, with the most similar one that does."""
     key = str(path[-1])
+    if foreign := foreign_keys.hint(path, tuple(known)):
+        return Fault(path, msg("unknown key {key!r}", key=key), foreign)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
         return Fault(

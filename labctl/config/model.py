@@ -194,6 +194,16 @@ class LabSpec(MachineOptions):
         return of_nodes(self, listed, self.node_names)
 
     @property
+    def all_playbooks(self) -> tuple[str, ...]:
+        """The playbooks to run: those of lab.yaml, and `disk` if a node's disk has a size."""
+        names = self.playbooks
+        if "disk" in names or all(node.disk is None for node in self.node_options):
+            return names
+        # It installs a package, so the repositories come first.
+        first = names.index("repos") + 1 if "repos" in names else 0
+        return (*names[:first], "disk", *names[first:])
+
+    @property
     def node_names(self) -> tuple[str, ...]:
         """The names of the nodes in their order."""
         return tuple(node.name for node in self.lab_nodes)

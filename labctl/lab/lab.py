@@ -306,7 +306,7 @@ class Lab:
 
         added = [playbook_name(name) for name in extra]
         expect_playbooks(added, available(self.workspace.playbooks))
-        names = tuple(dict.fromkeys([*self.spec.playbooks, *added]))
+        names = tuple(dict.fromkeys([*self.spec.all_playbooks, *added]))
         if names not in self._playbooks:
             books = load_all(names, self.workspace.playbooks)
             own, _ = self.workspace.playbooks

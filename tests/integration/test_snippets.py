@@ -41,6 +41,7 @@ LABS: dict[str, dict[str, Any]] = {
     "course": {},
     "latest-el7": {"toolchain": "latest-el7"},
     "fifty": {"nodes": 50},
+    "large-disk": {"disk": 80},
     "everything": {
         "registry": {"node": "docker-node2", "user": "it-s", "password": "a'b\"c$(d)"},
         "hub_cache": {"upstream": "https://mirror.example.org"},
@@ -169,7 +170,7 @@ def of_playbook(
 
 FILES = packaged("playbooks").glob("*/play.py")
 PLAYBOOKS = sorted(playbook_name(path.parent.name) for path in FILES)
-MAY_WANT_NOTHING = {"compose", "images", "compose-app", "hub-cache", "etcd", "overlay"}
+MAY_WANT_NOTHING = {"compose", "disk", "images", "compose-app", "hub-cache", "etcd", "overlay"}
 IT_S = '/srv/it\'s a "file" $(x)'
 OTHERS: list[Resource] = [
     File(IT_S, "a\n'b'\n", owner="a:b", check='set -e\ngrep a "$new"', backup=True),
