@@ -7,6 +7,7 @@ that use them, so that a command pays only for what it needs.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import sys
 from typing import Any
@@ -43,6 +44,7 @@ from labctl.cli.dress import dress
 from labctl.cli.groups import GroupedCommands, interrupted
 from labctl.cli.i18n.locale import activate, is_english
 from labctl.cli.options import Globals, with_globals
+from labctl.cli.output import streams
 from labctl.cli.output.errors import render_error, render_usage
 from labctl.cli.output.terminal import say
 from labctl.cli.values import take_text_unvalidated
@@ -113,7 +115,7 @@ def _globals(
     options.lab, options.as_json, options.verbose = lab, as_json, verbose
 
 
-WrongUsage: type[Exception] = next(
+WrongUsage: Any = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 """The exception for a wrong command line, of Typer's own copy of click or of the library."""
@@ -125,7 +127,30 @@ command create some ninety thousand, and all of them stay."""
 
 
 def main() -> None:
-    """Run labctl and end the process with its exit code."""
+    """Run labctl and end the process with its exit code.
+
+    Output that cannot be written is an error too, unless the reader of a pipe ended.
+    """
+    streams.reserve()
+    code = 1
+    try:
+        code = _run()
+    except OSError:
+        error = streams.failure()
+        if error is None:
+            raise
+    else:
+        error = streams.failure()
+    if error is not None:
+        code = code or error.exit_code
+        if error.message:
+            with contextlib.suppress(OSError):
+                render_error(error, Globals())
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command line and return its exit code."""
     gc.set_threshold(_COLLECT_AFTER)
     # At exit Python would search everything for cycles again, which takes a tenth of a command's
     # time. The system frees the memory anyway.
@@ -145,18 +170,22 @@ def main() -> None:
     except LabctlError as error:
         if options.log is not None:
             options.log.error(error)
-        render_error(error, options)
-        sys.exit(error.exit_code)
+        with contextlib.suppress(OSError):  # `main` looks at the streams
+            render_error(error, options)
+        return error.exit_code
     except KeyboardInterrupt:
         end = interrupted()
-        render_error(end, options)
-        sys.exit(end.exit_code)
+        with contextlib.suppress(OSError):
+            render_error(end, options)
+        return end.exit_code
     except WrongUsage as error:
-        sys.exit(render_usage(error, early))
+        with contextlib.suppress(OSError):
+            render_usage(error, early)
+        return int(error.exit_code)
     finally:
         if options.log is not None:
             options.log.close()
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

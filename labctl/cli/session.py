@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -72,6 +73,7 @@ def open_lab(
             be used.
     """
     from labctl.config.overrides import Override
+    from labctl.lab import stamp
     from labctl.lab.lab import Lab
     from labctl.lab.workspace import Workspace
 
@@ -84,7 +86,9 @@ def open_lab(
         for key, (value, flag) in (flags or {}).items()
         if value is not None
     }
-    emit = recorded(context, emit, workspace.logs)
+    stamp.check(workspace.state)  # before anything is written there
+    if not read_only:
+        emit = recorded(context, emit, workspace.logs)
     lab = Lab.open(workspace, given, emit=emit, sudo_password=sudo_password, read_only=read_only)
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
@@ -163,7 +167,26 @@ def ask_password(
     lab = open_lab(context, lambda event: None, flags, new=True, read_only=True)
     hosts = ", ".join(_login(lab, name) for name in lab.select(limit or ()))
     question = _("sudo password for {hosts}", hosts=hosts)
-    return str(typer.prompt(question, hide_input=True, err=True))
+    if _has_terminal():
+        return str(typer.prompt(question, hide_input=True, err=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise UsageError(
+            msg("there is no terminal to ask for the {question}", question=question),
+            hint="run the command in a terminal, or write the password to its standard input",
+        )
+    return password
+
+
+def _has_terminal() -> bool:
+    """Return whether the user can be asked for a password."""
+    if is_terminal(sys.stdin) or os.name == "nt":
+        return is_terminal(sys.stdin)
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _login(lab: Lab, name: str) -> str:

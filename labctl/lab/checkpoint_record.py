@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from labctl.storage import write
+from labctl.storage import read_json, write
 
 _guard = threading.Lock()
 
@@ -53,8 +53,8 @@ class CheckpointRecord:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            data = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            data = read_json(self._path)
+        except (FileNotFoundError, ValueError):
             return {}
         if not isinstance(data, dict):
             return {}

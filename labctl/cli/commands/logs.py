@@ -17,6 +17,7 @@ from labctl.cli.recorded import RECORDED
 from labctl.cli.session import open_lab
 from labctl.config.nearest import suggestion
 from labctl.messages import msg
+from labctl.storage import opener
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,8 +71,9 @@ def logs(
     if output is not None and output.is_file():
         if not context.obj.as_json:
             say("\n" + _("complete output: {path}", path=output))
-        for line in output.read_text("utf-8", "replace").splitlines():
-            _print(context.obj, output, line)
+        with open(output, encoding="utf-8", errors="replace", opener=opener) as file:
+            for line in file:
+                _print(context.obj, output, line.rstrip("\n"))
 
 
 def _chosen(lab: Lab, words: list[str]) -> tuple[str, str]:
@@ -125,7 +127,7 @@ def _list(options: Globals, lab: Lab) -> None:
     paths = [p for name in RECORDED for p in lab.workspace.logs.glob(f"{name}*.log")]
     rows = []
     for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", opener=opener) as file:
             line = file.readline().removeprefix("# ").strip()
             when = file.readline().removeprefix("# ").partition(",")[0].strip()
         rows.append([when, line, str(path)])
@@ -143,7 +145,7 @@ def _list(options: Globals, lab: Lab) -> None:
 def _lines(path: Path, *, follow: bool) -> Iterator[str]:
     """Yield the lines of a log; with `follow`, also those to come, of later runs too."""
     while True:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", opener=opener) as file:
             identity = path.stat().st_ino
             while True:
                 if line := file.readline():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +16,9 @@ from labctl import __version__
 from labctl.cli.output.errors import lines_without_node
 from labctl.cli.output.lines import english, sentence
 from labctl.cli.output.terminal import printable
-from labctl.errors import LabctlError
+from labctl.errors import LabctlError, StateError
 from labctl.events import CheckStarted, Event, Exchanged, MachineOutput
+from labctl.storage import opener
 
 KEPT = 5
 """How many runs of a command are kept."""
@@ -86,16 +86,12 @@ class RunLog:
                 _rotate(self._folder, self._command)
                 path = self._folder / f"{self._command}.log"
                 # "x" never follows a link.
-                self._file = open(path, "x", encoding="utf-8", opener=_private)  # noqa: SIM115
+                self._file = open(path, "x", encoding="utf-8", opener=opener)  # noqa: SIM115
             self._file.write("".join(f"{line}\n" for line in self._waiting))
             self._file.flush()
             self._waiting.clear()
-        except OSError:
+        except (OSError, StateError):
             self._broken = True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _rotate(folder: Path, command: str) -> None:

@@ -242,7 +242,7 @@ def test_the_question_for_a_password_names_the_hosts(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("typer.prompt", prompt)
-    assert run(*command).code == 130
+    assert run(*command, terminal=True).code == 130
     assert asked == [f"sudo password for {hosts}"]
 
 
