@@ -81,10 +81,12 @@ PREFIX = Pattern(
     r"[a-z][a-z0-9-]{0,59}",
     msg("a prefix of host names: {allowed} 60 characters", allowed=LABEL_TEXT),
 )
-HOST = Pattern(rf"{_HOST}|{_IPV6}", "a host name or an IP address")
+# A machine in a room may be named with underscores, against the standards.
+_MACHINE = _HOST.replace("[A-Za-z0-9-]", "[A-Za-z0-9_-]").replace("[A-Za-z0-9]", "[A-Za-z0-9_]")
+HOST = Pattern(rf"{_MACHINE}|{_IPV6}", "a host name or an IP address")
 IPV4 = Pattern(_IPV4, "an IPv4 address such as 192.168.56.11", schema_format="ipv4")
 NETWORK = Pattern(rf"{_IPV4}/[0-9]{{1,2}}", "an IPv4 network such as 192.168.56.0/24")
-JUMP = Pattern(rf"({_USER}@)?{_HOST}{_PORT}?", "user@host or user@host:port")
+JUMP = Pattern(rf"({_USER}@)?{_MACHINE}{_PORT}?", "user@host or user@host:port")
 LOGIN = Pattern(_USER, "a user name")
 LINUX_USER = Pattern(
     r"[a-z_][a-z0-9_-]{0,31}",

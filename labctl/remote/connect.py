@@ -7,7 +7,6 @@ lab works the same on every computer.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -17,6 +16,7 @@ from fabric import Connection as FabricConnection
 
 from labctl.errors import RemoteError
 from labctl.messages import msg
+from labctl.remote import login_keys
 from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.hostkeys import HostKeys, host_name, known_keys
 from labctl.remote.known_hosts import KnownKeys, lookup
@@ -54,10 +54,9 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
         "allow_agent": not target.keys,
         "look_for_keys": not target.keys,
     }
-    if target.keys:
-        # Path.expanduser raises if there is no such user.
-        options["key_filename"] = [os.path.expanduser(key) for key in target.keys]  # noqa: PTH111
-    with contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as undo, login_keys.choose(target.name, target.keys) as chosen:
+        if target.keys:
+            options["key_filename"], options["pkey"] = list(chosen.files), chosen.agent
         gateway: Any = target.proxy or None
         if target.jump:
             gateway = _jump(target, timeout, undo)

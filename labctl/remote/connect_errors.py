@@ -20,6 +20,7 @@ from labctl.errors import (
     RemoteError,
 )
 from labctl.messages import msg
+from labctl.remote import login_keys
 from labctl.remote.channel import ANSWER, Flood
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.target import Target
@@ -46,7 +47,7 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
                 port=target.port,
             ),
             node=target.name,
-            hint=_key_hint(target),
+            hint=_key_hint(error, target),
             details=_why(error, client),
         )
     if isinstance(error, socket.gaierror):
@@ -201,9 +202,22 @@ def _two_keys(error: Any) -> str:
     )
 
 
-def _key_hint(target: Target) -> str:
+def _key_hint(error: Exception, target: Target) -> str:
+    accepted = getattr(error, "allowed_types", ["publickey"])
+    if "publickey" not in accepted:
+        place = f"{target.user}@{target.host}" if target.user else target.host
+        return msg(
+            "the node accepts no keys, only {types}: allow PubkeyAuthentication in its sshd, then "
+            "run `ssh-copy-id -p {port} {place}`",
+            types=", ".join(accepted),
+            port=target.port,
+            place=place,
+        )
     if target.keys:
         return msg(
             "labctl offered {keys}; check that the node accepts it", keys=", ".join(target.keys)
         )
-    return msg("add the key to your ssh-agent, or set 'key:' in lab.yaml")
+    return msg(
+        "add the key to your ssh-agent, or set 'key:' in lab.yaml; labctl offered {keys}",
+        keys=login_keys.tried(()),
+    )

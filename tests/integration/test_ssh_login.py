@@ -112,8 +112,105 @@ def test_a_key_of_any_kind_that_is_refused(
     assert error.details in ("", "Authentication failed.")  # nothing about other kinds of keys
 
 
+def agent(folder: Path, monkeypatch: pytest.MonkeyPatch, *keys: Path) -> subprocess.Popen[bytes]:
+    """Start a real ssh-agent that holds keys; the caller ends it."""
+    place = folder / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.DEVNULL)
+    while not place.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
+    for key in keys:
+        # The agent takes what ssh-add reads; a passphrase would be asked for on a terminal.
+        subprocess.run(["ssh-add", "-q", str(key)], check=True, stdin=subprocess.DEVNULL)
+    return process
+
+
+@pytest.mark.parametrize("form", ["openssh", "PEM", "PKCS8"])
+def test_a_key_with_a_passphrase(
+    sshd: Sshd,
+    tmp_path: Path,
+    home: Path,
+    hostkeys: HostKeys,
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
+) -> None:
+    """The agent's copy is offered; without one, the error is about the passphrase."""
+    plain, locked = sshd.folder / "rsa", tmp_path / "locked"
+    if not plain.exists():
+        make_key(plain, "rsa")
+    for suffix in ("", ".pub"):
+        shutil.copy(f"{plain}{suffix}", f"{locked}{suffix}")
+    change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", str(locked)]
+    more = [] if form == "openssh" else ["-m", form]
+    subprocess.run([*change, *more], check=True, stdin=subprocess.DEVNULL)
+    target = replace(sshd.target(), keys=(str(locked),))
+    error = refusal(target, hostkeys)
+    assert error.message == f"the key {locked} needs its passphrase"
+    assert f"`ssh-add {locked}`" in error.hint
+
+    allowed = sshd.folder / "user.pub"
+    before = allowed.read_text()
+    allowed.write_text(before + Path(f"{plain}.pub").read_text())
+    make_key(tmp_path / "other", "ed25519")
+    running = agent(tmp_path, monkeypatch, tmp_path / "other", plain)
+    try:
+        with Connection(target, hostkeys) as connection:
+            assert connection.call("echo in")[1] == b"in\n"
+    finally:
+        running.terminate()
+        running.wait()
+        allowed.write_text(before)
+
+
+def test_a_public_key_and_putty_s_are_named_as_what_they_are(
+    sshd: Sshd, tmp_path: Path, hostkeys: HostKeys
+) -> None:
+    make_key(tmp_path / "key", "ed25519")
+    error = refusal(replace(sshd.target(), keys=(str(tmp_path / "key.pub"),)), hostkeys)
+    assert "is a public key" in error.message
+    assert error.hint.endswith(str(tmp_path / "key"))
+    (tmp_path / "key.ppk").write_text("PuTTY-User-Key-File-2: ssh-rsa\n")
+    error = refusal(replace(sshd.target(), keys=(str(tmp_path / "key.ppk"),)), hostkeys)
+    assert "is a key of PuTTY" in error.message
+    assert "PuTTYgen" in error.hint
+
+
+def test_what_was_offered_is_listed(
+    sshd: Sshd, tmp_path: Path, home: Path, hostkeys: HostKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = replace(sshd.target(), keys=())
+    assert "your ssh-agent holds no key" in refusal(target, hostkeys).hint
+    make_key(home / ".ssh" / "id_ed25519", "ed25519")
+    make_key(tmp_path / "other", "ecdsa")
+    running = agent(tmp_path, monkeypatch, tmp_path / "other")
+    try:
+        hint = refusal(target, hostkeys).hint
+    finally:
+        running.terminate()
+        running.wait()
+    assert "~/.ssh/id_ed25519" in hint
+    assert "the agent's ecdsa-sha2-nistp256" in hint
+
+
+def test_a_node_that_takes_passwords_only(
+    tmp_path_factory: pytest.TempPathFactory, home: Path, hostkeys: HostKeys
+) -> None:
+    server = Sshd(
+        tmp_path_factory.mktemp("passwords"),
+        more=("PubkeyAuthentication no", "PasswordAuthentication yes"),
+    )
+    server.start()
+    try:
+        hint = refusal(server.target(), hostkeys).hint
+    finally:
+        server.stop()
+    assert "only password" in hint
+    assert "ssh-copy-id" in hint
+
+
 def test_a_file_that_is_no_key(sshd: Sshd, tmp_path: Path, hostkeys: HostKeys) -> None:
-    (tmp_path / "key").write_text("PuTTY-User-Key-File-2: ssh-rsa\n")
+    (tmp_path / "key").write_text("no key\n")
     error = refusal(replace(sshd.target(), keys=(str(tmp_path / "key"),)), hostkeys)
     assert "not a valid" in error.details
 
