@@ -23,6 +23,7 @@ from labctl.events import Emit, Event, MachineOutput, Notice
 from labctl.machines.base import MachineState, Provider
 from labctl.machines.log_follow import follow, tail
 from labctl.machines.process import Deadline, bounded
+from labctl.machines.remedies import remedy
 from labctl.machines.running import Journal, Work
 from labctl.machines.vagrant_output import (
     ANSWERS,
@@ -30,7 +31,6 @@ from labctl.machines.vagrant_output import (
     LOCKED,
     parse_checkpoints,
     parse_states,
-    remedy,
     summary,
 )
 from labctl.machines.vagrant_program import environment, find_vagrant, made

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from labctl.machines.base import MachineState, Provider, Remedy
+from labctl.machines.base import MachineState
 
 _STATES = {
     "running": MachineState.RUNNING,
@@ -31,33 +31,6 @@ LOCKED = re.compile(
     r"requested\s+machine\s+because\s+it\s+is\s+locked"
 )
 """Printed if another Vagrant process uses the machine. Vagrant does not wait for it."""
-
-_REMEDIES = (
-    Remedy(
-        r"Couldn't resolve host|Could not resolve host",
-        "the box cannot be downloaded; check this computer's DNS",
-    ),
-    Remedy(
-        r"box .* could not be found|couldn't be found",
-        "check 'box' in lab.yaml, or add the box by hand",
-    ),
-    Remedy(r"[Cc]hecksum", "the downloaded box is not the expected one; check 'box: sha256'"),
-    Remedy(r"No space left on device", "free disk space on this computer"),
-    Remedy(r"Cannot allocate memory", "give the nodes less memory, or close other programs"),
-    Remedy(
-        r"[Tt]imed out while waiting for the machine",
-        "raise boot_timeout in lab.yaml, or see the log",
-    ),
-    Remedy(
-        r"forwarded port|already in use",
-        "another program uses a port; see `vagrant global-status`",
-    ),
-    Remedy(
-        r"permission denied|Permission denied",
-        "check that this user may use the provider; see the log",
-    ),
-)
-"""For errors of Vagrant itself; those of a provider are in `Provider.remedies`."""
 
 
 def parse_states(text: str) -> dict[str, MachineState]:
@@ -92,11 +65,3 @@ def summary(text: str) -> str:
         if line.strip() and not line.startswith(("\tfrom ", "\t "))
     ]
     return "\n".join(lines[-12:])
-
-
-def remedy(text: str, provider: Provider) -> str:
-    """Return the fix for an error of Vagrant; empty if none is known."""
-    for known in (*provider.remedies, *_REMEDIES):
-        if re.search(known.pattern, text):
-            return known.text
-    return ""

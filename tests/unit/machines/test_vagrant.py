@@ -14,9 +14,10 @@ from labctl.events import Emit, MachineOutput
 from labctl.machines import providers
 from labctl.machines.base import Machines, MachineState
 from labctl.machines.log_follow import follow, tail
+from labctl.machines.remedies import remedy
 from labctl.machines.static import StaticMachines
 from labctl.machines.vagrant import VagrantMachines
-from labctl.machines.vagrant_output import parse_states, remedy
+from labctl.machines.vagrant_output import parse_states
 from labctl.machines.vagrant_program import find_vagrant
 from labctl.remote.target import Target
 from tests.unit.fakes import FakeMachines, Heard
@@ -80,6 +81,19 @@ def test_parse_states(text: str, states: dict[str, MachineState]) -> None:
         ("Timed out while waiting for the machine to boot.", "boot_timeout"),
         ("The forwarded port to 2222 is already in use", "uses a port"),
         ("Failed to connect socket to '/run/libvirt/libvirt-sock': Permission denied", "this user"),
+        ("The forwarded\nport to 2222", "uses a port"),
+        ("AMD-V is disabled in the BIOS (or by the host OS) (VERR_SVM_DISABLED)", "in the BIOS"),
+        ("AMD-V is being used by another hypervisor (VERR_SVM_IN_USE)", "another hypervisor"),
+        ("Could not access KVM kernel module: No such file or directory", "in the BIOS"),
+        ("error: authentication unavailable: no polkit agent available", "group libvirt"),
+        ("VBoxManage: error: See the 'networks.conf' page", "192.168.56.0/21"),
+        ("Failed to load the\nhost kernel module vboxdrv", "reinstall VirtualBox"),
+        ("Error while creating a storage\npool volume: no space", "virsh pool-define-as"),
+        ("curl: (60) SSL certificate problem: certificate has expired", "certificate"),
+        ("curl: (28) Operation timed out after 300 s", "run the same command again"),
+        ("network 'vagrant-libvirt' is already in use by interface virbr1", "another `network`"),
+        ("Call to virDomainCreateWithFlags failed: Failed to start domain 'lab-docker-node1'",
+         "--rebuild"),
         ("Something that nobody has seen before", ""),
         ("", ""),
     ],
