@@ -95,7 +95,7 @@ def _keys(file: Path) -> frozenset[str]:
     """Return the names of the annotated fields of the class `Settings` in a file."""
     try:
         tree = ast.parse(file.read_bytes(), str(file))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise load_error(file, error) from error
     return frozenset(
         field.target.id

@@ -52,7 +52,13 @@ class ThisHost:
     def output(self, *command: str) -> str | None:
         try:
             done = subprocess.run(
-                command, capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
+                command,
+                capture_output=True,
+                timeout=20,
+                check=True,
+                stdin=subprocess.DEVNULL,
+                # Even `vagrant --version` may execute a Vagrantfile at or above its folder.
+                cwd=Path.cwd().anchor,
             )
         except (OSError, subprocess.SubprocessError):
             return None
