@@ -29,6 +29,9 @@ __all__ = ["Host", "LabctlBackend", "Sessions", "Transcript"]
 _KEPT = 60
 """How many of a test's last commands are kept. The cause is seldom further back."""
 
+LONGEST = 900.0
+"""Seconds that one command of a check may take; it may download an image."""
+
 _TAIL = 2000
 """How many characters are kept from the end of an output."""
 
@@ -69,6 +72,11 @@ class Sessions(Mapping[str, ShellSession]):
             for target in targets
         }
         self._shells = {name: ShellSession(remote) for name, remote in self._remotes.items()}
+        for session in (
+            *self._shells.values(),
+            *(remote.root for remote in self._remotes.values()),
+        ):
+            session.longest = min(session.longest, LONGEST)
         backend.BACKENDS["labctl"] = f"{__name__}.LabctlBackend"
         _current.sessions = self
 

@@ -17,6 +17,7 @@ from labctl.checks.request import Request
 from labctl.errors import Interrupted, VerifyError
 from labctl.events import Notice
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.log import log_to
 from labctl.storage import opener
 
 WANTED = "LABCTL_WANTED"
@@ -114,6 +115,7 @@ def _run(request: Request) -> NodeReport:
     from labctl.checks.testinfra_backend import Sessions
 
     os.environ[WANTED] = str(request.wanted)
+    log_to(request.log.with_name("lab.ssh.log"))
     sessions = Sessions(
         (request.target, *request.peers),
         HostKeys(request.known_hosts, lambda node, text: _orders.emit(Notice(node, text))),

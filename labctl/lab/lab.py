@@ -229,7 +229,9 @@ class Lab:
         """
         target = self.target(name)
         from labctl.remote.connection import Connection  # loads Fabric, which takes 0.2 s
+        from labctl.remote.log import log_to
 
+        log_to(self.workspace.log("lab", "ssh"))
         connection = Connection(
             target,
             self.hostkeys,

@@ -91,6 +91,7 @@ class Streams:
     Attributes:
         deadline: when any method raises TimeoutError whatever happens, by `time.monotonic`; None:
             never.
+        begin_by: the same, as long as the script has not begun.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Streams:
         self._out, self._err = self._marks or (out, err)
         self._silence = silence
         self.deadline: float | None = None
+        self.begin_by: float | None = None
         channel.settimeout(_TICK)
 
     @property
@@ -193,7 +195,7 @@ class Streams:
 
     def _receive(self, read: Callable[[int], bytes], take: Callable[[bytes], object]) -> bool:
         deadline = self._until()
-        _check(self.deadline)  # a node that sends a byte now and then is never silent
+        _check(self._last)  # a node that sends a byte now and then is never silent
         while True:
             try:
                 data = read(WINDOW)
@@ -223,9 +225,13 @@ class Streams:
     def _until(self) -> float | None:
         """Return when the wait that begins now is too long."""
         if self._silence is None:
-            return self.deadline
+            return self._last
         end = time.monotonic() + self._silence
-        return end if self.deadline is None else min(end, self.deadline)
+        return end if self._last is None else min(end, self._last)
+
+    @property
+    def _last(self) -> float | None:
+        return self.deadline if self.begin_by is None or self.begun else self.begin_by
 
 
 class Kept(bytearray):

@@ -194,6 +194,7 @@ class Connection:
             command, opening = self.script(command)
         with self.channel(command) as channel:
             streams = Streams(channel, out, err, marked=root)
+            streams.begin_by = time.monotonic() + SILENCE
             streams.send(opening)
             code = self._finish(streams, channel)
         self.require_begun(streams, root=root)

@@ -69,6 +69,8 @@ class ShellSession:
     """
 
     def __init__(self, host: ShellHost, *, root: bool = False) -> None:
+        self.longest = LONGEST
+        """Seconds that a command may take."""
         self._host = host
         self._root = root
         self._token = secrets.token_hex(16)
@@ -103,7 +105,7 @@ class ShellSession:
         self._opening = shell
         self._out, self._err = Kept(), Kept()
         self._streams = Streams(self._channel, self._take, self._take_error, marked=True)
-        self._streams.deadline = time.monotonic() + LONGEST
+        self._streams.deadline = time.monotonic() + self.longest
         self._streams.send(opening)
         return self._streams
 
@@ -201,7 +203,7 @@ class ShellSession:
         if streams is not None and not self._channel.exit_status_ready():
             self._out.clear()
             self._err.clear()
-            streams.deadline = time.monotonic() + LONGEST
+            streams.deadline = time.monotonic() + self.longest
             with contextlib.suppress(*BROKEN):
                 if streams.send(message):
                     return streams

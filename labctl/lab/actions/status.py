@@ -22,13 +22,13 @@ from labctl.messages import msg
 from labctl.parallel import affordable, each
 from labctl.remote.docker_api import RawOutput, ask
 
-LIMIT = 10.0
+LIMIT = 15.0
 """Seconds after which a node is given up, whatever it does."""
 
 _STEP = 3.0
 """Seconds for each step of connecting."""
 
-_HUNG = 6
+_HUNG = 8
 """Seconds after which an engine counts as hung."""
 
 
@@ -71,6 +71,8 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
         one that answers nonsense, or too much, or never ends, has a `problem`.
     """
     nodes = lab.select(limit)
+    if not lab.uses_vagrant:
+        lab.workspace.make()  # a first connection records the host key there
     results = each(
         nodes, lambda node: _ask(lab, node), cap=affordable(32, len(nodes)), stop=lab.stop
     )
