@@ -20,9 +20,10 @@ vagrant vagrant-libvirt libvirt-daemon-system libvirt-daemon-driver-qemu qemu-sy
 dnsmasq-base docker-registry rsync iproute2 iptables openssh-client
 """
 # What tests need besides: nodes that are containers, a login to this machine, the tools that
-# labctl's scripts call, and a browser that looks at its pages.
+# labctl's scripts call, a browser that looks at its pages, and login shells of nodes.
 _TESTS = """
 systemd-container libvirt-clients openssh-server rpm gpg curl shellcheck chromium chromium-driver
+tcsh fish zsh
 """
 DEMO, TESTS = _DEMO.split(), _TESTS.split()
 
