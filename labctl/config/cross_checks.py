@@ -220,7 +220,7 @@ def _box(spec: LabSpec) -> Iterator[Fault]:
             yield Fault(
                 (*at, "version"),
                 "a box file has no version, and Vagrant refuses one",
-                "leave version out, or give the url of the box's JSON metadata",
+                "leave version out, or set url to the box's JSON metadata",
             )
 
 

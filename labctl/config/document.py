@@ -154,9 +154,9 @@ def _expect_colons(text: str, path: Path) -> None:
         if found := _BAD_COLON.fullmatch(line):
             indent, key, colon, rest = found.groups()
             message = (
-                msg("the colon is a full-width one, which YAML does not know")
+                msg("YAML does not support full-width colons")
                 if colon.startswith("：")
-                else msg("the colon needs a blank behind it")
+                else msg("a space is missing after the colon")
             )
             hint = msg("write: {line}", line=f"{indent}{key}: {rest}".strip())
             raise _only(path, number, message, hint)

@@ -75,5 +75,5 @@ def _problem(place: PurePosixPath) -> str:
         if len(place.parts) == 3:
             return msg("{place} is a home folder; its .ssh would be deleted", place=place)
         if place.parts[3].startswith("."):
-            return msg("{place} holds settings of a user", place=place)
+            return msg("{place} contains a user's settings", place=place)
     return ""

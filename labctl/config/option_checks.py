@@ -56,7 +56,7 @@ def _card(spec: LabSpec, card: FurtherNetwork, at: KeyPath) -> Iterator[Fault]:
         )
         yield Fault((*at, "address"), message, "correct one of them")
     elif card.address and (wrong := addresses.address_problem(card.address, network)):
-        hint = msg("take one from {first} to {last}", first=network[2], last=network[-2])
+        hint = msg("use one from {first} to {last}", first=network[2], last=network[-2])
         yield Fault((*at, "address"), wrong, hint)
     if not addresses.network_problem(spec.network, bridge_moved=True) and network.overlaps(
         IPv4Network(spec.network)
@@ -64,7 +64,7 @@ def _card(spec: LabSpec, card: FurtherNetwork, at: KeyPath) -> Iterator[Fault]:
         message = msg(
             "{network} overlaps the lab's own network {own}", network=network, own=spec.network
         )
-        hint = msg("each node is in that one already; use another, such as 192.168.57.0/24")
+        hint = msg("every node is already in that network; use another, such as 192.168.57.0/24")
         yield Fault((*at, "network"), message, hint, ("network",))
 
 
@@ -84,14 +84,12 @@ def _ports(spec: LabSpec) -> Iterator[Fault]:
             other = seen.setdefault((port.host, port.protocol), node.name)
             if other is not node.name or _repeated(node, port):
                 message = msg(
-                    "port {port}/{protocol} of this computer leads to {node} already",
+                    "port {port}/{protocol} of this computer is already forwarded to {node}",
                     port=port.host,
                     protocol=port.protocol,
                     node=other,
                 )
-                hint = msg(
-                    "use another; the lab's own forwarded_ports count upward from node to node"
-                )
+                hint = msg("use another; the lab's forwarded_ports increase by one for each node")
                 yield Fault((*port.path, "host"), message, hint, ("nodes", "forwarded_ports"))
 
 
@@ -113,7 +111,7 @@ def _cards(spec: LabSpec) -> Iterator[Fault]:
                 message = msg(
                     "{node} has two interfaces in {network}", node=node.name, network=card.network
                 )
-                yield Fault(card.path, message, "leave one out", ("nodes", "networks"))
+                yield Fault(card.path, message, "remove one of them", ("nodes", "networks"))
                 continue
             networks += [card.network] if card.network else []
             if card.address is None:
@@ -127,7 +125,7 @@ def _cards(spec: LabSpec) -> Iterator[Fault]:
                     yield Fault((*card.path, "network"), message, hint, ("nodes",))
             elif (other := taken.setdefault(card.address, node.name)) != node.name:
                 message = msg(
-                    "the address {address} belongs to {node} already",
+                    "the address {address} already belongs to {node}",
                     address=card.address,
                     node=other,
                 )
@@ -138,7 +136,7 @@ def _cards(spec: LabSpec) -> Iterator[Fault]:
 def _snippets(part: MachineOptions, at: KeyPath) -> Iterator[Fault]:
     for index, snippet in enumerate(part.provision):
         if (snippet.inline is None) == (snippet.file is None):
-            yield Fault((*at, index), "needs either 'inline' or 'file'", "give one of them")
+            yield Fault((*at, index), "needs either 'inline' or 'file'", "set one of them")
         if snippet.file is not None:
             yield from _file(snippet.file, (*at, index, "file"))
 
@@ -149,7 +147,7 @@ def _file(text: str, at: KeyPath) -> Iterator[Fault]:
     if not path.is_absolute() or path.is_file():
         return
     if path.is_dir():
-        yield Fault(at, msg("{path} is a folder", path=path), "name the file")
+        yield Fault(at, msg("{path} is a folder", path=path), "set the path of a file")
     else:
         hint = msg("create it, or correct the path, which is relative to lab.yaml")
         yield Fault(at, msg("{path} does not exist", path=path), hint)

@@ -117,7 +117,7 @@ def notices(
             yield Notice(
                 name,
                 msg(
-                    "lab.yaml changed {keys}, which only a new machine gets: "
+                    "lab.yaml changed {keys}, which apply only to a new machine: run "
                     "`labctl destroy {node}`, then `labctl up`",
                     keys=", ".join(new),
                     node=name,

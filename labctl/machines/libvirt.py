@@ -65,9 +65,11 @@ def _setting_problem(name: str, value: object) -> tuple[str, str] | None:
         hint = (
             msg("did you mean {near!r}?", near=near[0])
             if near
-            else msg("set it in a Ruby file and name that as vagrantfile")
+            else msg("set it in a Ruby file, and set that file as vagrantfile")
         )
-        return msg("labctl does not know the setting {name!r} of vagrant-libvirt", name=name), hint
+        return msg(
+            "labctl does not support the setting {name!r} of vagrant-libvirt", name=name
+        ), hint
     return provider_options.word_problem(value)
 
 
@@ -119,8 +121,8 @@ class Libvirt(Provider):
             if node.nested and processor.emulated():
                 yield Problem(
                     faults.where((*node.path, "nested")),
-                    "this computer has no hardware virtualization to hand on",
-                    hint="leave out 'nested', or turn on virtualization (VT-x, AMD-V) in the BIOS",
+                    "this computer has no hardware virtualization for nested use",
+                    hint="remove 'nested', or turn on virtualization (VT-x, AMD-V) in the BIOS",
                 )
 
     def values(self, spec: LabSpec) -> dict[str, object]:

@@ -68,7 +68,7 @@ def word_problem(value: object) -> tuple[str, str] | None:
     if isinstance(value, bool | int) or (isinstance(value, str) and re.fullmatch(VALUE, value)):
         return None
     message = msg("must be true, false, a whole number or one word, is {value}", value=shown(value))
-    return message, msg("anything else goes into a Ruby file; name it as vagrantfile")
+    return message, msg("put anything else into a Ruby file, and set that file as vagrantfile")
 
 
 def set_by(key: str) -> tuple[str, str]:

@@ -195,7 +195,9 @@ def _unsupported(spec: LabSpec, provider: Provider) -> Iterator[Fault]:
         for key, wanted in asked.items():
             if wanted and key not in provider.options:
                 message = msg("{provider} has no such option", provider=provider.name)
-                hint = msg("leave it out, or set it in a Ruby file and name that as vagrantfile")
+                hint = msg(
+                    "leave it out, or set it in a Ruby file, and set that file as vagrantfile"
+                )
                 yield Fault((*at, key), message, hint)
 
 

@@ -68,7 +68,7 @@ def _modify_problem(name: str, value: object) -> tuple[str, str] | None:
         return provider_options.set_by(key)
     if _REACHES_OUT.fullmatch(name):
         message = msg("reaches files, devices or the network of this computer")
-        return message, msg("set it in a Ruby file and name that as vagrantfile")
+        return message, msg("set it in a Ruby file, and set that file as vagrantfile")
     return provider_options.word_problem(value)
 
 

@@ -61,7 +61,10 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Cause]], ...] = (
         r"(?:cannot \w+ .*?['‘]?(/[^'’:\n]+)['’]?: )?Read-only file system",
         lambda found: Cause(
             msg("{path} is on a read-only file system", path=found[1] or msg("a file")),
-            msg("`dmesg` on the node may say why; remount it with `sudo mount -o remount,rw`"),
+            msg(
+                "`dmesg` on the node may show the reason; remount it with "
+                "`sudo mount -o remount,rw`"
+            ),
         ),
     ),
     (

@@ -92,7 +92,7 @@ def test_engine_would_start_again(host: Host, wanted: dict[str, Any]) -> None:
 
 
 def test_running_engine_is_the_pinned_one(host: Host, wanted: dict[str, Any]) -> None:
-    """the running engine has the version of the toolchain, and is the one of the package"""
+    """the running engine has the toolchain's version and belongs to the package"""
     pin = wanted["toolchain"]["docker"].partition("-")[0]
     seen = host.run("docker version --format '{{.Server.Version}}'").stdout.strip()
     with host.sudo():
@@ -119,7 +119,9 @@ def test_container_is_reached_and_reaches_out(host: Host, wanted: dict[str, Any]
         port = host.check_output("docker port %s 8080", NAME).splitlines()[0].rpartition(":")[2]
         address = wanted["address"] or host.check_output("hostname -I").split()[0]
         said = host.run("docker exec %s sh -c %s", NAME, CLIENT % (address, port))
-        assert said.stdout == "reached\n", f"{address}:{port} does not answer a container"
+        assert said.stdout == "reached\n", msg(
+            "{address}:{port} does not answer a container", address=address, port=port
+        )
         tried = list(_targets(host, wanted))
         reached = any(test in host.run(f"docker exec {NAME} {line} 2>&1").stdout
                       for line, test in tried)  # fmt: skip

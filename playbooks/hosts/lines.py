@@ -44,7 +44,7 @@ class HostsLines:
     def _stale(self, number: int, address: str, names: list[str]) -> Obstacle:
         return Obstacle(
             msg(
-                "line {number} of /etc/hosts says that {name} is {address}; the lab has {wanted}",
+                "line {number} of /etc/hosts maps {name} to {address} instead of {wanted}",
                 number=number,
                 name=names[0],
                 address=address,

@@ -286,7 +286,7 @@ def test_conflicts_of_all_kinds_are_named_at_once(odd: Machine) -> None:
     assert "because of 3 conflicts" in words
     assert "hosts is set twice: -H fd:// in /usr/lib/systemd/system/docker.service" in words
     assert "daemon.json.log-opts.max-file: must be a string, is 3" in words
-    assert "line 1 of /etc/hosts says that peer is 10.9.9.9; the lab has 10.77.0.250" in words
+    assert "line 1 of /etc/hosts maps peer to 10.9.9.9 instead of 10.77.0.250" in words
     (command,) = [line for line in words.splitlines() if "sed -i" in line]
     odd.node.sh(command.split("`")[1])
     odd.file(DAEMON, text)
