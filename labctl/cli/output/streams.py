@@ -48,7 +48,7 @@ def failure() -> LabctlError | None:
         else:
             found = LabctlError(
                 msg("the output cannot be written: {reason}", reason=error.strerror or error),
-                hint="make room where it goes",
+                hint="free space where the output is written",
             )
     return found
 
