@@ -1,9 +1,9 @@
 # make demo        two virtual machines, provisioned and verified; the lab stays up
 # make shell       a shell in which `labctl` reaches the demo's lab
 # make demo-down   remove the demo
-# make test        unit, integration, attacks, and e2e on machines of the testbed
+# make test        unit, integration, attacks, differential, and e2e on machines of the testbed
 # make e2e-NAME    the tests of tests/e2e/test_NAME.py alone
-# make fuzz        the attacks of tests/attacks with 10,000 examples each, or EXAMPLES=N
+# make fuzz        attacks and differential with 10,000 examples each, or EXAMPLES=N
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
 # make lint        style, types, imports, shell scripts, spelling, the documentation site
 # make site        the documentation site, in build/site
@@ -33,7 +33,7 @@ PREFLIGHT := sh tests/testbed/preflight.sh
 # pytest's rewritten asserts again, which takes half a second each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo shell demo-down recording test programs built unit integration attacks fuzz e2e other-debian coverage bench lint untranslated site format messages clean
+.PHONY: demo shell demo-down recording test programs built unit integration attacks differential fuzz e2e other-debian coverage bench lint untranslated site format messages clean
 
 # It makes the virtual environment itself, beside other work.
 demo:
@@ -67,7 +67,7 @@ recording: built
 test:
 	@$(PREFLIGHT)
 	$(MAKE) --no-print-directory programs
-	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) unit integration attacks emulated $(LIGHT) other-debian
+	$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) unit integration attacks differential emulated $(LIGHT) other-debian
 
 # First of all: unit tests use ruby and ssh too, where there are any.
 programs: $(READY)
@@ -82,6 +82,10 @@ unit: $(MO)
 integration: programs
 	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/integration
 
+# labctl scp beside OpenSSH's: the same command lines, the same trees. T='-k links' goes to pytest.
+differential: programs
+	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/differential $(T)
+
 # What a hostile node, file or user can do. T='-k tar' goes to pytest.
 attacks: programs
 	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/attacks $(T)
@@ -89,7 +93,7 @@ attacks: programs
 EXAMPLES ?= 10000
 
 fuzz: programs
-	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/attacks --examples=$(EXAMPLES) $(T)
+	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/attacks tests/differential --examples=$(EXAMPLES) $(T)
 
 # A world for each file, and one file more than there are processors at a time, because all of them
 # wait now and then: for engines that stop, for names that are not found. The longest begin first.

@@ -13,6 +13,17 @@ from tests.needs import require
 _OF_THE_TESTS = ("LABCTL_TESTBED", "LABCTL_UPDATE_GOLDEN")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the tests that invent their input."""
+    parser.addoption(
+        "--examples",
+        type=int,
+        default=None,
+        metavar="N",
+        help="examples that each test of tests/attacks and tests/differential invents",
+    )
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose programs are missing; fail it in CI."""
     for mark in item.iter_markers("needs"):

@@ -21,20 +21,9 @@ IN_CI = 500
 """Examples of each test in `make test`."""
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option."""
-    parser.addoption(
-        "--examples",
-        type=int,
-        default=IN_CI,
-        metavar="N",
-        help=f"examples that each test of tests/attacks invents ({IN_CI})",
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Make the option the number of examples of every hypothesis test."""
-    count = config.getoption("--examples")
+    count = config.getoption("--examples") or IN_CI
     hypothesis.configuration.set_hypothesis_home_dir(Path(config.rootpath) / "build" / "hypothesis")
     hypothesis.settings.register_profile(
         "attacks",
@@ -55,5 +44,5 @@ def examples(pytestconfig: pytest.Config) -> int:
 
     A test in which each costs more than a few milliseconds takes a fixed part of them.
     """
-    count: int = pytestconfig.getoption("--examples")
+    count: int = pytestconfig.getoption("--examples") or IN_CI
     return count

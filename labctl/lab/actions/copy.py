@@ -140,7 +140,7 @@ def copy(
             for other, path in remote:
                 with lab.connection(other) as origin:
                     found = _source(origin, path, options, run)
-                    into = several or len(found.roots) > 1
+                    into = several or found.several
                     run.take(sink(found.paths if other == node else ()), found, into=into)
         return run.copied()
 
@@ -176,7 +176,7 @@ def _fetch(
                         msg("{what}: {why}", what=own, why=error.strerror)
                     ) from error
                 place = str(own)
-            several = sum(len(source.roots) for source in found) > 1
+            several = len(found) > 1 or found[0].several
             sink = FolderSink(
                 place,
                 labs=[lab.workspace.folder],

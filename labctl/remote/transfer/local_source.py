@@ -40,7 +40,7 @@ def expand(pattern: str) -> list[str]:
         return [path]
     found = sorted(glob.glob(path))  # noqa: PTH207 (an absolute pattern is no Path's)
     if not found:
-        raise UsageError(msg("{pattern}: no such file or folder", pattern=pattern))
+        raise UsageError(msg("{pattern}: no such file or folder here", pattern=pattern))
     return found
 
 

@@ -68,8 +68,8 @@ class Listing:
             choices = [(path, self._asked)]
         self._choices = [(one, at, PathPattern.parse(at.path)) for one, at in choices]
 
-    def look(self, measure: bool, skip: Callable[[Skipped], None]) -> tuple[list[Found], int]:
-        """Return what is there, and how many bytes, if `measure`.
+    def look(self, measure: bool, skip: Callable[[Skipped], None]) -> tuple[list[Found], int, bool]:
+        """Return what is there, how many bytes, if `measure`, and whether several were asked for.
 
         Raises:
             TransferError: nothing that can be copied, or the answer doesn't match the request.
@@ -97,7 +97,7 @@ class Listing:
             raise self._nothing(problems)
         for problem in problems:
             skip(problem)
-        return found, size
+        return found, size, len(found) + len(problems) > 1
 
     def _ask(self, measure: bool) -> Iterator[tuple[str, ...]]:
         arguments = ["-L" if self._follow else "", "yes" if measure else "", self._asked.path]

@@ -50,6 +50,8 @@ class NodeSource:
         skip: called with everything that cannot be copied while the rest can.
         notice: called with a sentence about anything that is copied but may be incomplete.
 
+    `several` tells whether the path means several things, even if only one of them can be copied.
+
     Raises:
         TransferError: the path doesn't exist, or the node's answer doesn't match the request.
         RemoteError: the node could not be reached, or broke off.
@@ -71,7 +73,8 @@ class NodeSource:
         self._sudo = sudo
         self._skip = skip
         self._notice = notice
-        self._found, self.size = Listing(connection, path, follow, sudo).look(measure, skip)
+        listing = Listing(connection, path, follow, sudo)
+        self._found, self.size, self.several = listing.look(measure, skip)
         self.roots: Sequence[Root] = tuple(found.root for found in self._found)
 
     def members(self) -> Iterator[Entry]:
