@@ -94,7 +94,9 @@ class HostKeys:
             raise HostKeyChanged(
                 msg("its host key is revoked in your known_hosts"),
                 node=target.name,
-                details=f"{kind_name(kind)} {fingerprint(key)}",
+                details=msg(
+                    "{kind} {fingerprint}", kind=kind_name(kind), fingerprint=fingerprint(key)
+                ),
                 hint="find out which machine answers; a revoked key must not be trusted",
             )
         if known.accepted and not known.knows((kind, key)):
