@@ -119,8 +119,8 @@ class LabSpec(MachineOptions):
     )
     vagrantfile: HostPath | None = Field(
         default=None,
-        description="Ruby file that is loaded at the end of the Vagrantfile, relative to lab.yaml, "
-        "for what no key can say.",
+        description="Ruby file that is included at the end of the Vagrantfile, for what no key can "
+        "say; relative to lab.yaml.",
         examples=["extra.rb"],
     )
     boot_timeout: Seconds = Field(

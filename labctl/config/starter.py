@@ -133,7 +133,7 @@ nodes: 2
 #  - file: setup.sh
 #    run: always
 
-# A Ruby file that is loaded at the end of the Vagrantfile, for everything else.
+# A Ruby file that is included at the end of the Vagrantfile, for everything else.
 #vagrantfile: extra.rb
 
 # Docker -----------------------------------------------------------------------------------------

@@ -167,6 +167,7 @@ def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
         lab.workspace.templates,
         additions=plugins.additions_work(),
         left=left,
+        own=machine_settings.own_file(lab.spec.vagrantfile) if lab.spec.vagrantfile else "",
     )
 
 

@@ -12,6 +12,7 @@ from labctl.lab.index import LabIndex, clash, free_name, free_network
 from labctl.lab.state import IDENTITY, State
 from labctl.lab.workspace import Workspace
 from labctl.messages import msg
+from labctl.remote import ssh_aliases
 
 if TYPE_CHECKING:
     from labctl.config.document import Document
@@ -37,7 +38,7 @@ class LabDefinition:
         workspace = self._workspace
         return node_list.digest(
             (workspace.folder, workspace.state, sorted(self._flags.items())),
-            (workspace.spec_file, workspace.flags, self._others.path),
+            (workspace.spec_file, workspace.flags, self._others.path, ssh_aliases.configuration()),
         )
 
     def read(self, own: Mapping[str, PlaybookSettings] | None = None) -> LabSpec:

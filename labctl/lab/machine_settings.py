@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.config import faults
-from labctl.errors import Problem, SpecError
+from labctl.errors import Problem, SpecError, UsageError
 from labctl.events import Notice
 from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab
@@ -70,6 +70,21 @@ def _plain(value: Any) -> dict[str, Any]:
 
 def _content(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def own_file(path: str) -> str:
+    """Return the text of the Ruby file that lab.yaml names as vagrantfile.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return Path(path).read_text("utf-8")
+    except OSError as error:
+        reason = error.strerror
+    except UnicodeDecodeError:
+        reason = msg("it is not UTF-8")
+    raise UsageError(msg("{path} cannot be read: {reason}", path=path, reason=reason))
 
 
 def after_start(lab: Lab, name: str, before: Mapping[str, str]) -> dict[str, str]:

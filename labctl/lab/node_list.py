@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from labctl import __version__
 from labctl.config.node import Node
 from labctl.errors import StateError
+from labctl.remote import ssh_aliases
 from labctl.remote.target import Target
 from labctl.storage import build, read_json, write
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
-_FORM = 3
+_FORM = 4
 """Format version; increase it when the cached values or their sources change."""
 
 
@@ -49,8 +50,8 @@ class NodeList:
         """Return the nodes of a lab."""
         existing = None
         if spec.machines is not None:
-            existing = {
-                machine.name: Target(
+            listed = [
+                Target(
                     machine.name,
                     machine.host,
                     port=machine.port,
@@ -60,7 +61,9 @@ class NodeList:
                     existing=True,
                 )
                 for machine in spec.machines
-            }
+            ]
+            given = [frozenset(machine.model_fields_set) for machine in spec.machines]
+            existing = {target.name: target for target in ssh_aliases.resolve(listed, given)}
         return cls(spec.name, spec.lab_nodes, spec.parallel, existing)
 
 

@@ -31,6 +31,7 @@ def vagrantfile(
     *,
     additions: bool = True,
     left: Sequence[str] = (),
+    own: str = "",
 ) -> str:
     """Return the Vagrantfile of a lab.
 
@@ -41,6 +42,7 @@ def vagrantfile(
         additions: vagrant-vbguest can install Guest Additions here.
         left: names of machines that left the lab but still exist. Vagrant can only destroy machines
             that its file defines.
+        own: the text of the Ruby file that lab.yaml names as vagrantfile.
 
     Raises:
         UsageError: the template is missing or wrong, with its file and line.
@@ -74,7 +76,7 @@ def vagrantfile(
         "vbguest": spec.vbguest,
         "dns_host_resolver": spec.dns_host_resolver,
         "boot_timeout": spec.boot_timeout,
-        "vagrantfile": spec.vagrantfile,
+        "vagrantfile": spec.vagrantfile and {"path": spec.vagrantfile, "text": own},
         **provider.values(spec),
     }
     if provider.templates is not None:

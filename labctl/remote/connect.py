@@ -1,7 +1,7 @@
 """Connects to a node, with its keys, the agent, and jump hosts.
 
-`labctl.remote.connect_errors` explains failures. The user's own ssh_config is not read, so that a
-lab works the same on every computer.
+`labctl.remote.connect_errors` explains failures. What the user's own ssh_config adds to a machine
+of lab.yaml is in its target already; see `labctl.remote.ssh_aliases`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real Vagrant reads every golden Vagrantfile, the blocks of its provider included.
+"""The real Vagrant reads every golden Vagrantfile and each course, its provider's blocks included.
 
 A start of Vagrant takes a second, so they run side by side, before the first test asks.
 """
@@ -12,6 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from labctl.config.packaged import packaged
+from labctl.machines import providers, vagrantfile
+from tests.courses import COURSES, load
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.Vagrantfile"))
 
@@ -29,7 +33,6 @@ STAND_INS = {
 
 OWN_FILES = {
     "setup.sh": "#!/bin/sh\ntrue\n",
-    "extra.rb": 'Vagrant.configure("2") { |config| config.vm.post_up_message = "ready" }\n',
 }
 """Files of the user's that a golden Vagrantfile names."""
 
@@ -83,9 +86,15 @@ def _validate(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def verdicts(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, subprocess.CompletedProcess[str]]:
-    """Vagrant's verdict on each golden file, and on two that are wrong."""
+    """Vagrant's verdict on each golden file, each course, and two that are wrong."""
     home = tmp_path_factory.mktemp("vagrant")
     texts = {file.stem: file.read_text("utf-8") for file in GOLDEN}
+    for course in COURSES:
+        folder = home / f"{course.stem}-course"
+        folder.mkdir()
+        lab = load(course, folder)
+        provider = providers.get("virtualbox")
+        texts[course.stem] = vagrantfile.vagrantfile(lab, provider, (packaged("templates"),))
     texts["wrong-key"] = texts["course"].replace("vbox.memory", "vbox.memroy")
     texts["wrong-ruby"] = texts["course"].replace("do |config|", "do |config")
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -93,7 +102,7 @@ def verdicts(
         return dict(zip(texts, results, strict=True))
 
 
-@pytest.mark.parametrize("name", [file.stem for file in GOLDEN])
+@pytest.mark.parametrize("name", [file.stem for file in (*GOLDEN, *COURSES)])
 def test_vagrant_takes_it(name: str, verdicts: dict[str, subprocess.CompletedProcess[str]]) -> None:
     done = verdicts[name]
     assert done.returncode == 0, done.stdout + done.stderr

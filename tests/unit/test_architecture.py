@@ -21,7 +21,9 @@ ROOT = Path(labctl.__file__).parent
 
 LIBRARIES: dict[str, set[str]] = {
     "fabric": {"remote.connect"},
-    "paramiko": {"remote.connect", "remote.connect_errors", "remote.transport"},
+    "paramiko": {
+        f"remote.{name}" for name in ("connect", "connect_errors", "login_keys", "transport")
+    },
     "invoke": set(),
     "vagrant": {"machines.vagrant"},
     "jinja2": {"templating"},

@@ -335,3 +335,18 @@ def test_after_a_wake_the_address_is_noted_and_the_clock_set() -> None:
     assert (record.target.host, record.choices) == ("10.0.0.7", {"a": {"answer": 1}})
     (script,) = lab.connections[ONE].scripts
     assert before <= int(script.split("@")[1].split()[0]) <= time.time()
+
+
+def test_the_users_ruby_file_is_read_when_the_vagrantfile_is_written() -> None:
+    """Other commands run Vagrant with what was rendered, whatever the file has become."""
+    file = Path("extra.rb")
+    file.write_text("# mine\n", "utf-8")
+    lab = FakeLab(FakeMachines(), vagrantfile="extra.rb")
+    prepare(lab, lab.fakes)
+    assert r'eval "\# mine\n", binding, "extra.rb"' in lab.workspace.vagrantfile.read_text("utf-8")
+    file.write_bytes(b"caf\xe9")
+    with pytest.raises(UsageError, match=r"extra\.rb cannot be read: it is not UTF-8"):
+        prepare(lab, lab.fakes)
+    file.unlink()
+    with pytest.raises(UsageError, match=r"extra\.rb cannot be read: No such file"):
+        prepare(lab, lab.fakes)

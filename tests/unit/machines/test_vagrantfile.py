@@ -28,6 +28,7 @@ TESTS = Path(__file__).parents[2]
 GOLDEN = TESTS / "golden"
 PACKAGED = TESTS.parent / "templates"
 LIBVIRT, VIRTUALBOX = providers.get("libvirt"), providers.get("virtualbox")
+EXTRA = 'Vagrant.configure("2") { |config| config.vm.post_up_message = "#{1 + 1} nodes" }\n'
 
 LABS: dict[str, tuple[str, bool, dict[str, Any]]] = {
     "course": ("virtualbox", False, {"name": "docker-lab"}),
@@ -210,7 +211,7 @@ def lab(raw: dict[str, Any]) -> LabSpec:
 def test_golden(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     provider, emulated, raw = LABS[name]
     monkeypatch.setattr(processor, "emulated", lambda: emulated)
-    text = vagrantfile.vagrantfile(lab(raw), providers.get(provider), (PACKAGED,))
+    text = vagrantfile.vagrantfile(lab(raw), providers.get(provider), (PACKAGED,), own=EXTRA)
     file = GOLDEN / f"{name}.Vagrantfile"
     if os.environ.get("LABCTL_UPDATE_GOLDEN"):
         file.write_text(text, "utf-8", newline="\n")
@@ -226,7 +227,7 @@ def test_no_line_ends_in_blanks_and_no_two_are_empty() -> None:
         text = file.read_text("utf-8")
         assert all(line == line.rstrip() for line in text.splitlines())
         assert "\n\n\n" not in text
-        assert text.endswith(("end\n", '\nload "extra.rb"\n'))
+        assert text.endswith(("end\n", ', binding, "extra.rb"\n'))
         assert not text.endswith("\n\n")
 
 
@@ -465,7 +466,6 @@ def test_values_of_options_stay_values(provider: Provider, tmp_path: Path) -> No
         "vagrantfile": "extra.rb",
         "networks": [{"bridge": "en0: Wi-Fi (AirPort) #1"}],
     }
-    (tmp_path / "extra.rb").write_text('TOLD << "extra"\n', "utf-8")
     program = (
         "TOLD = []\n"
         "class Told\n"
@@ -479,10 +479,9 @@ def test_values_of_options_stay_values(provider: Provider, tmp_path: Path) -> No
         "end\n"
         "Vagrant = Told.new\n"
     )
-    text = vagrantfile.vagrantfile(lab(raw), provider, (PACKAGED,))
-    (tmp_path / "all.rb").write_text(
-        program + text.replace('"extra.rb"', '"./extra.rb"') + "\nputs TOLD.inspect\n", "utf-8"
-    )
+    own = 'TOLD << "extra #{__FILE__} #{__LINE__}"\n'
+    text = vagrantfile.vagrantfile(lab(raw), provider, (PACKAGED,), own=own)
+    (tmp_path / "all.rb").write_text(program + text + "\nputs TOLD.inspect\n", "utf-8")
     done = subprocess.run(
         ["ruby", "-rjson", "-e", 'load "all.rb"; print "\\0", JSON.generate(TOLD)'],
         cwd=tmp_path,
@@ -497,4 +496,4 @@ def test_values_of_options_stay_values(provider: Provider, tmp_path: Path) -> No
         evil,
         evil.replace("/", ""),
     ]
-    assert told[-1] == "extra"
+    assert told[-1] == "extra extra.rb 1"
