@@ -5,6 +5,7 @@ This module imports no exercise. Worker processes do.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,36 @@ def discover(lab: Lab, extra: Iterable[str] = ()) -> tuple[Section, ...]:
         if book.rehearse is not None:
             files.setdefault(book.name, []).append(book.rehearse)
     return tuple(Section(name, tuple(files[name])) for name in sorted(files, key=_place))
+
+
+@dataclass(frozen=True, slots=True)
+class Exercises:
+    """What a section holds, read from its files without running them.
+
+    Parameters:
+        about: the first line of the first file's docstring.
+        names: the names of its test functions.
+    """
+
+    about: str
+    names: tuple[str, ...]
+
+
+def exercises(section: Section) -> Exercises:
+    """Return what a section holds; a file that is not valid Python holds nothing."""
+    about, names = "", []
+    for file in section.files:
+        try:
+            tree = ast.parse(file.read_bytes(), str(file))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        about = about or (ast.get_docstring(tree) or "").partition("\n")[0]
+        names += [
+            node.name
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        ]
+    return Exercises(about, tuple(names))
 
 
 def choose(sections: Sequence[Section], names: Iterable[str]) -> tuple[Section, ...]:

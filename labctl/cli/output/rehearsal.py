@@ -11,7 +11,7 @@ from labctl.cli.i18n.locale import _
 from labctl.cli.output.errors import as_json
 from labctl.cli.output.failures import print_failures, print_skipped
 from labctl.cli.output.grouping import print_grouped, wrapped
-from labctl.cli.output.table import print_table, print_wide_table
+from labctl.cli.output.table import print_described, print_wide_table
 from labctl.cli.output.tables import failed
 from labctl.cli.output.terminal import say, say_json, screen_width
 from labctl.events import CheckOutcome
@@ -26,14 +26,44 @@ if TYPE_CHECKING:
 
 
 def print_sections(options: Globals, lab: Lab, sections: Sequence[Section]) -> None:
-    """Print the sections and the files of their exercises."""
+    """Print the sections, how many exercises each has, and how long it usually takes."""
+    from labctl.lab.durations import Durations
+    from labctl.lab.sections import exercises
+
+    usual = Durations(lab.workspace.durations).usual("rehearse")
+    rows = []
     for section in sections:
+        found = exercises(section)
+        # A test with parameters has a name for each of them.
+        times = [
+            seconds
+            for key, seconds in usual.items()
+            if key.partition("[")[0] in {f"{section.name}/{name}" for name in found.names}
+        ]
         if options.as_json:
-            files = [str(file) for file in section.files]
-            _json({"event": "section", "section": section.name, "files": files})
+            say_json(
+                {
+                    "event": "section",
+                    "section": section.name,
+                    "files": [str(file) for file in section.files],
+                    "about": found.about,
+                    "exercises": len(found.names),
+                    "seconds": round(sum(times), 1) if times else None,
+                }
+            )
+        rows.append([section.name, str(len(found.names)), _usual(times), _(found.about)])
     if not options.as_json:
-        rows = [[section.name, ", ".join(map(str, section.files))] for section in sections]
-        print_table([_("section"), _("exercises")], rows)
+        heads = [_("section"), _("exercises"), _("usual time"), _("content")]
+        print_described(heads, rows)
+
+
+def _usual(times: Sequence[float]) -> str:
+    seconds = sum(times)
+    if not times:
+        return "-"
+    if seconds < 90:
+        return _("{seconds:.0f} s", seconds=seconds)
+    return _("{minutes} min", minutes=round(seconds / 60))
 
 
 def print_rehearsal(

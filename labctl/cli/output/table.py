@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.output.terminal import say, screen_width
-from labctl.cli.output.text_width import ljust, width
+from labctl.cli.output.text_width import fill, ljust, width
 
 _GAP = 2
 
@@ -32,6 +32,31 @@ def print_table(
         line = (" " * _GAP).join(ljust(row[i], widths[i]) for i in shown)
         bad = row[-1] == _("FAILED")
         say(line.rstrip(), bold=number == 0, fg="red" if bad else None)
+
+
+def print_described(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, least: int = 24
+) -> None:
+    """Print a table whose last column is prose: it is wrapped by words.
+
+    Parameters:
+        heads: of the columns.
+        rows: the cells.
+        least: columns that the prose needs; on a narrower screen it is left out.
+    """
+    columns = screen_width()
+    widths = _widths(heads, rows)
+    before = sum(widths[:-1]) + _GAP * (len(widths) - 1)
+    if columns is not None and columns - before < least:
+        print_table([*heads[:-1]], [[*row[:-1]] for row in rows])
+        return
+    for number, row in enumerate([heads, *rows]):
+        cells = zip(row[:-1], widths[:-1], strict=True)
+        first = "".join(ljust(cell, size) + " " * _GAP for cell, size in cells)
+        text = first + row[-1]
+        if columns is not None and row[-1]:
+            text = fill(row[-1], columns, first=first, others=" " * before)
+        say(text.rstrip(), bold=number == 0)
 
 
 def print_wide_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -109,6 +109,14 @@ def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Findi
     what = msg("box {box}", box=lab.box.name)
     if host.has_box(lab.box.name, lab.box.pinned_version, provider):
         return Finding(OK, what, "available")
+    pinned = lab.box.pinned_version
+    if pinned is not None and host.has_box(lab.box.name, "0", provider):
+        return Finding(
+            FAIL,
+            what,
+            msg("it was added by hand as version 0, and labctl asks for {version}", version=pinned),
+            msg('set box in lab.yaml: {{name: {name}, version: "0"}}', name=lab.box.name),
+        )
     url = lab.box.url or f"https://vagrantcloud.com/{lab.box.name}"
     if not url.startswith(("http://", "https://")):
         return Finding(OK, what, msg("will be added from {url}", url=url))

@@ -516,3 +516,19 @@ def test_what_answers_without_http_is_not_reached() -> None:
             f"http://127.0.0.1:{server.getsockname()[1]}/"
         )
         answering.join(10)
+
+
+def test_a_box_that_was_added_by_hand_comes_with_the_line_to_write() -> None:
+    class ByHand(FakeHost):
+        def has_box(self, name: str, version: str | None, provider: str) -> bool:
+            return version == "0"
+
+    spec = validate({})
+    own = validate({"box": {"name": "centos/7", "version": "0"}})
+    assert isinstance(spec, LabSpec)
+    assert isinstance(own, LabSpec)
+    found = checks.box(ByHand(), spec, "virtualbox", offline=True)
+    assert found.level is Level.FAIL
+    assert found.found == "it was added by hand as version 0, and labctl asks for 2004.01"
+    assert found.remedy == 'set box in lab.yaml: {name: centos/7, version: "0"}'
+    assert checks.box(ByHand(), own, "virtualbox", offline=True).level is Level.OK
