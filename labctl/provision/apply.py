@@ -114,6 +114,7 @@ def apply(
     ready(results[: len(looks)])
     del results[: len(looks)]
     seen = dict(enumerate(results, start))
+    fixed: list[Resource] = []
     fresh = len(items)  # probes of items from this index on are older than the last change
     measured = None
     for index in range(start, len(items)):
@@ -121,7 +122,7 @@ def apply(
         if index and item.playbook != items[index - 1].playbook and not run.check:
             run.on_playbook_done(items[index - 1].playbook)
         if index == fresh:
-            fresh = min(_first_pending(items, seen, index) + 1, len(items))
+            fresh = min(_first_pending(items, seen, index, fixed) + 1, len(items))
             seen |= enumerate(run.exchange(probes[index:fresh]), index)
         change = _plan(run, item, seen[index])
         if change is None:
@@ -136,15 +137,12 @@ def apply(
         if run.check:
             continue
         began = time.monotonic()
-        script, answer = change.script, ""
-        if change.query is not None:
-            answer = run.query_peer(change.query)
-            script = f"answer={quote(answer)}\n{script}"
-        pending = _first_pending(items, seen, index + 1, fixed=item.resource)
+        script, answer = _script(run, change)
+        fixed.append(item.resource)
+        pending = _first_pending(items, seen, index + 1, fixed)
         fresh = min(pending + 1, len(items))
         last = question is not None and pending == len(items)
         measurement = [question.script] if question is not None and last else []
-        script = limited(script, change.limit)
         result, *results = run.exchange([script, *probes[index:fresh], *measurement], gate=True)
         output = result.text
         if change.query is not None and change.query.secret and answer:
@@ -170,6 +168,14 @@ def apply(
     return None, measured
 
 
+def _script(run: Run, change: Change) -> tuple[str, str]:
+    """Return the script of a change, limited in time, and the answer of another node in it."""
+    if change.query is None:
+        return limited(change.script, change.limit), ""
+    answer = run.query_peer(change.query)
+    return limited(f"answer={quote(answer)}\n{change.script}", change.limit), answer
+
+
 def _failure(node: str, resource: str, change: Change, code: int, output: str) -> ChangeFailed:
     """Return the error for a change that failed, with the cause in one line if it is known."""
     cause = causes.explain(output, code, change.limit)
@@ -187,19 +193,20 @@ def _first_pending(
     items: Sequence[Item],
     seen: Mapping[int, Observed],
     index: int,
-    fixed: Resource | None = None,
+    fixed: Sequence[Resource],
 ) -> int:
     """Return the index of the first item from `index` on whose last probe wants a change.
 
     Returns the number of items if there is none. The result only decides how far the next exchange
-    probes. The resource `fixed` does not count; a run may list it more than once.
+    probes. Resources in `fixed`, which this run has changed, do not count; a run may list one more
+    than once.
     """
     for later in range(index, len(items)):
         try:
             pending = items[later].resource.plan(seen[later]) is not None
         except ValueError:  # an output that makes no sense needs a fresh probe too
             pending = True
-        if pending and items[later].resource != fixed:
+        if pending and items[later].resource not in fixed:
             return later
     return len(items)
 

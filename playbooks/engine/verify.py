@@ -78,6 +78,7 @@ def test_container_runs(host: Host) -> None:
     )
 
 
+@on_failure("Docker would not start again after a reboot", needs_engine=False)
 def test_engine_would_start_again(host: Host, wanted: dict[str, Any]) -> None:
     """the engine would start again after a reboot, with its unit and its daemon.json"""
     with host.sudo():
@@ -91,6 +92,7 @@ def test_engine_would_start_again(host: Host, wanted: dict[str, Any]) -> None:
     assert not problems, "; ".join(problems)
 
 
+@on_failure("another Docker engine runs than the one that is installed")
 def test_running_engine_is_the_pinned_one(host: Host, wanted: dict[str, Any]) -> None:
     """the running engine has the toolchain's version and belongs to the package"""
     pin = wanted["toolchain"]["docker"].partition("-")[0]
@@ -99,7 +101,13 @@ def test_running_engine_is_the_pinned_one(host: Host, wanted: dict[str, Any]) ->
         pid = host.run("systemctl show -p MainPID docker").stdout.strip().partition("=")[2]
         program = host.run("readlink /proc/%s/exe", pid).stdout.strip()
     # A distribution's own build may have a suffix.
-    assert (seen.partition("+")[0], program) == (pin, "/usr/bin/dockerd")
+    same = (seen.partition("+")[0], program) == (pin, "/usr/bin/dockerd")
+    assert same, msg(
+        "engine {seen} runs as {program}; {pin} of docker-ce is wanted",
+        seen=seen,
+        program=program,
+        pin=pin,
+    )
 
 
 NAME = "labctl-verify-network"
@@ -111,6 +119,7 @@ CLIENT = (
 )
 
 
+@on_failure("containers are cut off from the network")
 def test_container_is_reached_and_reaches_out(host: Host, wanted: dict[str, Any]) -> None:
     """a container is reached through a published port, and reaches hosts beyond the node"""
     host.run("docker rm -f %s", NAME)
@@ -122,12 +131,16 @@ def test_container_is_reached_and_reaches_out(host: Host, wanted: dict[str, Any]
         assert said.stdout == "reached\n", msg(
             "{address}:{port} does not answer a container", address=address, port=port
         )
-        tried = list(_targets(host, wanted))
-        reached = any(test in host.run(f"docker exec {NAME} {line} 2>&1").stdout
-                      for line, test in tried)  # fmt: skip
-        forward = host.run("cat /proc/sys/net/ipv4/ip_forward").stdout.strip()
-        assert reached, f"net.ipv4.ip_forward={forward}; tried: " + "; ".join(
-            line for line, _ in tried
+        lines = dict(_targets(host, wanted))
+        reached = any(
+            answer in host.run(f"docker exec {NAME} {line} 2>&1").stdout
+            for line, answer in lines.items()
+        )
+        assert reached, msg(
+            "a container cannot reach other hosts (net.ipv4.ip_forward is {forward}; "
+            "tried: {tried})",
+            forward=host.run("cat /proc/sys/net/ipv4/ip_forward").stdout.strip(),
+            tried=", ".join(lines),
         )
     finally:
         host.run("docker rm -f %s", NAME)

@@ -1,13 +1,20 @@
 # shellcheck shell=sh
-# Print what is wrong with the running engine: a program that was replaced, and firewall rules that
-# are gone. Prints nothing for an engine that does not run.
+# Print what is wrong with the running engine: a program that is not the one that would start now, and
+# firewall rules that are gone. Prints nothing for an engine that does not run.
 #
 # Variables: unit.
 : "${unit:?}"
 
 pid=$(systemctl show -p MainPID "$unit" 2>/dev/null); pid=${pid#MainPID=}
 [ "${pid:-0}" != 0 ] || exit 0
-case $(readlink "/proc/$pid/exe") in *' (deleted)') echo program ;; esac
+program=$(readlink "/proc/$pid/exe")
+start=$(systemctl show -p ExecStart "$unit" 2>/dev/null); start=${start#*path=}; start=${start%% *}
+case $program in
+*' (deleted)') echo program ;;
+"$(readlink -f "$start")") ;;
+# The unit was changed, and the engine not restarted since.
+*) [ ! -e "$start" ] || echo program ;;
+esac
 # The engine may be told to make no rules, or no bridge.
 case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *--iptables=false* | *--bridge=none*) exit 0 ;; esac
 if grep -qs '"iptables"[[:space:]]*:[[:space:]]*false' /etc/docker/daemon.json; then exit 0; fi

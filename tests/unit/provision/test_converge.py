@@ -115,6 +115,17 @@ def test_a_look_more_where_a_change_righted_a_later_resource() -> None:
     ]
 
 
+def test_several_repeated_resources_cost_no_further_probe() -> None:
+    """As daemon.json and its service, which the playbooks engine and mirrors both want."""
+    node = FakeNode()
+    pair = (Setting("file", "1"), Setting("service", "1"))
+    between = Setting("member", "1")
+    node.settings["member"] = "1"
+    outcome = run(node, playbook("engine", (*pair, between)), playbook("mirrors", pair))
+    assert [change.resource for change in outcome.changes] == ["setting:file", "setting:service"]
+    assert outcome.exchanges == 1 + 2
+
+
 def test_a_repeated_resource_is_fixed_by_one_change_without_another_probe() -> None:
     node = FakeNode(settings={"b": "2", "c": "3"})
     outcome = run(node, playbook("one", [A, B]), playbook("two", [A, C]))
