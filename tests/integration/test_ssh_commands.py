@@ -189,6 +189,37 @@ def test_exec_continues_if_a_node_is_unreachable(labctl: Labctl) -> None:
     assert "docker-node2: 127.0.0.1:9 does not answer" in err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sockets are no files there")
+@pytest.mark.parametrize("words", [["exec", "echo hi"], ["status"], ["scp", "{lab}", "all:{to}"]])
+def test_few_open_files_mean_few_nodes_at_once(
+    labctl: Labctl, tmp_path: Path, words: list[str]
+) -> None:
+    command = [word.format(lab=labctl.lab / "lab.yaml", to=tmp_path / "copy") for word in words]
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'ulimit -n 45; exec "$@"',
+            "sh",
+            sys.executable,
+            "-m",
+            "labctl.cli.main",
+            "-C",
+            str(labctl.lab),
+            *command,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=labctl.environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lab: 2 nodes at once instead of 3" in done.stderr
+    assert all(f"docker-node{number}" in done.stdout for number in (1, 2, 3))
+
+
 def test_scp_reports_its_work_and_the_right_exit_code(labctl: Labctl, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x" * 3000)
     out, err = labctl("scp", "-r", "-p", str(tmp_path / "f"), f"docker-node1:{tmp_path}/g")

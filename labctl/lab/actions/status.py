@@ -73,9 +73,8 @@ def status(lab: Lab, limit: Iterable[str]) -> list[NodeStatus]:
     nodes = lab.select(limit)
     if not lab.uses_vagrant:
         lab.workspace.make()  # a first connection records the host key there
-    results = each(
-        nodes, lambda node: _ask(lab, node), cap=affordable(32, len(nodes)), stop=lab.stop
-    )
+    cap = affordable(32, len(nodes), lambda text: lab.emit(Notice("", text)))
+    results = each(nodes, lambda node: _ask(lab, node), cap=cap, stop=lab.stop)
     if any(result.error for result in results):
         states = _states(lab)
     rows: list[NodeStatus] = []
