@@ -62,8 +62,15 @@ class Labctl:
 
 
 @pytest.fixture
-def labctl(lab_folder: Path) -> Labctl:
-    return Labctl(lab_folder)
+def labctl(sshd: Sshd, lab_folder: Path, tmp_path: Path) -> Labctl:
+    """Runs labctl as a user who has logged in to the nodes before, so there is no first contact."""
+    known = tmp_path / "home" / ".ssh" / "known_hosts"
+    known.parent.mkdir(parents=True, mode=0o700)
+    key = " ".join((sshd.folder / "host.pub").read_text().split()[:2])
+    known.write_text("".join(f"[127.0.0.1]:{port} {key}\n" for port in sshd.ports))
+    found = Labctl(lab_folder)
+    found.environment["HOME"] = str(tmp_path / "home")
+    return found
 
 
 def one_node(lab: Path) -> None:

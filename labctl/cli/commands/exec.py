@@ -16,7 +16,6 @@ from labctl.cli.i18n.locale import _
 from labctl.cli.options import AskSudo, Json, Limit, with_json
 from labctl.cli.output.terminal import printable, say, say_json
 from labctl.cli.session import ask_password, notices, open_lab
-from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.parallel import Result
@@ -53,7 +52,6 @@ def execute(
     Each line of output starts with its node. The exit code is 0 if the command succeeds on every
     node, the command's own for a single node, and otherwise 1.
     """
-    from labctl.errors import LabctlError
     from labctl.parallel import each
 
     with_json(context, as_json)
@@ -88,13 +86,7 @@ def execute(
 
     results = each(nodes, work, cap=lab.parallel, stop=lab.stop)
     if unwritable:
-        error = unwritable[0]
-        if isinstance(error, BrokenPipeError):
-            raise error from None  # as with `| head`; the command line ends quietly then
-        raise LabctlError(
-            msg("the output cannot be written: {reason}", reason=error.strerror or error),
-            hint="free space where the output is written",
-        ) from error
+        raise unwritable[0]  # `main` reports it, unless a reader such as `head` has ended
     for result in results:
         _show(result, as_json=collect)
     codes = [1 if result.value is None else result.value.exit_code for result in results]
