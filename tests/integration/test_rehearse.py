@@ -183,7 +183,7 @@ def test_outcomes_events_and_files(lab_folder: Path, course: Path) -> None:
     page = (lab_folder / "page.html").read_text("utf-8")
     assert "the engine is too old for it" in page
     assert "so sorry" in page
-    assert not (lab_folder / ".labctl" / "rehearsal.html").exists()
+    assert not list((lab_folder / ".labctl").glob("rehearsal*.html"))
     assert (lab_folder / "page.html").stat().st_mode & 0o077 == 0
 
 
@@ -208,7 +208,7 @@ def test_a_failure_has_the_command_and_its_output(lab_folder: Path, course: Path
     assert stuck["message"].startswith("cleanup failed: ")
     assert "it will not go" in stuck["message"]
     assert "fixture 'missing' not found" in by_name["test_has_a_broken_precondition"]["message"]
-    assert (lab_folder / ".labctl" / "rehearsal.html").is_file()
+    assert (lab_folder / ".labctl" / "rehearsal-partial.html").is_file()
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_node_that_does_not_answer_stops_no_other(lab_folder: Path, course: Pa
     assert run.code == 1
     assert run.outcomes(FIRST) == run.outcomes(THIRD) == {"test_fine": "passed"}
     assert run.result(SECOND)["error"]["kind"] == "ConnectFailed"
-    page = (lab_folder / ".labctl" / "rehearsal.html").read_text("utf-8")
+    page = (lab_folder / ".labctl" / "rehearsal-partial.html").read_text("utf-8")
     assert f"1 node could not be rehearsed: {SECOND}" in page
 
 
@@ -411,7 +411,7 @@ def test_a_password_stays_out_of_all_that_is_shown(lab_folder: Path, course: Pat
     assert run.outcomes(FIRST) == {"test_login": "failed"}, run.events
     (login,) = run.result(FIRST)["checks"]
     assert login["commands"][0]["command"] == f"echo {HIDDEN}; exit 4"
-    page = (lab_folder / ".labctl" / "rehearsal.html").read_text("utf-8")
+    page = (lab_folder / ".labctl" / "rehearsal-partial.html").read_text("utf-8")
     junit = (lab_folder / "junit.xml").read_text("utf-8")
     for text in (json.dumps(run.events), run.err, page, junit):
         assert "hunter22" not in text
