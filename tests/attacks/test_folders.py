@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from labctl.cli.main import main
+from labctl.lab import stamp
 from labctl.lab.state import NodeRecord, State
 from labctl.lab.workspace import Workspace
 from labctl.remote.target import Target
@@ -401,6 +402,7 @@ def test_every_state_file_in_every_way(
 
     A run takes longer than most examples, so five of them pay for one; `make fuzz` tries all.
     """
+    monkeypatch.setattr(stamp, "_PATIENCE", 0.0)
     found = list(cases())
     step = 1 if examples >= len(found) else len(found) * 5 // examples
     while step > 1 and math.gcd(step, len(COMMANDS)) > 1:  # so that each command has its turn
