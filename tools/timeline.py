@@ -49,7 +49,7 @@ _PYTHON = (
     ("labctl", "labctl"),
 )
 _STEP = re.compile(
-    r"tests/(unit|integration|attacks)\b"
+    r"tests/(unit|integration|attacks|differential)\b"
     r"|tests[.]testbed --world ([a-z0-9-]+)"
     r"|tests[.]testbed (install|build)\b"
 )
