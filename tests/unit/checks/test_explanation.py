@@ -202,7 +202,7 @@ def test_a_check_without_words_is_named_by_its_title() -> None:
          "labctl provision"),
         ("disk 3 /\nengine failed\n", "the disk is full", "/ has 3 MB left",
          "labctl ssh a -- docker system prune --force"),
-        ("files 0 /var\n", "the disk is full", "/var has room for 0 more files",
+        ("files 0 /var\n", "the disk is full", "/var can hold 0 more files",
          "labctl ssh a -- docker system prune --force"),
     ],
 )  # fmt: skip
