@@ -108,25 +108,29 @@ def _write(state: Path) -> None:
     folder = _stamps()
     user_folder.make(folder)
     token = secrets.token_hex(16)
-    for old in folder.iterdir():  # of an earlier state folder in the same place
-        with contextlib.suppress(OSError, ValueError, StateError):
-            if storage.read(old) == str(state):
-                old.unlink()
-    # Nobody commits the lab's keys and passwords by mistake.
-    storage.write(state / ".gitignore", "*\n")
     # The stamp comes first, so that nobody finds an id without one.
     storage.write(folder / token, str(state))
     try:
         with open(state / _NAME, "x", encoding="ascii", opener=storage.opener) as file:
             file.write(f"{token}\n")
     except FileExistsError:  # another labctl was faster
-        (folder / token).unlink()
+        (folder / token).unlink(missing_ok=True)
         check(state)
+        return
     except OSError as error:
         raise StateError(
             msg("{path} cannot be written: {reason}", path=state / _NAME, reason=error.strerror),
             hint="free disk space or grant write access, then run the same command again",
         ) from error
+    # After the id, because a folder with files and no id is refused. Nobody commits the lab's keys
+    # and passwords by mistake.
+    storage.write(state / ".gitignore", "*\n")
+    # Only the one that created the id removes others: the rest may still be looking for theirs.
+    for old in folder.iterdir():  # of an earlier state folder in the same place
+        with contextlib.suppress(OSError, ValueError, StateError):
+            # A name with a dot is a file that another labctl is still writing.
+            if old.name != token and "." not in old.name and storage.read(old) == str(state):
+                old.unlink()
 
 
 def _token(state: Path) -> str:
