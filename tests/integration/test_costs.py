@@ -246,6 +246,8 @@ CHECK = frozenset({"multiprocessing"})  # pytest's processes
 CASES = {
     "--help": Cost(),
     "--version": Cost(),
+    "version": Cost(),
+    "help status": Cost(),
     "init other": Cost(MODEL),
     "schema": Cost(MODEL),
     "render": Cost(READ | RENDER),
@@ -277,7 +279,8 @@ CASES = {
         exchanges=1,
     ),
     "--json provision": Cost(SPEAK | LOCK, connections=2, commands=2, exchanges=1),
-    "--json provision --check": Cost(SPEAK | LOCK, connections=2, commands=2, exchanges=1),
+    # It writes nothing, so it takes no lock.
+    "--json provision --check": Cost(SPEAK, connections=2, commands=2, exchanges=1),
     # pytest and testinfra are imported by the processes that check, not by labctl itself.
     "verify": Cost(READ | CHECK, connections=2, commands=2),
     "rehearse --list": Cost(READ),
@@ -289,11 +292,15 @@ CASES = {
     "scp docker-node1:@/there back": Cost(REACH, connections=1, commands=2),
     "sync": Cost(CALL | LOCK, vagrant=("rsync", "rsync", "status")),
     "ssh-config": Cost(),
+    "logs": Cost(),
+    "list": Cost(REACH, connections=2, commands=2),
+    "open": Cost(exit_code=1),  # there is no report yet
+    "trust --yes": Cost(),
     "checkpoint save chapter2": Cost(
         CALL | LOCK, vagrant=("snapshot", "snapshot", "snapshot", "snapshot", "status")
     ),
     "checkpoint list": Cost(ASK | LOCK, vagrant=("snapshot", "snapshot")),
-    "checkpoint restore chapter1": Cost(
+    "checkpoint restore chapter1 --yes": Cost(
         SPEAK | CALL | LOCK,
         connections=2,
         commands=2,

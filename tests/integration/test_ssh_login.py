@@ -116,10 +116,11 @@ def agent(folder: Path, monkeypatch: pytest.MonkeyPatch, *keys: Path) -> subproc
     """Start a real ssh-agent that holds keys; the caller ends it."""
     place = folder / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(place)], stdout=subprocess.DEVNULL)
-    while not place.exists():
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
+    # The socket is there before the agent listens; 2 says that no agent answers.
+    while subprocess.run(["ssh-add", "-l"], capture_output=True, check=False).returncode == 2:
         assert process.poll() is None
         time.sleep(0.01)
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
     for key in keys:
         # The agent takes what ssh-add reads; a passphrase would be asked for on a terminal.
         subprocess.run(["ssh-add", "-q", str(key)], check=True, stdin=subprocess.DEVNULL)

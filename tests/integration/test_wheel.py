@@ -131,7 +131,7 @@ def test_it_renders_in_an_empty_folder(unpacked: Path, tmp_path: Path) -> None:
 def test_its_playbooks_are_found(unpacked: Path, tmp_path: Path) -> None:
     (tmp_path / "lab.yaml").write_text("machines: [{name: a, host: 127.0.0.1, port: 9}]\n", "utf-8")
     done = labctl(unpacked, tmp_path, "provision", "--with", "no-such-playbook")
-    assert done.returncode == 1
+    assert done.returncode == 2
     files = (ROOT / "playbooks").glob("*/play.py")
     names = sorted(playbook_name(path.parent.name) for path in files)
-    assert f"available: {', '.join(names)};" in done.stderr
+    assert f"available: {', '.join(names)}\n" in done.stderr

@@ -73,8 +73,6 @@ def status(
 
 def _show(context: typer.Context, nodes: Sequence[str], *, clear: bool = False) -> list[NodeStatus]:
     """Probe and print the nodes, on an empty screen if `clear`."""
-    from rich.console import Console
-
     from labctl.cli.output.tables import print_status
     from labctl.lab.actions.status import registry_of
     from labctl.lab.actions.status import status as probe
@@ -83,6 +81,8 @@ def _show(context: typer.Context, nodes: Sequence[str], *, clear: bool = False) 
         lab = open_lab(context, emit)
         rows = probe(lab, nodes)
     if clear and not context.obj.as_json:
+        from rich.console import Console
+
         Console().clear()  # nothing in a pipe
     print_status(context.obj, rows, registry_of(lab))
     sys.stdout.flush()
