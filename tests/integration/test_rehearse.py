@@ -164,9 +164,7 @@ def test_outcomes_events_and_files(lab_folder: Path, course: Path) -> None:
     assert counts == {"passed": 6, "failed": 3, "error": 6, "skipped": 3}
     assert end["page"] == str(lab_folder / "page.html")
 
-    kinds = [
-        e["event"] for e in run.events if e.get("node") == SECOND and e["event"] != "Notice"
-    ]
+    kinds = [e["event"] for e in run.events if e.get("node") == SECOND and e["event"] != "Notice"]
     assert kinds[1:-2] == ["CheckStarted", "CheckEnded"] * 6  # as they happen
     assert [e["index"] for e in run.of("CheckStarted") if e["node"] == SECOND] == [*range(1, 7)]
     assert {(e["phase"], e["total"]) for e in run.of("CheckEnded")} == {("rehearsing", 6)}

@@ -27,7 +27,7 @@ LIBRARIES: dict[str, set[str]] = {
     "invoke": set(),
     "vagrant": {"machines.vagrant"},
     "jinja2": {"templating"},
-    "ruamel": {"config.document"},
+    "ruamel": {"config.document", "config.yaml_values"},
     "pydantic": {
         f"config.{name}"
         for name in (
