@@ -18,7 +18,7 @@ esac
 # The engine may be told to make no rules, or no bridge.
 case $(tr '\0' ' ' <"/proc/$pid/cmdline") in *--iptables=false* | *--bridge=none* | *--ip-masq=false*) exit 0 ;; esac
 if grep -qs '"iptables"[[:space:]]*:[[:space:]]*false' /etc/docker/daemon.json; then exit 0; fi
-[ -d /sys/class/net/docker0 ] || exit 0
+grep -qs '^ *docker0:' /proc/net/dev || exit 0
 command -v iptables >/dev/null || exit 0
 rules=$(iptables -w -t nat -S 2>/dev/null) || exit 0
 case $rules in *'-A PREROUTING'*'-j DOCKER'*) ;; *) echo 'rules nat' ;; esac
