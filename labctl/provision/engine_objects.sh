@@ -15,6 +15,7 @@ count() { if [ -d "$1" ]; then find "$1" -mindepth 1 -maxdepth 1 -type d | wc -l
 for root in /var/lib/docker $(grep -ho '"\(data-root\|graph\)"[[:space:]]*:[[:space:]]*"[^"]*"' \
     /etc/docker/daemon.json 2>/dev/null | grep -o '/[^"]*'); do
   [ -d "$root" ] || continue
+  # shellcheck disable=SC2012 # the names are those of storage drivers
   driver=$(ls "$root/image" 2>/dev/null | head -n 1)
   swarm=inactive; [ ! -s "$root/swarm/docker-state.json" ] || swarm=active
   echo "root $root ${driver:--} $(count "$root/containers") $(count "$root/volumes") $swarm"

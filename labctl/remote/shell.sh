@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC3013
 # A shell that reads and runs one line after another. Each line runs one command between
 # labctl_begin and labctl_end; see labctl/remote/shell.py.
 
@@ -34,8 +35,8 @@ labctl_left() {
         [ "$4" != "$session" ] || return 0
         # A session of its own, as from setsid.
         for fd in /proc/$pid/fd/1 /proc/$pid/fd/2; do
-            [ $fd -ef /proc/$$/fd/1 ] && return 0
-            [ $fd -ef /proc/$$/fd/3 ] && return 0
+            [ "$fd" -ef "/proc/$$/fd/1" ] && return 0
+            [ "$fd" -ef "/proc/$$/fd/3" ] && return 0
         done
     done
     return 1

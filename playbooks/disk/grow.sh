@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # Grows the partition, what LVM has on it, and the root file system.
 set -e
 need() {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2154
 # Succeeds if the root file system fills its disk.
 [ "$behind" -lt 131072 ] || { echo "$((behind / 2097152)) GiB of the disk are unused"; exit 1; }
 case $(lsblk -n -d -o TYPE "$root") in

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # Describes what the root file system is on: $root, and for the partition below it $part,
 # $disk and $number. Sizes in sysfs are in sectors of 512 bytes.
 root=$(findmnt -n -o SOURCE / | sed 's/\[.*//')
