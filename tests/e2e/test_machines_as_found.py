@@ -427,10 +427,13 @@ def test_tmp_from_which_nothing_starts(odd: Machine) -> None:
 
 def test_sudo_that_wants_a_terminal(odd: Machine) -> None:
     """N15."""
-    # The last file counts; an earlier one excepts Vagrant's user.
-    odd.file("etc/sudoers.d/zz-tty", "Defaults:vagrant requiretty\n")
-    error = odd.lab.run("provision").expect(1).result(ODD)["error"]
-    (odd.node.root / "etc/sudoers.d/zz-tty").unlink()
+    # The last file counts; an earlier one excepts Vagrant's user. The testbed uses sudo, too.
+    demand = odd.node.root / "etc/sudoers.d/zz-tty"
+    demand.write_text("Defaults:vagrant requiretty\n")
+    try:
+        error = odd.run("provision", code=1).result(ODD)["error"]
+    finally:
+        demand.unlink()
     assert "requiretty" in error["hint"]
 
 
