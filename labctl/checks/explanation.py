@@ -45,7 +45,7 @@ class Failure(AssertionError):
     """A failure whose reason is known in words.
 
     Parameters:
-        message: the whole story, for the log.
+        message: all details, for the log.
         because: the reason, for people.
         wrong: what is wrong; empty: as in the check's `on_failure`.
         fix: the command that repairs it; empty: as in the check's `on_failure`.

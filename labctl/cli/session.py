@@ -65,11 +65,11 @@ def open_lab(
         emit: takes the events.
         flags: by key of lab.yaml, (value, flag); values of None were not given.
         sudo_password: for a login user who needs one.
-        new: the command may run where there is no lab yet.
+        new: allow the command to run without a lab.
         read_only: write nothing to this computer.
 
     Raises:
-        LabctlError: there is no lab, its files cannot be trusted, or lab.yaml or a flag cannot
+        LabctlError: no lab was found, its files cannot be trusted, or lab.yaml or a flag cannot
             be used.
     """
     from labctl.config.overrides import Override
@@ -205,7 +205,7 @@ def confirm(yes: bool, danger: str, question: str) -> None:
 
     Parameters:
         yes: the user has agreed already.
-        danger: what would be lost, for the error where nobody can be asked.
+        danger: what would be lost, for the error if no terminal can prompt.
         question: the question.
 
     Raises:

@@ -1,7 +1,7 @@
 """Keys of other tools that people write into lab.yaml, and the key that labctl has for each.
 
-Vagrant's and Ansible's words, docker-compose's, and those of courses' own scripts. A similar key of
-labctl's is no help for them: "ip" is not a mistyped "gui".
+Vagrant's and Ansible's words, docker-compose's, and those of courses' own scripts. Suggesting
+labctl's most similar key does not help here: "ip" is not a mistyped "gui".
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class RunLog:
     Parameters:
         folder: the lab's folder of logs.
         command: the command's name.
-        words: the whole command line, for the first line of the log.
+        words: the complete command line, which begins the log.
     """
 
     def __init__(self, folder: Path, command: str, words: Sequence[str]) -> None:
