@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from labctl.config import patterns
 from labctl.config.image_name import ImageName
-from labctl.config.playbook_modules import package_name
+from labctl.config.values import Is, Part
 from labctl.errors import UsageError
 from labctl.messages import msg
 
@@ -56,14 +57,32 @@ def course_images(folders: tuple[Path, ...]) -> dict[str, str]:
 
 
 def _of_lab(lab: Lab) -> Iterator[str]:
-    """Yield the images under `images`, and those that the lab's playbooks run."""
-    books = lab.playbooks()
-    for book in books:
-        value = getattr(lab.spec, package_name(book.name), None)
-        if book.name == "images" and isinstance(value, tuple):
-            yield from value
-        elif isinstance(image := getattr(value, "image", None), str):
-            yield image
+    """Yield the images that keys of the lab's playbooks name; see `labctl.config.keys`."""
+    for book in lab.playbooks():
+        if book.settings is not None and book.settings.keys is not None:
+            for key, field in book.settings.keys.model_fields.items():
+                yield from _images(getattr(lab.spec, key), field.annotation, field.metadata)
+
+
+def _images(value: object, kind: object, metadata: Iterable[object]) -> Iterator[str]:
+    """Yield the images in a value of lab.yaml.
+
+    Parameters:
+        value: the value.
+        kind: its annotation.
+        metadata: what the annotation says besides.
+    """
+    if isinstance(value, Part):
+        for key, field in type(value).model_fields.items():
+            yield from _images(getattr(value, key), field.annotation, field.metadata)
+    elif isinstance(value, tuple):
+        inner = get_args(kind)[0]
+        for item in value:
+            yield from _images(item, inner, getattr(inner, "__metadata__", ()))
+    elif isinstance(value, str) and any(
+        isinstance(one, Is) and one.shape is patterns.IMAGE for one in metadata
+    ):
+        yield value
 
 
 def _unreadable(file: Path, why: str) -> UsageError:
