@@ -5,6 +5,10 @@ snippets. Each is evaluated in a subshell, so its `exit`, `set -e`, `cd`, variab
 errors don't affect the others. Its output is sent unchanged, followed by a frame with a random
 token and the exit code. The framing forks no process, because forks are slow on emulated machines.
 An answer without its frame is an error.
+
+A snippet may leave a process running, such as a daemon that a change starts. That process could
+write into the outputs of the snippets that follow. So the script ends there, and the rest are sent
+again, as another script with an output of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +21,12 @@ from typing import Protocol
 
 from labctl.errors import ProtocolError
 from labctl.messages import msg
+from labctl.storage import read_script
+
+BACKGROUND = read_script(__file__, "background.sh")
+"""Functions that find processes which a command left running."""
+
+_SCRIPT = BACKGROUND + read_script(__file__, "exchange.sh") + "LC_ALL=C; export LC_ALL\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +91,44 @@ class Shell(Protocol):
 def compose(snippets: Sequence[str], token: str, *, gate: bool = False) -> str:
     """Return the script that runs `snippets` in order and frames each result with `token`.
 
-    With `gate` the script ends after the first snippet if that fails.
+    The script ends after a snippet that left a process running. With `gate` it also ends after the
+    first snippet if that fails.
     """
-    lines = ["LC_ALL=C; export LC_ALL"]
+    parts = [_SCRIPT]
     for index, snippet in enumerate(snippets):
-        lines.append(f"( eval {shlex.quote(snippet)} ) 2>&1 </dev/null")
-        if gate and not index:
-            lines.append(f"code=$?; printf '\\n%s %s\\n' {token} $code; [ $code = 0 ] || exit 0")
-        else:
-            lines.append(f"printf '\\n%s %s\\n' {token} $?")
-    return "\n".join(lines) + "\n"
+        word = " gate" if gate and not index else ""
+        parts.append(f"labctl_begin; ( eval {shlex.quote(snippet)} ) 2>&1 </dev/null\n")
+        parts.append(f"labctl_end {token}{word}\n")
+    return "".join(parts)
 
 
 def parse(
     raw: bytes, token: str, count: int, node: str = "", *, gate: bool = False
 ) -> list[Observed]:
-    """Return the `count` results in an answer; with `gate`, a single result if that is a failure.
+    """Return the results in an answer to `count` snippets.
+
+    They are fewer than `count` if the last of them left a process running. With `gate`, it is a
+    single result if that is a failure.
 
     Raises:
-        ProtocolError: there are fewer or more frames than snippets; the answer was cut off.
+        ProtocolError: there are more frames than snippets, or the answer was cut off.
     """
     results: list[Observed] = []
     rest = raw
     mark = f"\n{token} ".encode()
-    while True:
+    goes_on = True
+    while goes_on:
         body, found, rest = rest.partition(mark)
         if not found:
             break
-        code, end, rest = rest.partition(b"\n")
-        if not end or not code.isdigit() or len(code) > 3:
+        frame, end, rest = rest.partition(b"\n")
+        code, _, more = frame.partition(b" ")
+        if not end or not code.isdigit() or len(code) > 3 or more not in (b"0", b"1"):
             break
         results.append(Observed(int(code), body.decode("utf-8", "surrogateescape")))
-    if gate and len(results) == 1 and not results[0].ok:
-        return results
+        goes_on = more == b"1"
+    if results and (not goes_on or (gate and len(results) == 1 and not results[0].ok)):
+        count = min(count, len(results))
     if len(results) != count:
         tail = (body or raw).decode("utf-8", "replace").strip()
         raise ProtocolError(
@@ -126,10 +141,10 @@ def parse(
 
 
 def exchange(shell: Shell, snippets: Sequence[str], *, gate: bool = False) -> list[Observed]:
-    """Run every snippet on the node in one round trip.
+    """Run every snippet on the node, in one round trip unless one leaves a process running.
 
     Parameters:
-        shell: the root shell to run them in.
+        shell: the root shell to run them in. Each script has an output of its own.
         snippets: POSIX sh, each run in a subshell with /dev/null as its stdin.
         gate: run the others only if the first ends with 0.
 
@@ -141,5 +156,12 @@ def exchange(shell: Shell, snippets: Sequence[str], *, gate: bool = False) -> li
         RemoteError: the node could not be reached.
     """
     token = secrets.token_hex(16)
-    script = compose(snippets, token, gate=gate)
-    return parse(shell.run(script), token, len(snippets), shell.name, gate=gate)
+    results: list[Observed] = []
+    while len(results) < len(snippets):
+        rest = snippets[len(results) :]
+        guarded = gate and not results
+        answer = shell.run(compose(rest, token, gate=guarded))
+        results += parse(answer, token, len(rest), shell.name, gate=guarded)
+        if gate and not results[0].ok:
+            break
+    return results

@@ -5,7 +5,7 @@ Starting sudo, or even a channel, costs more than such a question. Here a questi
 trip and one program.
 
 A command may leave processes behind that still write to its output. To keep that out of the output
-of the next command, shell.sh reports such processes, and the next command gets another shell.
+of the next command, background.sh finds such processes, and the next command gets another shell.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from typing import Any, Protocol
 from labctl.errors import LabctlError, ProtocolError, RemoteError
 from labctl.remote.channel import Kept, Streams
 from labctl.remote.connect import BROKEN
+from labctl.remote.exchange import BACKGROUND
 from labctl.storage import read_script
 
 LONGEST = 3600.0
 """Seconds that a command may take: an installation over a slow line takes a while."""
 
-LOOP = read_script(__file__, "shell.sh")
+LOOP = BACKGROUND + read_script(__file__, "shell.sh")
 """Reads and runs one line after another. `read` takes single bytes from a pipe in every shell, so
 what follows the line is left for the line's own commands."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,26 +137,91 @@ def session(sshd: Sshd) -> Iterator[ShellSession]:
         session.close()
 
 
-@pytest.mark.parametrize(
+LEAVES_SOMETHING = pytest.mark.parametrize(
     "start",
     [
         "( sleep 0.5; echo late ) &",
         "( sleep 0.5; echo late >&2 ) &",
+        "( exec 5>&1 >/dev/null; sleep 0.5; echo late >&5 ) &",
         "nohup sh -c 'sleep 0.5; echo late' 2>/dev/null &",
         "setsid sh -c 'sleep 0.5; echo late; echo late >&2' &",
         "setsid sh -c 'sleep 0.5; echo late >&2' >/dev/null &",
+        # A daemon that has closed its outputs, and kept another number of one.
+        "setsid sh -c 'exec 7>&1 >/dev/null 2>&1; sleep 0.5; echo late >&7' &",
+        "setsid sh -c 'exec 8>&2 >/dev/null 2>&1; sleep 0.5; echo late >&8' &",
         "setsid -f sh -c 'setsid -f sh -c \"sleep 0.5; echo late\"'; sleep 0.1;",
         "for i in 1 2 3; do ( sleep 0.$i; echo late ) & done;",
+        "trap '' HUP TERM; ( while sleep 0.1; do echo late; done ) & sleep 0.01;",
     ],
 )
+
+
+@LEAVES_SOMETHING
 def test_what_a_command_left_running_writes_to_no_other_command(
     session: ShellSession, start: str
 ) -> None:
     session.run(":")
     began = time.monotonic()
-    assert session.run(f"{start} echo now") == (0, b"now\n", b"")
+    code, out, err = session.run(f"{start} echo now")
+    assert (code, out.replace(b"late\n", b""), err) == (0, b"now\n", b"")
     assert time.monotonic() - began < 0.5
     assert session.run("sleep 1; echo next") == (0, b"next\n", b"")
+
+
+@LEAVES_SOMETHING
+def test_what_a_snippet_left_running_writes_to_no_other_snippet(sshd: Sshd, start: str) -> None:
+    with sshd.connection() as connection:
+        exchange(connection, [":"])
+        began = time.monotonic()
+        first, now, *others = exchange(
+            connection,
+            ["echo first", f"{start} echo now", "echo next", "sleep 1", "exit 3", "echo last"],
+        )
+        assert 1 < time.monotonic() - began < 2.5
+        assert [first.output, now.output.replace("late\n", "")] == ["first\n", "now\n"]
+        assert [(seen.exit_code, seen.output) for seen in others] == [
+            *((0, "next\n"), (0, ""), (3, ""), (0, "last\n"))
+        ]
+        assert [seen.output for seen in exchange(connection, ["echo again"])] == ["again\n"]
+
+
+def test_a_gate_that_leaves_something_is_one(sshd: Sshd, tmp_path: Path) -> None:
+    """The snippets behind it are another script then, which must not begin if it failed."""
+    with sshd.connection() as connection:
+        late = "( sleep 0.5; echo late ) & echo now"
+        seen = exchange(connection, [f"{late}; exit 4", f"touch {tmp_path}/f"], gate=True)
+        assert [(one.exit_code, one.output) for one in seen] == [(4, "now\n")]
+        assert not (tmp_path / "f").exists()
+        seen = exchange(connection, [late, "exit 5", "sleep 1; echo next"], gate=True)
+        assert [(one.exit_code, one.output) for one in seen] == [
+            *((0, "now\n"), (5, ""), (0, "next\n"))
+        ]
+
+
+def test_each_snippet_may_leave_something(sshd: Sshd) -> None:
+    with sshd.connection() as connection:
+        numbers = [f"{number}\n" for number in range(15)]
+        seen = exchange(connection, [f"sleep 20 & echo {number}" for number in range(15)])
+        assert [one.output for one in seen] == numbers
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("setpriv", "bash")
+def test_a_daemon_of_another_user(connect: Connect) -> None:
+    """As `sudo` leaves it: the login user may not see which outputs it has."""
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        other = Path(folder) / "as-another-user"
+        shutil.copy(shutil.which("bash") or "", other)
+        os.chown(other, 12345, 12345)
+        other.chmod(0o4755)
+        Path(folder).chmod(0o711)
+        session = ShellSession(connect(f"{nobody} sh"))
+        daemon = "setsid sh -c 'sleep 0.5; echo late; echo late >&2'"
+        command = f'{other} -p -c "{daemon} & sleep 0.1"; id -u; echo now'
+        assert session.run(command) == (0, b"65534\nnow\n", b"")
+        assert session.run("sleep 1; echo next") == (0, b"next\n", b"")
+        session.close()
 
 
 def test_what_was_left_running_may_go_on_writing(session: ShellSession, tmp_path: Path) -> None:
@@ -194,9 +262,9 @@ def test_a_command_has_a_shell_of_its_own(session: ShellSession, command: str, c
 
 
 def test_a_command_sees_no_variable_of_the_shell_around_it(session: ShellSession) -> None:
-    names = "line stat group session first last pid left fd"
+    names = "line left labctl_stat labctl_group labctl_session labctl_first labctl_pid labctl_fd"
     shown = " ".join(f"${{{name}-unset}}" for name in names.split())
-    assert session.run(f"echo {shown}")[1] == b" ".join([b"unset"] * 9) + b"\n"
+    assert session.run(f"echo {shown}")[1] == b" ".join([b"unset"] * 8) + b"\n"
     assert session.run("labctl_begin")[0] == 127
     code, out, err = session.run("set -u; echo $nothing; echo not reached")
     assert (code != 0, out, b"nothing" in err) == (True, b"", True)

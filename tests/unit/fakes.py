@@ -69,10 +69,9 @@ def lab_spec(**raw: Any) -> LabSpec:
 
 def unframe(script: str) -> tuple[str, list[str]]:
     """Return the token and the snippets of a composed script, as a shell would read its words."""
-    words = shlex.split(script)
+    words = shlex.split(script.partition("export LC_ALL\n")[2])
     snippets = [unlimited(words[i + 1]) for i, word in enumerate(words) if word == "eval"]
-    token = words[-2]
-    return token, snippets
+    return words[words.index("labctl_end") + 1], snippets
 
 
 def unlimited(snippet: str) -> str:
@@ -84,7 +83,7 @@ def unlimited(snippet: str) -> str:
 
 def framed(token: str, results: Iterable[tuple[int, bytes]]) -> bytes:
     """Return what a node writes that ran snippets with these exit codes and outputs."""
-    return b"".join(output + f"\n{token} {code}\n".encode("ascii") for code, output in results)
+    return b"".join(output + f"\n{token} {code} 1\n".encode("ascii") for code, output in results)
 
 
 @dataclass
@@ -105,7 +104,7 @@ class FakeNode:
         token, snippets = unframe(script)
         self.scripts.append(snippets)
         results = [self._obey(snippets[0])]
-        gate = "\ncode=$?;" in script
+        gate = " gate\n" in script
         if not gate or results[0][0] == 0:
             results += [self._obey(snippet) for snippet in snippets[1:]]
         return framed(token, results)

@@ -40,6 +40,29 @@ def test_snippets_are_kept_apart(shell: LocalShell) -> None:
     assert seen[11].output == "trapped\n"
 
 
+def test_a_snippet_that_leaves_a_process_ends_the_script(shell: LocalShell) -> None:
+    late = "( exec 5>&1 >/dev/null; sleep 0.3; echo late >&5 ) & echo now"
+    seen = exchange(shell, ["echo one", late, "sleep 0.6; echo two", "exit 3"])
+    assert [(o.exit_code, o.output) for o in seen] == [
+        *((0, "one\n"), (0, "now\n"), (0, "two\n"), (3, ""))
+    ]
+    assert shell.exchanges == 2
+
+
+def test_what_does_not_write_here_costs_no_exchange(shell: LocalShell) -> None:
+    """Neither children that have ended nor a daemon with other outputs."""
+    daemon = "setsid sleep 1 >/dev/null 2>&1 </dev/null & sleep 0.2"
+    exchange(shell, ["true | cat; yes | head -1", "sleep 0 & wait", daemon, "echo $(echo on)"])
+    assert shell.exchanges == 1
+
+
+def test_a_snippet_sees_no_variable_of_the_script_around_it(shell: LocalShell) -> None:
+    names = "code left pid stat fd first last session token stream"
+    shown = " ".join(f"${{{name}-unset}}" for name in names.split())
+    (seen,) = exchange(shell, [f"echo {shown} $#"])
+    assert seen.output == " ".join(["unset"] * 10) + " 0\n"
+
+
 @pytest.mark.parametrize("shut", ["false", "exit 3", "set -e; false; true", "if true; then"])
 def test_behind_a_gate_that_is_shut_nothing_runs(shell: LocalShell, shut: str) -> None:
     (seen,) = exchange(shell, [shut, "touch canary", "touch canary"], gate=True)

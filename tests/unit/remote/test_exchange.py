@@ -83,6 +83,9 @@ WHOLE = framed(TOKEN, [(0, b"first"), (0, b"second")])
         (framed(TOKEN, [(0, b"first")]), 1),
         (framed("f" * 32, [(0, b""), (0, b"")]), 0),
         (framed(TOKEN, [(0, b"")]) + f"second\n{TOKEN} x\n".encode(), 1),
+        (framed(TOKEN, [(0, b"")]) + f"second\n{TOKEN} 0\n".encode(), 1),
+        (framed(TOKEN, [(0, b"")]) + f"second\n{TOKEN} 0 2\n".encode(), 1),
+        (framed(TOKEN, [(0, b"")]) + f"second\n{TOKEN} 0 0 \n".encode(), 1),
         (framed(TOKEN, [(0, b"")] * 3), 3),
     ],
 )
@@ -115,6 +118,28 @@ def test_the_error_shows_what_came_instead() -> None:
 def test_bytes_that_are_no_utf8_are_shown(text: str, shown: str) -> None:
     assert legible(text) == Observed(0, text).text == shown
     json.dumps(legible(text), ensure_ascii=False).encode("utf-8")
+
+
+def test_an_answer_may_end_where_a_process_was_left() -> None:
+    raw = framed(TOKEN, [(0, b"first")]) + f"second\n{TOKEN} 3 0\nlate\n{TOKEN} 0 1\n".encode()
+    assert parse(raw, TOKEN, 5) == [Observed(0, "first"), Observed(3, "second")]
+    assert parse(raw, TOKEN, 2) == [Observed(0, "first"), Observed(3, "second")]
+    with pytest.raises(ProtocolError):
+        parse(raw, TOKEN, 1)
+
+
+def test_a_node_that_ends_each_script_at_once_ends() -> None:
+    """A hostile one may say so of each snippet."""
+
+    class Node(FakeNode):
+        def run(self, script: str) -> bytes:
+            answer = super().run(script)
+            return answer.replace(b" 1\n", b" 0\n", 1)
+
+    node = Node()
+    snippets = [f"pass {number}" for number in range(5)]
+    assert [one.output for one in exchange(node, snippets)] == list("01234")
+    assert len(node.scripts) == 5
 
 
 def test_behind_a_gate_that_is_shut_nothing_runs() -> None:
