@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from labctl.config import synced_folders
+from labctl.config import node_options, synced_folders
 from labctl.errors import Interrupted, Problem, SpecError, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab import machine_settings
@@ -81,24 +81,24 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
 
 
 def _claim(lab: Lab) -> None:
-    """Register the lab and its network on this computer.
+    """Register the lab and its private networks on this computer.
 
     Raises:
-        UsageError: another lab uses the network.
+        UsageError: another lab uses one of the networks.
     """
     spec = lab.spec
-    other = LabIndex().claim(_entry(lab, spec.network))
-    if other is None:
+    found = LabIndex().claim(_entry(lab, spec.network))
+    if found is None:
         return
-    if other.gone:
+    if found.lab.gone:
         lab.emit(
             Notice(
                 "",
                 msg(
                     "the network {network} belongs to the lab in {folder}; the "
                     "folder is gone, but its machines may still exist",
-                    folder=other.folder,
-                    network=other.network,
+                    folder=found.lab.folder,
+                    network=found.theirs,
                 ),
             )
         )
@@ -107,15 +107,17 @@ def _claim(lab: Lab) -> None:
         "remove 'network' from lab.yaml so that labctl chooses a free one, or "
         "destroy that lab first"
     )
-    if not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes):
+    if found.network != spec.network:
+        hint = msg("set another network under 'networks' in lab.yaml, or destroy that lab first")
+    elif not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes):
         hint = msg(
             "set another 'network' that contains the nodes' addresses, or destroy that lab first"
         )
     raise UsageError(
         msg(
             "the network {network} already belongs to the lab in {folder}",
-            network=spec.network,
-            folder=other.folder,
+            network=found.network,
+            folder=found.lab.folder,
         ),
         hint=hint,
     )
@@ -125,8 +127,10 @@ def _entry(lab: Lab, network: str) -> Entry:
     place = lab.workspace
     spec_file = str(place.spec_file or "")
     folder, state = str(place.folder), str(place.state)
-    ports = {port.host for node in lab.spec.node_options for port in node.forwards}
-    return Entry(folder, state, lab.name, network, lab.node_names, spec_file, tuple(sorted(ports)))
+    options = lab.spec.node_options
+    ports = tuple(sorted({port.host for node in options for port in node.forwards}))
+    further = node_options.private_networks(options)
+    return Entry(folder, state, lab.name, network, lab.node_names, spec_file, ports, further)
 
 
 def restore(lab: Lab, provider: str) -> None:
