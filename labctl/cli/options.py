@@ -115,6 +115,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
 
 
+AskPass = Annotated[
+    bool,
+    typer.Option("--ask-pass", "-k", help="Ask for the ssh password of hosts that accept no key."),
+]
+
+
 AskSudo = Annotated[
     bool,
     typer.Option("--ask-sudo-password", "-K", help="Ask for the login user's sudo password."),

@@ -1,4 +1,4 @@
-"""Shared by all commands: the sink of events, the open lab, the sudo password."""
+"""Shared by all commands: the sink of events, the open lab, the passwords."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from labctl.cli.output.terminal import is_terminal, say
 from labctl.errors import MachineError, UsageError
 from labctl.events import Event, Notice
 from labctl.messages import msg
+from labctl.remote.passwords import NO_PASSWORDS, Passwords
 
 if TYPE_CHECKING:
     from labctl.events import Emit
@@ -54,7 +55,7 @@ def open_lab(
     emit: Emit,
     flags: Mapping[str, tuple[object, str]] | None = None,
     *,
-    sudo_password: str | None = None,
+    passwords: Passwords = NO_PASSWORDS,
     new: bool = False,
     read_only: bool = False,
 ) -> Lab:
@@ -64,7 +65,7 @@ def open_lab(
         context: of the command.
         emit: takes the events.
         flags: by key of lab.yaml, (value, flag); values of None were not given.
-        sudo_password: for a login user who needs one.
+        passwords: of the login users.
         new: allow the command to run without a lab.
         read_only: write nothing to this computer.
 
@@ -89,7 +90,7 @@ def open_lab(
     stamp.check(workspace.state)  # before anything is written there
     if not read_only:
         emit = recorded(context, emit, workspace.logs)
-    lab = Lab.open(workspace, given, emit=emit, sudo_password=sudo_password, read_only=read_only)
+    lab = Lab.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
     return lab
@@ -145,37 +146,56 @@ def change_nodes(
     print_ended(context.obj, results, done)
 
 
-def ask_password(
+def ask_passwords(
     context: typer.Context,
-    ask: bool,
+    login: bool,
+    sudo: bool,
     limit: Iterable[str] | None = None,
     flags: Mapping[str, tuple[object, str]] | None = None,
-) -> str | None:
-    """Ask for the sudo password if `ask`, else return None.
+) -> Passwords:
+    """Ask for the passwords that the user wants to be asked for.
 
-    The question names the hosts that get the password. It comes before a live table is opened,
-    which would draw over it.
+    A question names the hosts that get the password. It comes before a live table is opened, which
+    would draw over it. Without a terminal, each password is a line of stdin.
 
     Parameters:
         context: of the command.
-        ask: whether the user wants to be asked.
+        login: ask for the ssh password.
+        sudo: ask for the sudo password; if the answer is empty, it is the ssh password.
         limit: names or patterns of the nodes that the command works on; none: all.
         flags: as for `open_lab`.
+
+    Raises:
+        UsageError: there is no terminal, and nothing on stdin.
     """
-    if not ask:
-        return None
+    if not (login or sudo):
+        return NO_PASSWORDS
     lab = open_lab(context, lambda event: None, flags, new=True, read_only=True)
     hosts = ", ".join(_login(lab, name) for name in lab.select(limit or ()))
+    given: str | None = None
+    if login:
+        given = _ask(_("ssh password for {hosts}", hosts=hosts))
+    if not sudo:
+        return Passwords(given)
     question = _("sudo password for {hosts}", hosts=hosts)
+    if given is not None:
+        question = _("sudo password for the same hosts (empty: the ssh password)")
+    return Passwords(given, _ask(question, default=given))
+
+
+def _ask(question: str, default: str | None = None) -> str:
+    """Return the answer to a question for a password; `default` is what an empty one means."""
     if _has_terminal():
-        return str(typer.prompt(question, hide_input=True, err=True))
-    password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise UsageError(
-            msg("there is no terminal to ask for the {question}", question=question),
-            hint="run the command in a terminal, or write the password to its standard input",
-        )
-    return password
+        shown: dict[str, Any] = {} if default is None else {"default": "", "show_default": False}
+        answer = str(typer.prompt(question, hide_input=True, err=True, **shown))
+    else:
+        answer = sys.stdin.readline().rstrip("\r\n")
+    if answer or default is not None:
+        return answer or str(default)
+    raise UsageError(
+        msg("there is no terminal to ask for the {question}", question=question),
+        hint="run the command in a terminal, or write the password to its standard input",
+    )
 
 
 def _has_terminal() -> bool:

@@ -23,6 +23,7 @@ from labctl.machines.static import StaticMachines
 from labctl.parallel import Stop, affordable
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.passwords import NO_PASSWORDS, Passwords
 from labctl.remote.target import CONNECT_TIMEOUT, Target
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Lab:
         workspace: its paths.
         spec: its specification, or the definition that provides it on first use.
         emit: takes the events of all work on it.
-        sudo_password: for login users of existing machines who need one; it is never stored.
+        passwords: of the login users of existing machines.
         read_only: write nothing to this computer.
     """
 
@@ -54,7 +55,7 @@ class Lab:
         spec: LabSpec | LabDefinition,
         *,
         emit: Emit,
-        sudo_password: str | None = None,
+        passwords: Passwords = NO_PASSWORDS,
         read_only: bool = False,
     ) -> None:
         self.workspace = workspace
@@ -67,7 +68,7 @@ class Lab:
             workspace.make,
             read_only=read_only,
         )
-        self.sudo_password = sudo_password
+        self.passwords = passwords
         self._read_only = read_only
         self.stop = Stop()
         self._provider = ""
@@ -81,7 +82,7 @@ class Lab:
         flags: Mapping[str, Override],
         *,
         emit: Emit,
-        sudo_password: str | None = None,
+        passwords: Passwords = NO_PASSWORDS,
         read_only: bool = False,
     ) -> Lab:
         """Open a lab; lab.yaml is parsed only if it or a flag changed since the last run.
@@ -92,7 +93,7 @@ class Lab:
         """
         stamp.check(workspace.state)
         source = LabDefinition(workspace, flags)
-        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password, read_only=read_only)
+        lab = cls(workspace, source, emit=emit, passwords=passwords, read_only=read_only)
         made_of = source.digest()
         kept = node_list.recall(workspace.node_list, made_of)
         if kept is not None:
@@ -235,7 +236,7 @@ class Lab:
         connection = Connection(
             target,
             self.hostkeys,
-            sudo_password=self.sudo_password,
+            passwords=self.passwords,
             patience=patience,
             timeout=timeout,
         )

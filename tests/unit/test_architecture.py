@@ -22,7 +22,8 @@ ROOT = Path(labctl.__file__).parent
 LIBRARIES: dict[str, set[str]] = {
     "fabric": {"remote.connect"},
     "paramiko": {
-        f"remote.{name}" for name in ("connect", "connect_errors", "login_keys", "transport")
+        f"remote.{name}"
+        for name in ("connect", "connect_errors", "login_keys", "password_login", "transport")
     },
     "invoke": set(),
     "vagrant": {"machines.vagrant"},

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from labctl.cli import completion
-from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, with_json
 from labctl.cli.run_options import AsIf, JUnit, names
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, open_lab, sink
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +53,7 @@ def rehearse(
             ".labctl/rehearsal-partial.html for some sections or nodes.",
         ),
     ] = None,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -68,9 +69,9 @@ def rehearse(
 
     with_json(context, as_json)
     expect(junit, html)
-    password = ask_password(context, ask_sudo_password and not show, limit)
+    passwords = ask_passwords(context, ask_pass and not show, ask_sudo_password and not show, limit)
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password, new=show)
+        lab = open_lab(context, emit, passwords=passwords, new=show)
         if show:
             found = discover(lab, names(extra))
         else:

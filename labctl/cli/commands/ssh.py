@@ -105,12 +105,18 @@ def configuration(lab: Lab, name: str) -> Path:
     Raises:
         RemoteError: the node's host key is not recorded yet, and the node could not be reached.
     """
+    from labctl.errors import AuthFailed
     from labctl.storage import read_again
 
     lab.workspace.make()
     if lab.hostkeys.get(name) is None:  # ssh refuses a node without one
-        with lab.connection(name) as connection:
-            connection.call("true")
+        try:
+            with lab.connection(name) as connection:
+                connection.call("true")
+        except AuthFailed:
+            if lab.hostkeys.get(name) is None:
+                raise
+            # OpenSSH asks for a password.
     wanted = lab.target(name).ssh_config(lab.workspace.known_hosts)
     path = lab.workspace.ssh_config
     if wanted in read_again(path):

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from labctl.cli.lab_flags import Cpus, Memory, Nodes, Provider, Toolchain, given
-from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, Limit, with_json
 from labctl.cli.run_options import Adopt, Refresh, ReplacePackages, With, consent, finish, names
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, open_lab, sink
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +32,14 @@ def up(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the checks afterwards.")
     ] = False,
+    ask_pass: AskPass = False,
+    install_key: Annotated[
+        bool,
+        typer.Option(
+            "--install-key",
+            help="Ask as -k, and let existing machines accept your key from now on.",
+        ),
+    ] = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -46,12 +54,14 @@ def up(
 
     with_json(context, as_json)
     flags = given(nodes, provider, memory, cpus, toolchain)
-    password = ask_password(context, ask_sudo_password, limit, flags)
+    passwords = ask_passwords(context, ask_pass or install_key, ask_sudo_password, limit, flags)
     with sink(context) as emit:
         allowed = {**flags, **consent(adopt, replace_packages)}
-        lab = open_lab(context, emit, allowed, sudo_password=password, new=True)
+        lab = open_lab(context, emit, allowed, passwords=passwords, new=True)
         lab.workspace.expect_own()
-        options = ProvisionOptions(extra=names(extra), refresh=refresh, verify=not no_verify)
+        options = ProvisionOptions(
+            extra=names(extra), refresh=refresh, verify=not no_verify, install_key=install_key
+        )
         remembered = {key: value for key, (value, _) in flags.items()}
         results = action.up(lab, limit or (), options, remember=remembered)
     finish(context, lab, results, "up")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, Limit, with_json
 from labctl.cli.run_options import AsIf, JUnit, Only, finish, names
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, open_lab, sink
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,7 @@ def verify(
         bool, typer.Option("--fix", help="Provision nodes with failed checks, then check again.")
     ] = False,
     junit: JUnit = None,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -38,9 +39,9 @@ def verify(
 
     with_json(context, as_json)
     expect(junit)
-    password = ask_password(context, ask_sudo_password, limit)
+    passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password)
+        lab = open_lab(context, emit, passwords=passwords)
         results = action.verify(lab, limit or (), names(only), names(extra))
         if fix:
             results = action.fix(lab, results, names(only), names(extra))

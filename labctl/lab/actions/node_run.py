@@ -45,6 +45,7 @@ class ProvisionOptions:
         extra: names of playbooks in addition to those of lab.yaml.
         refresh: measure again instead of using stored measurements.
         verify: run the checks after provisioning.
+        install_key: first let existing machines accept the user's key.
     """
 
     check: bool = False
@@ -52,6 +53,7 @@ class ProvisionOptions:
     extra: tuple[str, ...] = ()
     refresh: bool = False
     verify: bool = True
+    install_key: bool = False
 
 
 def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from labctl.errors import UsageError
+from labctl.events import Notice
 from labctl.lab import machine_settings
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
 from labctl.lab.boot import BootQueue, prepare
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
+from labctl.messages import msg
 from labctl.parallel import Result, each
 from labctl.provision.scheduler import Scheduler
 
@@ -36,6 +39,11 @@ def up(
     Raises:
         LabctlError: a problem of the whole lab; no machine was touched.
     """
+    if options.install_key and lab.uses_vagrant:
+        raise UsageError(
+            "--install-key is for the machines under `machines:` in lab.yaml",
+            hint="Vagrant gives its machines a key; leave the option out",
+        )
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
@@ -52,9 +60,23 @@ def up(
 
             def work(node: str) -> NodeRun:
                 with failing(lab, node), scheduler.slot(node):
+                    if options.install_key:
+                        _install_key(lab, node)
                     bring.up(node)
                     return work_on(
                         lab, node, playbooks, options, verifier, scheduler, BOOT_PATIENCE
                     )
 
             return each(nodes, work, cap=len(nodes), stop=lab.stop)
+
+
+def _install_key(lab: Lab, node: str) -> None:
+    """Let a machine accept the user's key."""
+    from labctl.remote.install_key import install_key  # loads Fabric
+
+    fingerprint = install_key(lab.target(node), lab.hostkeys, lab.passwords)
+    if fingerprint:
+        text = msg(
+            "installed your key {fingerprint}; no password is needed now", fingerprint=fingerprint
+        )
+        lab.emit(Notice(node, text))
