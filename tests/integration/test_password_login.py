@@ -363,6 +363,21 @@ def test_nothing_to_read_the_password_from(serve: Serve, home: Path, tmp_path: P
     assert "Failed" not in server.log
 
 
+def test_labctl_ssh_leaves_the_question_to_openssh(
+    serve: Serve, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSH asks a program here, because there is no terminal."""
+    server = serve()
+    program = tmp_path / "askpass"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"{ANNA.login}\"\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("SSH_ASKPASS", str(program))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
+    labctl = Cli(tmp_path / "lab", home, server)
+    ran = labctl("ssh", "anna", "--", "id -un")
+    assert (ran.returncode, ran.stdout) == (0, "anna\n"), ran.stderr
+
+
 def test_up_installs_the_key(serve: Serve, home: Path, place: Path, tmp_path: Path) -> None:
     """Later commands need no password. The account has no sudo, so `up` goes no further."""
     server = serve()
