@@ -88,6 +88,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "doctor": (
         ("labctl doctor", msg("check this computer for the lab in this folder")),
         ("labctl doctor --offline", msg("without the network")),
+        ("labctl doctor pc1 pc2", msg("check two machines, and change nothing on them")),
+        ("labctl doctor all", msg("check all machines")),
     ),
     "trust": (("labctl trust", msg("after you moved the lab's folder")),),
     "schema": (

@@ -68,6 +68,11 @@ class Connection:
     def name(self) -> str:
         return self.target.name
 
+    @property
+    def noise(self) -> bytes:
+        """What the login shell printed by itself before the first script of `run`."""
+        return self.root.noise
+
     def __enter__(self) -> Connection:
         return self
 

@@ -36,11 +36,11 @@ half a GiB, and a file of that size then hangs: its reading thread waits for its
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Tried first, because they need no separate MAC, which is a third of the work."""
 
-KEEPALIVE = 15.0
+KEEPALIVE = 10.0
 """Seconds without other traffic after which the node is asked for a sign of life. It also keeps
 firewalls from dropping the connection."""
 
-DEAD_AFTER = 90.0
+DEAD_AFTER = 45.0
 """Seconds without a single byte from the node after which the connection counts as broken."""
 
 # paramiko's words about connections, tracebacks included, are for labctl's log only. Without a

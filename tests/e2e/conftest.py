@@ -23,6 +23,8 @@ from ruamel.yaml import YAML
 from tests.json_lines import check_line
 from tests.testbed import Node, World
 
+pytest.register_assert_rewrite("tests.e2e.machine")
+
 # The stand-in packages carry this engine, whatever their names say; see tests/testbed/README.md.
 ENGINE = {
     "containerd": "1.6.20-3.1.el7",

@@ -28,6 +28,7 @@ NEED_A_LAB = [
     ("rehearse",),
     ("status",),
     ("heal", "docker-node1"),
+    ("doctor", "docker-node1"),
     ("halt",),
     ("reload",),
     ("suspend",),
