@@ -16,6 +16,7 @@ from labctl.cli.session import ask_passwords, notices, open_lab, sink
 
 if TYPE_CHECKING:
     from labctl.machines.finding import Finding
+    from labctl.parallel import Result
     from labctl.remote.passwords import Passwords
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "bright_black"}
@@ -60,9 +61,9 @@ def doctor(
         found = {"": _of_this_computer(context, offline=offline)}
     if not context.obj.as_json:
         _print_all(found)
-    for node, findings in found.items():
-        for finding in findings if context.obj.as_json else ():
-            say_json({"event": "finding", "node": node, **finding.as_json()})
+    for findings in found.values() if context.obj.as_json else ():
+        for finding in findings:
+            say_json({"event": "finding", **finding.as_json()})
     if not all(map(healthy, found.values())):
         raise typer.Exit(1)
 
@@ -80,17 +81,23 @@ def _of_nodes(
 ) -> dict[str, list[Finding]]:
     """Return the findings of each node."""
     from labctl.lab.doctor.nodes import examine_nodes
-    from labctl.machines.finding import Finding, Level
 
     with sink(context) as emit:
         lab = open_lab(context, emit, passwords=passwords, read_only=True)
         results = examine_nodes(lab, limit)
     return {
-        result.node: result.value
-        if result.value is not None
-        else [Finding(Level.FAIL, "labctl", result.error.message if result.error else "")]
+        result.node: result.value if result.value is not None else [_broke(result)]
         for result in results
     }
+
+
+def _broke(result: Result[list[Finding]]) -> Finding:
+    """Return the finding about a node on which labctl itself failed."""
+    from labctl.machines.finding import Finding, Level
+
+    problem = result.error
+    assert problem is not None, "a result has a value or an error"
+    return Finding(Level.FAIL, "labctl", problem.message, problem.hint, result.node)
 
 
 def _print_all(found: dict[str, list[Finding]]) -> None:

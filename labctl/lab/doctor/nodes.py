@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labctl.errors import LabctlError, SudoRefused
@@ -39,7 +40,7 @@ def examine_nodes(lab: Lab, limit: Iterable[str]) -> list[Result[list[Finding]]]
     playbooks = lab.playbooks()
     return each(
         nodes,
-        lambda node: list(_examine(lab, node, playbooks)),
+        lambda node: [replace(found, node=node) for found in _examine(lab, node, playbooks)],
         cap=lab.parallel,
         stop=lab.stop,
     )
