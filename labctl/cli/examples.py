@@ -29,6 +29,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl heal docker-node2", msg("start, provision and check the node")),
         ("labctl heal docker-node2 --rebuild", msg("recreate it if nothing else helps")),
     ),
+    "plan": (
+        ("labctl plan", msg("hosts of all students, and what is missing")),
+        ("labctl plan --without hv2", msg("if this host is lost")),
+    ),
+    "move": (("labctl move anna --to hv2", msg("after confirmation")),),
     "halt": (("labctl halt", msg("shut all nodes down")),),
     "reload": (("labctl reload docker-node1", msg("restart one node")),),
     "suspend": (("labctl suspend", msg("at the end of a day")),),
@@ -92,10 +97,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl doctor all", msg("check all machines")),
     ),
     "trust": (("labctl trust", msg("after you moved the lab's folder")),),
-    "schema": (
-        ("labctl schema >lab.schema.json", msg("for an editor")),
-        ("labctl schema --events", msg("for programs that read --json")),
-    ),
+    "schema": (("labctl schema >lab.schema.json", msg("for an editor")),),
     "version": (("labctl version", msg("print the version")),),
     "help": (("labctl help up", msg("the same as `labctl up --help`")),),
 }

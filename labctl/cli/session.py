@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from labctl.events import Emit
     from labctl.lab.lab import Lab
     from labctl.parallel import Result
+
+T = TypeVar("T")
 
 
 def sink(context: typer.Context) -> AbstractContextManager[Emit]:
@@ -45,7 +47,7 @@ def notices(context: typer.Context) -> Emit:
         if options.as_json:
             JsonLines()(event)
         else:
-            say(f"{event.node or _('lab')}{_(': ')}{_(event.message)}", err=True)
+            say(f"{event.node or _('lab')}: {_(event.message)}", err=True)
 
     return show
 
@@ -58,8 +60,9 @@ def open_lab(
     passwords: Passwords = NO_PASSWORDS,
     new: bool = False,
     read_only: bool = False,
+    classes: bool = False,
 ) -> Lab:
-    """Open the lab that the global options name.
+    """Open the lab that the global options name; of a class, that of one student.
 
     Parameters:
         context: of the command.
@@ -68,6 +71,7 @@ def open_lab(
         passwords: of the login users.
         new: allow the command to run without a lab.
         read_only: write nothing to this computer.
+        classes: the command works on a class; then a `Classroom` is returned for one.
 
     Raises:
         LabctlError: no lab was found, its files cannot be trusted, or lab.yaml or a flag cannot
@@ -93,7 +97,48 @@ def open_lab(
     lab = Lab.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
-    return lab
+    if not lab.is_class:
+        if options.students:
+            raise UsageError(
+                "this lab has no students", hint="only a lab.yaml with 'class' has students"
+            )
+        return lab
+    from labctl.classroom.room import Classroom
+
+    room = Classroom.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
+    room.choose(options.students or ())
+    if classes:
+        return room
+    if len(room.students) != 1:
+        first = room.students[0].id
+        raise UsageError(
+            "this lab.yaml describes a class, and the command works on one student's lab",
+            hint=msg("choose the student, such as --student {student}", student=first),
+        )
+    return room.student_lab(room.students[0])
+
+
+def by_student(
+    lab: Lab,
+    limit: Iterable[str],
+    work: Callable[[Lab, Iterable[str]], Sequence[Result[T]]],
+) -> list[Result[T]]:
+    """Do something to the chosen nodes of a lab; in a class, to each student's lab.
+
+    Parameters:
+        lab: the lab, or a `Classroom`.
+        limit: names or patterns of nodes; none: all.
+        work: does it, with a lab and the names or patterns of nodes there.
+
+    Returns:
+        The results of all nodes.
+    """
+    if not lab.is_class:
+        return list(work(lab, limit))
+    from labctl.classroom.room import Classroom
+
+    assert isinstance(lab, Classroom)
+    return lab.on_students(work, limit)
 
 
 def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
@@ -124,7 +169,8 @@ def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
 def change_nodes(
     context: typer.Context,
     as_json: bool,
-    work: Callable[[Lab], list[Result[None]]],
+    nodes: Iterable[str] | None,
+    work: Callable[[Lab, Iterable[str]], Sequence[Result[None]]],
     done: Callable[[str], str],
 ) -> None:
     """Open the lab, do something to its nodes, and print how it ended for each.
@@ -132,7 +178,8 @@ def change_nodes(
     Parameters:
         context: of the command.
         as_json: the command's own ``--json``.
-        work: does it.
+        nodes: names or patterns; none: all.
+        work: does it to the nodes of a lab.
         done: returns the line for a node that succeeded.
 
     Raises:
@@ -142,7 +189,7 @@ def change_nodes(
 
     with_json(context, as_json)
     with sink(context) as emit:
-        results = work(open_lab(context, emit))
+        results = by_student(open_lab(context, emit, classes=True), nodes or (), work)
     print_ended(context.obj, results, done)
 
 
@@ -170,7 +217,7 @@ def ask_passwords(
     """
     if not (login or sudo):
         return NO_PASSWORDS
-    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True)
+    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True, classes=True)
     hosts = ", ".join(_login(lab, name) for name in lab.select(limit or ()))
     given: str | None = None
     if login:
@@ -193,7 +240,7 @@ def _ask(question: str, default: str | None = None) -> str:
     if answer or default is not None:
         return answer or str(default)
     raise UsageError(
-        msg("entering the {question} needs a terminal", question=question),
+        msg("there is no terminal to ask for the {question}", question=question),
         hint="run the command in a terminal, or write the password to its standard input",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import available, playbook_name
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from labctl.config.model import LabSpec
     from labctl.config.node import Node
     from labctl.config.playbook_settings import PlaybookSettings
+    from labctl.machines.site import Site
     from labctl.provision.facts import Facts
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
@@ -84,7 +85,7 @@ class Lab:
         emit: Emit,
         passwords: Passwords = NO_PASSWORDS,
         read_only: bool = False,
-    ) -> Lab:
+    ) -> Self:
         """Open a lab; lab.yaml is parsed only if it or a flag changed since the last run.
 
         Raises:
@@ -126,8 +127,6 @@ class Lab:
             self.workspace.private, self.name, self.workspace.make, read_only=self._read_only
         )
 
-    # -- nodes
-
     # These do not parse lab.yaml as long as it has not changed since the last run.
 
     @property
@@ -150,6 +149,16 @@ class Lab:
         """The number of nodes that labctl works on at once."""
         cap, nodes = self._node_list.parallel, len(self.nodes)
         return affordable(cap, nodes, lambda text: self.emit(Notice("", text)))
+
+    @property
+    def is_class(self) -> bool:
+        """True if lab.yaml describes a class: each student has a lab like this one."""
+        return bool(self._node_list.roster)
+
+    @property
+    def site(self) -> Site | None:
+        """Where a student's machines are; None: not the lab of a student."""
+        return None
 
     @property
     def uses_vagrant(self) -> bool:
@@ -206,8 +215,8 @@ class Lab:
     def write_ssh_config(self) -> Path:
         """Write the lab's ssh_config for plain ssh and scp; return the file.
 
-        `State` also writes it whenever a machine comes up. Existing machines come up without
-        labctl. Nodes that were never brought up are not in it.
+        `State` also writes it whenever a machine comes up. Nodes that were never brought up are
+        not in it.
         """
         if not self._read_only:
             self.workspace.make()
@@ -242,8 +251,6 @@ class Lab:
         )
         self.stop.add(connection.end)
         return connection
-
-    # -- machines
 
     @property
     def provider(self) -> str:
@@ -291,8 +298,6 @@ class Lab:
             self.stop,
             self.emit,
         )
-
-    # -- plays
 
     def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
         """Load the lab's playbooks and then the `extra` ones, each after the playbooks it needs.

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests.json_lines import lines_of
-
 NODE = "docker-node1"
 
 SETTINGS = '''\
@@ -156,7 +154,8 @@ class Course:
             timeout=180,
             check=False,
         )
-        return Run(done.returncode, lines_of(done.stdout))
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return Run(done.returncode, lines)
 
     def schema(self) -> dict[str, Any]:
         done = subprocess.run(

@@ -30,19 +30,17 @@ LIBRARIES: dict[str, set[str]] = {
     "jinja2": {"templating"},
     "ruamel": {"config.document", "config.yaml_values"},
     "pydantic": {
-        "cli.output.records",
-        *(
-            f"config.{name}"
-            for name in (
-                "keys",
-                "machine_options",
-                "model",
-                "schema",
-                "sections",
-                "validate",
-                "values",
-            )
-        ),
+        f"config.{name}"
+        for name in (
+            "class_section",
+            "keys",
+            "machine_options",
+            "model",
+            "schema",
+            "sections",
+            "validate",
+            "values",
+        )
     },
     "pydantic_core": {"config.values"},
     "testinfra": {"checks.testinfra_backend", "checks.preload"},
@@ -51,7 +49,7 @@ LIBRARIES: dict[str, set[str]] = {
     "bcrypt": {"provision.secret_store"},
     "filelock": {"storage"},
     "platformdirs": {"lab.user_folder"},
-    "psutil": {"machines.running", "lab.doctor.host"},
+    "psutil": {"machines.running", "lab.doctor.host", "classroom.plan"},
 }
 """The modules that may import each library; for those of the command line, see below."""
 

@@ -57,7 +57,7 @@ def execute(
 
     with_json(context, as_json)
     passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
-    lab = open_lab(context, notices(context), passwords=passwords)
+    lab = open_lab(context, notices(context), passwords=passwords, classes=True)
     nodes = lab.select(limit or ())
     lab.workspace.make()
     command = command_line(words[1:] if words[0] == "--" else words)

@@ -17,7 +17,7 @@ from labctl.cli.run_options import (
     finish,
     names,
 )
-from labctl.cli.session import ask_passwords, open_lab, sink
+from labctl.cli.session import ask_passwords, by_student, open_lab, sink
 
 
 def register(app: typer.Typer) -> None:
@@ -56,9 +56,11 @@ def provision(
     passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
     with sink(context) as emit:
         allowed = consent(adopt, replace_packages)
-        lab = open_lab(context, emit, allowed, passwords=passwords, read_only=check)
+        lab = open_lab(context, emit, allowed, passwords=passwords, read_only=check, classes=True)
         options = ProvisionOptions(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )
-        results = action.provision(lab, limit or (), options)
+        results = by_student(
+            lab, limit or (), lambda one, nodes: action.provision(one, nodes, options)
+        )
     finish(context, lab, results, "provision", check=check)

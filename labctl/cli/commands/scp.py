@@ -84,7 +84,7 @@ def scp(
     notices = _Notices(context.obj.as_json)
     passwords = ask_passwords(context, ask_pass, ask_sudo_password)
     with _meter(quiet=context.obj.as_json) as meter:
-        lab = open_lab(context, notices, passwords=passwords)
+        lab = open_lab(context, notices, passwords=passwords, classes=True)
         results = copy(lab, places, options, meter)
     notices.show()
     for result in results:
@@ -179,7 +179,7 @@ class _Notices:
             if lines is not None:
                 lines(event)
             elif text := sentence(event, verbose=False):
-                say(f"{event.node or _('lab')}{_(': ')}{text}", fg="yellow", err=True)
+                say(f"{event.node or _('lab')}: {text}", fg="yellow", err=True)
 
 
 class _Silent:

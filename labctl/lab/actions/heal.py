@@ -188,7 +188,7 @@ class Recovery:
                     "{first}\n{then}",
                 ),
                 hint=msg(
-                    "start with {section}: {title}",
+                    "begin with {section}: {title}",
                     section=failed[0].section,
                     title=failed[0].title,
                 ),

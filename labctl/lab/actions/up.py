@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from labctl.errors import UsageError
+from labctl.errors import LabctlError, UsageError
 from labctl.events import Notice
 from labctl.lab import machine_settings
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
@@ -39,21 +39,15 @@ def up(
     Raises:
         LabctlError: a problem of the whole lab; no machine was touched.
     """
-    if options.install_key and lab.uses_vagrant:
-        raise UsageError(
-            "--install-key is for the machines under `machines:` in lab.yaml",
-            hint="Vagrant gives its machines a key; leave the option out",
-        )
+    check_install_key(lab, options)
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
     scheduler = Scheduler(nodes, lab.parallel, lab.stop, running)
-    machines = lab.machines()  # without Vagrant or a provider, no state folder is left behind
     with lab.state.locked("up"):
+        machines = lab.machines()
         states = prepare(lab, machines)
         for notice in machine_settings.notices(lab, nodes, states):
-            lab.emit(notice)
-        for notice in machine_settings.addresses_in_use(lab, nodes, states):
             lab.emit(notice)
         if remember:
             lab.state.save_flags({**lab.state.flags(), **remember})
@@ -72,6 +66,19 @@ def up(
             return each(nodes, work, cap=len(nodes), stop=lab.stop)
 
 
+def check_install_key(lab: Lab, options: ProvisionOptions) -> None:
+    """Check that the machines can need the user's key.
+
+    Raises:
+        UsageError: Vagrant gives them one.
+    """
+    if options.install_key and lab.uses_vagrant:
+        raise UsageError(
+            "--install-key is for the machines under `machines:` in lab.yaml",
+            hint="Vagrant gives its machines a key; leave the option out",
+        )
+
+
 def _install_key(lab: Lab, node: str) -> None:
     """Let a machine accept the user's key."""
     from labctl.remote.install_key import install_key  # loads Fabric
@@ -82,3 +89,42 @@ def _install_key(lab: Lab, node: str) -> None:
             "installed your key {fingerprint}; no password is needed now", fingerprint=fingerprint
         )
         lab.emit(Notice(node, text))
+
+
+def boot(
+    lab: Lab,
+    limit: Iterable[str],
+    on_failure: Callable[[], None] = lambda: None,
+    *,
+    install_key: bool = False,
+) -> list[Result[None]]:
+    """Bring machines up, without provisioning.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns of nodes; none: all.
+        on_failure: called when a machine did not come up.
+        install_key: let existing machines accept the user's key.
+
+    Raises:
+        LabctlError: a problem of the whole lab; no machine was touched.
+    """
+    nodes = lab.select(limit)
+    with lab.state.locked("up"):
+        machines = lab.machines()
+        states = prepare(lab, machines)
+        for notice in machine_settings.notices(lab, nodes, states):
+            lab.emit(notice)
+        bring = BootQueue(lab, machines, nodes, states)
+
+        def work(node: str) -> None:
+            try:
+                with failing(lab, node):
+                    if install_key:
+                        _install_key(lab, node)
+                    bring.up(node)
+            except LabctlError:
+                on_failure()
+                raise
+
+        return each(nodes, work, cap=len(nodes), stop=lab.stop)

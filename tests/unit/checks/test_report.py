@@ -51,7 +51,6 @@ def test_json() -> None:
         "wrong": "",
         "because": "",
         "fix": "",
-        "details": "",
     }
 
 

@@ -38,6 +38,8 @@ NEED_A_LAB = [
     ("checkpoint", "list"),
     ("checkpoint", "delete", "evening"),
     ("destroy", "--yes"),
+    ("plan",),
+    ("move", "anna", "--yes"),
     ("ssh", "docker-node1"),
     ("exec", "true"),
     ("scp", "a", "docker-node1:b"),
