@@ -262,13 +262,9 @@ def joined(sandbox: Sandbox, word: str, network: str) -> str:
         )
         return name
 
-    def undo() -> None:
-        name = sandbox.name(word)
-        # An engine with a store may keep the endpoint of a container that could not start.
-        sandbox.run("docker network disconnect --force %s %s", network, name, ok=False)
-        sandbox.run("docker rm --force %s", name, ok=False)
-
-    return persistently(start, undo)
+    return persistently(
+        start, lambda: sandbox.run("docker rm --force %s", sandbox.name(word), ok=False)
+    )
 
 
 def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:

@@ -24,6 +24,7 @@
     │   └── DidNotConverge      1   its change ran without effect
     ├── DependencyFailed        1   a node that this one depends on failed
     ├── TransferError           1   copying files
+    ├── KitError                1   a kit cannot be made, or is not what its manifest says
     ├── VerifyError             1   a check could not be run at all
     ├── ChecksFailed            1   a repaired node still fails its checks
     ├── Defect              1   labctl itself failed on a node
@@ -187,6 +188,10 @@ class DependencyFailed(LabctlError):
 
 class TransferError(LabctlError):
     """A file could not be copied completely; no partial file was left."""
+
+
+class KitError(LabctlError):
+    """A kit cannot be made or read, or differs from its manifest."""
 
 
 class VerifyError(LabctlError):

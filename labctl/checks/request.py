@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labctl.remote.passwords import Passwords
 from labctl.remote.target import Target
 
 
@@ -18,7 +17,7 @@ class Request:
         node: the node's name.
         target: how to reach it.
         known_hosts: the file of recorded host keys.
-        passwords: of the login users.
+        sudo_password: if the login user needs one.
         files: (section, file) in the order of work. The section of a check is its playbook.
         wanted: JSON file with the value of the fixture ``wanted``.
         log: file for pytest's output.
@@ -33,7 +32,7 @@ class Request:
     node: str
     target: Target
     known_hosts: Path
-    passwords: Passwords
+    sudo_password: str | None
     files: tuple[tuple[str, Path], ...]
     wanted: Path
     log: Path

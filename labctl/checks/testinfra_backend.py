@@ -21,7 +21,6 @@ from labctl.errors import NodeSilent
 from labctl.remote.connection import Connection
 from labctl.remote.exchange import legible
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.passwords import Passwords
 from labctl.remote.shell import ShellSession
 from labctl.remote.target import Target
 
@@ -59,15 +58,18 @@ class Sessions(Mapping[str, ShellSession]):
     Parameters:
         targets: how to reach the nodes.
         hostkeys: the recorded host keys.
-        passwords: of the login users.
+        sudo_password: if the login user needs one.
     """
 
-    def __init__(self, targets: Iterable[Target], hostkeys: HostKeys, passwords: Passwords) -> None:
+    def __init__(
+        self, targets: Iterable[Target], hostkeys: HostKeys, sudo_password: str | None
+    ) -> None:
         self.transcript = Transcript()
         self.failures: dict[str, NodeSilent] = {}
         """Nodes that did not answer in time, which no further check asks."""
         self._remotes = {
-            target.name: Connection(target, hostkeys, passwords=passwords) for target in targets
+            target.name: Connection(target, hostkeys, sudo_password=sudo_password)
+            for target in targets
         }
         self._shells = {name: ShellSession(remote) for name, remote in self._remotes.items()}
         for session in (

@@ -9,6 +9,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "up": (
         ("labctl up --nodes 2", msg("two nodes with Docker, checked")),
         ("labctl up --limit docker-node2", msg("only this node")),
+        ("labctl up --kit /media/stick/kit", msg("without a network")),
     ),
     "provision": (
         ("labctl provision", msg("repair drift on all nodes")),
@@ -29,11 +30,6 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl heal docker-node2", msg("start, provision and check the node")),
         ("labctl heal docker-node2 --rebuild", msg("recreate it if nothing else helps")),
     ),
-    "plan": (
-        ("labctl plan", msg("hosts of all students, and what is missing")),
-        ("labctl plan --without hv2", msg("if this host is lost")),
-    ),
-    "move": (("labctl move anna --to hv2", msg("after confirmation")),),
     "halt": (("labctl halt", msg("shut all nodes down")),),
     "reload": (("labctl reload docker-node1", msg("restart one node")),),
     "suspend": (("labctl suspend", msg("at the end of a day")),),
@@ -49,6 +45,29 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl checkpoint restore chapter5 --limit docker-node2 --yes", msg("one node")),
     ),
     "checkpoint delete": (("labctl checkpoint delete chapter5", msg("on all nodes")),),
+    "kit": (
+        ("labctl kit make /media/stick/kit", msg("everything that this lab needs")),
+        ("labctl kit verify /media/stick/kit", msg("compare every file, and print the digest")),
+    ),
+    "kit make": (
+        ("labctl kit make /media/stick/kit", msg("everything that this lab needs")),
+        (
+            "labctl kit make kit --system windows --python 3.13",
+            msg("labctl for these computers only"),
+        ),
+        ("labctl kit make kit --add VirtualBox.exe", msg("and an installer")),
+    ),
+    "kit verify": (("labctl kit verify kit", msg("compare every file, and print the digest")),),
+    "kit serve": (
+        ("labctl kit serve", msg("to the nodes of this lab, until Ctrl-C")),
+        ("labctl kit serve kit", msg("to the room, until Ctrl-C")),
+    ),
+    "kit fetch": (
+        (
+            "labctl kit fetch https://teacher:5443 kit --digest 3f9a…",
+            msg("copy it from the instructor's computer"),
+        ),
+    ),
     "destroy": (
         ("labctl destroy", msg("remove all nodes, after confirmation")),
         ("labctl destroy docker-node2 --yes", msg("remove one node")),
@@ -93,8 +112,6 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "doctor": (
         ("labctl doctor", msg("check this computer for the lab in this folder")),
         ("labctl doctor --offline", msg("without the network")),
-        ("labctl doctor pc1 pc2", msg("check two machines, and change nothing on them")),
-        ("labctl doctor all", msg("check all machines")),
     ),
     "trust": (("labctl trust", msg("after you moved the lab's folder")),),
     "schema": (("labctl schema >lab.schema.json", msg("for an editor")),),

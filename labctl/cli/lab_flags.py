@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,16 @@ Toolchain = Annotated[
     ),
 ]
 
+Kit = Annotated[
+    Path | None,
+    typer.Option(
+        "--kit",
+        metavar="FOLDER",
+        help="Take everything from this kit instead of the network; see `labctl kit`.",
+    ),
+]
+NoKit = Annotated[bool, typer.Option("--no-kit", help="Use the network again.")]
+
 Flags = dict[str, tuple[object, str]]
 
 
@@ -61,6 +72,21 @@ def given(
         "toolchain": (toolchain, "--toolchain"),
     }
     return {key: value for key, value in values.items() if value[0] is not None}
+
+
+def given_kit(kit: Path | None, no_kit: bool) -> Flags:
+    """Return the flag for the kit, by key of lab.yaml; None is a value of it.
+
+    Raises:
+        UsageError: both flags were given.
+    """
+    if kit is not None and no_kit:
+        from labctl.errors import UsageError
+
+        raise UsageError("--kit and --no-kit exclude each other", hint="leave one of them out")
+    if kit is None:
+        return {"kit": (None, "--no-kit")} if no_kit else {}
+    return {"kit": (kit.absolute().as_posix(), "--kit")}
 
 
 def _number(text: str | None, flag: str) -> int | None:

@@ -23,10 +23,10 @@ from labctl.cli.commands import (
     exec,
     heal,
     init,
+    kit,
     list,
     logs,
     open,
-    plan,
     power,
     provision,
     rehearse,
@@ -52,8 +52,8 @@ from labctl.cli.values import take_text_unvalidated
 from labctl.errors import LabctlError
 
 COMMANDS = (
-    *(init, up, provision, verify, rehearse, status, heal, plan),
-    *(power, checkpoint, destroy),
+    *(init, up, provision, verify, rehearse, status, heal),
+    *(power, checkpoint, kit, destroy),
     *(ssh, exec, scp, sync, ssh_config),
     *(logs, open, list, render, doctor, trust, schema, about),
 )

@@ -1,13 +1,13 @@
-"""Shared by all commands: the sink of events, the open lab, the passwords."""
+"""Shared by all commands: the sink of events, the open lab, the sudo password."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -17,14 +17,11 @@ from labctl.cli.output.terminal import is_terminal, say
 from labctl.errors import MachineError, UsageError
 from labctl.events import Event, Notice
 from labctl.messages import msg
-from labctl.remote.passwords import NO_PASSWORDS, Passwords
 
 if TYPE_CHECKING:
     from labctl.events import Emit
     from labctl.lab.lab import Lab
     from labctl.parallel import Result
-
-T = TypeVar("T")
 
 
 def sink(context: typer.Context) -> AbstractContextManager[Emit]:
@@ -57,21 +54,19 @@ def open_lab(
     emit: Emit,
     flags: Mapping[str, tuple[object, str]] | None = None,
     *,
-    passwords: Passwords = NO_PASSWORDS,
+    sudo_password: str | None = None,
     new: bool = False,
     read_only: bool = False,
-    classes: bool = False,
 ) -> Lab:
-    """Open the lab that the global options name; of a class, that of one student.
+    """Open the lab that the global options name.
 
     Parameters:
         context: of the command.
         emit: takes the events.
-        flags: by key of lab.yaml, (value, flag); values of None were not given.
-        passwords: of the login users.
+        flags: by key of lab.yaml, (value, flag).
+        sudo_password: for a login user who needs one.
         new: allow the command to run without a lab.
         read_only: write nothing to this computer.
-        classes: the command works on a class; then a `Classroom` is returned for one.
 
     Raises:
         LabctlError: no lab was found, its files cannot be trusted, or lab.yaml or a flag cannot
@@ -86,59 +81,14 @@ def open_lab(
     workspace = Workspace.find(options.lab)
     if not new:
         workspace.expect_lab()
-    given = {
-        key: Override(value, flag)
-        for key, (value, flag) in (flags or {}).items()
-        if value is not None
-    }
+    given = {key: Override(value, flag) for key, (value, flag) in (flags or {}).items()}
     stamp.check(workspace.state)  # before anything is written there
     if not read_only:
         emit = recorded(context, emit, workspace.logs)
-    lab = Lab.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
+    lab = Lab.open(workspace, given, emit=emit, sudo_password=sudo_password, read_only=read_only)
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
-    if not lab.is_class:
-        if options.students:
-            raise UsageError(
-                "this lab has no students", hint="only a lab.yaml with 'class' has students"
-            )
-        return lab
-    from labctl.classroom.room import Classroom
-
-    room = Classroom.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
-    room.choose(options.students or ())
-    if classes:
-        return room
-    if len(room.students) != 1:
-        first = room.students[0].id
-        raise UsageError(
-            "this lab.yaml describes a class, and the command works on one student's lab",
-            hint=msg("choose the student, such as --student {student}", student=first),
-        )
-    return room.student_lab(room.students[0])
-
-
-def by_student(
-    lab: Lab,
-    limit: Iterable[str],
-    work: Callable[[Lab, Iterable[str]], Sequence[Result[T]]],
-) -> list[Result[T]]:
-    """Do something to the chosen nodes of a lab; in a class, to each student's lab.
-
-    Parameters:
-        lab: the lab, or a `Classroom`.
-        limit: names or patterns of nodes; none: all.
-        work: does it, with a lab and the names or patterns of nodes there.
-
-    Returns:
-        The results of all nodes.
-    """
-    if not lab.is_class:
-        return list(work(lab, limit))
-    from labctl.classroom.room import Classroom
-
-    assert isinstance(lab, Classroom)
-    return lab.on_students(work, limit)
+    return lab
 
 
 def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
@@ -169,8 +119,7 @@ def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
 def change_nodes(
     context: typer.Context,
     as_json: bool,
-    nodes: Iterable[str] | None,
-    work: Callable[[Lab, Iterable[str]], Sequence[Result[None]]],
+    work: Callable[[Lab], list[Result[None]]],
     done: Callable[[str], str],
 ) -> None:
     """Open the lab, do something to its nodes, and print how it ended for each.
@@ -178,8 +127,7 @@ def change_nodes(
     Parameters:
         context: of the command.
         as_json: the command's own ``--json``.
-        nodes: names or patterns; none: all.
-        work: does it to the nodes of a lab.
+        work: does it.
         done: returns the line for a node that succeeded.
 
     Raises:
@@ -189,60 +137,41 @@ def change_nodes(
 
     with_json(context, as_json)
     with sink(context) as emit:
-        results = by_student(open_lab(context, emit, classes=True), nodes or (), work)
+        results = work(open_lab(context, emit))
     print_ended(context.obj, results, done)
 
 
-def ask_passwords(
+def ask_password(
     context: typer.Context,
-    login: bool,
-    sudo: bool,
+    ask: bool,
     limit: Iterable[str] | None = None,
     flags: Mapping[str, tuple[object, str]] | None = None,
-) -> Passwords:
-    """Ask for the passwords that the user wants to be asked for.
+) -> str | None:
+    """Ask for the sudo password if `ask`, else return None.
 
-    A question names the hosts that get the password. It comes before a live table is opened, which
-    would draw over it. Without a terminal, each password is a line of stdin.
+    The question names the hosts that get the password. It comes before a live table is opened,
+    which would draw over it.
 
     Parameters:
         context: of the command.
-        login: ask for the ssh password.
-        sudo: ask for the sudo password; if the answer is empty, it is the ssh password.
+        ask: whether the user wants to be asked.
         limit: names or patterns of the nodes that the command works on; none: all.
         flags: as for `open_lab`.
-
-    Raises:
-        UsageError: there is no terminal, and nothing on stdin.
     """
-    if not (login or sudo):
-        return NO_PASSWORDS
-    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True, classes=True)
+    if not ask:
+        return None
+    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True)
     hosts = ", ".join(_login(lab, name) for name in lab.select(limit or ()))
-    given: str | None = None
-    if login:
-        given = _ask(_("ssh password for {hosts}", hosts=hosts))
-    if not sudo:
-        return Passwords(given)
     question = _("sudo password for {hosts}", hosts=hosts)
-    if given is not None:
-        question = _("sudo password for the same hosts (empty: the ssh password)")
-    return Passwords(given, _ask(question, default=given))
-
-
-def _ask(question: str, default: str | None = None) -> str:
-    """Return the answer to a question for a password; `default` is what an empty one means."""
     if _has_terminal():
-        shown: dict[str, Any] = {} if default is None else {"default": "", "show_default": False}
-        answer = str(typer.prompt(question, hide_input=True, err=True, **shown))
-    else:
-        answer = sys.stdin.readline().rstrip("\r\n")
-    if answer or default is not None:
-        return answer or str(default)
-    raise UsageError(
-        msg("there is no terminal to ask for the {question}", question=question),
-        hint="run the command in a terminal, or write the password to its standard input",
-    )
+        return str(typer.prompt(question, hide_input=True, err=True))
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise UsageError(
+            msg("there is no terminal to ask for the {question}", question=question),
+            hint="run the command in a terminal, or write the password to its standard input",
+        )
+    return password
 
 
 def _has_terminal() -> bool:

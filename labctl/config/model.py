@@ -18,7 +18,6 @@ from pydantic import Discriminator, Field, Tag
 
 from labctl.config import network as addresses
 from labctl.config import patterns
-from labctl.config.class_section import ClassKeys, ClassSpec
 from labctl.config.machine_options import MachineOptions
 from labctl.config.node import Node
 from labctl.config.node_options import NodeOptions, of_nodes
@@ -148,6 +147,12 @@ class LabSpec(MachineOptions):
         description="Playbooks to run on each node, in this order.",
         examples=[["repos", "hosts", "engine", "mirrors", "compose", "registry"]],
     )
+    kit: HostPath | None = Field(
+        default=None,
+        description="Folder of a kit, relative to lab.yaml: everything comes from it instead of "
+        "the network. See `labctl kit`.",
+        examples=["/media/stick/kit"],
+    )
     parallel: Annotated[int, Between(1, 64)] = Field(
         default=8, description="How many nodes labctl works on at once.", examples=[4]
     )
@@ -158,11 +163,6 @@ class LabSpec(MachineOptions):
             examples=[[{"name": "pc1", "host": "10.20.0.11", "user": "teacher"}]],
         )
     )
-
-    @property
-    def class_spec(self) -> ClassSpec | None:
-        """The key `class`: the students, each with a lab like this one; None: a single lab."""
-        return getattr(self, "class", None)
 
     @property
     def uses_vagrant(self) -> bool:
@@ -251,14 +251,7 @@ def lab_model(parts: tuple[type[Part], ...]) -> type[LabSpec]:
     """Return the model of a lab.yaml that has, besides labctl's own keys, those of `parts`."""
     model = types.new_class(
         "LabSpec",
-        (LabSpec, ClassKeys, *parts),
+        (LabSpec, *parts),
         exec_body=lambda body: body.update(__module__=__name__, __doc__=LabSpec.__doc__),
     )
     return cast("type[LabSpec]", model)
-
-
-def with_values(lab: LabSpec, **values: object) -> LabSpec:
-    """Return a lab with other values of some keys, which are valid and are not checked again."""
-    kind = type(lab)
-    every = {name: getattr(lab, name) for name in kind.model_fields} | values
-    return kind.model_construct(lab.model_fields_set | values.keys(), **every)

@@ -82,6 +82,9 @@ nodes: 2
 # How many machines labctl works on at once.
 #parallel: 8
 
+# A folder that `labctl kit make` wrote: everything comes from it instead of the network.
+#kit: /media/stick/kit
+
 # Options of Vagrant ----------------------------------------------------------------------------
 
 # For all machines; a node in the list of "nodes" may have each of these too, and a box of its own.
@@ -240,25 +243,6 @@ nodes: 2
 #    - registry-1.docker.io
 #    - auth.docker.io
 #    - production.cloudflare.docker.com
-
-# A class ----------------------------------------------------------------------------------------
-
-# A lab like this one for each student. "students" is a number, or a CSV file with a line for each
-# student: name, full name, host. "hosts" are computers with libvirt that run the machines; without
-# them, this computer does. If the roster names the students' own machines, "login" says how to log
-# in there. `labctl plan` shows which host each student gets.
-#class:
-#  students: roster.csv
-#  hosts:
-#    - name: hv1
-#      uri: qemu+ssh://lab@hv1.room/system
-#      memory: 60000
-#      key: ~/.ssh/hosts
-#      parallel: 4
-#  login:
-#    user: teacher
-#    port: 22
-#    key: ~/.ssh/classroom
 
 # Existing machines ------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from labctl.config import patterns
 from labctl.config.image_name import ImageName
 from labctl.config.values import Is, Part
 from labctl.errors import UsageError
+from labctl.lab.sections import discover
 from labctl.messages import msg
 
 if TYPE_CHECKING:
@@ -27,7 +30,11 @@ def class_images(lab: Lab) -> tuple[ImageName, ...]:
         PlaybookError: a playbook cannot be loaded.
         UsageError: the course's list of images cannot be read.
     """
-    names = [*_of_lab(lab), *sorted(course_images(lab.workspace.course).values())]
+    names = [
+        *_of_lab(lab),
+        *_of_tests(lab),
+        *sorted(course_images(lab.workspace.course).values()),
+    ]
     return tuple({image.source: image for image in map(ImageName.parse, names)}.values())
 
 
@@ -57,11 +64,49 @@ def course_images(folders: tuple[Path, ...]) -> dict[str, str]:
 
 
 def _of_lab(lab: Lab) -> Iterator[str]:
-    """Yield the images that keys of the lab's playbooks name; see `labctl.config.keys`."""
+    """Yield the images that keys of the lab's playbooks name, and their functions `pulled_images`.
+
+    See `labctl.config.keys` and `labctl.provision.play`.
+    """
     for book in lab.playbooks():
+        if book.pulled_images is not None:
+            yield from _checked(book.pulled_images(lab.spec), book.folder / "play.py")
         if book.settings is not None and book.settings.keys is not None:
             for key, field in book.settings.keys.model_fields.items():
                 yield from _images(getattr(lab.spec, key), field.annotation, field.metadata)
+
+
+def _of_tests(lab: Lab) -> Iterator[str]:
+    """Yield the images that checks and exercises list as ``IMAGES``."""
+    files = [book.verify for book in lab.playbooks() if book.verify is not None]
+    files += [file for section in discover(lab) for file in section.files]
+    for file in files:
+        yield from _checked(listed_images(file), file)
+
+
+def listed_images(file: Path) -> tuple[object, ...]:
+    """Return the value of ``IMAGES`` in a Python file, which is not run; none if it has none."""
+    try:
+        tree = ast.parse(file.read_bytes(), str(file))
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and "IMAGES" in map(ast.unparse, node.targets):
+            with contextlib.suppress(ValueError, TypeError):
+                return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def _checked(names: Iterable[object], file: Path) -> Iterator[str]:
+    """Yield names of images.
+
+    Raises:
+        UsageError: one is not the name of an image.
+    """
+    for name in map(str, names):
+        if problem := patterns.IMAGE.problem(name):
+            raise _unreadable(file, problem)
+        yield name
 
 
 def _images(value: object, kind: object, metadata: Iterable[object]) -> Iterator[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.config.overrides import Override
+from labctl.errors import KitError
 from labctl.lab import node_list
 from labctl.lab.index import LabIndex, clash, free_name, free_network
 from labctl.lab.state import IDENTITY, State
@@ -83,7 +86,22 @@ class LabDefinition:
                 key: Override(value, msg("chosen by labctl")) for key, value in chosen.items()
             }
             spec = lab()
+        if spec.kit is not None:
+            self._use_kit(spec, given)
+            spec = lab()
         return spec
+
+    def _use_kit(self, spec: LabSpec, given: dict[str, Override]) -> None:
+        """Add what a kit overrides: the sources of everything that nodes download."""
+        from labctl.kit.folder import Kit
+        from labctl.kit.overrides import overrides
+
+        assert spec.kit is not None
+        kit = None
+        with contextlib.suppress(KitError):  # whatever needs the kit reports it
+            kit = Kit.open(Path(spec.kit))
+        for key, value in overrides(kit, spec).items():
+            given[key] = Override(value, msg("from the kit"))
 
     def line(self, path: tuple[str | int, ...]) -> int | None:
         """Return the line of lab.yaml that sets a value; None if no line does."""
@@ -110,11 +128,8 @@ class LabDefinition:
         others = self._others.others(self._workspace.state)
         chosen: dict[str, str] = {}
         fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
-        if "network" not in explicit and not fixed and clash((spec.network,), others):
-            from labctl.config.node_options import private_networks
-
-            further = private_networks(spec.node_options)
-            chosen["network"] = free_network(others, further)
+        if "network" not in explicit and not fixed and clash(spec.network, others):
+            chosen["network"] = free_network(others)
         if "name" not in explicit and free_name(spec.name, others) != spec.name:
             chosen["name"] = free_name(spec.name, others)
         return chosen

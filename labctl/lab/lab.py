@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import available, playbook_name
@@ -14,7 +14,7 @@ from labctl.events import Emit, Notice
 from labctl.lab import node_list, stamp
 from labctl.lab.definition import LabDefinition
 from labctl.lab.node_list import NodeList
-from labctl.lab.selection import expect_playbooks, split_patterns, unknown_node
+from labctl.lab.selection import expect_playbooks, select, unknown_node
 from labctl.lab.state import State
 from labctl.lab.workspace import Workspace
 from labctl.machines import providers
@@ -23,16 +23,14 @@ from labctl.machines.static import StaticMachines
 from labctl.parallel import Stop, affordable
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.passwords import NO_PASSWORDS, Passwords
 from labctl.remote.target import CONNECT_TIMEOUT, Target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from labctl.config.model import LabSpec
     from labctl.config.node import Node
     from labctl.config.playbook_settings import PlaybookSettings
-    from labctl.machines.site import Site
+    from labctl.kit.folder import Kit
+    from labctl.kit.supply import KitSupply
     from labctl.provision.facts import Facts
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
@@ -46,7 +44,7 @@ class Lab:
         workspace: its paths.
         spec: its specification, or the definition that provides it on first use.
         emit: takes the events of all work on it.
-        passwords: of the login users of existing machines.
+        sudo_password: for login users of existing machines who need one; it is never stored.
         read_only: write nothing to this computer.
     """
 
@@ -56,7 +54,7 @@ class Lab:
         spec: LabSpec | LabDefinition,
         *,
         emit: Emit,
-        passwords: Passwords = NO_PASSWORDS,
+        sudo_password: str | None = None,
         read_only: bool = False,
     ) -> None:
         self.workspace = workspace
@@ -69,7 +67,7 @@ class Lab:
             workspace.make,
             read_only=read_only,
         )
-        self.passwords = passwords
+        self.sudo_password = sudo_password
         self._read_only = read_only
         self.stop = Stop()
         self._provider = ""
@@ -83,9 +81,9 @@ class Lab:
         flags: Mapping[str, Override],
         *,
         emit: Emit,
-        passwords: Passwords = NO_PASSWORDS,
+        sudo_password: str | None = None,
         read_only: bool = False,
-    ) -> Self:
+    ) -> Lab:
         """Open a lab; lab.yaml is parsed only if it or a flag changed since the last run.
 
         Raises:
@@ -94,7 +92,7 @@ class Lab:
         """
         stamp.check(workspace.state)
         source = LabDefinition(workspace, flags)
-        lab = cls(workspace, source, emit=emit, passwords=passwords, read_only=read_only)
+        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password, read_only=read_only)
         made_of = source.digest()
         kept = node_list.recall(workspace.node_list, made_of)
         if kept is not None:
@@ -127,6 +125,8 @@ class Lab:
             self.workspace.private, self.name, self.workspace.make, read_only=self._read_only
         )
 
+    # -- nodes
+
     # These do not parse lab.yaml as long as it has not changed since the last run.
 
     @property
@@ -151,16 +151,6 @@ class Lab:
         return affordable(cap, nodes, lambda text: self.emit(Notice("", text)))
 
     @property
-    def is_class(self) -> bool:
-        """True if lab.yaml describes a class: each student has a lab like this one."""
-        return bool(self._node_list.roster)
-
-    @property
-    def site(self) -> Site | None:
-        """Where a student's machines are; None: not the lab of a student."""
-        return None
-
-    @property
     def uses_vagrant(self) -> bool:
         """True if Vagrant creates the nodes; False if lab.yaml lists existing machines."""
         return self._node_list.existing is None
@@ -177,25 +167,8 @@ class Lab:
         raise unknown_node(name, self.node_names)
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
-        """Return the names of the nodes that `limit` chooses, in the lab's order.
-
-        Parameters:
-            limit: names or patterns such as ``docker-node*``, also several with commas; none: all
-                nodes.
-
-        Raises:
-            UsageError: one of them matches no node, or is empty.
-        """
-        names = self.node_names
-        patterns = split_patterns(limit)
-        for pattern in patterns:
-            if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
-                raise unknown_node(pattern, names)
-        return [
-            name
-            for name in names
-            if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-        ]
+        """Return the names of the nodes that `limit` chooses; see `labctl.lab.selection.select`."""
+        return select(limit, self.node_names)
 
     def target(self, name: str) -> Target:
         """Return how a node is reached.
@@ -215,8 +188,8 @@ class Lab:
     def write_ssh_config(self) -> Path:
         """Write the lab's ssh_config for plain ssh and scp; return the file.
 
-        `State` also writes it whenever a machine comes up. Nodes that were never brought up are
-        not in it.
+        `State` also writes it whenever a machine comes up. Existing machines come up without
+        labctl. Nodes that were never brought up are not in it.
         """
         if not self._read_only:
             self.workspace.make()
@@ -245,12 +218,14 @@ class Lab:
         connection = Connection(
             target,
             self.hostkeys,
-            passwords=self.passwords,
+            sudo_password=self.sudo_password,
             patience=patience,
             timeout=timeout,
         )
         self.stop.add(connection.end)
         return connection
+
+    # -- machines
 
     @property
     def provider(self) -> str:
@@ -299,6 +274,22 @@ class Lab:
             self.emit,
         )
 
+    # -- plays
+
+    @cached_property
+    def kit(self) -> Kit | None:
+        """The kit that everything comes from; None if the lab uses the network."""
+        from labctl.kit.folder import Kit
+
+        return None if self.spec.kit is None else Kit.open(Path(self.spec.kit))
+
+    @cached_property
+    def supply(self) -> KitSupply:
+        """Lets nodes reach the kit."""
+        from labctl.kit.supply import KitSupply
+
+        return KitSupply(lambda: self.kit, self.connection, self.emit)
+
     def playbooks(self, extra: Iterable[str] = ()) -> tuple[Playbook, ...]:
         """Load the lab's playbooks and then the `extra` ones, each after the playbooks it needs.
 
@@ -310,6 +301,7 @@ class Lab:
             PlaybookError: one cannot be found or loaded.
             SpecError: a key of a playbook has an invalid value.
         """
+        from labctl.kit.redirect import redirected
         from labctl.provision.loader import load_all
 
         added = [playbook_name(name) for name in extra]
@@ -317,6 +309,8 @@ class Lab:
         names = tuple(dict.fromkeys([*self.spec.all_playbooks, *added]))
         if names not in self._playbooks:
             books = load_all(names, self.workspace.playbooks)
+            if self.kit is not None:
+                books = tuple(redirected(book, self.kit) for book in books)
             own, _ = self.workspace.playbooks
             settings = {
                 book.name: book.settings
@@ -331,7 +325,12 @@ class Lab:
         return self._playbooks[names]
 
     def play(
-        self, name: str, facts: Facts, choices: dict[str, Any], playbooks: Sequence[Playbook] = ()
+        self,
+        name: str,
+        facts: Facts,
+        choices: dict[str, Any],
+        playbooks: Sequence[Playbook] = (),
+        user: str | None = None,
     ) -> Play:
         """Return the argument of a node's plays; `playbooks` are all that run."""
         from labctl.provision.play import Play
@@ -340,7 +339,7 @@ class Lab:
             lab=self.spec,
             node=self.node(name),
             facts=facts,
-            user=self.target(name).user,
+            user=self.target(name).user if user is None else user,
             addresses={node.name: node.address for node in self.nodes if node.address is not None},
             choices=choices,
             templates=self.workspace.templates,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Sequence
 
 from labctl.config.nearest import suggestion
@@ -30,6 +31,27 @@ def expect_playbooks(names: Iterable[str], known: Sequence[str]) -> None:
                 msg("unknown playbook '{name}'", name=name),
                 hint=suggestion(name, known, others),
             )
+
+
+def select(limit: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Return those of `names` that `limit` chooses, in their order.
+
+    Parameters:
+        limit: names or patterns such as ``docker-node*``, also several with commas; none: all.
+        names: of the lab's nodes.
+
+    Raises:
+        UsageError: one of them matches no node, or is empty.
+    """
+    patterns = split_patterns(limit)
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            raise unknown_node(pattern, names)
+    return [
+        name
+        for name in names
+        if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    ]
 
 
 def split_patterns(limit: Iterable[str]) -> list[str]:

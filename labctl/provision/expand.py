@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from labctl.errors import LabctlError, PlaybookError
 from labctl.messages import msg
 from labctl.provision.loader import Playbook
-from labctl.provision.machine_preflight import MachinePreflight
 from labctl.provision.play import Play, Question, Undecided
 from labctl.provision.preflight import Preflight
 from labctl.provision.resources.base import Resource
@@ -24,31 +23,21 @@ class Item:
 
 
 def preflights(
-    playbooks: Iterable[Playbook],
-    play: Play,
-    only: Iterable[str] = (),
-    *,
-    first_contact: bool = False,
+    playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
 ) -> list[Preflight]:
-    """Return the checks before the first change; see `labctl.provision.preflight`.
-
-    Parameters:
-        playbooks: in the order of work.
-        play: the argument of their functions `preflight`.
-        only: names of the playbooks to run; empty runs all.
-        first_contact: also return the checks of a machine that existed before labctl.
+    """Return the playbooks' checks before the first change; see `labctl.provision.preflight`.
 
     Raises:
         PlaybookError: a function `preflight` raised an error.
     """
     chosen = set(only)
-    found: list[Preflight] = [MachinePreflight()]
+    found: list[Preflight] = []
     for playbook in playbooks:
         if playbook.preflight is None or (chosen and playbook.name not in chosen):
             continue
         with _failing(playbook, play):
             found += playbook.preflight(play)
-    return [check for check in found if first_contact or not check.at_first_contact]
+    return found
 
 
 @contextlib.contextmanager

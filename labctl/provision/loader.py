@@ -34,6 +34,7 @@ class Playbook:
         daemon_json: returns the keys that it adds to daemon.json.
         after_rehearsal: returns its repair of the nodes after a rehearsal.
         preflight: returns its checks before the first change.
+        pulled_images: returns names of images that nodes pull because of it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Playbook:
     daemon_json: DaemonFunction | None = None
     after_rehearsal: Callable[[LabSpec], AfterRehearsal | None] | None = None
     preflight: PreflightFunction | None = None
+    pulled_images: Callable[[LabSpec], Iterable[str]] | None = None
 
     @property
     def verify(self) -> Path | None:
@@ -114,6 +116,7 @@ def load(names: Iterable[str], folders: Iterable[Path]) -> tuple[Playbook, ...]:
                 getattr(module, "daemon_json", None),
                 getattr(module, "after_rehearsal", None),
                 getattr(module, "preflight", None),
+                getattr(module, "pulled_images", None),
             )
         )
     return tuple(found)

@@ -25,6 +25,10 @@ of another playbook), shell scripts (`shell_script`), and ``settings.py`` with k
 - ``after_rehearsal(lab)`` returns a repair of the nodes; see `AfterRehearsal`.
 - ``preflight(play)`` yields checks before the first change; see
   `labctl.provision.preflight`.
+- ``pulled_images(lab)`` returns names of images that nodes pull and that no resource names, such
+  as those in a docker-compose.yml. They become part of a kit.
+
+``verify.py`` and ``rehearse.py`` list the images that their tests pull as ``IMAGES``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from labctl.remote.channel import Kept, Streams
 from labctl.remote.connect import BROKEN, connect, disconnect
 from labctl.remote.connect_errors import broken, slow
 from labctl.remote.hostkeys import HostKeys
-from labctl.remote.passwords import NO_PASSWORDS, Passwords
 from labctl.remote.script import launch, not_begun
 from labctl.remote.shell import ShellSession
 from labctl.remote.target import CONNECT_TIMEOUT, Target
@@ -38,7 +37,7 @@ class Connection:
     Parameters:
         target: where the node is and who logs in.
         hostkeys: where its host key is recorded.
-        passwords: of the login user.
+        sudo_password: for a login user who needs one; None: sudo must not ask.
         patience: seconds to keep trying while nothing answers, as right after a boot.
         timeout: seconds for each step of one attempt to connect.
 
@@ -50,13 +49,13 @@ class Connection:
         target: Target,
         hostkeys: HostKeys,
         *,
-        passwords: Passwords = NO_PASSWORDS,
+        sudo_password: str | None = None,
         patience: float = 0.0,
         timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         self.target = target
         self._hostkeys = hostkeys
-        self._passwords = passwords
+        self._password = sudo_password
         self._patience = patience
         self._timeout = timeout
         self._fabric: Any = None
@@ -67,11 +66,6 @@ class Connection:
     @property
     def name(self) -> str:
         return self.target.name
-
-    @property
-    def noise(self) -> bytes:
-        """What the login shell printed by itself before the first script of `run`."""
-        return self.root.noise
 
     def __enter__(self) -> Connection:
         return self
@@ -265,6 +259,11 @@ class Connection:
             return self.transport.execute(command, self._timeout)
 
     @property
+    def is_open(self) -> bool:
+        """Whether there is a connection now; does not open one."""
+        return self._fabric is not None and bool(self._fabric.is_connected)
+
+    @property
     def transport(self) -> Any:
         """The open paramiko transport."""
         return self._open().transport
@@ -287,10 +286,9 @@ class Connection:
         shell, text = launch(script, arguments)
         if not root or self.target.user == "root":
             return shell, text
-        password = self._passwords.sudo
-        if password is None or not self._asks(password):
+        if self._password is None or not self._asks(self._password):
             return f"sudo -n {shell}", text
-        return f"sudo -k -S -p '' {shell}", password.encode() + b"\n" + text
+        return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n" + text
 
     def _asks(self, password: str) -> bool:
         """Return True if sudo asks for the password.
@@ -341,8 +339,7 @@ class Connection:
         while True:
             self._stop_if_ended()
             try:
-                login = self._passwords.login
-                self._fabric = connect(self.target, self._hostkeys, self._timeout, login)
+                self._fabric = connect(self.target, self._hostkeys, self._timeout)
                 self._stop_if_ended()
                 return self._fabric
             except ConnectFailed:

@@ -11,14 +11,13 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import paramiko
 from paramiko.buffered_pipe import BufferedPipe
 
 from labctl.messages import msg
-from labctl.remote.password_login import PasswordLogin
 
 WINDOW = 1 << 22
 """Bytes that a node may send before they are read: enough for a line of 300 Mbit/s and 100 ms.
@@ -36,12 +35,15 @@ half a GiB, and a file of that size then hangs: its reading thread waits for its
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Tried first, because they need no separate MAC, which is a third of the work."""
 
-KEEPALIVE = 10.0
+KEEPALIVE = 15.0
 """Seconds without other traffic after which the node is asked for a sign of life. It also keeps
 firewalls from dropping the connection."""
 
-DEAD_AFTER = 45.0
+DEAD_AFTER = 90.0
 """Seconds without a single byte from the node after which the connection counts as broken."""
+
+_MOST_CONNECTIONS = 32
+"""Connections of a node to this computer that are served at once; further ones are closed."""
 
 # paramiko's words about connections, tracebacks included, are for labctl's log only. Without a
 # handler, Python would print them.
@@ -52,14 +54,12 @@ logging.getLogger("paramiko").propagate = False
 class Transport(paramiko.Transport):
     """A transport that ends when the node breaks the protocol or no longer answers.
 
-    `cause` says why it ended, if it was for one of these reasons. `login` answers if the host wants
-    a password after a key.
+    `cause` says why it ended, if it was for one of these reasons.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cause = ""
-        self.login: PasswordLogin | None = None
         self._heard = time.monotonic()
         security = self.get_security_options()
         known = security.ciphers
@@ -78,16 +78,6 @@ class Transport(paramiko.Transport):
         self._heard = time.monotonic()
         packetizer: Any = self.packetizer
         packetizer.set_keepalive(KEEPALIVE, self._ask)
-
-    def auth_interactive_dumb(self, username: str, *_: Any, **__: Any) -> list[Any]:
-        """Go on after a key that was not enough; paramiko would ask on this process's stdin.
-
-        Raises:
-            AuthenticationException: the password is missing, or was refused.
-        """
-        if self.login is None:
-            raise paramiko.AuthenticationException(msg("it asks for a password after the key"))
-        return self.login.authenticate(self)
 
     def execute(self, command: str, timeout: float) -> Any:
         """Start a command line on a channel of its own.
@@ -109,6 +99,37 @@ class Transport(paramiko.Transport):
         with _limited(timeout, channel):
             channel.exec_command(command.encode("utf-8", "surrogateescape"))
         return channel
+
+    def listen(self, port: int, serve: Callable[[Any], object]) -> None:
+        """Let the node's sshd accept connections on a port of its loopback address.
+
+        Parameters:
+            port: on the node.
+            serve: called with the channel of each connection, in a thread of its own; the channel
+                is closed afterwards.
+
+        Raises:
+            SSHException: sshd does not allow it, or the port is in use.
+        """
+        places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+
+        def work(channel: Any) -> None:
+            try:
+                with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                    serve(channel)
+            finally:
+                channel.close()
+                places.release()
+
+        def accept(channel: Any, _origin: Any, _server: Any) -> None:
+            if not places.acquire(blocking=False):
+                channel.close()
+                return
+            for stream in ("in_buffer", "in_stderr_buffer"):
+                setattr(channel, stream, _Window())
+            threading.Thread(target=work, args=(channel,), name="forward", daemon=True).start()
+
+        self.request_port_forward("127.0.0.1", port, accept)
 
     def _read_packet(self, size: int, check_rekey: bool = False) -> bytes:
         if size > 2 * PACKET:

@@ -7,6 +7,7 @@ from testinfra.host import Host
 
 from labctl.exercise import msg, on_failure
 
+IMAGES = ("busybox",)
 NAME = "labctl-verify"
 PROJECT = """\
 version: "2"

@@ -6,6 +6,7 @@ and started again. Files that the containers write there are kept.
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from labctl.playbook import (
@@ -19,6 +20,7 @@ from labctl.playbook import (
     msg,
 )
 
+from .images import images
 from .settings import ComposeApp, Settings
 
 NEEDS = ("compose",)
@@ -46,6 +48,16 @@ def expected(lab: LabSpec, _: SecretStore) -> dict[str, str] | None:
     if app is None:
         return None
     return {"node": _node(lab, app), "folder": _folder(app), "project": _project(app)}
+
+
+def pulled_images(lab: LabSpec) -> Iterator[str]:
+    """Yield the images that the application's files name."""
+    app = lab.settings(Settings).compose_app
+    if app is not None:
+        for name in FILES:
+            if (Path(app.folder) / name).is_file():
+                yield from images(Path(app.folder), name)
+                return
 
 
 def _node(lab: LabSpec, app: ComposeApp) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from labctl.playbook import (
     CONFLICTING,
-    DAEMON_JSON,
     OWN,
     EnginePreflight,
     GroupMember,
@@ -21,8 +20,7 @@ from labctl.playbook import (
     repository_file,
 )
 
-from . import daemon, networks
-from .surroundings import Surroundings
+from . import daemon
 
 
 def play(play: Play) -> Plays:
@@ -53,7 +51,6 @@ def play(play: Play) -> Plays:
         name="engine",
         repositories=play.repositories,
         replaced=CONFLICTING if play.lab.docker.replace_packages else (),
-        kept=(DAEMON_JSON,),
     )
     yield from daemon.settings(play)
     yield Service("docker")
@@ -68,7 +65,7 @@ def play(play: Play) -> Plays:
 def preflight(play: Play) -> Iterator[Preflight]:
     """Compare the engine that is there with what this playbook does to it."""
     versions, docker = play.lab.resolved_toolchain, play.lab.docker
-    keys = daemon.known(play)
+    keys = {**docker.daemon, **(play.known("engine.networks") or {}), **play.daemon_json()}
     mirrors = keys.pop("registry-mirrors", [])
     if "mirrors" in play.playbooks:
         measured = play.known("mirrors.live") or ["auto"]
@@ -84,5 +81,3 @@ def preflight(play: Play) -> Iterator[Preflight]:
         play.lab.docker.adopt,
         play.lab.docker.replace_packages,
     )
-    own = bool(networks.OWN_KEYS & docker.daemon.keys())
-    yield Surroundings(tuple(play.addresses.values()), own)

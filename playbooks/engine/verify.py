@@ -9,6 +9,7 @@ from testinfra.host import Host
 from labctl.exercise import msg, on_failure
 from labctl.playbook import engine_start_probe, engine_start_problems
 
+IMAGES = ("busybox",)
 PACKAGES = {"containerd.io": "containerd", "docker-ce": "docker", "docker-ce-cli": "docker_cli"}
 
 
@@ -114,7 +115,7 @@ NAME = "labctl-verify-network"
 SERVER = "while :; do echo reached | nc -l -p 8080; done"
 # The server may not listen yet, and between two connections it does not.
 CLIENT = (
-    "for i in 1 2 3 4 5; do said=$(nc -w 2 %s %s </dev/null);"
+    "for i in 1 2 3 4 5; do said=$(nc -w 5 %s %s </dev/null);"
     ' [ -z "$said" ] || break; sleep 1; done; echo "$said"'
 )
 
@@ -148,7 +149,7 @@ def test_container_is_reached_and_reaches_out(host: Host, wanted: dict[str, Any]
 
 def _targets(host: Host, wanted: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield commands for a container that need another host's answer, with a part of the answer."""
-    name = wanted["sources"]["hub_hosts"][0]
+    name = [*wanted["sources"]["hub_hosts"], wanted["name"]][0]
     for line in host.check_output("cat /etc/resolv.conf").splitlines():
         word, _, server = line.partition(" ")
         if word == "nameserver" and not server.strip().startswith(("127.", "::1")):

@@ -6,6 +6,8 @@ from testinfra.host import Host
 
 from labctl.exercise import msg, on_failure
 
+IMAGES = ("busybox",)
+
 
 @on_failure(
     "Docker uses other mirrors than the lab",

@@ -9,6 +9,7 @@ from testinfra.host import Host
 
 from labctl.exercise import msg, on_failure
 
+IMAGES = ("busybox",)
 SECONDS = 120
 """Seconds until this node must see the others; all nodes are provisioned by now."""
 

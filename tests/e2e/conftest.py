@@ -22,8 +22,6 @@ from ruamel.yaml import YAML
 
 from tests.testbed import Node, World
 
-pytest.register_assert_rewrite("tests.e2e.machine")
-
 # The stand-in packages carry this engine, whatever their names say; see tests/testbed/README.md.
 ENGINE = {
     "containerd": "1.6.20-3.1.el7",
@@ -76,10 +74,14 @@ class Run:
 
 @dataclass
 class Lab:
-    """A lab's folder, and labctl in it."""
+    """A lab's folder, and labctl in it.
+
+    `program` is a Python that has labctl.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    program: Path = Path(sys.executable)
 
     def __post_init__(self) -> None:
         self.environment.setdefault("LABCTL_HOME", str(self.folder.parent / "home"))
@@ -89,22 +91,12 @@ class Lab:
         with (self.folder / "lab.yaml").open("w", encoding="utf-8") as file:
             YAML(typ="safe").dump(spec, file)
 
-    @property
-    def command(self) -> list[str]:
-        """The words that call labctl."""
-        return [sys.executable, "-m", "labctl.cli.main"]
-
-    @property
-    def whole_environment(self) -> dict[str, str]:
-        """The environment of labctl."""
-        return {**os.environ, **self.environment}
-
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start labctl and return its process."""
         return subprocess.Popen(
-            [*self.command, "--json", *arguments],
+            [str(self.program), "-m", "labctl.cli.main", "--json", *arguments],
             cwd=self.folder,
-            env=self.whole_environment,
+            env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -74,7 +74,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "repos.untrusted": [],
         "hosts.broken": [],
         "mirrors.live": ["https://docker.m.daocloud.io"],
-        "engine.measured": {},
+        "engine.networks": {},
         "compose.noexec": False,
     },
     "the lookup is broken": {
@@ -82,7 +82,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "hosts.broken": ["auth.docker.io", "registry-1.docker.io"],
         "hosts.pins": {"auth.docker.io": "1.2.3.4"},
         "mirrors.live": [],
-        "engine.measured": {"bip": "10.213.0.1/16"},
+        "engine.networks": {"bip": "10.213.0.1/16"},
         "compose.noexec": True,
     },
 }

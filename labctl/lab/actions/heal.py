@@ -60,7 +60,7 @@ def heal(
             hint=msg("`labctl heal {node}` provisions and verifies it", node=node),
         )
     playbooks = lab.playbooks()
-    with lab.state.locked("heal"), Verifier(lab, 1) as verifier:
+    with lab.state.locked("heal"), lab.supply, Verifier(lab, 1) as verifier:
         machines = lab.machines()
         states = prepare(lab, machines)
         if checkpoint is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from labctl.checks.report import NodeReport
 from labctl.config.nearest import suggestion
 from labctl.errors import LabctlError, UsageError
-from labctl.events import Notice, Phase, PhaseEntered
+from labctl.events import Phase, PhaseEntered
 from labctl.lab.durations import Durations
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
@@ -19,12 +19,7 @@ from labctl.messages import msg
 from labctl.provision.converge import Outcome, converge
 from labctl.provision.facts import Facts
 from labctl.provision.loader import Playbook
-from labctl.provision.machine_preflight import noise
-from labctl.provision.preflight import one_line
 from labctl.provision.scheduler import Scheduler
-
-if TYPE_CHECKING:
-    from labctl.remote.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,6 @@ class ProvisionOptions:
         extra: names of playbooks in addition to those of lab.yaml.
         refresh: measure again instead of using stored measurements.
         verify: run the checks after provisioning.
-        install_key: first let existing machines accept the user's key.
     """
 
     check: bool = False
@@ -58,7 +52,6 @@ class ProvisionOptions:
     extra: tuple[str, ...] = ()
     refresh: bool = False
     verify: bool = True
-    install_key: bool = False
 
 
 def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]:
@@ -105,6 +98,7 @@ def work_on(
         LabctlError: a change failed, or the node is unreachable. A failing check is not an error.
     """
     lab.emit(PhaseEntered(node, Phase.PROVISIONING))
+    lab.supply.reach(node, patience=patience)
     outcome = _converge_node(lab, node, playbooks, options, scheduler, patience)
     scheduler.on_provisioned(node)
     if not options.verify or options.check:
@@ -134,35 +128,23 @@ def _converge_node(
             record.facts, record.choices = facts, choices
             lab.state.save(node, record)
 
-    first_contact = record.facts is None and not lab.uses_vagrant
     with lab.connection(node, patience=patience) as connection:
-        try:
-            outcome = converge(
-                connection,
-                playbooks,
-                lambda facts, choices: lab.play(node, facts, choices, playbooks),
-                emit=lab.emit,
-                facts=record.facts,
-                choices=record.choices,
-                refresh=options.refresh,
-                check=options.check,
-                only=options.only,
-                query_peer=peer_queries(lab, node, scheduler),
-                on_playbook_done=lambda playbook: scheduler.on_playbook_done(node, playbook),
-                keep=keep,
-            )
-        finally:
-            if first_contact:
-                _tell_noise(lab, connection)
+        outcome = converge(
+            connection,
+            playbooks,
+            lambda facts, choices: lab.play(node, facts, choices, playbooks),
+            emit=lab.emit,
+            facts=record.facts,
+            choices=record.choices,
+            refresh=options.refresh,
+            check=options.check,
+            only=options.only,
+            query_peer=peer_queries(lab, node, scheduler),
+            on_playbook_done=lambda playbook: scheduler.on_playbook_done(node, playbook),
+            keep=keep,
+        )
     keep(outcome.facts, outcome.choices)
     return outcome
-
-
-def _tell_noise(lab: Lab, connection: Connection) -> None:
-    """Emit a notice if the login shell prints something by itself."""
-    heard = noise(connection.noise, lab.target(connection.name).user)
-    if heard is not None:
-        lab.emit(Notice(connection.name, one_line(heard)))
 
 
 def verify_node(
@@ -174,6 +156,7 @@ def verify_node(
         LabctlError: the checks could not run. A failing check is not an error.
     """
     lab.emit(PhaseEntered(node, Phase.VERIFYING))
+    lab.supply.reach(node)
     report = verifier.verify(node, playbooks)
     Durations(lab.workspace.durations).learn("verify", [report])
     lab.emit(ended(report))

@@ -23,6 +23,7 @@ def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list
     scheduler = Scheduler(nodes, lab.parallel, lab.stop, running)
     with (
         lab.state.locked("provision"),
+        lab.supply,
         Verifier(lab, len(nodes) if options.verify else 0) as verifier,
     ):
         if not lab.uses_vagrant:

@@ -6,6 +6,7 @@ two rehearsals would remove each other's containers as leftovers.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,14 +64,20 @@ def rehearse(
     began = time.time()
     with (
         lab.state.locked("rehearse"),
+        lab.supply,
         repair_afterwards(lab, nodes, playbooks),
         WorkerPool(min(len(nodes), lab.parallel), lab.emit) as pool,
     ):
         lab.stop.add(pool.stop)
+        for name in lab.node_names:
+            if name not in nodes:  # an exercise may use it as the other node
+                with contextlib.suppress(LabctlError):
+                    lab.supply.reach(name)
 
         def work(node: str) -> NodeReport:
             try:
                 lab.emit(PhaseEntered(node, Phase.REHEARSING))
+                lab.supply.reach(node)
                 report = pool.run(_request(lab, node, sections, tokens, running))
             except LabctlError as error:
                 lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
@@ -103,7 +110,7 @@ def _request(
         node=node,
         target=lab.target(node),
         known_hosts=lab.workspace.known_hosts,
-        passwords=lab.passwords,
+        sudo_password=lab.sudo_password,
         files=tuple((section.name, file) for section in sections for file in section.files),
         wanted=write_wanted(lab, node, values),
         log=lab.workspace.log(node, "rehearse"),

@@ -37,7 +37,7 @@ def verify(
     nodes = lab.select(limit)
     playbooks = chosen(lab.playbooks(extra), only)
     lab.workspace.make()  # what the checks expect is written there
-    with Verifier(lab, len(nodes)) as verifier:
+    with lab.supply, Verifier(lab, len(nodes)) as verifier:
 
         def work(node: str) -> NodeRun:
             with failing(lab, node):

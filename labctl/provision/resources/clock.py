@@ -43,7 +43,7 @@ class Clock:
         now = self.now()
         if abs(now - int(text)) <= TOLERANCE:
             return None
-        theirs, ours = shown(int(text)), shown(now)
+        theirs, ours = _shown(int(text)), _shown(now)
         if now < RELEASED:
             raise ValueError(
                 msg(
@@ -56,6 +56,5 @@ class Clock:
         return Change(msg("set the clock to {time}", time=ours), script, f"-{theirs}\n+{ours}")
 
 
-def shown(seconds: float) -> str:
-    """Return a time for people."""
+def _shown(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -56,10 +56,16 @@ class PublishedImage:
     """An image that this node has pulled and that the lab's registry offers to the other nodes.
 
     An image that is here is pulled again only if lab.yaml gives another digest.
+
+    Parameters:
+        image: the image.
+        store: offers it to the other nodes.
+        origin: name to pull it by; default: its own.
     """
 
     image: ImageName
     store: Store
+    origin: str = ""
 
     @property
     def id(self) -> str:
@@ -80,7 +86,7 @@ class PublishedImage:
             __file__,
             "image_publish.sh",
             image=image.local,
-            source="" if right else image.source,
+            source="" if right else self.origin or image.source,
             kept=name,
         )
         words = msg("publish it") if right else msg("pull and publish it")

@@ -1,1 +1,0 @@
-"""A class: a lab for each student, on one or several hosts."""
