@@ -262,9 +262,13 @@ def joined(sandbox: Sandbox, word: str, network: str) -> str:
         )
         return name
 
-    return persistently(
-        start, lambda: sandbox.run("docker rm --force %s", sandbox.name(word), ok=False)
-    )
+    def undo() -> None:
+        name = sandbox.name(word)
+        # An engine with a store may keep the endpoint of a container that could not start.
+        sandbox.run("docker network disconnect --force %s %s", network, name, ok=False)
+        sandbox.run("docker rm --force %s", name, ok=False)
+
+    return persistently(start, undo)
 
 
 def persistently(make: Callable[[], str], undo: Callable[[], object]) -> str:

@@ -36,6 +36,7 @@ from labctl.provision.resources.compose_project import ComposeProject
 from labctl.provision.resources.container import Container
 from labctl.provision.resources.daemon_json import DaemonJson
 from labctl.provision.resources.download import Download
+from labctl.provision.resources.engine_settings import PATH as DAEMON_JSON
 from labctl.provision.resources.file import Absent, Directory, File, Link
 from labctl.provision.resources.folder import FileContent, Folder, file_content
 from labctl.provision.resources.group_member import GroupMember
@@ -56,6 +57,7 @@ from labctl.provision.secret_store import Credential, SecretStore
 
 __all__ = [
     "CONFLICTING",
+    "DAEMON_JSON",
     "OWN",
     "Absent",
     "AfterRehearsal",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from labctl.remote.passwords import Passwords
 from labctl.remote.target import Target
 
 
@@ -17,7 +18,7 @@ class Request:
         node: the node's name.
         target: how to reach it.
         known_hosts: the file of recorded host keys.
-        sudo_password: if the login user needs one.
+        passwords: of the login users.
         files: (section, file) in the order of work. The section of a check is its playbook.
         wanted: JSON file with the value of the fixture ``wanted``.
         log: file for pytest's output.
@@ -32,7 +33,7 @@ class Request:
     node: str
     target: Target
     known_hosts: Path
-    sudo_password: str | None
+    passwords: Passwords
     files: tuple[tuple[str, Path], ...]
     wanted: Path
     log: Path

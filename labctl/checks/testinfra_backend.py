@@ -21,6 +21,7 @@ from labctl.errors import NodeSilent
 from labctl.remote.connection import Connection
 from labctl.remote.exchange import legible
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.passwords import Passwords
 from labctl.remote.shell import ShellSession
 from labctl.remote.target import Target
 
@@ -58,18 +59,15 @@ class Sessions(Mapping[str, ShellSession]):
     Parameters:
         targets: how to reach the nodes.
         hostkeys: the recorded host keys.
-        sudo_password: if the login user needs one.
+        passwords: of the login users.
     """
 
-    def __init__(
-        self, targets: Iterable[Target], hostkeys: HostKeys, sudo_password: str | None
-    ) -> None:
+    def __init__(self, targets: Iterable[Target], hostkeys: HostKeys, passwords: Passwords) -> None:
         self.transcript = Transcript()
         self.failures: dict[str, NodeSilent] = {}
         """Nodes that did not answer in time, which no further check asks."""
         self._remotes = {
-            target.name: Connection(target, hostkeys, sudo_password=sudo_password)
-            for target in targets
+            target.name: Connection(target, hostkeys, passwords=passwords) for target in targets
         }
         self._shells = {name: ShellSession(remote) for name, remote in self._remotes.items()}
         for session in (

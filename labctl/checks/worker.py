@@ -119,7 +119,7 @@ def _run(request: Request) -> NodeReport:
     sessions = Sessions(
         (request.target, *request.peers),
         HostKeys(request.known_hosts, lambda node, text: _orders.emit(Notice(node, text))),
-        request.sudo_password,
+        request.passwords,
     )
     plugin = Plugin(request, sessions, _orders.emit)
     try:

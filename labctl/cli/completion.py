@@ -20,6 +20,20 @@ def nodes(context: typer.Context, incomplete: str) -> list[str]:
     return _offered(context, incomplete, lambda lab: lab.node_names)
 
 
+def students(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the ids of the class's students."""
+
+    def found(lab: Lab) -> Iterable[str]:
+        from labctl.classroom.room import Classroom
+
+        if not lab.is_class:
+            return ()
+        room = Classroom.open(lab.workspace, {}, emit=lambda _: None, read_only=True)
+        return [student.id for student in room.students]
+
+    return _offered(context, incomplete, found)
+
+
 def playbooks(context: typer.Context, incomplete: str) -> list[str]:
     """Return the playbooks that the lab runs."""
     return _offered(context, incomplete, lambda lab: lab.spec.playbooks)

@@ -30,6 +30,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl heal docker-node2", msg("start, provision and check the node")),
         ("labctl heal docker-node2 --rebuild", msg("recreate it if nothing else helps")),
     ),
+    "plan": (
+        ("labctl plan", msg("hosts of all students, and what is missing")),
+        ("labctl plan --without hv2", msg("if this host is lost")),
+    ),
+    "move": (("labctl move anna --to hv2", msg("after confirmation")),),
     "halt": (("labctl halt", msg("shut all nodes down")),),
     "reload": (("labctl reload docker-node1", msg("restart one node")),),
     "suspend": (("labctl suspend", msg("at the end of a day")),),
@@ -112,6 +117,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "doctor": (
         ("labctl doctor", msg("check this computer for the lab in this folder")),
         ("labctl doctor --offline", msg("without the network")),
+        ("labctl doctor pc1 pc2", msg("check two machines, and change nothing on them")),
+        ("labctl doctor all", msg("check all machines")),
     ),
     "trust": (("labctl trust", msg("after you moved the lab's folder")),),
     "schema": (("labctl schema >lab.schema.json", msg("for an editor")),),

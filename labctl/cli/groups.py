@@ -13,6 +13,7 @@ from labctl.messages import msg
 
 PANELS: dict[str, tuple[str, ...]] = {
     msg("The lab"): ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
+    msg("A class"): ("plan", "move"),
     msg("Machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "kit", "destroy"),
     msg("Nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
     msg("Inspect and diagnose"): (

@@ -27,6 +27,7 @@ from labctl.cli.commands import (
     list,
     logs,
     open,
+    plan,
     power,
     provision,
     rehearse,
@@ -52,7 +53,7 @@ from labctl.cli.values import take_text_unvalidated
 from labctl.errors import LabctlError
 
 COMMANDS = (
-    *(init, up, provision, verify, rehearse, status, heal),
+    *(init, up, provision, verify, rehearse, status, heal, plan),
     *(power, checkpoint, kit, destroy),
     *(ssh, exec, scp, sync, ssh_config),
     *(logs, open, list, render, doctor, trust, schema, about),

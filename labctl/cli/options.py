@@ -33,15 +33,26 @@ def with_globals(function: Callable[..., None]) -> Callable[..., None]:
     own = inspect.signature(function)
     hints = get_type_hints(function, include_extras=True)
     parameters = [p.replace(annotation=hints[name]) for name, p in own.parameters.items()]
-    for name, hint, default in (("labctl_lab", LabPath, None), ("labctl_verbose", Verbose, False)):
+    added: tuple[tuple[str, Any, Any], ...] = (
+        ("labctl_lab", LabPath, None),
+        ("labctl_student", Students, None),
+        ("labctl_verbose", Verbose, False),
+    )
+    for name, hint, default in added:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, kind, default=default, annotation=hint))
 
     @functools.wraps(function)
     def command(
-        context: typer.Context, *, labctl_lab: str | None, labctl_verbose: bool, **given: Any
+        context: typer.Context,
+        *,
+        labctl_lab: str | None,
+        labctl_student: list[str] | None,
+        labctl_verbose: bool,
+        **given: Any,
     ) -> None:
         options: Globals = context.obj
+        options.students = labctl_student or options.students
         options.lab = labctl_lab or options.lab
         options.verbose = labctl_verbose or options.verbose
         function(context, **given)
@@ -54,6 +65,17 @@ def with_globals(function: Callable[..., None]) -> Callable[..., None]:
 LabPath = Annotated[
     str | None,
     typer.Option("--lab", "-C", metavar="PATH", help="Folder of the lab, or its lab.yaml."),
+]
+
+
+Students = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--student",
+        metavar="STUDENTS",
+        help="In a class: only these students, by id, name or pattern, with commas.",
+        autocompletion=completion.students,
+    ),
 ]
 
 
@@ -71,6 +93,7 @@ class Globals:
     as_json: bool = False
     verbose: bool = False
     log: Log | None = None
+    students: list[str] | None = None
 
     @classmethod
     def peek(cls, arguments: Sequence[str]) -> Globals:
@@ -113,6 +136,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip confirmation.")]
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
+
+
+AskPass = Annotated[
+    bool,
+    typer.Option("--ask-pass", "-k", help="Ask for the ssh password of hosts that accept no key."),
+]
 
 
 AskSudo = Annotated[

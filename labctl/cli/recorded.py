@@ -2,6 +2,6 @@
 
 RECORDED = (
     *("up", "provision", "verify", "rehearse", "heal"),
-    *("halt", "reload", "suspend", "resume", "sync", "destroy"),
+    *("halt", "reload", "suspend", "resume", "sync", "destroy", "move"),
     *("save", "restore", "delete"),
 )

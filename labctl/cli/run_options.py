@@ -59,6 +59,19 @@ ReplacePackages = Annotated[
     typer.Option("--replace-packages", help="Remove packages that conflict with docker-ce."),
 ]
 
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without", metavar="HOST", help="In a class: leave this host out; may be repeated."
+    ),
+]
+Overcommit = Annotated[
+    bool,
+    typer.Option(
+        "--overcommit", help="In a class: place more machines on hosts than they have memory for."
+    ),
+]
+
 CHANGES_FOUND = 3
 """Exit code of a `--check` that found something to change."""
 
@@ -81,7 +94,12 @@ def finish(
     for result in results:
         if result.error and context.obj.log is not None:
             context.obj.log.error(result.error)
-    print_summary(context.obj, lab, results, command=command, check=check)
+    if lab.is_class:
+        from labctl.cli.output.students import print_class_summary
+
+        print_class_summary(context.obj, lab, results, command=command, check=check)
+    else:
+        print_summary(context.obj, lab, results, command=command, check=check)
     failed = [
         r for r in results if r.error or (r.value and r.value.report and r.value.report.failed)
     ]

@@ -1,13 +1,13 @@
-"""Shared by all commands: the sink of events, the open lab, the sudo password."""
+"""Shared by all commands: the sink of events, the open lab, the passwords."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -17,11 +17,14 @@ from labctl.cli.output.terminal import is_terminal, say
 from labctl.errors import MachineError, UsageError
 from labctl.events import Event, Notice
 from labctl.messages import msg
+from labctl.remote.passwords import NO_PASSWORDS, Passwords
 
 if TYPE_CHECKING:
     from labctl.events import Emit
     from labctl.lab.lab import Lab
     from labctl.parallel import Result
+
+T = TypeVar("T")
 
 
 def sink(context: typer.Context) -> AbstractContextManager[Emit]:
@@ -54,19 +57,21 @@ def open_lab(
     emit: Emit,
     flags: Mapping[str, tuple[object, str]] | None = None,
     *,
-    sudo_password: str | None = None,
+    passwords: Passwords = NO_PASSWORDS,
     new: bool = False,
     read_only: bool = False,
+    classes: bool = False,
 ) -> Lab:
-    """Open the lab that the global options name.
+    """Open the lab that the global options name; of a class, that of one student.
 
     Parameters:
         context: of the command.
         emit: takes the events.
         flags: by key of lab.yaml, (value, flag).
-        sudo_password: for a login user who needs one.
+        passwords: of the login users.
         new: allow the command to run without a lab.
         read_only: write nothing to this computer.
+        classes: the command works on a class; then a `Classroom` is returned for one.
 
     Raises:
         LabctlError: no lab was found, its files cannot be trusted, or lab.yaml or a flag cannot
@@ -85,10 +90,51 @@ def open_lab(
     stamp.check(workspace.state)  # before anything is written there
     if not read_only:
         emit = recorded(context, emit, workspace.logs)
-    lab = Lab.open(workspace, given, emit=emit, sudo_password=sudo_password, read_only=read_only)
+    lab = Lab.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
     if not (workspace.named or options.as_json) and workspace.folder != Path.cwd():
         emit(Notice("", msg("using the lab in {folder}", folder=workspace.folder)))
-    return lab
+    if not lab.is_class:
+        if options.students:
+            raise UsageError(
+                "this lab has no students", hint="only a lab.yaml with 'class' has students"
+            )
+        return lab
+    from labctl.classroom.room import Classroom
+
+    room = Classroom.open(workspace, given, emit=emit, passwords=passwords, read_only=read_only)
+    room.choose(options.students or ())
+    if classes:
+        return room
+    if len(room.students) != 1:
+        first = room.students[0].id
+        raise UsageError(
+            "this lab.yaml describes a class, and the command works on one student's lab",
+            hint=msg("choose the student, such as --student {student}", student=first),
+        )
+    return room.student_lab(room.students[0])
+
+
+def by_student(
+    lab: Lab,
+    limit: Iterable[str],
+    work: Callable[[Lab, Iterable[str]], Sequence[Result[T]]],
+) -> list[Result[T]]:
+    """Do something to the chosen nodes of a lab; in a class, to each student's lab.
+
+    Parameters:
+        lab: the lab, or a `Classroom`.
+        limit: names or patterns of nodes; none: all.
+        work: does it, with a lab and the names or patterns of nodes there.
+
+    Returns:
+        The results of all nodes.
+    """
+    if not lab.is_class:
+        return list(work(lab, limit))
+    from labctl.classroom.room import Classroom
+
+    assert isinstance(lab, Classroom)
+    return lab.on_students(work, limit)
 
 
 def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
@@ -119,7 +165,8 @@ def recorded(context: typer.Context, emit: Emit, logs: Path) -> Emit:
 def change_nodes(
     context: typer.Context,
     as_json: bool,
-    work: Callable[[Lab], list[Result[None]]],
+    nodes: Iterable[str] | None,
+    work: Callable[[Lab, Iterable[str]], Sequence[Result[None]]],
     done: Callable[[str], str],
 ) -> None:
     """Open the lab, do something to its nodes, and print how it ended for each.
@@ -127,7 +174,8 @@ def change_nodes(
     Parameters:
         context: of the command.
         as_json: the command's own ``--json``.
-        work: does it.
+        nodes: names or patterns; none: all.
+        work: does it to the nodes of a lab.
         done: returns the line for a node that succeeded.
 
     Raises:
@@ -137,41 +185,60 @@ def change_nodes(
 
     with_json(context, as_json)
     with sink(context) as emit:
-        results = work(open_lab(context, emit))
+        results = by_student(open_lab(context, emit, classes=True), nodes or (), work)
     print_ended(context.obj, results, done)
 
 
-def ask_password(
+def ask_passwords(
     context: typer.Context,
-    ask: bool,
+    login: bool,
+    sudo: bool,
     limit: Iterable[str] | None = None,
     flags: Mapping[str, tuple[object, str]] | None = None,
-) -> str | None:
-    """Ask for the sudo password if `ask`, else return None.
+) -> Passwords:
+    """Ask for the passwords that the user wants to be asked for.
 
-    The question names the hosts that get the password. It comes before a live table is opened,
-    which would draw over it.
+    A question names the hosts that get the password. It comes before a live table is opened, which
+    would draw over it. Without a terminal, each password is a line of stdin.
 
     Parameters:
         context: of the command.
-        ask: whether the user wants to be asked.
+        login: ask for the ssh password.
+        sudo: ask for the sudo password; if the answer is empty, it is the ssh password.
         limit: names or patterns of the nodes that the command works on; none: all.
         flags: as for `open_lab`.
+
+    Raises:
+        UsageError: there is no terminal, and nothing on stdin.
     """
-    if not ask:
-        return None
-    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True)
+    if not (login or sudo):
+        return NO_PASSWORDS
+    lab = open_lab(context, lambda event: None, flags, new=True, read_only=True, classes=True)
     hosts = ", ".join(_login(lab, name) for name in lab.select(limit or ()))
+    given: str | None = None
+    if login:
+        given = _ask(_("ssh password for {hosts}", hosts=hosts))
+    if not sudo:
+        return Passwords(given)
     question = _("sudo password for {hosts}", hosts=hosts)
+    if given is not None:
+        question = _("sudo password for the same hosts (empty: the ssh password)")
+    return Passwords(given, _ask(question, default=given))
+
+
+def _ask(question: str, default: str | None = None) -> str:
+    """Return the answer to a question for a password; `default` is what an empty one means."""
     if _has_terminal():
-        return str(typer.prompt(question, hide_input=True, err=True))
-    password = sys.stdin.readline().rstrip("\r\n")
-    if not password:
-        raise UsageError(
-            msg("there is no terminal to ask for the {question}", question=question),
-            hint="run the command in a terminal, or write the password to its standard input",
-        )
-    return password
+        shown: dict[str, Any] = {} if default is None else {"default": "", "show_default": False}
+        answer = str(typer.prompt(question, hide_input=True, err=True, **shown))
+    else:
+        answer = sys.stdin.readline().rstrip("\r\n")
+    if answer or default is not None:
+        return answer or str(default)
+    raise UsageError(
+        msg("there is no terminal to ask for the {question}", question=question),
+        hint="run the command in a terminal, or write the password to its standard input",
+    )
 
 
 def _has_terminal() -> bool:

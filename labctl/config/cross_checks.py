@@ -10,7 +10,14 @@ from collections.abc import Hashable, Iterable, Iterator
 from ipaddress import IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING
 
-from labctl.config import daemon_json, guest_folders, node_options, option_checks, synced_folders
+from labctl.config import (
+    class_checks,
+    daemon_json,
+    guest_folders,
+    node_options,
+    option_checks,
+    synced_folders,
+)
 from labctl.config import network as addresses
 from labctl.config.faults import Fault, KeyPath
 from labctl.messages import msg
@@ -46,6 +53,7 @@ def check(spec: LabSpec) -> list[Fault]:
     """Return every fault between the values of `spec`; empty if there is none."""
     return [
         *(_machines(spec) if spec.machines is not None else _nodes(spec)),
+        *class_checks.check(spec),
         *_bridge(spec),
         *_box(spec),
         *synced_folders.check(spec),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from labctl.config.class_checks import check_roster
 from labctl.config.faults import Fault
 from labctl.config.nearest import nearest, suggestion
 from labctl.config.packaged import packaged
@@ -29,6 +30,7 @@ def check(spec: LabSpec, folder: Path) -> Iterator[Fault]:
         if synced.type != "disabled" and synced.options.get("create") is not True:
             fault = missing_folder(("synced_folders", index, "host"), synced.host)
             yield from [fault] if fault else []
+    yield from check_roster(spec)
     known = available([folder / "playbooks", packaged("playbooks")])
     for index, name in enumerate(spec.playbooks):
         if name not in known:

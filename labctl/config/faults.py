@@ -21,7 +21,7 @@ from labctl.messages import msg
 KeyPath = tuple[str | int, ...]
 """A place in lab.yaml: keys and indexes from the top."""
 
-_BRANCHES = frozenset({"(count)", "(list)", "(auto)"})
+_BRANCHES = frozenset({"(count)", "(list)", "(auto)", "(file)"})
 """The tags of unions in the model. pydantic adds the chosen branch to the path of an error."""
 _KEY = "[key]"
 """pydantic ends a path with this if the key itself is wrong and not the value under it."""

@@ -18,6 +18,7 @@ from pydantic import Discriminator, Field, Tag
 
 from labctl.config import network as addresses
 from labctl.config import patterns
+from labctl.config.class_section import ClassKeys, ClassSpec
 from labctl.config.machine_options import MachineOptions
 from labctl.config.node import Node
 from labctl.config.node_options import NodeOptions, of_nodes
@@ -165,6 +166,11 @@ class LabSpec(MachineOptions):
     )
 
     @property
+    def class_spec(self) -> ClassSpec | None:
+        """The key `class`: the students, each with a lab like this one; None: a single lab."""
+        return getattr(self, "class", None)
+
+    @property
     def uses_vagrant(self) -> bool:
         """True if Vagrant creates the nodes; False if lab.yaml lists machines."""
         return self.machines is None
@@ -251,7 +257,14 @@ def lab_model(parts: tuple[type[Part], ...]) -> type[LabSpec]:
     """Return the model of a lab.yaml that has, besides labctl's own keys, those of `parts`."""
     model = types.new_class(
         "LabSpec",
-        (LabSpec, *parts),
+        (LabSpec, ClassKeys, *parts),
         exec_body=lambda body: body.update(__module__=__name__, __doc__=LabSpec.__doc__),
     )
     return cast("type[LabSpec]", model)
+
+
+def with_values(lab: LabSpec, **values: object) -> LabSpec:
+    """Return a lab with other values of some keys, which are valid and are not checked again."""
+    kind = type(lab)
+    every = {name: getattr(lab, name) for name in kind.model_fields} | values
+    return kind.model_construct(lab.model_fields_set | values.keys(), **every)

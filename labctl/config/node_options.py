@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,16 @@ def of_nodes(
             )
         )
     return tuple(made)
+
+
+def private_networks(nodes: Iterable[NodeOptions]) -> tuple[str, ...]:
+    """Return the further networks of nodes, without those of the room."""
+    cards = (card for node in nodes for card in node.interfaces)
+    return tuple(dict.fromkeys(str(card.network) for card in cards if _is_private(card)))
+
+
+def _is_private(card: Interface) -> bool:
+    return card.network is not None and not card.bridge
 
 
 def _forwards(part: MachineOptions, at: KeyPath, index: int) -> Iterator[Forward]:

@@ -244,6 +244,25 @@ nodes: 2
 #    - auth.docker.io
 #    - production.cloudflare.docker.com
 
+# A class ----------------------------------------------------------------------------------------
+
+# A lab like this one for each student. "students" is a number, or a CSV file with a line for each
+# student: name, full name, host. "hosts" are computers with libvirt that run the machines; without
+# them, this computer does. If the roster names the students' own machines, "login" says how to log
+# in there. `labctl plan` shows which host each student gets.
+#class:
+#  students: roster.csv
+#  hosts:
+#    - name: hv1
+#      uri: qemu+ssh://lab@hv1.room/system
+#      memory: 60000
+#      key: ~/.ssh/hosts
+#      parallel: 4
+#  login:
+#    user: teacher
+#    port: 22
+#    key: ~/.ssh/classroom
+
 # Existing machines ------------------------------------------------------------------------------
 
 # Instead of virtual machines: remove "nodes" above and all other settings of virtual machines.

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labctl.config import synced_folders
 from labctl.errors import Interrupted, Problem, SpecError, UsageError
-from labctl.events import Notice, Phase, PhaseEntered
+from labctl.events import Phase, PhaseEntered
 from labctl.lab import machine_settings
-from labctl.lab.index import Entry, LabIndex
+from labctl.lab.claim import claim, entry
+from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord
 from labctl.machines import plugins, providers
@@ -46,7 +47,8 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
     """
     lab.workspace.make()
     if not lab.uses_vagrant:
-        LabIndex().note(_entry(lab, ""))
+        if lab.site is None:
+            LabIndex().note(entry(lab, ""))
         lab.write_ssh_config()
         return machines.states()
     problems = list(missing(lab, lab.provider))
@@ -72,61 +74,13 @@ def prepare(lab: Lab, machines: Machines) -> dict[str, MachineState]:
                 gone=" ".join(sorted(gone)),
             ),
         )
-    _claim(lab)
+    if lab.site is None:  # a class claims the network for all of its students
+        claim(lab)
     if read_again(old) != text:
         write(old, text)
     lab.state.save_provider(lab.provider)
     lab.state.keep_identity(lab.name, lab.spec.network)
     return states or machines.states()  # no Vagrantfile existed before
-
-
-def _claim(lab: Lab) -> None:
-    """Register the lab and its network on this computer.
-
-    Raises:
-        UsageError: another lab uses the network.
-    """
-    spec = lab.spec
-    other = LabIndex().claim(_entry(lab, spec.network))
-    if other is None:
-        return
-    if other.gone:
-        lab.emit(
-            Notice(
-                "",
-                msg(
-                    "the network {network} belongs to the lab in {folder}; the "
-                    "folder is gone, but its machines may still exist",
-                    folder=other.folder,
-                    network=other.network,
-                ),
-            )
-        )
-        return
-    hint = msg(
-        "remove 'network' from lab.yaml so that labctl chooses a free one, or "
-        "destroy that lab first"
-    )
-    if not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes):
-        hint = msg(
-            "set another 'network' that contains the nodes' addresses, or destroy that lab first"
-        )
-    raise UsageError(
-        msg(
-            "the network {network} already belongs to the lab in {folder}",
-            network=spec.network,
-            folder=other.folder,
-        ),
-        hint=hint,
-    )
-
-
-def _entry(lab: Lab, network: str) -> Entry:
-    place = lab.workspace
-    spec_file = str(place.spec_file or "")
-    folder, state = str(place.folder), str(place.state)
-    ports = {port.host for node in lab.spec.node_options for port in node.forwards}
-    return Entry(folder, state, lab.name, network, lab.node_names, spec_file, tuple(sorted(ports)))
 
 
 def restore(lab: Lab, provider: str) -> None:
@@ -168,6 +122,7 @@ def vagrantfile(lab: Lab, provider: str, left: Sequence[str] = ()) -> str:
         additions=plugins.additions_work(),
         left=left,
         own=machine_settings.own_file(lab.spec.vagrantfile) if lab.spec.vagrantfile else "",
+        site=lab.site,
     )
 
 
@@ -307,9 +262,15 @@ class BootQueue:
         state = self._states.get(node, MachineState.ABSENT)
         record = lab.state.node(node)
         running, frozen = state is MachineState.RUNNING, state is MachineState.SUSPENDED
+        if lab.site is not None and state is not MachineState.ABSENT and record.was_cut_off:
+            # Vagrant would take it for a machine that only has to start, but its network, folders
+            # and key were never set up. Nothing of a student's can be on it.
+            machines.destroy(node, emit=lab.emit)
+            state, running, frozen = MachineState.ABSENT, False, False
         if state is MachineState.ABSENT:
             lab.hostkeys.forget(node)
             lab.state.save(node, NodeRecord())
+            record = lab.state.node(node)
         if running and record.settled and record.resuming:
             target = machines.target(node)  # it resumed after its labctl was killed
         else:
@@ -324,6 +285,13 @@ class BootQueue:
         _settled(lab, node, target, frozen=frozen and record.settled)
         if frozen or record.resuming:
             set_clock(lab, node)
+        if lab.site is not None:
+            self._flush(node)
+
+    def _flush(self, node: str) -> None:
+        """Let a new machine write its disk: a host that loses power soon would empty its files."""
+        with self._lab.connection(node, patience=60.0) as connection:
+            connection.run("sync")
 
     def _wait(self, node: str) -> None:
         """Wait until the node may start."""

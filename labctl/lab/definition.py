@@ -128,8 +128,11 @@ class LabDefinition:
         others = self._others.others(self._workspace.state)
         chosen: dict[str, str] = {}
         fixed = not isinstance(spec.nodes, int) and any(node.address for node in spec.nodes)
-        if "network" not in explicit and not fixed and clash(spec.network, others):
-            chosen["network"] = free_network(others)
+        if "network" not in explicit and not fixed and clash((spec.network,), others):
+            from labctl.config.node_options import private_networks
+
+            further = private_networks(spec.node_options)
+            chosen["network"] = free_network(others, further)
         if "name" not in explicit and free_name(spec.name, others) != spec.name:
             chosen["name"] = free_name(spec.name, others)
         return chosen

@@ -102,7 +102,7 @@ class Verifier:
                 node=node,
                 target=lab.target(node),
                 known_hosts=lab.workspace.known_hosts,
-                sudo_password=lab.sudo_password,
+                passwords=lab.passwords,
                 files=tuple((book.name, book.verify) for book in playbooks if book.verify),
                 wanted=write_wanted(lab, node, wanted(lab, node, names)),
                 log=lab.workspace.log(node, "verify"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Entry:
         spec: the file that it was opened with, absolute, because `-C` may name another file than
             lab.yaml. Empty if it has none or was added by an older labctl.
         ports: ports of this computer that lead to its machines.
+        further: further private networks of its nodes.
     """
 
     folder: str
@@ -47,11 +48,32 @@ class Entry:
     nodes: tuple[str, ...]
     spec: str = ""
     ports: tuple[int, ...] = ()
+    further: tuple[str, ...] = ()
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All private networks that its machines use."""
+        return (*((self.network,) if self.network else ()), *self.further)
 
     @property
     def gone(self) -> bool:
         """True if its folder no longer exists; its machines may still run."""
         return not Path(self.state).is_dir()
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Two networks that overlap.
+
+    Parameters:
+        network: of the lab that asks.
+        theirs: the other lab's.
+        lab: the other lab.
+    """
+
+    network: str
+    theirs: str
+    lab: Entry
 
 
 class LabIndex:
@@ -83,20 +105,20 @@ class LabIndex:
         """Return all labs except the one with this state folder."""
         return [entry for entry in self.entries() if entry.state != str(state)]
 
-    def claim(self, entry: Entry) -> Entry | None:
-        """Add or replace a lab, unless another lab uses its network.
+    def claim(self, entry: Entry) -> Clash | None:
+        """Add or replace a lab, unless another lab uses one of its networks.
 
         Returns:
-            The lab that uses the network; None: no lab does. If that lab's folder is gone, this lab
-            is added anyway.
+            The clash with another lab; None: there is none. If the other lab's folder is gone, this
+            lab is added anyway.
         """
         with self._exclusive():
             others = self.others(Path(entry.state))
             there = [other for other in others if not other.gone]
-            other = clash(entry.network, there) or clash(entry.network, others)
-            if other is None or other.gone:
+            found = clash(entry.networks, there) or clash(entry.networks, others)
+            if found is None or found.lab.gone:
                 self._write([*others, entry])
-            return other
+            return found
 
     def note(self, entry: Entry) -> None:
         """Add or replace a lab."""
@@ -153,7 +175,9 @@ def _entry(item: object) -> Entry | None:
         return None
     if not isinstance(nodes, list) or not isinstance(spec, str):
         return None
-    ports = item.get("ports", [])
+    ports, further = (
+        value if isinstance(value := item.get(key), list) else [] for key in ("ports", "further")
+    )
     return Entry(
         str(folder),
         str(state),
@@ -161,19 +185,24 @@ def _entry(item: object) -> Entry | None:
         str(network),
         tuple(map(str, nodes)),
         spec,
-        tuple(port for port in ports if isinstance(port, int)) if isinstance(ports, list) else (),
+        tuple(port for port in ports if isinstance(port, int)),
+        tuple(network for network in further if isinstance(network, str)),
     )
 
 
-def free_network(others: list[Entry]) -> str:
+def free_network(others: list[Entry], further: Sequence[str] = ()) -> str:
     """Return a network that no other lab uses, or else that of a lab whose folder is gone.
+
+    Parameters:
+        others: the other labs.
+        further: further private networks of the lab itself.
 
     Raises:
         UsageError: all networks of the pool are in use.
     """
     for avoided in (others, [entry for entry in others if not entry.gone]):
         for network in POOL:
-            if not clash(network, avoided):
+            if not clash((network,), avoided) and not _overlapping(network, further):
                 return network
     raise UsageError(
         "every network from 192.168.56.0/24 to 192.168.63.0/24 belongs to a lab of this computer",
@@ -188,13 +217,20 @@ def free_name(name: str, others: list[Entry]) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def clash(network: str, others: list[Entry]) -> Entry | None:
-    """Return the lab whose network overlaps this one, or None."""
-    mine = ipaddress.ip_network(network)
-    for entry in others:
-        try:
-            if mine.overlaps(ipaddress.ip_network(entry.network)):
-                return entry
-        except ValueError:
-            continue
+def clash(networks: Iterable[str], others: list[Entry]) -> Clash | None:
+    """Return the first of a lab's networks that another lab uses, or None."""
+    for network in networks:
+        for entry in others:
+            if theirs := _overlapping(network, entry.networks):
+                return Clash(network, theirs, entry)
     return None
+
+
+def _overlapping(network: str, others: Iterable[str]) -> str:
+    """Return the first of `others` that overlaps a network; empty if none does."""
+    mine = ipaddress.ip_network(network)
+    for other in others:
+        with contextlib.suppress(ValueError):
+            if mine.overlaps(ipaddress.ip_network(other)):
+                return other
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import available, playbook_name
@@ -23,6 +23,7 @@ from labctl.machines.static import StaticMachines
 from labctl.parallel import Stop, affordable
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.passwords import NO_PASSWORDS, Passwords
 from labctl.remote.target import CONNECT_TIMEOUT, Target
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from labctl.config.playbook_settings import PlaybookSettings
     from labctl.kit.folder import Kit
     from labctl.kit.supply import KitSupply
+    from labctl.machines.site import Site
     from labctl.provision.facts import Facts
     from labctl.provision.loader import Playbook
     from labctl.provision.play import Play
@@ -44,7 +46,7 @@ class Lab:
         workspace: its paths.
         spec: its specification, or the definition that provides it on first use.
         emit: takes the events of all work on it.
-        sudo_password: for login users of existing machines who need one; it is never stored.
+        passwords: of the login users of existing machines.
         read_only: write nothing to this computer.
     """
 
@@ -54,7 +56,7 @@ class Lab:
         spec: LabSpec | LabDefinition,
         *,
         emit: Emit,
-        sudo_password: str | None = None,
+        passwords: Passwords = NO_PASSWORDS,
         read_only: bool = False,
     ) -> None:
         self.workspace = workspace
@@ -67,7 +69,7 @@ class Lab:
             workspace.make,
             read_only=read_only,
         )
-        self.sudo_password = sudo_password
+        self.passwords = passwords
         self._read_only = read_only
         self.stop = Stop()
         self._provider = ""
@@ -81,9 +83,9 @@ class Lab:
         flags: Mapping[str, Override],
         *,
         emit: Emit,
-        sudo_password: str | None = None,
+        passwords: Passwords = NO_PASSWORDS,
         read_only: bool = False,
-    ) -> Lab:
+    ) -> Self:
         """Open a lab; lab.yaml is parsed only if it or a flag changed since the last run.
 
         Raises:
@@ -92,7 +94,7 @@ class Lab:
         """
         stamp.check(workspace.state)
         source = LabDefinition(workspace, flags)
-        lab = cls(workspace, source, emit=emit, sudo_password=sudo_password, read_only=read_only)
+        lab = cls(workspace, source, emit=emit, passwords=passwords, read_only=read_only)
         made_of = source.digest()
         kept = node_list.recall(workspace.node_list, made_of)
         if kept is not None:
@@ -125,8 +127,6 @@ class Lab:
             self.workspace.private, self.name, self.workspace.make, read_only=self._read_only
         )
 
-    # -- nodes
-
     # These do not parse lab.yaml as long as it has not changed since the last run.
 
     @property
@@ -149,6 +149,16 @@ class Lab:
         """The number of nodes that labctl works on at once."""
         cap, nodes = self._node_list.parallel, len(self.nodes)
         return affordable(cap, nodes, lambda text: self.emit(Notice("", text)))
+
+    @property
+    def is_class(self) -> bool:
+        """True if lab.yaml describes a class: each student has a lab like this one."""
+        return bool(self._node_list.roster)
+
+    @property
+    def site(self) -> Site | None:
+        """Where a student's machines are; None: not the lab of a student."""
+        return None
 
     @property
     def uses_vagrant(self) -> bool:
@@ -188,8 +198,8 @@ class Lab:
     def write_ssh_config(self) -> Path:
         """Write the lab's ssh_config for plain ssh and scp; return the file.
 
-        `State` also writes it whenever a machine comes up. Existing machines come up without
-        labctl. Nodes that were never brought up are not in it.
+        `State` also writes it whenever a machine comes up. Nodes that were never brought up are
+        not in it.
         """
         if not self._read_only:
             self.workspace.make()
@@ -218,14 +228,12 @@ class Lab:
         connection = Connection(
             target,
             self.hostkeys,
-            sudo_password=self.sudo_password,
+            passwords=self.passwords,
             patience=patience,
             timeout=timeout,
         )
         self.stop.add(connection.end)
         return connection
-
-    # -- machines
 
     @property
     def provider(self) -> str:
@@ -273,8 +281,6 @@ class Lab:
             self.stop,
             self.emit,
         )
-
-    # -- plays
 
     @cached_property
     def kit(self) -> Kit | None:

@@ -111,6 +111,8 @@ def notices(
         states: of the machines.
         restarting: the run restarts them all.
     """
+    if not lab.uses_vagrant:  # this computer may have no provider
+        return
     fixed = providers.get(lab.provider).fixed
     for name in nodes:
         had = lab.state.node(name).machine

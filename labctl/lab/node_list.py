@@ -25,7 +25,7 @@ from labctl.storage import build, read_json, write
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
 
-_FORM = 4
+_FORM = 5
 """Format version; increase it when the cached values or their sources change."""
 
 
@@ -38,12 +38,16 @@ class NodeList:
         nodes: in their order.
         parallel: how many labctl works on at once.
         existing: how to reach existing machines; None: Vagrant creates the nodes.
+        roster: the roster of a class, or its number of students; empty: a single lab.
+        login: how the machines that a roster names are reached, without their hosts.
     """
 
     lab: str
     nodes: tuple[Node, ...]
     parallel: int
     existing: dict[str, Target] | None
+    roster: str = ""
+    login: Target | None = None
 
     @classmethod
     def of(cls, spec: LabSpec) -> NodeList:
@@ -64,7 +68,13 @@ class NodeList:
             ]
             given = [frozenset(machine.model_fields_set) for machine in spec.machines]
             existing = {target.name: target for target in ssh_aliases.resolve(listed, given)}
-        return cls(spec.name, spec.lab_nodes, spec.parallel, existing)
+        nodes = spec.lab_nodes
+        room = spec.class_spec
+        if room is None:
+            return cls(spec.name, nodes, spec.parallel, existing)
+        key = (room.login.key,) if room.login.key else ()
+        login = Target("", "", room.login.port, room.login.user or "", key, existing=True)
+        return cls(spec.name, nodes, spec.parallel, existing, str(room.students), login)
 
 
 def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
@@ -105,6 +115,8 @@ def recall(path: Path, made_of: str) -> NodeList | None:
             None
             if existing is None
             else {name: Target.from_json(target) for name, target in existing.items()},
+            data["roster"],
+            Target.from_json(data["login"]) if data["login"] else None,
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None  # there is none yet, or another version of labctl wrote it
@@ -121,6 +133,8 @@ def keep(path: Path, made_of: str, node_list: NodeList) -> None:
         "existing": None
         if existing is None
         else {name: target.as_json() for name, target in existing.items()},
+        "roster": node_list.roster,
+        "login": node_list.login.as_json() if node_list.login else None,
     }
     with contextlib.suppress(StateError):
         write(path, json.dumps(data, indent=2) + "\n")

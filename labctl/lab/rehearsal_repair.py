@@ -68,7 +68,7 @@ def repair(lab: Lab, nodes: Collection[str], playbooks: Sequence[Playbook]) -> N
 
     def work(node: str) -> None:
         remote = Connection(
-            lab.target(node), lab.hostkeys, sudo_password=lab.sudo_password, timeout=_TIMEOUT
+            lab.target(node), lab.hostkeys, passwords=lab.passwords, timeout=_TIMEOUT
         )
         stop.add(remote.end)
         with remote:

@@ -100,6 +100,11 @@ class NodeRecord:
     resuming: bool = False
     machine: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether the machine's first start did not end: no run ever reached it."""
+        return not self.settled and self.target is None
+
 
 class State:
     """The state of one lab.

@@ -25,12 +25,14 @@ class Finding:
         what: the thing, in two or three words.
         found: the result.
         remedy: how to fix it; empty if nothing is wrong.
+        node: the node that it is about; empty: this computer.
     """
 
     level: Level
     what: str
     found: str
     remedy: str = ""
+    node: str = ""
 
     def as_json(self) -> dict[str, str]:
         """Return it as plain values."""

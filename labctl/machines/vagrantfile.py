@@ -20,6 +20,7 @@ from labctl.templating import TemplateFolders, template
 if TYPE_CHECKING:
     from labctl.config.node_options import NodeOptions
     from labctl.config.sections import Box
+    from labctl.machines.site import Site
 
 _RUBY_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
@@ -32,6 +33,7 @@ def vagrantfile(
     additions: bool = True,
     left: Sequence[str] = (),
     own: str = "",
+    site: Site | None = None,
 ) -> str:
     """Return the Vagrantfile of a lab.
 
@@ -43,6 +45,7 @@ def vagrantfile(
         left: names of machines that left the lab but still exist. Vagrant can only destroy machines
             that its file defines.
         own: the text of the Ruby file that lab.yaml names as vagrantfile.
+        site: where the machines are, for the lab of one student of a class.
 
     Raises:
         UsageError: the template is missing or wrong, with its file and line.
@@ -77,7 +80,9 @@ def vagrantfile(
         "dns_host_resolver": spec.dns_host_resolver,
         "boot_timeout": spec.boot_timeout,
         "vagrantfile": spec.vagrantfile and {"path": spec.vagrantfile, "text": own},
+        "site": None,
         **provider.values(spec),
+        **(site.values() if site is not None else {}),
     }
     if provider.templates is not None:
         templates = (*templates, provider.templates)

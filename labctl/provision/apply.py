@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError
+from labctl.errors import ChangeFailed, DidNotConverge, PlaybookError, ProtocolError
 from labctl.events import ChangeDone, ChangeStarted, Emit, Exchanged
 from labctl.messages import msg
 from labctl.provision import causes
@@ -143,7 +143,8 @@ def apply(
         fresh = min(pending + 1, len(items))
         last = question is not None and pending == len(items)
         measurement = [question.script] if question is not None and last else []
-        result, *results = run.exchange([script, *probes[index:fresh], *measurement], gate=True)
+        snippets = [script, *probes[index:fresh], *measurement]
+        result, *results = _make(run, item.resource.id, change, snippets)
         output = result.text
         if change.query is not None and change.query.secret and answer:
             output = output.replace(answer, SECRET)
@@ -174,6 +175,28 @@ def _script(run: Run, change: Change) -> tuple[str, str]:
         return limited(change.script, change.limit), ""
     answer = run.query_peer(change.query)
     return limited(f"answer={quote(answer)}\n{change.script}", change.limit), answer
+
+
+def _make(run: Run, resource: str, change: Change, snippets: Sequence[str]) -> list[Observed]:
+    """Run a change's script and the snippets after it.
+
+    Raises:
+        ChangeFailed: the connection broke, for which the change may be the reason.
+    """
+    try:
+        return run.exchange(snippets, gate=True)
+    except ProtocolError as error:
+        raise ChangeFailed(
+            msg("{summary}: {why}", summary=change.summary, why=error.message).map(legible),
+            resource=resource,
+            hint=msg(
+                "check that the node runs. If it does, this change may have cut it off: a "
+                "firewall, or a network of docker that covers the address of this computer (set "
+                "`bip` in docker.daemon). Then run the same command again; it resumes here"
+            ),
+            details=error.details,
+            node=error.node,
+        ) from error
 
 
 def _failure(node: str, resource: str, change: Change, code: int, output: str) -> ChangeFailed:

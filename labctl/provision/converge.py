@@ -114,7 +114,10 @@ def converge(
         known = {**(_outdated(old) if refresh else old), **new}
         play = planner(facts, known)
         items, question = expand(playbooks, play, only)
-        looks = preflights(playbooks, play, only) if preflight is None else []
+        looks = []
+        if preflight is None:
+            existing = first_contact and not play.lab.uses_vagrant
+            looks = preflights(playbooks, play, only, first_contact=existing)
         # Items before a question that is answered now were applied before it was measured.
         done = applied or []
         start = len(done) if items[: len(done)] == done else 0

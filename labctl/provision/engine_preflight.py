@@ -121,9 +121,9 @@ class EnginePreflight:
     adopt: bool = False
     replace_packages: bool = False
 
-    @property
-    def id(self) -> str:
-        return "preflight:engine"
+    id = "preflight:engine"
+    what = msg("engine")
+    at_first_contact = False
 
     def probe(self) -> str:
         return "\n".join(
@@ -139,7 +139,13 @@ class EnginePreflight:
         found = engine_settings.read(observed)
         objects = EngineObjects.read(observed.output)
         obstacles = list(self._obstacles(found, objects))
-        return Findings(obstacles, tuple(self._notices(found, objects)))
+        seen = (objects.program or found.unit.program, objects.version)
+        there = " ".join(seen) if seen[0] else msg("none is installed")
+        return Findings(
+            obstacles,
+            notices=tuple(self._notices(found, objects)),
+            passed=() if obstacles else ((self.what, there),),
+        )
 
     def _obstacles(self, found: EngineSettings, objects: EngineObjects) -> Iterator[Obstacle]:
         packaged = not found.unit.program or objects.packages
@@ -177,6 +183,7 @@ class EnginePreflight:
                     "images, containers and volumes stay",
                     names=names,
                 ),
+                msg("packages"),
             )
 
     def _hidden(
@@ -262,7 +269,13 @@ class EnginePreflight:
             unit=", ".join(found.unit.files) or msg("none"),
         )
         if found.unit.flags:
-            yield msg("its flags: {flags}", flags=engine_settings.joined_flags(found.unit.flags))
+            flags = engine_settings.joined_flags(found.unit.flags)
+            yield msg("its flags: {flags}", flags=flags)
+            if objects.packages:
+                yield msg(
+                    "the flags leave together with its packages; set those that you need as keys "
+                    "of docker.daemon in lab.yaml"
+                )
         for root in objects.roots:
             yield msg(
                 "its data in {path}: {containers} containers, {volumes} volumes; they stay",

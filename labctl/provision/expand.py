@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labctl.errors import LabctlError, PlaybookError
 from labctl.messages import msg
 from labctl.provision.loader import Playbook
+from labctl.provision.machine_preflight import MachinePreflight
 from labctl.provision.play import Play, Question, Undecided
 from labctl.provision.preflight import Preflight
 from labctl.provision.resources.base import Resource
@@ -23,21 +24,31 @@ class Item:
 
 
 def preflights(
-    playbooks: Iterable[Playbook], play: Play, only: Iterable[str] = ()
+    playbooks: Iterable[Playbook],
+    play: Play,
+    only: Iterable[str] = (),
+    *,
+    first_contact: bool = False,
 ) -> list[Preflight]:
-    """Return the playbooks' checks before the first change; see `labctl.provision.preflight`.
+    """Return the checks before the first change; see `labctl.provision.preflight`.
+
+    Parameters:
+        playbooks: in the order of work.
+        play: the argument of their functions `preflight`.
+        only: names of the playbooks to run; empty runs all.
+        first_contact: also return the checks of a machine that existed before labctl.
 
     Raises:
         PlaybookError: a function `preflight` raised an error.
     """
     chosen = set(only)
-    found: list[Preflight] = []
+    found: list[Preflight] = [MachinePreflight()]
     for playbook in playbooks:
         if playbook.preflight is None or (chosen and playbook.name not in chosen):
             continue
         with _failing(playbook, play):
             found += playbook.preflight(play)
-    return found
+    return [check for check in found if first_contact or not check.at_first_contact]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 A playbook's play.py may have a function ``preflight(play)`` that yields `Preflight` objects. Their
 probes travel in the first exchange of a run, with the probes of the resources. If any of them
-finds an obstacle, nothing is changed on that node.
+finds an obstacle, nothing is changed on that node. `labctl doctor NODE` runs the same checks alone.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from labctl.remote.exchange import Observed, legible
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a node cannot be provisioned as it is.
+    """Something about a node that is in the way.
 
     Parameters:
-        message: what is in the way, in one line.
+        message: what it is, in one line.
         remedy: the command, or the line of lab.yaml, that solves it.
+        what: the thing, in two or three words; default: `Preflight.what`.
     """
 
     message: str
     remedy: str
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,16 @@ class Findings:
     """The result of a preflight.
 
     Parameters:
-        obstacles: what stands in the way.
+        obstacles: what labctl stops at.
+        warnings: what is wrong and does not stop labctl.
         notices: what is there; shown when labctl first works on a machine.
+        passed: (thing, state) of what is in order; shown by the doctor alone.
     """
 
     obstacles: Sequence[Obstacle] = ()
-    notices: Sequence[str] = field(default=())
+    warnings: Sequence[Obstacle] = ()
+    notices: Sequence[str] = ()
+    passed: Sequence[tuple[str, str]] = field(default=())
 
 
 class Preflight(Protocol):
@@ -48,6 +54,19 @@ class Preflight(Protocol):
     @property
     def id(self) -> str:
         """Its id: ``preflight:engine``."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What it is about, in two or three words, for the table of `labctl doctor`."""
+        ...
+
+    @property
+    def at_first_contact(self) -> bool:
+        """True if it is for `labctl doctor` and for labctl's first run on an existing machine only.
+
+        The doctor runs such a probe as the login user, if that user cannot become root.
+        """
         ...
 
     def probe(self) -> str:
@@ -70,13 +89,26 @@ def examine(
     obstacles: list[Obstacle] = []
     notices: list[str] = []
     for check, observed in zip(checks, seen, strict=True):
-        try:
-            found = check.examine(observed)
-        except ValueError as error:
-            found = Findings((Obstacle(msg("{what}: {why}", what=check.id, why=error), ""),))
+        found = findings(check, observed)
         obstacles += found.obstacles
         notices += found.notices
+        notices += map(one_line, found.warnings)
     return notices, not_ready(obstacles, node) if obstacles else None
+
+
+def findings(check: Preflight, observed: Observed) -> Findings:
+    """Return what a check found; an output that makes no sense is an obstacle."""
+    try:
+        return check.examine(observed)
+    except ValueError as error:
+        return Findings((Obstacle(msg("{what}: {why}", what=check.id, why=error), ""),))
+
+
+def one_line(one: Obstacle) -> str:
+    """Return a message with its remedy."""
+    if not one.remedy:
+        return one.message
+    return msg("{message} → {remedy}", message=one.message, remedy=one.remedy)
 
 
 def not_ready(obstacles: Sequence[Obstacle], node: str) -> NotReady:

@@ -7,6 +7,7 @@ of lab.yaml is in its target already; see `labctl.remote.ssh_aliases`.
 from __future__ import annotations
 
 import contextlib
+import getpass
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -14,12 +15,13 @@ import paramiko
 from fabric import Config
 from fabric import Connection as FabricConnection
 
-from labctl.errors import RemoteError
+from labctl.errors import AuthFailed, RemoteError
 from labctl.messages import msg
 from labctl.remote import login_keys
 from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.hostkeys import HostKeys, host_name, known_keys
 from labctl.remote.known_hosts import KnownKeys, lookup
+from labctl.remote.password_login import PasswordLogin
 from labctl.remote.target import Target
 from labctl.remote.transport import Transport
 
@@ -27,13 +29,18 @@ BROKEN = (paramiko.SSHException, EOFError, OSError)
 """Exceptions of paramiko if the other side is gone."""
 
 
-def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
+def connect(target: Target, hostkeys: HostKeys, timeout: float, password: str | None = None) -> Any:
     """Connect to a node once.
+
+    A password goes only to a node that refused all keys, and only after its host key was checked
+    and recorded. It has a connection of its own, where refused keys do not count against the
+    node's limit of attempts.
 
     Parameters:
         target: where the node is and who logs in.
         hostkeys: where its host key is recorded; a first connection records it.
         timeout: seconds for each step: TCP connection, banner, authentication.
+        password: of the login user; None: use keys only.
 
     Returns:
         An open Fabric connection, for use by one thread, because its `open` is not thread-safe.
@@ -41,43 +48,54 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float) -> Any:
     Raises:
         ConnectFailed: nothing answers.
         AuthFailed: the node, or its jump host, refused the login, or there is no key to offer.
+            Jump hosts get no password.
         HostKeyChanged: the node offers another key than the recorded one, or, at the first
             contact, than the one in the user's known_hosts.
         StateError: the node's key cannot be recorded.
         RemoteError: the recorded key cannot be read, or the jump host's key is not the one in
             known_hosts.
     """
-    options: dict[str, Any] = {
-        "banner_timeout": timeout,
-        "auth_timeout": timeout,
-        "transport_factory": _preferring(_known_kinds(target, hostkeys)),
-        "allow_agent": not target.keys,
-        "look_for_keys": not target.keys,
-    }
+    user = target.user or getpass.getuser()
+    login = PasswordLogin(user, password) if password is not None else None
+    limits: dict[str, Any] = {"banner_timeout": timeout, "auth_timeout": timeout}
+    options: dict[str, Any] = {"allow_agent": not target.keys, "look_for_keys": not target.keys}
     with contextlib.ExitStack() as undo, login_keys.choose(target.name, target.keys) as chosen:
         if target.keys:
             options["key_filename"], options["pkey"] = list(chosen.files), chosen.agent
         gateway: Any = target.proxy or None
         if target.jump:
             gateway = _jump(target, timeout, undo)
-        connection = FabricConnection(
-            target.host,
-            user=target.user or None,
-            port=target.port,
-            config=_config(),
-            gateway=gateway,
-            connect_timeout=timeout,
-            connect_kwargs=options,
-        )
-        undo.callback(disconnect, connection)
-        _expect_key(connection.client, target, hostkeys)
+
+        def attempt(**how: Any) -> Any:
+            factory = _preferring(_known_kinds(target, hostkeys), login)
+            connection = FabricConnection(
+                target.host,
+                user=target.user or None,
+                port=target.port,
+                config=_config(),
+                gateway=gateway,
+                connect_timeout=timeout,
+                connect_kwargs={**limits, "transport_factory": factory, **how},
+            )
+            with contextlib.ExitStack() as undo_attempt:
+                undo_attempt.callback(connection.client.close)
+                _expect_key(connection.client, target, hostkeys)
+                try:
+                    connection.open()
+                except paramiko.BadHostKeyException as error:
+                    raise key_changed(error, target, hostkeys) from error
+                except BROKEN as error:
+                    raise failed(error, connection.client, target, login) from error
+                connection.transport.watch()
+                undo_attempt.pop_all()
+            return connection
+
         try:
-            connection.open()
-        except paramiko.BadHostKeyException as error:
-            raise key_changed(error, target, hostkeys) from error
-        except BROKEN as error:
-            raise failed(error, connection.client, target) from error
-        connection.transport.watch()
+            connection = attempt(**options)
+        except AuthFailed:
+            if login is None or login.sent:
+                raise
+            connection = attempt(auth_strategy=login)
         undo.pop_all()
     return connection
 
@@ -144,14 +162,21 @@ def _expect_key(client: Any, target: Target, hostkeys: HostKeys) -> None:
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
 
 
-def _preferring(kinds: Collection[str]) -> Callable[..., Transport]:
+def _preferring(
+    kinds: Collection[str], login: PasswordLogin | None = None
+) -> Callable[..., Transport]:
     """Return what makes transports that ask the host for a key of these types first.
 
     A host has several keys. It must offer the one that is known, if it still has it.
+
+    Parameters:
+        kinds: types of the known keys.
+        login: answers a host that wants a password after a key; None: such a login fails.
     """
 
     def transport(*arguments: Any, **options: Any) -> Transport:
         made = Transport(*arguments, **options)
+        made.login = login
         security = made.get_security_options()
         # rsa-sha2-256 and rsa-sha2-512 are signatures by a key of the type ssh-rsa.
         security.key_types = sorted(

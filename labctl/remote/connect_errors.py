@@ -6,6 +6,7 @@ paramiko distinguishes few failures, and reports only the last of several.
 from __future__ import annotations
 
 import errno
+import getpass
 import socket
 from typing import Any
 
@@ -23,11 +24,33 @@ from labctl.messages import msg
 from labctl.remote import login_keys
 from labctl.remote.channel import ANSWER, Flood
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.password_login import OtherMethods, PasswordLogin
 from labctl.remote.target import Target
 
 
-def failed(error: Exception, client: Any, target: Target) -> RemoteError:
-    """Return the error for a node that could not be reached."""
+def failed(
+    error: Exception, client: Any, target: Target, login: PasswordLogin | None = None
+) -> RemoteError:
+    """Return the error for a node that could not be reached.
+
+    Parameters:
+        error: what paramiko raised.
+        client: its client.
+        target: the node.
+        login: with a password; None: there was none.
+    """
+    if isinstance(error, OtherMethods):
+        return _other_methods(error, target)
+    if login is not None and login.sent and _refused(error, client, all_keys=True):
+        return AuthFailed(
+            msg("{login} refused the password", login=_login(target)),
+            node=target.name,
+            hint=msg(
+                "check it. All hosts of a run get the same password; if this one has another, "
+                "use `--limit {node}`",
+                node=target.name,
+            ),
+        )
     if isinstance(error, OSError) and error.filename and _refused(error, client):
         return AuthFailed(
             msg(
@@ -40,12 +63,7 @@ def failed(error: Exception, client: Any, target: Target) -> RemoteError:
         )
     if _refused(error, client, all_keys=not target.keys):
         return AuthFailed(
-            msg(
-                "{user}@{host}:{port} refused the login",
-                user=target.user,
-                host=target.host,
-                port=target.port,
-            ),
+            msg("{login} refused the login", login=_login(target)),
             node=target.name,
             hint=_key_hint(error, target),
             details=_why(error, client),
@@ -133,7 +151,8 @@ def no_way(error: Exception, gateway: Any, target: Target) -> RemoteError:
         return AuthFailed(
             msg("the jump host {jump} refused the login", jump=jump),
             node=target.name,
-            hint="its key has to be in your ssh-agent, or in one of the usual files in ~/.ssh",
+            hint="its key has to be in your ssh-agent, or in one of the usual files in ~/.ssh; "
+            "labctl sends no password to a jump host",
             details=_why(error, gateway.client),
         )
     if isinstance(error, socket.gaierror):
@@ -205,19 +224,43 @@ def _two_keys(error: Any) -> str:
 def _key_hint(error: Exception, target: Target) -> str:
     accepted = getattr(error, "allowed_types", ["publickey"])
     if "publickey" not in accepted:
-        place = f"{target.user}@{target.host}" if target.user else target.host
         return msg(
-            "the node accepts no keys, only {types}: allow PubkeyAuthentication in its sshd, then "
-            "run `ssh-copy-id -p {port} {place}`",
+            "the node accepts no keys, only {types}: pass -k to log in with a password",
             types=", ".join(accepted),
-            port=target.port,
-            place=place,
         )
     if target.keys:
         return msg(
-            "labctl offered {keys}; check that the node accepts it", keys=", ".join(target.keys)
+            "labctl offered {keys}; check that the node accepts it, or pass -k to log in with a "
+            "password",
+            keys=", ".join(target.keys),
         )
     return msg(
-        "add the key to your ssh-agent, or set 'key:' in lab.yaml; labctl offered {keys}",
+        "add the key to your ssh-agent, set 'key:' in lab.yaml, or pass -k to log in with a "
+        "password; labctl offered {keys}",
         keys=login_keys.tried(()),
     )
+
+
+def _other_methods(error: OtherMethods, target: Target) -> AuthFailed:
+    """Return the error for a node that a password alone does not satisfy."""
+    if error.questions:
+        return AuthFailed(
+            msg("{login} asks for more than a password", login=_login(target)),
+            node=target.name,
+            hint="use a key for this machine",
+            details=msg("it asked: {questions}", questions=", ".join(error.questions)),
+        )
+    return AuthFailed(
+        msg(
+            "{login} accepts no password, only {methods}",
+            login=_login(target),
+            methods=", ".join(error.methods),
+        ),
+        node=target.name,
+        hint="have your public key added to authorized_keys there",
+    )
+
+
+def _login(target: Target) -> str:
+    """Return who logs in where, for people."""
+    return f"{target.user or getpass.getuser()}@{target.host}:{target.port}"

@@ -18,6 +18,7 @@ from labctl.remote.channel import Kept, Streams
 from labctl.remote.connect import BROKEN, connect, disconnect
 from labctl.remote.connect_errors import broken, slow
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.passwords import NO_PASSWORDS, Passwords
 from labctl.remote.script import launch, not_begun
 from labctl.remote.shell import ShellSession
 from labctl.remote.target import CONNECT_TIMEOUT, Target
@@ -37,7 +38,7 @@ class Connection:
     Parameters:
         target: where the node is and who logs in.
         hostkeys: where its host key is recorded.
-        sudo_password: for a login user who needs one; None: sudo must not ask.
+        passwords: of the login user.
         patience: seconds to keep trying while nothing answers, as right after a boot.
         timeout: seconds for each step of one attempt to connect.
 
@@ -49,13 +50,13 @@ class Connection:
         target: Target,
         hostkeys: HostKeys,
         *,
-        sudo_password: str | None = None,
+        passwords: Passwords = NO_PASSWORDS,
         patience: float = 0.0,
         timeout: float = CONNECT_TIMEOUT,
     ) -> None:
         self.target = target
         self._hostkeys = hostkeys
-        self._password = sudo_password
+        self._passwords = passwords
         self._patience = patience
         self._timeout = timeout
         self._fabric: Any = None
@@ -66,6 +67,11 @@ class Connection:
     @property
     def name(self) -> str:
         return self.target.name
+
+    @property
+    def noise(self) -> bytes:
+        """What the login shell printed by itself before the first script of `run`."""
+        return self.root.noise
 
     def __enter__(self) -> Connection:
         return self
@@ -286,9 +292,10 @@ class Connection:
         shell, text = launch(script, arguments)
         if not root or self.target.user == "root":
             return shell, text
-        if self._password is None or not self._asks(self._password):
+        password = self._passwords.sudo
+        if password is None or not self._asks(password):
             return f"sudo -n {shell}", text
-        return f"sudo -k -S -p '' {shell}", self._password.encode() + b"\n" + text
+        return f"sudo -k -S -p '' {shell}", password.encode() + b"\n" + text
 
     def _asks(self, password: str) -> bool:
         """Return True if sudo asks for the password.
@@ -339,7 +346,8 @@ class Connection:
         while True:
             self._stop_if_ended()
             try:
-                self._fabric = connect(self.target, self._hostkeys, self._timeout)
+                login = self._passwords.login
+                self._fabric = connect(self.target, self._hostkeys, self._timeout, login)
                 self._stop_if_ended()
                 return self._fabric
             except ConnectFailed:

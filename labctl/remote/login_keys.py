@@ -21,6 +21,7 @@ import paramiko
 
 from labctl.errors import AuthFailed
 from labctl.messages import msg
+from labctl.remote.known_hosts import fingerprint
 
 _MAGIC = b"openssh-key-v1\0"
 _MOST = 64 * 1024
@@ -161,6 +162,60 @@ def _public(path: str, text: bytes) -> bytes:
         return base64.b64decode(words[1])
     except (OSError, IndexError, ValueError):
         return b""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key of the user.
+
+    Parameters:
+        kind: its type, such as ssh-ed25519.
+        data: in base64.
+    """
+
+    kind: str
+    data: str
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.data)
+
+    def line(self) -> str:
+        """Return the line for authorized_keys."""
+        return f"{self.kind} {self.data} labctl"
+
+
+def agent_keys() -> list[PublicKey]:
+    """Return the keys that the user's ssh-agent holds, without certificates."""
+    with _agent() as keys:
+        blobs = [key.asbytes() for key in keys]
+    return [key for blob in blobs if "-cert-" not in (key := _public_key(blob)).kind]
+
+
+def public_key(node: str, name: str) -> PublicKey | None:
+    """Return the public key of a private key file that a login can use; None if it has none.
+
+    Parameters:
+        node: the node's name, for errors.
+        name: path; ~ is the user's home.
+
+    Raises:
+        AuthFailed: as `choose`.
+    """
+    with choose(node, (name,)) as chosen:
+        if chosen.agent is not None:
+            return _public_key(chosen.agent.asbytes())
+        path = chosen.files[0]
+        try:
+            blob = _public(path, Path(path).read_bytes()[:_MOST])
+            return _public_key(blob or paramiko.PKey.from_path(path).asbytes())
+        except (OSError, ValueError, paramiko.SSHException):
+            return None
+
+
+def _public_key(blob: bytes) -> PublicKey:
+    kind = blob[4 : 4 + int.from_bytes(blob[:4])].decode("ascii", "replace")
+    return PublicKey(kind, base64.b64encode(blob).decode())
 
 
 def tried(names: Sequence[str]) -> str:

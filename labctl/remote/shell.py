@@ -72,6 +72,8 @@ class ShellSession:
     def __init__(self, host: ShellHost, *, root: bool = False) -> None:
         self.longest = LONGEST
         """Seconds that a command may take."""
+        self.noise = b""
+        """What the login shell printed by itself, before its first command."""
         self._host = host
         self._root = root
         self._token = secrets.token_hex(16)
@@ -162,6 +164,7 @@ class ShellSession:
             self._abandon()
             raise
         out, err = bytes(self._out), bytes(self._err)
+        self.noise = self.noise or b"\n".join(streams.before).strip()
         if code is None:
             self.close()
             if not streams.begun:

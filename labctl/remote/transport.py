@@ -18,6 +18,7 @@ import paramiko
 from paramiko.buffered_pipe import BufferedPipe
 
 from labctl.messages import msg
+from labctl.remote.password_login import PasswordLogin
 
 WINDOW = 1 << 22
 """Bytes that a node may send before they are read: enough for a line of 300 Mbit/s and 100 ms.
@@ -35,11 +36,11 @@ half a GiB, and a file of that size then hangs: its reading thread waits for its
 FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """Tried first, because they need no separate MAC, which is a third of the work."""
 
-KEEPALIVE = 15.0
+KEEPALIVE = 10.0
 """Seconds without other traffic after which the node is asked for a sign of life. It also keeps
 firewalls from dropping the connection."""
 
-DEAD_AFTER = 90.0
+DEAD_AFTER = 45.0
 """Seconds without a single byte from the node after which the connection counts as broken."""
 
 _MOST_CONNECTIONS = 32
@@ -54,12 +55,14 @@ logging.getLogger("paramiko").propagate = False
 class Transport(paramiko.Transport):
     """A transport that ends when the node breaks the protocol or no longer answers.
 
-    `cause` says why it ended, if it was for one of these reasons.
+    `cause` says why it ended, if it was for one of these reasons. `login` answers if the host wants
+    a password after a key.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cause = ""
+        self.login: PasswordLogin | None = None
         self._heard = time.monotonic()
         security = self.get_security_options()
         known = security.ciphers
@@ -78,6 +81,16 @@ class Transport(paramiko.Transport):
         self._heard = time.monotonic()
         packetizer: Any = self.packetizer
         packetizer.set_keepalive(KEEPALIVE, self._ask)
+
+    def auth_interactive_dumb(self, username: str, *_: Any, **__: Any) -> list[Any]:
+        """Go on after a key that was not enough; paramiko would ask on this process's stdin.
+
+        Raises:
+            AuthenticationException: the password is missing, or was refused.
+        """
+        if self.login is None:
+            raise paramiko.AuthenticationException(msg("it asks for a password after the key"))
+        return self.login.authenticate(self)
 
     def execute(self, command: str, timeout: float) -> Any:
         """Start a command line on a channel of its own.

@@ -1,15 +1,22 @@
 """docker-compose: release 1 as one file with a known digest, or release 2 as a plugin."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from labctl.playbook import (
     Directory,
     Download,
     File,
+    Findings,
     Link,
     Observed,
+    Obstacle,
     Package,
     Packages,
     Play,
     Plays,
+    Preflight,
+    msg,
     shell_script,
 )
 
@@ -29,6 +36,39 @@ TMPDIR={ROOM}
 export TMPDIR
 exec {PROGRAM} "$@"
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Noexec:
+    """Finds out whether /tmp lets programs start."""
+
+    id = "preflight:noexec"
+    what = "/tmp"
+    at_first_contact = True
+
+    def probe(self) -> str:
+        return shell_script(__file__, "noexec.sh")
+
+    def examine(self, observed: Observed) -> Findings:
+        if not _is_noexec(observed):
+            return Findings(passed=((self.what, msg("programs can start from it")),))
+        return Findings(
+            warnings=[
+                Obstacle(
+                    msg(
+                        "/tmp is mounted noexec; labctl lets docker-compose use another folder, "
+                        "and other programs may fail"
+                    ),
+                    msg("`sudo mount -o remount,exec /tmp`, and remove noexec from /etc/fstab"),
+                )
+            ]
+        )
+
+
+def preflight(play: Play) -> Iterator[Preflight]:
+    """Look at /tmp, from where docker-compose 1 starts."""
+    if play.lab.resolved_toolchain.compose:
+        yield Noexec()
 
 
 def play(play: Play) -> Plays:

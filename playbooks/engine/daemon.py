@@ -6,10 +6,12 @@ instructor's own connection needs.
 
 from typing import Any
 
-from labctl.playbook import DaemonJson, NoSwarm, Play, Plays, daemon_json_text
+from labctl.playbook import DaemonJson, NoSwarm, Play, Plays, daemon_json_text, shell_script
 
 from ..mirrors import chosen
-from . import networks
+from . import networks, runtimes
+
+MEASURED = "engine.measured"
 
 
 def settings(play: Play) -> Plays:
@@ -30,5 +32,24 @@ def settings(play: Play) -> Plays:
 
 def wanted(play: Play) -> dict[str, Any]:
     """Return the keys that labctl sets, without the mirrors that are measured."""
-    docker = play.lab.docker
-    return {**docker.daemon, **networks.moved(play), **play.daemon_json()}
+    measured: dict[str, Any] = play.choose(
+        MEASURED,
+        shell_script(__file__, "networks.sh", "runtimes.sh"),
+        lambda seen: {
+            **networks.keys(seen, tuple(play.addresses.values())),
+            **runtimes.keys(seen),
+        },
+    )
+    return _joined(play, measured or {})
+
+
+def known(play: Play) -> dict[str, Any]:
+    """As `wanted`, without what has not been measured yet."""
+    return _joined(play, play.known(MEASURED) or {})
+
+
+def _joined(play: Play, measured: dict[str, Any]) -> dict[str, Any]:
+    own = play.lab.docker.daemon
+    chosen_networks = networks.OWN_KEYS & own.keys()
+    kept = {key: measured[key] for key in measured if key not in networks.OWN_KEYS}
+    return {**(kept if chosen_networks else measured), **own, **play.daemon_json()}

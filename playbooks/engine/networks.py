@@ -10,7 +10,7 @@ import ipaddress
 from ipaddress import IPv4Network
 from typing import Any
 
-from labctl.playbook import Observed, Play, shell_script
+from labctl.playbook import Observed
 
 BRIDGE = IPv4Network("172.17.0.0/16")
 POOLS = (*(IPv4Network(f"172.{n}.0.0/16") for n in range(17, 32)), IPv4Network("192.168.0.0/16"))
@@ -20,28 +20,18 @@ OTHERS = tuple(
     for text in ("10.213.0.0/16", "10.87.0.0/16", "10.141.0.0/16", "172.30.0.0/16", "172.23.0.0/16")
 )
 """Networks to move to: rarely used by anybody."""
-_OWN_KEYS = {"bip", "bridge", "fixed-cidr", "default-address-pools"}
-
-
-def moved(play: Play) -> dict[str, Any]:
-    """Return the keys of daemon.json that move docker's networks; none if they may stay.
-
-    Measured once on the node, as its routes and the address of the ssh client change with the
-    place from where somebody connects.
-    """
-    if _OWN_KEYS & play.lab.docker.daemon.keys():
-        return {}
-    lab = tuple(play.addresses.values())
-    answer: dict[str, Any] = play.choose(
-        "engine.networks",
-        shell_script(__file__, "networks.sh"),
-        lambda seen: keys(seen, lab),
-    )
-    return answer or {}
+OWN_KEYS = frozenset({"bip", "bridge", "fixed-cidr", "default-address-pools"})
+"""With one of these, lab.yaml chooses the networks itself."""
 
 
 def keys(seen: Observed, lab: tuple[str, ...]) -> dict[str, Any]:
-    """Return the keys for what networks.sh printed; `lab` are the addresses of the lab's nodes."""
+    """Return the keys of daemon.json that move docker's networks; none if they may stay.
+
+    Parameters:
+        seen: what networks.sh printed. It is measured once, because the node's routes and the
+            address of the ssh client change with the place from where somebody connects.
+        lab: the addresses of the lab's nodes.
+    """
     needed = [_network(address) for address in lab]
     bridge = None
     for line in seen.output.splitlines():

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from labctl.playbook import (
     CONFLICTING,
+    DAEMON_JSON,
     OWN,
     EnginePreflight,
     GroupMember,
@@ -20,7 +21,8 @@ from labctl.playbook import (
     repository_file,
 )
 
-from . import daemon
+from . import daemon, networks
+from .surroundings import Surroundings
 
 
 def play(play: Play) -> Plays:
@@ -51,6 +53,7 @@ def play(play: Play) -> Plays:
         name="engine",
         repositories=play.repositories,
         replaced=CONFLICTING if play.lab.docker.replace_packages else (),
+        kept=(DAEMON_JSON,),
     )
     yield from daemon.settings(play)
     yield Service("docker")
@@ -65,7 +68,7 @@ def play(play: Play) -> Plays:
 def preflight(play: Play) -> Iterator[Preflight]:
     """Compare the engine that is there with what this playbook does to it."""
     versions, docker = play.lab.resolved_toolchain, play.lab.docker
-    keys = {**docker.daemon, **(play.known("engine.networks") or {}), **play.daemon_json()}
+    keys = daemon.known(play)
     mirrors = keys.pop("registry-mirrors", [])
     if "mirrors" in play.playbooks:
         measured = play.known("mirrors.live") or ["auto"]
@@ -81,3 +84,5 @@ def preflight(play: Play) -> Iterator[Preflight]:
         play.lab.docker.adopt,
         play.lab.docker.replace_packages,
     )
+    own = bool(networks.OWN_KEYS & docker.daemon.keys())
+    yield Surroundings(tuple(play.addresses.values()), own)

@@ -115,7 +115,7 @@ NAME = "labctl-verify-network"
 SERVER = "while :; do echo reached | nc -l -p 8080; done"
 # The server may not listen yet, and between two connections it does not.
 CLIENT = (
-    "for i in 1 2 3 4 5; do said=$(nc -w 5 %s %s </dev/null);"
+    "for i in 1 2 3 4 5; do said=$(nc -w 2 %s %s </dev/null);"
     ' [ -z "$said" ] || break; sleep 1; done; echo "$said"'
 )
 

@@ -19,9 +19,9 @@ class HostsLines:
 
     addresses: Mapping[str, str]
 
-    @property
-    def id(self) -> str:
-        return "preflight:/etc/hosts"
+    id = "preflight:/etc/hosts"
+    what = "/etc/hosts"
+    at_first_contact = False
 
     def probe(self) -> str:
         return "cat /etc/hosts"

@@ -8,6 +8,7 @@ otherwise a working pin would make the lookup look healthy, and would be removed
 """
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from labctl.playbook import (
     Block,
@@ -21,11 +22,17 @@ from labctl.playbook import (
 )
 
 from .lines import HostsLines
+from .lookups import Lookups
 
 
 def preflight(play: Play) -> Iterator[Preflight]:
-    """Find lines of others that give a node of the lab another address: the first line wins."""
+    """Find names that are not found, or whose address is another: the first line wins."""
     yield HostsLines({k: v for k, v in play.addresses.items() if k != play.node.name})
+    sources = play.lab.sources
+    urls = (sources.vault.baseurl, sources.docker.baseurl, sources.compose.url)
+    hosts = [urlsplit(url).hostname for url in urls]
+    hub = tuple(sources.hub_hosts)
+    yield Lookups(tuple(dict.fromkeys([*filter(None, hosts), *hub])), hub)
 
 
 def play(play: Play) -> Plays:

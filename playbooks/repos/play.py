@@ -5,6 +5,8 @@ on a fresh box every `yum install` fails. The packages are kept at vault.centos.
 with the key that the box has had all along.
 """
 
+from collections.abc import Iterator
+
 from labctl.playbook import (
     OWN,
     Clock,
@@ -12,6 +14,7 @@ from labctl.playbook import (
     Observed,
     Play,
     Plays,
+    Preflight,
     RepositorySection,
     SigningKey,
     msg,
@@ -19,8 +22,15 @@ from labctl.playbook import (
     repository_file,
 )
 
+from .repositories import Repositories
+
 FROM_OWN = f"--disablerepo='*' --enablerepo='{OWN}*'"
 STAMP = "/var/lib/labctl/ca-certificates.updated"
+
+
+def preflight(play: Play) -> Iterator[Preflight]:
+    """Look at the distribution and at the repositories that are there."""
+    yield Repositories(play.facts)
 
 
 def play(play: Play) -> Plays:

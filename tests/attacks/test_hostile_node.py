@@ -24,6 +24,7 @@ from labctl.lab.lab import Lab
 from labctl.remote import channel, connection, shell, transport
 from labctl.remote.connection import Connection
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.passwords import NO_PASSWORDS
 from labctl.remote.target import Target
 from labctl.remote.transfer import node_sink, node_source
 from tests.attacks.hostile_sshd import Attack, HostileSshd, Random, Silent, attacks
@@ -265,7 +266,7 @@ def test_what_paramiko_reports_is_in_the_log_alone(
 def checks_on(server: HostileSshd, key: Path, folder: Path) -> tuple[Sessions, LabctlBackend]:
     """Return what a check has of a hostile node."""
     target = Target("bad", "127.0.0.1", server.port, getpass.getuser(), (str(key),))
-    sessions = Sessions([target], HostKeys(folder / "known_hosts"), None)
+    sessions = Sessions([target], HostKeys(folder / "known_hosts"), NO_PASSWORDS)
     return sessions, LabctlBackend("bad")
 
 

@@ -22,6 +22,8 @@ from ruamel.yaml import YAML
 
 from tests.testbed import Node, World
 
+pytest.register_assert_rewrite("tests.e2e.machine")
+
 # The stand-in packages carry this engine, whatever their names say; see tests/testbed/README.md.
 ENGINE = {
     "containerd": "1.6.20-3.1.el7",
@@ -91,12 +93,22 @@ class Lab:
         with (self.folder / "lab.yaml").open("w", encoding="utf-8") as file:
             YAML(typ="safe").dump(spec, file)
 
+    @property
+    def command(self) -> list[str]:
+        """The words that call labctl."""
+        return [str(self.program), "-m", "labctl.cli.main"]
+
+    @property
+    def whole_environment(self) -> dict[str, str]:
+        """The environment of labctl."""
+        return {**os.environ, **self.environment}
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start labctl and return its process."""
         return subprocess.Popen(
-            [str(self.program), "-m", "labctl.cli.main", "--json", *arguments],
+            [*self.command, "--json", *arguments],
             cwd=self.folder,
-            env={**os.environ, **self.environment},
+            env=self.whole_environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

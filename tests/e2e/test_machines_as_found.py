@@ -11,81 +11,17 @@ import contextlib
 import json
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Lab, Run, machines, spec
+from tests.e2e.machine import DAEMON, Machine
 from tests.testbed import Node, World
 from tests.testbed.names import BRIDGE
 
 KEPT, ODD = NAMES = ("kept", "odd")
 ENGINE_INSTALLED = True
-DAEMON = "etc/docker/daemon.json"
 DROP_IN = "etc/systemd/system/docker.service.d/school.conf"
 START = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
-
-
-class Machine:
-    """A node, a lab of this node alone, and what is done to them."""
-
-    def __init__(self, world: World, node: Node, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        self.node, self.lab = node, Lab(folder)
-        self.whole = spec(world, machines=machines([node]))
-        self.describe()
-
-    def describe(self, **docker: Any) -> None:
-        """Write lab.yaml with these settings of `docker:`."""
-        self.lab.write({**self.whole, "docker": docker})
-
-    def run(self, *arguments: str, code: int = 0) -> Run:
-        return self.lab.run(*arguments).expect(code)
-
-    def refusal(self, *arguments: str) -> str:
-        """Run labctl, which must refuse to touch the node, and return what it said."""
-        before = self.everything()
-        error = self.run(*(arguments or ("up",)), code=1).result(self.node.name)["error"]
-        assert error["resource"] == "preflight", error
-        assert "nothing was changed" in error["message"]
-        assert self.everything() == before
-        return "\n".join(error.get(key, "") for key in ("message", "details", "hint"))
-
-    def everything(self) -> str:
-        """Return a digest of what labctl changes on a node."""
-        return self.node.sh(
-            "cat /etc/yum.repos.d/* /etc/hosts /etc/docker/* /etc/systemd/system/docker.service.d/*"
-            " 2>/dev/null | sha256sum; rpm -qa | sort | sha256sum; docker ps -a --no-trunc"
-            " --format '{{.ID}} {{.Names}}' 2>/dev/null || :"
-        ).stdout
-
-    def verify(self, *failed: str) -> Run:
-        """Run the checks; exactly these must fail."""
-        run = self.run("verify", code=1 if failed else 0)
-        checks = run.result(self.node.name)["checks"]
-        assert [check["name"] for check in checks if check["outcome"] == "failed"] == [*failed]
-        return run
-
-    def file(self, path: str, text: str | None) -> None:
-        """Write a file of the node, or remove it."""
-        whole = self.node.root / path
-        if text is None:
-            whole.unlink(missing_ok=True)
-        else:
-            whole.parent.mkdir(parents=True, exist_ok=True)
-            whole.write_text(text)
-        self.node.sh("systemctl daemon-reload")
-
-    def settings(self) -> dict[str, Any]:
-        return dict(json.loads((self.node.root / DAEMON).read_text()))
-
-    def container(self) -> str:
-        """Return id, state and start count of the student's container, and the student's volume."""
-        return self.node.sh(
-            "docker inspect -f '{{.Id}} {{.State.Running}}' student;"
-            " docker exec student cat /data/work; docker volume ls -q"
-        ).stdout
 
 
 @pytest.fixture(scope="module")
@@ -398,16 +334,8 @@ def test_repositories_of_others_do_not_matter(odd: Machine) -> None:
 
 
 def test_a_clock_that_is_wrong_by_years(odd: Machine) -> None:
-    """N14. The clock of a container node is the host's, so `date` plays a wrong one."""
-    odd.node.sh("mv /usr/bin/date /usr/bin/date.real")
-    date = odd.node.root / "usr/bin/date"
-    date.write_text(
-        '#!/bin/sh\n# Plays a clock of 2015 until somebody sets it.\ncase "$*" in\n'
-        "*-s*) : >/run/clock-was-set ;;\n"
-        "+%s) [ -e /run/clock-was-set ] && exec date.real +%s; echo 1433000000 ;;\n"
-        '*) exec date.real "$@" ;;\nesac\n'
-    )
-    date.chmod(0o755)
+    """N14."""
+    odd.wrong_clock()
     run = odd.run("provision")
     odd.node.sh("mv /usr/bin/date.real /usr/bin/date")
     assert run.changes(ODD) == ["clock"]

@@ -36,13 +36,15 @@ class Sshd:
         folder: takes its keys, its configuration and its log.
         command: what every session runs instead of what was asked for, as `ForceCommand` has it;
             it finds that in SSH_ORIGINAL_COMMAND.
-        more: further lines of its configuration.
+        more: further lines of its configuration, which win over its own.
+        inside: a command that runs the one behind it, such as in a namespace of its own.
     """
 
     folder: Path
     command: str = ""
     ports: tuple[int, ...] = ()
     more: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -70,6 +72,7 @@ class Sshd:
         if Path("/run").is_dir() and getpass.getuser() == "root":
             Path("/run/sshd").mkdir(exist_ok=True)  # where a root sshd goes before login
         lines = [
+            *self.more,  # of two values, sshd takes the first
             "ListenAddress 127.0.0.1",
             *(f"Port {port}" for port in self.ports),
             f"HostKey {self.folder / 'host'}",
@@ -83,14 +86,13 @@ class Sshd:
             # do anything, such as take half a second or print something.
             "SetEnv SHLVL=2",
             *([f"ForceCommand {self.command}"] if self.command else []),
-            *self.more,
         ]
         config = self.folder / "sshd_config"
         config.write_text("\n".join(lines) + "\n", "utf-8")
         sshd = executable()
         assert sshd is not None
         self._process = subprocess.Popen(
-            [sshd, "-D", "-f", str(config), "-E", str(self.folder / "log")],
+            [*self.inside, sshd, "-D", "-f", str(config), "-E", str(self.folder / "log")],
             stdin=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 10

@@ -294,6 +294,8 @@ CASES = {
     "ssh-config": Cost(),
     "logs": Cost(),
     "list": Cost(REACH, connections=2, commands=2),
+    "plan": Cost(exit_code=2),  # of a class
+    "move anna": Cost(exit_code=2),
     "open": Cost(exit_code=1),  # there is no report yet
     "trust --yes": Cost(),
     "checkpoint save chapter2": Cost(

@@ -74,7 +74,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "repos.untrusted": [],
         "hosts.broken": [],
         "mirrors.live": ["https://docker.m.daocloud.io"],
-        "engine.networks": {},
+        "engine.measured": {},
         "compose.noexec": False,
     },
     "the lookup is broken": {
@@ -82,7 +82,7 @@ ANSWERS: dict[str, Mapping[str, Any]] = {
         "hosts.broken": ["auth.docker.io", "registry-1.docker.io"],
         "hosts.pins": {"auth.docker.io": "1.2.3.4"},
         "mirrors.live": [],
-        "engine.networks": {"bip": "10.213.0.1/16"},
+        "engine.measured": {"bip": "10.213.0.1/16"},
         "compose.noexec": True,
     },
 }

@@ -25,6 +25,7 @@ from labctl.errors import (
 from labctl.remote.connection import Connection
 from labctl.remote.exchange import exchange
 from labctl.remote.hostkeys import HostKeys
+from labctl.remote.passwords import Passwords
 from labctl.remote.shell import ShellSession
 from labctl.remote.transfer.local_source import Tree
 from labctl.remote.transfer.node_sink import NodeSink
@@ -366,7 +367,7 @@ def test_a_command_that_ends_before_its_stdin_is_sent_still_has_a_reason(
     target = replace(server.target(), user="")
     keys = HostKeys(tmp_path / "known_hosts")
     try:
-        with Hasty(target, keys, sudo_password=password) as connection:
+        with Hasty(target, keys, passwords=Passwords(sudo=password)) as connection:
             with pytest.raises(SudoRefused) as caught:
                 act(connection, folder)
             assert "anna is not allowed" in caught.value.details

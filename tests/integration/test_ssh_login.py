@@ -207,7 +207,7 @@ def test_a_node_that_takes_passwords_only(
     finally:
         server.stop()
     assert "only password" in hint
-    assert "ssh-copy-id" in hint
+    assert "pass -k" in hint
 
 
 def test_a_file_that_is_no_key(sshd: Sshd, tmp_path: Path, hostkeys: HostKeys) -> None:

@@ -15,6 +15,7 @@ import json, sys
 from pathlib import Path
 from labctl.checks import worker
 from labctl.checks.request import Request
+from labctl.remote.passwords import NO_PASSWORDS
 from labctl.remote.target import Target
 
 given = json.load(sys.stdin)
@@ -25,7 +26,7 @@ report = worker.run(
         node="docker-node1",
         target=Target.from_json(given["target"]),
         known_hosts=folder / "known_hosts",
-        sudo_password=None,
+        passwords=NO_PASSWORDS,
         files=tuple((name, Path(path)) for name, path in given["files"]),
         wanted=folder / "wanted.json",
         log=folder / "log",

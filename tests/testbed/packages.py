@@ -30,6 +30,8 @@ class Package:
     summary: str = ""
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    obsoletes: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +69,8 @@ def _engine(version: str, *requires: str) -> Package:
             "/bin/sh", "container-selinux >= 2:2.74", "libseccomp >= 2.3", "systemd", "iptables",
             "libcgroup", "tar", "xz", "docker-ce-cli", *requires,
         ),
+        conflicts=("docker", "docker-io", "docker-engine-cs", "docker-ee"),
+        obsoletes=("docker-ce-selinux", "docker-engine-selinux", "docker-engine"),
         programs={
             "/usr/bin/dockerd": "usr/sbin/dockerd",
             "/usr/bin/docker-proxy": "usr/sbin/docker-proxy",
@@ -92,6 +96,7 @@ def _client(version: str, *requires: str) -> Package:
         "docker-ce-cli", version, "3.el7", "docker", epoch=1,
         summary="The open-source application container engine's command line",
         requires=("/bin/sh", "/usr/sbin/groupadd", *requires),
+        conflicts=("docker", "docker-io", "docker-engine-cs", "docker-ee", "docker-ee-cli"),
         programs={"/usr/bin/docker": "usr/bin/docker"},
         scripts={"post": _DOCKER_GROUP},
     )  # fmt: skip
@@ -105,6 +110,8 @@ def _runtime(version: str) -> Package:
         summary="An industry-standard container runtime",
         requires=("container-selinux >= 2:2.74", "libseccomp"),
         provides=("containerd", "runc"),
+        conflicts=("containerd", "runc"),
+        obsoletes=("containerd", "runc"),
         programs={
             "/usr/bin/runc": "usr/sbin/runc",
             **{f"/usr/bin/{name}": f"usr/bin/{name}" for name in names},
@@ -203,4 +210,48 @@ _CENTOS = (
     ),
 )  # fmt: skip
 
-PACKAGES: tuple[Package, ...] = _DOCKER + _CENTOS
+# CentOS's own engine, and podman with its runc: what is on machines on which somebody once ran
+# `yum install docker`. The names of files, the unit's flags and the conflicts are those of the real
+# ones, except for the cgroup driver and SELinux, which container nodes do not have.
+_OLD = "210.git7d71120.el7.centos"
+_OLD_ENGINE = f"2:1.13.1-{_OLD}"
+_LIBEXEC = "/usr/libexec/docker"
+
+_CENTOS_DOCKER = (
+    Package(
+        "docker", "1.13.1", _OLD, "extras", epoch=2,
+        requires=(f"docker-common = {_OLD_ENGINE}", f"docker-client = {_OLD_ENGINE}"),
+        programs={
+            "/usr/bin/dockerd-current": "usr/sbin/dockerd",
+            f"{_LIBEXEC}/docker-runc-current": "usr/sbin/runc",
+            f"{_LIBEXEC}/docker-proxy-current": "usr/sbin/docker-proxy",
+            f"{_LIBEXEC}/docker-init-current": "usr/bin/tini-static",
+            # The names that the payload's engine looks for.
+            f"{_LIBEXEC}/containerd": "usr/bin/containerd",
+            f"{_LIBEXEC}/containerd-shim-runc-v2": "usr/bin/containerd-shim-runc-v2",
+        },
+        texts={f"{_UNITS}/docker.service": _data("docker-1.13.service"),
+               "/etc/sysconfig/docker": "OPTIONS='--log-driver=journald'\n",
+               "/etc/docker/daemon.json": "{}\n"},
+        config=("/etc/sysconfig/docker", "/etc/docker/daemon.json"),
+        scripts={"post": f"{_RELOAD}\n{_DOCKER_GROUP}", "preun": _stops("docker.service")},
+    ),
+    Package(
+        "docker-client", "1.13.1", _OLD, "extras", epoch=2,
+        requires=(f"docker-common = {_OLD_ENGINE}",),
+        programs={"/usr/bin/docker-current": "usr/bin/docker"},
+    ),
+    Package(
+        "docker-common", "1.13.1", _OLD, "extras", epoch=2,
+        texts={"/usr/bin/docker": '#!/bin/sh\nexec /usr/bin/docker-current "$@"\n'},
+    ),
+    Package(
+        "podman", "1.6.4", "36.el7_9", "extras", requires=("runc >= 1.0.0-57",),
+        texts={"/usr/bin/podman": "#!/bin/sh\nexec runc --version\n"},
+    ),
+    Package(
+        "runc", "1.0.0", "70.rc10.el7_9", "extras", programs={"/usr/bin/runc": "usr/sbin/runc"},
+    ),
+)  # fmt: skip
+
+PACKAGES: tuple[Package, ...] = _DOCKER + _CENTOS + _CENTOS_DOCKER

@@ -43,6 +43,8 @@ def spec(package: Package, files: Mapping[str, str]) -> str:
         head.append("BuildArch: noarch")
     head += [f"Provides: {name}" for name in package.provides]
     head += [f"Requires: {name}" for name in package.requires]
+    head += [f"Conflicts: {name}" for name in package.conflicts]
+    head += [f"Obsoletes: {name}" for name in package.obsoletes]
     head += ["", "%description", "Stand-in made of Debian's programs, for labctl's tests.", ""]
     for name, text in package.scripts.items():
         head += [f"%{name}", text, ""]

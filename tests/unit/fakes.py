@@ -25,6 +25,7 @@ from labctl.machines.base import MachineState
 from labctl.parallel import Result
 from labctl.provision.facts import PROBE, Facts
 from labctl.provision.loader import Playbook
+from labctl.provision.machine_preflight import MachinePreflight
 from labctl.provision.play import Play, Plays
 from labctl.provision.resources.base import Change, Observed, Resource
 from labctl.remote.target import Target
@@ -115,6 +116,8 @@ class FakeNode:
         if snippet == PROBE:
             f = self.facts
             return 0, f"{f.machine_id}\n{f.architecture}\n{f.distribution}\n{f.version}\n".encode()
+        if snippet == MachinePreflight().probe():
+            return 0, b""
         verb, *words = snippet.split(" ", 2)
         match verb, words:
             case "get", [key]:

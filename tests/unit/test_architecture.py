@@ -22,7 +22,8 @@ ROOT = Path(labctl.__file__).parent
 LIBRARIES: dict[str, set[str]] = {
     "fabric": {"remote.connect"},
     "paramiko": {
-        f"remote.{name}" for name in ("connect", "connect_errors", "login_keys", "transport")
+        f"remote.{name}"
+        for name in ("connect", "connect_errors", "login_keys", "password_login", "transport")
     },
     "invoke": set(),
     "vagrant": {"machines.vagrant"},
@@ -31,6 +32,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pydantic": {
         f"config.{name}"
         for name in (
+            "class_section",
             "keys",
             "machine_options",
             "model",
@@ -47,7 +49,7 @@ LIBRARIES: dict[str, set[str]] = {
     "bcrypt": {"provision.secret_store"},
     "filelock": {"storage"},
     "platformdirs": {"lab.user_folder"},
-    "psutil": {"machines.running", "lab.doctor.host", "kit.writer"},
+    "psutil": {"machines.running", "lab.doctor.host", "classroom.plan", "kit.writer"},
     "packaging": {"kit.wheels"},
 }
 """The modules that may import each library; for those of the command line, see below."""

@@ -56,6 +56,8 @@ def _with_example(key: site.Key) -> dict[str, Any]:
 
 _BESIDE: dict[str, dict[str, Any]] = {
     "nodes[]": {"name": "manager"},
+    "class": {"students": 2},
+    "hosts[]": {"name": "hv1", "uri": "qemu+ssh://hv1/system"},
     "machines[]": {"name": "pc1", "host": "10.20.0.11"},
     "synced_folders[]": {"host": "labs", "guest": "/srv/labs"},
     "compose_app": {"folder": "app"},

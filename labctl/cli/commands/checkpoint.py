@@ -49,7 +49,9 @@ def save(context: typer.Context, name: New, limit: Limit = None, as_json: Json =
     def done(node: str) -> str:
         return _("{node} is saved as {checkpoint}", node=node, checkpoint=name)
 
-    change_nodes(context, as_json, lambda lab: checkpoints.save(lab, name, limit or ()), done)
+    change_nodes(
+        context, as_json, limit, lambda lab, nodes: checkpoints.save(lab, name, nodes), done
+    )
 
 
 def restore(
@@ -65,14 +67,16 @@ def restore(
     def done(node: str) -> str:
         return _("{node} is restored to {checkpoint}", node=node, checkpoint=name)
 
-    lab = open_lab(context, lambda event: None)
+    lab = open_lab(context, lambda event: None, classes=True)
     nodes = ", ".join(lab.select(limit or ()))
     confirm(
         yes,
         msg("this would undo all later changes on {nodes}", nodes=nodes),
         msg("Undo all later changes on {nodes}?", nodes=nodes),
     )
-    change_nodes(context, as_json, lambda lab: checkpoints.restore(lab, name, limit or ()), done)
+    change_nodes(
+        context, as_json, limit, lambda lab, chosen: checkpoints.restore(lab, name, chosen), done
+    )
 
 
 def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Json = False) -> None:
@@ -82,7 +86,9 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
     def done(node: str) -> str:
         return _("{checkpoint} is deleted from {node}", node=node, checkpoint=name)
 
-    change_nodes(context, as_json, lambda lab: checkpoints.delete(lab, name, limit or ()), done)
+    change_nodes(
+        context, as_json, limit, lambda lab, nodes: checkpoints.delete(lab, name, nodes), done
+    )
 
 
 def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:

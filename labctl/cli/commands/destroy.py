@@ -13,6 +13,9 @@ from labctl.cli.output.terminal import say
 from labctl.cli.session import confirm, open_lab, recorded, sink
 from labctl.messages import msg
 
+_MOST_SHOWN = 12
+"""Nodes whose names are all in the question."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -38,17 +41,30 @@ def destroy(
 
     with_json(context, as_json)
     with sink(context) as emit:
-        lab = open_lab(context, emit)
-        names = lifecycle.doomed(lab, nodes or ())
+        lab = open_lab(context, emit, classes=True)
+        if lab.is_class:
+            from labctl.classroom.destroy import doomed
+
+            names = doomed(lab, nodes or ())
+        else:
+            names = lifecycle.doomed(lab, nodes or ())
     if not names:
         say(_("nothing to destroy"), err=True)
         return
+    shown = ", ".join(names)
+    if len(names) > _MOST_SHOWN:
+        shown = msg("{count} nodes ({first} …)", count=len(names), first=", ".join(names[:3]))
     confirm(
         yes,
-        msg("this would remove {names} and everything on them", names=", ".join(names)),
-        msg("Remove {nodes} and everything on them?", nodes=", ".join(names)),
+        msg("this would remove {names} and everything on them", names=shown),
+        msg("Remove {nodes} and everything on them?", nodes=shown),
     )
     with sink(context) as emit:
         lab.emit = recorded(context, emit, lab.workspace.logs)
-        results = lifecycle.destroy(lab, names)
+        if lab.is_class:
+            from labctl.classroom.destroy import destroy as destroy_class
+
+            results = destroy_class(lab, names)
+        else:
+            results = lifecycle.destroy(lab, names)
     print_ended(context.obj, results, lambda node: _("{node} is destroyed", node=node))

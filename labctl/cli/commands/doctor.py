@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from labctl.cli import completion
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import Json, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, with_json
 from labctl.cli.output.terminal import say, say_json
 from labctl.cli.output.text_width import fill, ljust, width
-from labctl.cli.session import notices, open_lab
+from labctl.cli.session import ask_passwords, notices, open_lab, sink
 
 if TYPE_CHECKING:
     from labctl.machines.finding import Finding
+    from labctl.parallel import Result
+    from labctl.remote.passwords import Passwords
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "bright_black"}
 
@@ -26,30 +29,89 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     context: typer.Context,
+    nodes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NODE]...",
+            help="Check these nodes instead: names, patterns, or all.",
+            autocompletion=completion.nodes,
+        ),
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Skip checks that need the network.")
     ] = False,
+    ask_pass: AskPass = False,
+    ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
-    """Check that this computer can run a lab.
+    """Check that this computer, or a node, can run a lab.
 
     Nothing is changed. Each problem comes with a fix; the exit code is 1 if a problem keeps the lab
-    from working.
+    from working. With nodes, labctl looks at these machines as `labctl up` does before its first
+    change: login, sudo, clock, disk, repositories, packages, and the engine's settings.
     """
-    from labctl.lab.doctor.examine import examine
-    from labctl.lab.doctor.host import ThisHost
     from labctl.machines.finding import healthy
 
     with_json(context, as_json)
-    lab = open_lab(context, notices(context), new=True)
-    findings = examine(lab, ThisHost(), offline=offline)
-    if context.obj.as_json:
+    if nodes:
+        limit = [] if nodes == ["all"] else nodes
+        passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
+        found = _of_nodes(context, limit, passwords)
+    else:
+        found = {"": _of_this_computer(context, offline=offline)}
+    if not context.obj.as_json:
+        _print_all(found)
+    for findings in found.values() if context.obj.as_json else ():
         for finding in findings:
             say_json({"event": "finding", **finding.as_json()})
-    else:
-        _print(findings)
-    if not healthy(findings):
+    if not all(map(healthy, found.values())):
         raise typer.Exit(1)
+
+
+def _of_this_computer(context: typer.Context, *, offline: bool) -> list[Finding]:
+    from labctl.lab.doctor.examine import examine
+    from labctl.lab.doctor.host import ThisHost
+
+    lab = open_lab(context, notices(context), new=True)
+    return examine(lab, ThisHost(), offline=offline)
+
+
+def _of_nodes(
+    context: typer.Context, limit: list[str], passwords: Passwords
+) -> dict[str, list[Finding]]:
+    """Return the findings of each node."""
+    from labctl.lab.doctor.nodes import examine_nodes
+
+    with sink(context) as emit:
+        lab = open_lab(context, emit, passwords=passwords, read_only=True)
+        results = examine_nodes(lab, limit)
+    return {
+        result.node: result.value if result.value is not None else [_broke(result)]
+        for result in results
+    }
+
+
+def _broke(result: Result[list[Finding]]) -> Finding:
+    """Return the finding about a node on which labctl itself failed."""
+    from labctl.machines.finding import Finding, Level
+
+    problem = result.error
+    assert problem is not None, "a result has a value or an error"
+    return Finding(Level.FAIL, "labctl", problem.message, problem.hint, result.node)
+
+
+def _print_all(found: dict[str, list[Finding]]) -> None:
+    for number, (node, findings) in enumerate(found.items()):
+        if node:
+            say(("\n" if number else "") + node, bold=True)
+        _print(findings)
+    every = [finding for findings in found.values() for finding in findings]
+    failed = sum(finding.level == "fail" for finding in every)
+    warned = sum(finding.level == "warn" for finding in every)
+    if failed or warned:
+        say("\n" + _("{errors} errors, {warnings} warnings", errors=failed, warnings=warned))
+    else:
+        say("\n" + _("no problems found"))
 
 
 def _print(findings: list[Finding]) -> None:
@@ -69,9 +131,3 @@ def _print(findings: list[Finding]) -> None:
             remedy = f"→ {_(finding.remedy)}"
             text = fill(remedy, columns, first=indent, others=f"{indent}  ")
             say(text, dim=finding.level == "ok")
-    failed = sum(finding.level == "fail" for finding in findings)
-    warned = sum(finding.level == "warn" for finding in findings)
-    if failed or warned:
-        say("\n" + _("{errors} errors, {warnings} warnings", errors=failed, warnings=warned))
-    else:
-        say("\n" + _("no problems found"))

@@ -13,9 +13,9 @@ import typer
 
 from labctl.cli.commands.ssh import command_line
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, Limit, with_json
 from labctl.cli.output.terminal import printable, say, say_json
-from labctl.cli.session import ask_password, notices, open_lab
+from labctl.cli.session import ask_passwords, notices, open_lab
 
 if TYPE_CHECKING:
     from labctl.parallel import Result
@@ -43,6 +43,7 @@ def execute(
     words: Annotated[list[str], typer.Argument(metavar="WORD...", help="What to run.")],
     limit: Limit = None,
     sudo: Annotated[bool, typer.Option("--sudo", help="Run it as root.")] = False,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -55,8 +56,8 @@ def execute(
     from labctl.parallel import each
 
     with_json(context, as_json)
-    password = ask_password(context, ask_sudo_password, limit)
-    lab = open_lab(context, notices(context), sudo_password=password)
+    passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
+    lab = open_lab(context, notices(context), passwords=passwords, classes=True)
     nodes = lab.select(limit or ())
     lab.workspace.make()
     command = command_line(words[1:] if words[0] == "--" else words)

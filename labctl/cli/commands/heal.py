@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from labctl.cli import completion
-from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, with_json
 from labctl.cli.run_options import finish
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, open_lab, sink
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +34,7 @@ def heal(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="If nothing else helps, recreate the node.")
     ] = False,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -45,8 +46,8 @@ def heal(
     from labctl.lab.actions.heal import heal as repair
 
     with_json(context, as_json)
-    password = ask_password(context, ask_sudo_password, [node])
+    passwords = ask_passwords(context, ask_pass, ask_sudo_password, [node])
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password)
+        lab = open_lab(context, emit, passwords=passwords)
         result = repair(lab, node, checkpoint=checkpoint, rebuild=rebuild)
     finish(context, lab, [result], f"heal {node}")

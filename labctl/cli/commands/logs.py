@@ -59,7 +59,7 @@ def logs(
     exercises. Each command keeps its last five runs in .labctl/logs.
     """
     with_json(context, as_json)
-    lab = open_lab(context, lambda event: None)
+    lab = open_lab(context, lambda event: None, classes=True)
     node, command = _chosen(lab, words or [])
     if show:
         _list(context.obj, lab)
@@ -67,7 +67,12 @@ def logs(
     path = _newest(lab, command)
     for line in _about(node, _lines(path, follow=follow)):
         _print(context.obj, path, line)
-    output = lab.workspace.log(node, _OUTPUT.get(path.stem, "vagrant")) if node else None
+    of, name = lab, node
+    if node and lab.is_class:
+        from labctl.cli.commands.ssh import of_student
+
+        of, name = of_student(lab, node)
+    output = of.workspace.log(name, _OUTPUT.get(path.stem, "vagrant")) if node else None
     if output is not None and output.is_file():
         if not context.obj.as_json:
             say("\n" + _("complete output: {path}", path=output))

@@ -29,7 +29,7 @@ def open_report(
 
     from labctl.errors import LabctlError
 
-    lab = open_lab(context, lambda event: None)
+    lab = open_lab(context, lambda event: None, classes=True)
     place = lab.workspace.partial_rehearsal if partial else lab.workspace.rehearsal
     if not place.is_file():
         other = lab.workspace.rehearsal if partial else lab.workspace.partial_rehearsal

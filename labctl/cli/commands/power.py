@@ -22,7 +22,7 @@ def halt(context: typer.Context, nodes: NodeNames = None, as_json: Json = False)
     def done(node: str) -> str:
         return _("{node} is halted", node=node)
 
-    change_nodes(context, as_json, lambda lab: lifecycle.halt(lab, nodes or ()), done)
+    change_nodes(context, as_json, nodes, lifecycle.halt, done)
 
 
 def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
@@ -32,7 +32,7 @@ def reload(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fals
     def done(node: str) -> str:
         return _("{node} is restarted", node=node)
 
-    change_nodes(context, as_json, lambda lab: lifecycle.reload(lab, nodes or ()), done)
+    change_nodes(context, as_json, nodes, lifecycle.reload, done)
 
 
 def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
@@ -42,7 +42,7 @@ def suspend(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fal
     def done(node: str) -> str:
         return _("{node} is suspended", node=node)
 
-    change_nodes(context, as_json, lambda lab: lifecycle.suspend(lab, nodes or ()), done)
+    change_nodes(context, as_json, nodes, lifecycle.suspend, done)
 
 
 def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = False) -> None:
@@ -52,4 +52,4 @@ def resume(context: typer.Context, nodes: NodeNames = None, as_json: Json = Fals
     def done(node: str) -> str:
         return _("{node} is running", node=node)
 
-    change_nodes(context, as_json, lambda lab: lifecycle.resume(lab, nodes or ()), done)
+    change_nodes(context, as_json, nodes, lifecycle.resume, done)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, Limit, with_json
 from labctl.cli.run_options import (
     Adopt,
     Only,
@@ -17,7 +17,7 @@ from labctl.cli.run_options import (
     finish,
     names,
 )
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, by_student, open_lab, sink
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +40,7 @@ def provision(
     adopt: Adopt = False,
     replace_packages: ReplacePackages = False,
     verify: Annotated[bool, typer.Option("--verify", help="Run the checks afterwards.")] = False,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -52,12 +53,14 @@ def provision(
     from labctl.lab.actions.node_run import ProvisionOptions
 
     with_json(context, as_json)
-    password = ask_password(context, ask_sudo_password, limit)
+    passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
     with sink(context) as emit:
         allowed = consent(adopt, replace_packages)
-        lab = open_lab(context, emit, allowed, sudo_password=password, read_only=check)
+        lab = open_lab(context, emit, allowed, passwords=passwords, read_only=check, classes=True)
         options = ProvisionOptions(
             check=check, only=names(only), extra=names(extra), refresh=refresh, verify=verify
         )
-        results = action.provision(lab, limit or (), options)
+        results = by_student(
+            lab, limit or (), lambda one, nodes: action.provision(one, nodes, options)
+        )
     finish(context, lab, results, "provision", check=check)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.cli import completion
-from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, with_json
 from labctl.cli.run_options import AsIf, JUnit, names
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, by_student, open_lab, sink
+
+if TYPE_CHECKING:
+    from labctl.checks.exercises.result import Rehearsal
+    from labctl.checks.report import NodeReport
+    from labctl.lab.lab import Lab
+    from labctl.parallel import Result
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +60,7 @@ def rehearse(
             ".labctl/rehearsal-partial.html for some sections or nodes.",
         ),
     ] = None,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -68,15 +76,13 @@ def rehearse(
 
     with_json(context, as_json)
     expect(junit, html)
-    password = ask_password(context, ask_sudo_password and not show, limit)
+    passwords = ask_passwords(context, ask_pass and not show, ask_sudo_password and not show, limit)
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password, new=show)
+        lab = open_lab(context, emit, passwords=passwords, new=show, classes=True)
         if show:
             found = discover(lab, names(extra))
         else:
-            from labctl.lab.actions.rehearse import rehearse as run
-
-            rehearsal = run(lab, limit or (), names(sections), names(extra))
+            rehearsal = _rehearse(lab, limit or (), names(sections), names(extra))
     if show:
         print_sections(context.obj, lab, found)
         return
@@ -92,3 +98,25 @@ def rehearse(
     if not rehearsal.ok:
         errors = [result.error.exit_code for result in rehearsal.results if result.error]
         raise typer.Exit(max(errors, default=1))
+
+
+def _rehearse(
+    lab: Lab, limit: Iterable[str], sections: tuple[str, ...], extra: tuple[str, ...]
+) -> Rehearsal:
+    """Rehearse on a lab, or on the labs of a class."""
+    from dataclasses import replace
+
+    from labctl.lab.actions.rehearse import rehearse as run
+
+    found: list[Rehearsal] = []
+
+    def work(one: Lab, nodes: Iterable[str]) -> tuple[Result[NodeReport], ...]:
+        found.append(run(one, nodes, sections, extra))
+        return found[-1].results
+
+    results = tuple(by_student(lab, limit, work))
+    if not found:
+        raise next(result.error for result in results if result.error)
+    began = min(one.began for one in found)
+    ended = max(one.began + one.seconds for one in found)
+    return replace(found[0], lab=lab.name, results=results, began=began, seconds=ended - began)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labctl.cli.i18n.locale import _
-from labctl.cli.options import AskSudo, Json, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, with_json
 from labctl.cli.output.terminal import say, say_json
-from labctl.cli.session import ask_password, open_lab
+from labctl.cli.session import ask_passwords, open_lab
 
 if TYPE_CHECKING:
     from labctl.events import Event
@@ -63,6 +63,7 @@ def scp(
     preserve: Annotated[
         bool, typer.Option("-p", help="Accepted for scp's users; modes and times are always kept.")
     ] = False,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -81,9 +82,9 @@ def scp(
     with_json(context, as_json)
     options = CopyOptions(sudo=sudo, owner=owner, follow=follow, in_place=in_place)
     notices = _Notices(context.obj.as_json)
-    password = ask_password(context, ask_sudo_password)
+    passwords = ask_passwords(context, ask_pass, ask_sudo_password)
     with _meter(quiet=context.obj.as_json) as meter:
-        lab = open_lab(context, notices, sudo_password=password)
+        lab = open_lab(context, notices, passwords=passwords, classes=True)
         results = copy(lab, places, options, meter)
     notices.show()
     for result in results:

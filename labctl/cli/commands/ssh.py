@@ -45,8 +45,12 @@ def ssh(
     In a lab with one node you may omit its name. One argument runs in the node's shell; several run
     directly, as a program and its arguments. The exit code is the command's.
     """
-    lab = open_lab(context, notices(context))
+    lab = open_lab(context, notices(context), classes=True)
+    if lab.is_class and context.obj.students:
+        lab = open_lab(context, notices(context))
     name, command = choose(words or [], lab.node_names)
+    if lab.is_class:
+        lab, name = of_student(lab, name)
     program = shutil.which("ssh")
     if program is None:
         raise typer.Exit(without_client(lab, name, command))
@@ -57,6 +61,14 @@ def ssh(
         raise typer.Exit(subprocess.run(line, check=False).returncode)
     sys.stdout.flush()
     os.execv(program, line)
+
+
+def of_student(lab: Lab, name: str) -> tuple[Lab, str]:
+    """Return the student's lab and the node in it that ``anna/docker-node1`` means."""
+    from labctl.classroom.room import Classroom
+
+    assert isinstance(lab, Classroom)
+    return lab.split(name)
 
 
 def choose(words: list[str], nodes: tuple[str, ...]) -> tuple[str, str]:
@@ -105,12 +117,18 @@ def configuration(lab: Lab, name: str) -> Path:
     Raises:
         RemoteError: the node's host key is not recorded yet, and the node could not be reached.
     """
+    from labctl.errors import AuthFailed
     from labctl.storage import read_again
 
     lab.workspace.make()
     if lab.hostkeys.get(name) is None:  # ssh refuses a node without one
-        with lab.connection(name) as connection:
-            connection.call("true")
+        try:
+            with lab.connection(name) as connection:
+                connection.call("true")
+        except AuthFailed:
+            if lab.hostkeys.get(name) is None:
+                raise
+            # OpenSSH asks for a password.
     wanted = lab.target(name).ssh_config(lab.workspace.known_hosts)
     path = lab.workspace.ssh_config
     if wanted in read_again(path):

@@ -78,13 +78,23 @@ def _show(context: typer.Context, nodes: Sequence[str], *, clear: bool = False) 
     from labctl.lab.actions.status import status as probe
 
     with sink(context) as emit:
-        lab = open_lab(context, emit)
-        rows = probe(lab, nodes)
+        lab = open_lab(context, emit, classes=True)
+        if lab.is_class:
+            from labctl.classroom.status import status_of_class
+
+            rows = status_of_class(lab, nodes)
+        else:
+            rows = probe(lab, nodes)
     if clear and not context.obj.as_json:
         from rich.console import Console
 
         Console().clear()  # nothing in a pipe
-    print_status(context.obj, rows, registry_of(lab))
+    if lab.is_class:
+        from labctl.cli.output.students import print_class_status
+
+        print_class_status(context.obj, lab, rows)
+    else:
+        print_status(context.obj, rows, registry_of(lab))
     sys.stdout.flush()
     return rows
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labctl.cli.i18n.locale import _
 from labctl.cli.options import Json, NodeNames
 from labctl.cli.session import change_nodes
+
+if TYPE_CHECKING:
+    from labctl.lab.lab import Lab
+    from labctl.parallel import Result
 
 
 def register(app: typer.Typer) -> None:
@@ -30,4 +35,7 @@ def sync(
     def done(node: str) -> str:
         return _("{node} is in sync", node=node)
 
-    change_nodes(context, as_json, lambda lab: lifecycle.sync(lab, nodes or (), watch=watch), done)
+    def work(lab: Lab, chosen: Iterable[str]) -> list[Result[None]]:
+        return lifecycle.sync(lab, chosen, watch=watch)
+
+    change_nodes(context, as_json, nodes, work, done)

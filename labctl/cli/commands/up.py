@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,25 @@ from labctl.cli.lab_flags import (
     given,
     given_kit,
 )
-from labctl.cli.options import AskSudo, Json, Limit, with_json
-from labctl.cli.run_options import Adopt, Refresh, ReplacePackages, With, consent, finish, names
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.options import AskPass, AskSudo, Json, Limit, with_json
+from labctl.cli.run_options import (
+    Adopt,
+    Overcommit,
+    Refresh,
+    ReplacePackages,
+    With,
+    Without,
+    consent,
+    finish,
+    names,
+)
+from labctl.cli.session import ask_passwords, open_lab, sink
+from labctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from labctl.lab.actions.node_run import NodeRun, ProvisionOptions
+    from labctl.lab.lab import Lab
+    from labctl.parallel import Result
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +57,18 @@ def up(
     refresh: Refresh = False,
     adopt: Adopt = False,
     replace_packages: ReplacePackages = False,
+    without: Without = None,
+    overcommit: Overcommit = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the checks afterwards.")
+    ] = False,
+    ask_pass: AskPass = False,
+    install_key: Annotated[
+        bool,
+        typer.Option(
+            "--install-key",
+            help="Ask as -k, and let existing machines accept your key from now on.",
+        ),
     ] = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
@@ -64,12 +90,41 @@ def up(
 
         with sink(context) as emit:
             take_lab(kit, Workspace.find(context.obj.lab), emit)
-    password = ask_password(context, ask_sudo_password, limit, flags)
+    passwords = ask_passwords(context, ask_pass or install_key, ask_sudo_password, limit, flags)
     with sink(context) as emit:
         allowed = {**flags, **consent(adopt, replace_packages)}
-        lab = open_lab(context, emit, allowed, sudo_password=password, new=True)
+        lab = open_lab(context, emit, allowed, passwords=passwords, new=True, classes=True)
         lab.workspace.expect_own()
-        options = ProvisionOptions(extra=names(extra), refresh=refresh, verify=not no_verify)
+        options = ProvisionOptions(
+            extra=names(extra), refresh=refresh, verify=not no_verify, install_key=install_key
+        )
         remembered = {key: value for key, (value, _) in flags.items()}
-        results = action.up(lab, limit or (), options, remember=remembered)
+        if lab.is_class:
+            results = _class_up(lab, options, remembered, without, overcommit, limit)
+        else:
+            results = action.up(lab, limit or (), options, remember=remembered)
     finish(context, lab, results, "up")
+
+
+def _class_up(
+    lab: Lab,
+    options: ProvisionOptions,
+    remembered: dict[str, object],
+    without: list[str] | None,
+    overcommit: bool,
+    limit: list[str] | None,
+) -> list[Result[NodeRun]]:
+    """Bring up the chosen students' labs."""
+    from labctl.classroom.bring_up import up
+    from labctl.classroom.room import Classroom
+
+    assert isinstance(lab, Classroom)
+    if limit:
+        raise UsageError(
+            "a student's machines come up together",
+            hint="choose students with --student instead of nodes with --limit",
+        )
+    if remembered:
+        lab.workspace.make()
+        lab.state.save_flags({**lab.state.flags(), **remembered})
+    return up(lab, options, without=names(without), overcommit=overcommit)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labctl.cli.options import AskSudo, Json, Limit, with_json
+from labctl.cli.options import AskPass, AskSudo, Json, Limit, with_json
 from labctl.cli.run_options import AsIf, JUnit, Only, finish, names
-from labctl.cli.session import ask_password, open_lab, sink
+from labctl.cli.session import ask_passwords, by_student, open_lab, sink
+
+if TYPE_CHECKING:
+    from labctl.lab.actions.node_run import NodeRun
+    from labctl.lab.lab import Lab
+    from labctl.parallel import Result
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +31,7 @@ def verify(
         bool, typer.Option("--fix", help="Provision nodes with failed checks, then check again.")
     ] = False,
     junit: JUnit = None,
+    ask_pass: AskPass = False,
     ask_sudo_password: AskSudo = False,
     as_json: Json = False,
 ) -> None:
@@ -38,12 +45,15 @@ def verify(
 
     with_json(context, as_json)
     expect(junit)
-    password = ask_password(context, ask_sudo_password, limit)
+    passwords = ask_passwords(context, ask_pass, ask_sudo_password, limit)
     with sink(context) as emit:
-        lab = open_lab(context, emit, sudo_password=password)
-        results = action.verify(lab, limit or (), names(only), names(extra))
-        if fix:
-            results = action.fix(lab, results, names(only), names(extra))
+        lab = open_lab(context, emit, passwords=passwords, classes=True)
+
+        def work(one: Lab, nodes: Iterable[str]) -> list[Result[NodeRun]]:
+            results = action.verify(one, nodes, names(only), names(extra))
+            return action.fix(one, results, names(only), names(extra)) if fix else results
+
+        results = by_student(lab, limit or (), work)
     if junit is not None:
         reports = [r.value.report for r in results if r.value and r.value.report]
         lost = {r.node: r.error.message for r in results if r.error}

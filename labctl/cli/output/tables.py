@@ -44,7 +44,7 @@ def print_summary(
     """
     if options.as_json:
         for result in results:
-            _json(_result(lab, result))
+            _json(result_as_json(lab, result))
         return
     rows = [_row(lab, result) for result in results]
     heads = [
@@ -82,7 +82,7 @@ def _next(results: list[Result[NodeRun]], command: str, *, check: bool) -> str:
             _("1 change pending") if changes == 1 else _("{count} changes pending", count=changes)
         )
         return pending + _("; next: `labctl provision`")
-    if all(_succeeded(result) for result in results):
+    if all(succeeded(result) for result in results):
         return _(
             "next: labctl ssh {node}    labctl scp FILE {node}:    labctl status",
             node=results[0].node,
@@ -115,7 +115,8 @@ def _print_changes(results: Sequence[Result[NodeRun]]) -> None:
         say("  " + _("… and {count} more; see `labctl logs`", count=left))
 
 
-def _succeeded(result: Result[NodeRun]) -> bool:
+def succeeded(result: Result[NodeRun]) -> bool:
+    """Return whether nothing failed on a node."""
     return result.ok and not (result.value and result.value.report and result.value.report.failed)
 
 
@@ -135,7 +136,7 @@ def _row(lab: Lab, result: Result[NodeRun]) -> list[str]:
         versions.get("compose", "-"),
         changes,
         checks,
-        _("ok") if _succeeded(result) else _("FAILED"),
+        _("ok") if succeeded(result) else _("FAILED"),
     ]
 
 
@@ -147,12 +148,14 @@ def failed(results: Sequence[Result[Any]]) -> Iterator[NodeMessage]:
             yield NodeMessage(result.error.node, head, tuple(rest))
 
 
-def _result(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
+def result_as_json(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
+    """Return the result of a node, or of a student whose lab failed, as plain values."""
+    addresses = {node.name: node.address for node in lab.nodes}
     data: dict[str, Any] = {
         "event": "result",
         "node": result.node,
-        "address": lab.node(result.node).address,
-        "ok": _succeeded(result),
+        "address": addresses.get(result.node),  # a student of a class is no node
+        "ok": succeeded(result),
     }
     run = result.value
     if run and run.outcome:

@@ -170,7 +170,7 @@ def _fetch(
             if several_nodes:
                 own = folder / node
                 try:
-                    own.mkdir(exist_ok=True)
+                    own.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
                     raise TransferError(
                         msg("{what}: {why}", what=own, why=error.strerror)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labctl.checks.report import NodeReport
 from labctl.config.nearest import suggestion
 from labctl.errors import LabctlError, UsageError
-from labctl.events import Phase, PhaseEntered
+from labctl.events import Notice, Phase, PhaseEntered
 from labctl.lab.durations import Durations
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
@@ -19,7 +19,12 @@ from labctl.messages import msg
 from labctl.provision.converge import Outcome, converge
 from labctl.provision.facts import Facts
 from labctl.provision.loader import Playbook
+from labctl.provision.machine_preflight import noise
+from labctl.provision.preflight import one_line
 from labctl.provision.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from labctl.remote.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class ProvisionOptions:
         extra: names of playbooks in addition to those of lab.yaml.
         refresh: measure again instead of using stored measurements.
         verify: run the checks after provisioning.
+        install_key: first let existing machines accept the user's key.
     """
 
     check: bool = False
@@ -52,6 +58,7 @@ class ProvisionOptions:
     extra: tuple[str, ...] = ()
     refresh: bool = False
     verify: bool = True
+    install_key: bool = False
 
 
 def chosen(playbooks: Sequence[Playbook], only: Sequence[str]) -> list[Playbook]:
@@ -128,23 +135,35 @@ def _converge_node(
             record.facts, record.choices = facts, choices
             lab.state.save(node, record)
 
+    first_contact = record.facts is None and not lab.uses_vagrant
     with lab.connection(node, patience=patience) as connection:
-        outcome = converge(
-            connection,
-            playbooks,
-            lambda facts, choices: lab.play(node, facts, choices, playbooks),
-            emit=lab.emit,
-            facts=record.facts,
-            choices=record.choices,
-            refresh=options.refresh,
-            check=options.check,
-            only=options.only,
-            query_peer=peer_queries(lab, node, scheduler),
-            on_playbook_done=lambda playbook: scheduler.on_playbook_done(node, playbook),
-            keep=keep,
-        )
+        try:
+            outcome = converge(
+                connection,
+                playbooks,
+                lambda facts, choices: lab.play(node, facts, choices, playbooks),
+                emit=lab.emit,
+                facts=record.facts,
+                choices=record.choices,
+                refresh=options.refresh,
+                check=options.check,
+                only=options.only,
+                query_peer=peer_queries(lab, node, scheduler),
+                on_playbook_done=lambda playbook: scheduler.on_playbook_done(node, playbook),
+                keep=keep,
+            )
+        finally:
+            if first_contact:
+                _tell_noise(lab, connection)
     keep(outcome.facts, outcome.choices)
     return outcome
+
+
+def _tell_noise(lab: Lab, connection: Connection) -> None:
+    """Emit a notice if the login shell prints something by itself."""
+    heard = noise(connection.noise, lab.target(connection.name).user)
+    if heard is not None:
+        lab.emit(Notice(connection.name, one_line(heard)))
 
 
 def verify_node(

@@ -110,7 +110,7 @@ def _request(
         node=node,
         target=lab.target(node),
         known_hosts=lab.workspace.known_hosts,
-        sudo_password=lab.sudo_password,
+        passwords=lab.passwords,
         files=tuple((section.name, file) for section in sections for file in section.files),
         wanted=write_wanted(lab, node, values),
         log=lab.workspace.log(node, "rehearse"),

@@ -145,7 +145,8 @@ def status_of_all(emit: Emit) -> list[LabStatus]:
             spec_file = Path(entry.spec) if entry.spec else None
             workspace = Workspace.at(Path(entry.folder), Path(entry.state), spec_file)
             try:
-                nodes = tuple(status(Lab.open(workspace, {}, emit=emit), ()))
+                lab = Lab.open(workspace, {}, emit=emit)
+                nodes = () if lab.is_class else tuple(status(lab, ()))
             except LabctlError as error:
                 emit(Notice("", msg("{what}: {why}", what=entry.folder, why=error.message)))
         return LabStatus(entry.folder, entry.name, entry.network, entry.gone, nodes)

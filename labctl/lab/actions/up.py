@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from labctl.errors import LabctlError, UsageError
+from labctl.events import Notice
 from labctl.lab import machine_settings
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
 from labctl.lab.boot import BootQueue, prepare
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
+from labctl.messages import msg
 from labctl.parallel import Result, each
 from labctl.provision.scheduler import Scheduler
 
@@ -36,6 +39,7 @@ def up(
     Raises:
         LabctlError: a problem of the whole lab; no machine was touched.
     """
+    check_install_key(lab, options)
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
@@ -53,6 +57,8 @@ def up(
 
             def work(node: str) -> NodeRun:
                 with failing(lab, node), scheduler.slot(node):
+                    if options.install_key:
+                        _install_key(lab, node)
                     bring.up(node)
                     return work_on(
                         lab, node, playbooks, options, verifier, scheduler, BOOT_PATIENCE
@@ -70,3 +76,67 @@ def _add_boxes(lab: Lab) -> None:
     for box in lab.kit.manifest.boxes:
         if box.provider == lab.provider:
             boxes.add(lab.kit, box, lab.workspace.state)
+
+
+def check_install_key(lab: Lab, options: ProvisionOptions) -> None:
+    """Check that the machines can need the user's key.
+
+    Raises:
+        UsageError: Vagrant gives them one.
+    """
+    if options.install_key and lab.uses_vagrant:
+        raise UsageError(
+            "--install-key is for the machines under `machines:` in lab.yaml",
+            hint="Vagrant gives its machines a key; leave the option out",
+        )
+
+
+def _install_key(lab: Lab, node: str) -> None:
+    """Let a machine accept the user's key."""
+    from labctl.remote.install_key import install_key  # loads Fabric
+
+    fingerprint = install_key(lab.target(node), lab.hostkeys, lab.passwords)
+    if fingerprint:
+        text = msg(
+            "installed your key {fingerprint}; no password is needed now", fingerprint=fingerprint
+        )
+        lab.emit(Notice(node, text))
+
+
+def boot(
+    lab: Lab,
+    limit: Iterable[str],
+    on_failure: Callable[[], None] = lambda: None,
+    *,
+    install_key: bool = False,
+) -> list[Result[None]]:
+    """Bring machines up, without provisioning.
+
+    Parameters:
+        lab: the lab.
+        limit: names or patterns of nodes; none: all.
+        on_failure: called when a machine did not come up.
+        install_key: let existing machines accept the user's key.
+
+    Raises:
+        LabctlError: a problem of the whole lab; no machine was touched.
+    """
+    nodes = lab.select(limit)
+    with lab.state.locked("up"):
+        machines = lab.machines()
+        states = prepare(lab, machines)
+        for notice in machine_settings.notices(lab, nodes, states):
+            lab.emit(notice)
+        bring = BootQueue(lab, machines, nodes, states)
+
+        def work(node: str) -> None:
+            try:
+                with failing(lab, node):
+                    if install_key:
+                        _install_key(lab, node)
+                    bring.up(node)
+            except LabctlError:
+                on_failure()
+                raise
+
+        return each(nodes, work, cap=len(nodes), stop=lab.stop)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from labctl.config import synced_folders
+from labctl.config import node_options, synced_folders
 from labctl.lab import index
 from labctl.machines import providers
 from labctl.machines.finding import Finding, Level
@@ -21,28 +21,31 @@ OK, WARN, FAIL, SKIPPED = Level.OK, Level.WARN, Level.FAIL, Level.SKIPPED
 
 
 def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Iterator[Finding]:
-    """Check whether the provider accepts the network and whether it is free."""
+    """Check whether the provider accepts the lab's networks and whether they are free."""
     what = msg("network")
     # Problems of synced folders are reported by `folders`.
     found_wrong = providers.problems(lab, provider, host.system)
     problems = [problem for problem in found_wrong if problem.where == what]
     yield from (Finding(FAIL, what, p.message, p.hint) for p in problems)
-    wanted = ipaddress.IPv4Network(lab.network)
-    other = index.clash(lab.network, others)
-    if other is not None:
+    networks = (lab.network, *node_options.private_networks(lab.node_options))
+    clash = index.clash(networks, others)
+    if clash is not None:
+        gone = clash.lab.gone
         yield Finding(
-            WARN if other.gone else FAIL,
+            WARN if gone else FAIL,
             what,
             msg(
                 "{wanted} overlaps {network} of the lab in {folder}",
-                wanted=wanted,
-                network=other.network,
-                folder=other.folder,
+                wanted=clash.network,
+                network=clash.theirs,
+                folder=clash.lab.folder,
             )
-            + (msg(", which is gone; its machines may still exist") if other.gone else ""),
+            + (msg(", which is gone; its machines may still exist") if gone else ""),
             "remove it from the list with `labctl status --all --prune`"
-            if other.gone
-            else "remove `network` from lab.yaml so that labctl chooses a free one",
+            if gone
+            else "remove `network` from lab.yaml so that labctl chooses a free one"
+            if clash.network == lab.network
+            else "set another network under `networks` in lab.yaml",
         )
     found = host.networks()
     if found is None:
@@ -51,14 +54,15 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
     # The lab's own network exists while its machines do.
     own = tuple(prefix for name in providers.names() for prefix in providers.get(name).interfaces)
     clashes = [
-        (interface, taken)
+        (wanted, interface, taken)
+        for wanted in map(ipaddress.IPv4Network, networks)
         for interface, taken in found
         # Windows names an interface by its address; the lab's own has the first one of the network.
         if wanted.overlaps(taken) and not interface.startswith(own) and interface != str(wanted[1])
         # VirtualBox 7 on macOS creates a bridge for the lab's own network.
         if not (host.system == "darwin" and interface.startswith("bridge") and taken == wanted)
     ]
-    for interface, taken in clashes:
+    for wanted, interface, taken in clashes:
         yield Finding(
             FAIL,
             what,
@@ -70,8 +74,8 @@ def network(host: Host, lab: LabSpec, provider: str, others: list[Entry]) -> Ite
             ),
             "choose another `network` in lab.yaml",
         )
-    if not clashes and not problems and other is None:
-        yield Finding(OK, what, msg("{wanted} is free", wanted=wanted))
+    if not clashes and not problems and clash is None:
+        yield Finding(OK, what, msg("{wanted} is free", wanted=", ".join(networks)))
 
 
 def folders(host: Host, lab: LabSpec, provider: str) -> Iterator[Finding]:

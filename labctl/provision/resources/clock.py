@@ -43,7 +43,7 @@ class Clock:
         now = self.now()
         if abs(now - int(text)) <= TOLERANCE:
             return None
-        theirs, ours = _shown(int(text)), _shown(now)
+        theirs, ours = shown(int(text)), shown(now)
         if now < RELEASED:
             raise ValueError(
                 msg(
@@ -56,5 +56,6 @@ class Clock:
         return Change(msg("set the clock to {time}", time=ours), script, f"-{theirs}\n+{ours}")
 
 
-def _shown(seconds: float) -> str:
+def shown(seconds: float) -> str:
+    """Return a time for people."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -42,12 +42,15 @@ class Packages:
         repositories: ids or patterns of the repositories to install from. A dead repository of
             somebody else then does not matter. Default: all that are enabled.
         replaced: names of packages that are removed in the same transaction, if they are installed.
+        kept: files that stay as they are, even if they belong to a package that is removed. rpm
+            would remove them, or rename those that somebody edited.
     """
 
     wanted: tuple[Package, ...]
     name: str = ""
     repositories: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -83,9 +86,10 @@ class Packages:
         words = [msg("remove {names}", names=", ".join(remove))] if remove else []
         words += [msg("install {names}", names=_names(install))] if install else []
         words += [msg("downgrade {names}", names=_names(downgrade))] if downgrade else []
+        script = self._transaction(install, downgrade, remove)
         return Change(
             joined(words, "{first}, {then}"),
-            self._transaction(install, downgrade, remove),
+            self._keeping(script) if remove else script,
             "\n".join(diff),
         )
 
@@ -105,6 +109,22 @@ class Packages:
             return f"printf '%s\\n' {' '.join(map(quote, lines))} | {yum} shell"
         verb, names = steps[0]
         return f"{yum} {verb} {' '.join(map(quote, names))}"
+
+    def _keeping(self, script: str) -> str:
+        """Return sh that runs a transaction and puts the kept files back that it took away."""
+        files = [(quote(path), quote(f"{path}.labctl-kept")) for path in self.kept]
+        return "\n".join(
+            (
+                *(f"[ ! -e {file} ] || cp -p {file} {copy} || exit" for file, copy in files),
+                f"{script}\ncode=$?",
+                *(
+                    f"[ ! -e {copy} ] || if [ -e {file} ]; then rm {copy}; "
+                    f"else mkdir -p {quote(path.rpartition('/')[0])} && mv {copy} {file}; fi"
+                    for path, (file, copy) in zip(self.kept, files, strict=True)
+                ),
+                "exit $code",
+            )
+        )
 
     @property
     def _sources(self) -> str:

@@ -87,7 +87,9 @@ def parse(
         UsageError: the text before the colon is not a node, and no such local path exists.
     """
     before, colon, path = text.partition(":")
-    if not colon or "/" in before or "\\" in before:
+    if not colon or "\\" in before:
+        return Location((), text)
+    if "/" in before and not fnmatch.filter(nodes, before):  # nodes of a class are STUDENT/NODE
         return Location((), text)
     if before in nodes:
         return Location((before,), path)

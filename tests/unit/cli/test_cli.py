@@ -22,13 +22,14 @@ from labctl import __version__, parallel
 from labctl.cli import main as command_line
 from labctl.cli.groups import PANELS
 from labctl.cli.options import Globals
-from labctl.errors import ConnectFailed, UsageError
+from labctl.errors import ConnectFailed, SudoRefused, UsageError
 from labctl.lab.actions.checkpoints import Checkpoint
 from labctl.lab.lab import Lab
 from labctl.lab.state import NodeRecord, State
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
 from labctl.parallel import Result
+from labctl.provision.machine_preflight import MachinePreflight
 from labctl.remote.target import Target
 from tests.unit.fakes import SINCE, FakeMachines, FakeNode, answers
 
@@ -389,6 +390,8 @@ def play(play):
 class FakeConnection(FakeNode):
     """A fake node behind the interface of `labctl.remote.connection.Connection`."""
 
+    noise = b""
+
     def __enter__(self) -> FakeConnection:
         return self
 
@@ -441,6 +444,74 @@ def test_provision(run: Run, nodes: dict[str, FakeConnection]) -> None:
     ]
     assert "docker-node1: toy: set a" in done.err
     assert "next: labctl" in done.out
+
+
+CLOCK_OF_2015 = {MachinePreflight().probe(): (0, b"shell /bin/bash\nclock 1433000000\n")}
+
+
+def test_the_doctor_looks_at_nodes_and_changes_nothing(
+    run: Run, nodes: dict[str, FakeConnection]
+) -> None:
+    nodes["docker-node2"].instead = {**CLOCK_OF_2015}
+    nodes["docker-node2"].noise = b"Welcome\n"
+    done = run("doctor", "all")
+    assert done.code == 0
+    first, _, second = done.out.partition("docker-node2\n")
+    assert first.startswith("docker-node1\n")
+    assert "warn" not in first
+    assert "login shell" in second
+    assert "its clock shows 2015-05-30 15:33 UTC" in second
+    assert "prints “Welcome”" in second
+    assert done.out.endswith("\n0 errors, 2 warnings\n")
+    assert nodes["docker-node1"].settings == nodes["docker-node2"].settings == {}
+    assert not Path(".labctl").exists()
+
+
+def test_the_doctor_of_nodes_speaks_json(run: Run, nodes: dict[str, FakeConnection]) -> None:
+    nodes["docker-node2"] = Gone("docker-node2")
+    done = run("doctor", "docker-node*", "--json")
+    assert done.code == 1
+    found = [event for event in done.events if event["event"] == "finding"]
+    assert {event["node"] for event in found} == {"docker-node1", "docker-node2"}
+    (failed,) = [event for event in found if event["level"] == "fail"]
+    assert failed == {
+        "event": "finding",
+        "node": "docker-node2",
+        "level": "fail",
+        "what": "login",
+        "found": "10.0.0.2:22 does not answer",
+        "remedy": "is it up?",
+    }
+    assert run("doctor", "pc7").code == 2
+
+
+def test_the_doctor_sees_what_it_can_where_sudo_is_refused(
+    run: Run, nodes: dict[str, FakeConnection]
+) -> None:
+    class NoSudo(FakeConnection):
+        def run(self, script: str) -> bytes:
+            raise SudoRefused("anna cannot become root", node=self.name, hint="use -K")
+
+        def call_script(self, script: str) -> tuple[int, bytes, bytes]:
+            return 0, FakeNode.run(self, script), b""
+
+    nodes["docker-node1"] = NoSudo("docker-node1", instead={**CLOCK_OF_2015})
+    done = run("doctor", "docker-node1", "--json")
+    levels = [(e["level"], e["what"]) for e in done.events if e["event"] == "finding"]
+    assert levels == [("fail", "sudo"), ("warn", "clock"), ("ok", "login shell")]
+
+
+def test_the_first_run_tells_what_the_doctor_would(
+    run: Run, nodes: dict[str, FakeConnection]
+) -> None:
+    nodes["docker-node2"].instead = {**CLOCK_OF_2015}
+    nodes["docker-node2"].noise = b"Welcome\n"
+    for told in (True, False):
+        notices = [
+            e["message"] for e in run("provision", "--json").events if e["event"] == "Notice"
+        ]
+        assert any("its clock shows 2015" in notice for notice in notices) is told
+        assert any("prints “Welcome”" in notice for notice in notices) is told
 
 
 @pytest.mark.parametrize(
@@ -596,6 +667,7 @@ def test_ctrl_c_ends_with_130(
     [
         (("status",), "labctl.lab.actions.status.status"),
         (("doctor",), "labctl.lab.doctor.examine.examine"),
+        (("doctor", "docker-node1"), "labctl.lab.doctor.nodes.examine_nodes"),
         (("scp", "x", "docker-node1:"), "labctl.lab.actions.copy.copy"),
         (("render",), "labctl.lab.boot.vagrantfile"),
         (("halt",), "labctl.lab.actions.lifecycle.halt"),

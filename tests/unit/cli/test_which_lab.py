@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from labctl.lab.lab import Lab
 from labctl.lab.state import State
 from labctl.lab.workspace import Workspace
+from labctl.remote.passwords import Passwords
 from tests.unit.cli.test_cli import Run, run
 
 __all__ = ["run"]
@@ -25,6 +28,7 @@ NEED_A_LAB = [
     ("rehearse",),
     ("status",),
     ("heal", "docker-node1"),
+    ("doctor", "docker-node1"),
     ("halt",),
     ("reload",),
     ("suspend",),
@@ -34,6 +38,8 @@ NEED_A_LAB = [
     ("checkpoint", "list"),
     ("checkpoint", "delete", "evening"),
     ("destroy", "--yes"),
+    ("plan",),
+    ("move", "anna", "--yes"),
     ("ssh", "docker-node1"),
     ("exec", "true"),
     ("scp", "a", "docker-node1:b"),
@@ -244,6 +250,39 @@ def test_the_question_for_a_password_names_the_hosts(
     monkeypatch.setattr("typer.prompt", prompt)
     assert run(*command, terminal=True).code == 130
     assert asked == [f"sudo password for {hosts}"]
+    command[1] = "-k"
+    assert run(*command, terminal=True).code == 130
+    assert asked[1:] == [f"ssh password for {hosts}"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "passwords"),
+    [
+        (["one", "two"], Passwords("one", "two")),
+        (["one", ""], Passwords("one", "one")),
+    ],
+)
+def test_one_password_for_ssh_and_sudo_is_typed_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, answers: list[str], passwords: Passwords
+) -> None:
+    Path("lab.yaml").write_text("machines: [{name: pc1, host: 10.255.255.1}]\n")
+    given: list[Passwords] = []
+    rest = iter(answers)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def opened(*places: Any, **options: Any) -> Lab:
+        given.append(options.get("passwords", Passwords()))
+        return real(*places, **options)
+
+    real = Lab.open
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: next(rest))
+    monkeypatch.setattr("labctl.lab.lab.Lab.open", opened)
+    monkeypatch.setattr("labctl.parallel.each", refuse)
+    assert run("exec", "-k", "-K", "true", terminal=True).code == 130
+    assert given[-1] == passwords
+    assert "one" not in repr(passwords)
 
 
 # -- trust

@@ -34,6 +34,7 @@ def _blocks() -> list[str]:
 def _load(tmp_path: Path, text: str) -> LabSpec:
     for name in ("extra.rb", "setup.sh"):  # files that the settings name must exist
         (tmp_path / name).write_text("", "utf-8")
+    (tmp_path / "roster.csv").write_text("anna\n", "utf-8")
     file = tmp_path / "lab.yaml"
     file.write_text(text, "utf-8")
     return load.load(file)

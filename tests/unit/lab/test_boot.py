@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from labctl.errors import Interrupted, LabctlError, MachineError, UsageError
 from labctl.events import Emit, Phase
 from labctl.lab.boot import BootQueue, prepare, started
 from labctl.lab.definition import LabDefinition
-from labctl.lab.index import Entry, LabIndex, free_name, free_network
+from labctl.lab.index import POOL, Entry, LabIndex, free_name, free_network
 from labctl.lab.state import NodeRecord
 from labctl.lab.workspace import Workspace
 from labctl.machines.base import MachineState
@@ -99,6 +100,15 @@ def test_a_network_of_another_lab_is_refused_to_nodes_with_addresses(tmp_path: P
     assert "addresses" in caught.value.hint
 
 
+def test_a_further_network_of_another_lab_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other" / ".labctl").mkdir(parents=True)
+    LabIndex().note(replace(entry(tmp_path / "other"), further=("10.20.0.0/16",)))
+    lab = FakeLab(FakeMachines(), nodes=1, network=POOL[1], networks=[{"network": "10.20.1.0/24"}])
+    with pytest.raises(UsageError, match=r"10\.20\.1\.0/24 already belongs") as caught:
+        prepare(lab, lab.fakes)
+    assert "under 'networks'" in caught.value.hint
+
+
 def test_of_labs_that_come_up_at_once_only_one_gets_the_network(tmp_path: Path) -> None:
     labs = [entry(tmp_path / str(number)) for number in range(8)]
     for lab in labs:
@@ -107,7 +117,7 @@ def test_of_labs_that_come_up_at_once_only_one_gets_the_network(tmp_path: Path) 
         others = list(pool.map(lambda lab: LabIndex().claim(lab), labs))
     (first,) = (lab for lab, other in zip(labs, others, strict=True) if other is None)
     assert LabIndex().entries() == [first]
-    assert {other for other in others if other is not None} == {first}
+    assert {other.lab for other in others if other is not None} == {first}
 
 
 def test_machines_keep_a_name_and_network_that_labctl_chose(

@@ -12,7 +12,7 @@ import pytest
 
 from labctl.errors import StateError, UsageError
 from labctl.lab import index
-from labctl.lab.index import POOL, Entry, LabIndex, clash, free_name, free_network
+from labctl.lab.index import POOL, Clash, Entry, LabIndex, clash, free_name, free_network
 from labctl.storage import exclusive
 
 
@@ -47,7 +47,7 @@ def test_a_network_is_claimed_once(notes: LabIndex, tmp_path: Path) -> None:
     first, second = entry(tmp_path / "a"), entry(tmp_path / "b")
     assert notes.claim(first) is None
     assert notes.claim(first) is None  # its own
-    assert notes.claim(second) == first
+    assert notes.claim(second) == Clash(POOL[0], POOL[0], first)
     assert notes.entries() == [first]
     other = entry(tmp_path / "b", POOL[1])
     assert notes.claim(other) is None
@@ -58,9 +58,11 @@ def test_the_network_of_a_lab_that_is_gone_can_be_claimed(notes: LabIndex, tmp_p
     gone = entry(tmp_path / "a", there=False)
     notes.note(gone)
     second, third = entry(tmp_path / "b"), entry(tmp_path / "c")
-    assert notes.claim(second) == gone
+    assert notes.claim(second) == Clash(POOL[0], POOL[0], gone)
     assert notes.entries() == [gone, second]
-    assert notes.claim(third) == second  # which is there, though it stands behind
+    assert notes.claim(third) == Clash(
+        POOL[0], POOL[0], second
+    )  # which is there, though it stands behind
     assert notes.entries() == [gone, second]
 
 
@@ -173,7 +175,26 @@ def test_where_the_notes_are(chosen: str, tmp_path: Path, monkeypatch: pytest.Mo
 )
 def test_clash(mine: str, theirs: list[str], clashes: bool, tmp_path: Path) -> None:
     others = [entry(tmp_path / str(i), network) for i, network in enumerate(theirs)]
-    assert (clash(mine, others) is not None) is clashes
+    assert (clash((mine,), others) is not None) is clashes
+
+
+def test_further_networks_are_claimed_too(notes: LabIndex, tmp_path: Path) -> None:
+    """Each of a lab's networks is compared with each of another's."""
+    first = replace(entry(tmp_path / "a", POOL[0]), further=("10.20.0.0/16", "nonsense"))
+    assert notes.claim(first) is None
+    assert notes.entries() == [first]
+    own = replace(entry(tmp_path / "b", POOL[1]), further=(POOL[0],))
+    assert notes.claim(own) == Clash(POOL[0], POOL[0], first)
+    theirs = replace(entry(tmp_path / "b", POOL[1]), further=("10.20.30.0/24",))
+    assert notes.claim(theirs) == Clash("10.20.30.0/24", "10.20.0.0/16", first)
+    assert notes.claim(entry(tmp_path / "b", "10.20.1.0/24")) is not None
+    assert notes.claim(replace(theirs, further=("10.21.0.0/24",))) is None
+
+
+def test_a_new_lab_avoids_further_networks(tmp_path: Path) -> None:
+    other = replace(entry(tmp_path / "a", POOL[0]), further=(POOL[1],))
+    assert free_network([other]) == POOL[2]
+    assert free_network([other], further=[POOL[2]]) == POOL[3]
 
 
 def test_the_network_of_a_new_lab(tmp_path: Path) -> None:

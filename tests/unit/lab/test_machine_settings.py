@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from labctl.errors import SpecError
+from labctl.errors import ProviderMissing, SpecError
 from labctl.events import Notice
 from labctl.lab import machine_settings
 from labctl.lab.actions import lifecycle
@@ -39,6 +39,18 @@ def said(machines: FakeMachines, provider: str = "libvirt", **raw: Any) -> list[
     lab = FakeLab(machines, provider=provider, **raw)
     found = machine_settings.notices(lab, [ONE, TWO], machines.states())
     return [notice.message for notice in found if notice.node == ONE]
+
+
+def test_a_lab_of_existing_machines_needs_no_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = FakeLab(FakeMachines(), machines=[{"name": "pc1", "host": "10.255.255.1"}])
+
+    def none(_: object) -> str:
+        raise ProviderMissing("there is none here")
+
+    monkeypatch.setattr(FakeLab, "provider", property(none))
+    states = {"pc1": MachineState.EXISTING}
+    assert list(machine_settings.notices(lab, ["pc1"], states)) == []
+    BootQueue(lab, lab.fakes, ["pc1"], states).up("pc1")
 
 
 CHANGES: list[tuple[dict[str, Any], str]] = [

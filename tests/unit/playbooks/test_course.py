@@ -27,7 +27,7 @@ from tests.unit.fakes import CENTOS, lab_spec
 FOLDERS = [packaged("playbooks")]
 overlay: Any = load_module("overlay", "settings", FOLDERS)
 store: Any = load_module("etcd", "store", FOLDERS)
-NETWORKS = shell_script(str(FOLDERS[0] / "engine/networks.py"), "networks.sh")
+MEASURE = shell_script(str(FOLDERS[0] / "engine/daemon.py"), "networks.sh", "runtimes.sh")
 COURSE = ("registry", "hub-cache", "images", "etcd", "overlay", "compose-app")
 PLAIN = ("repos", "hosts", "engine", "mirrors", "compose")
 
@@ -50,7 +50,7 @@ def resources(
         facts=CENTOS,
         user="vagrant",
         addresses={n.name: n.address for n in lab.lab_nodes if n.address},
-        choices={"engine.networks": {"script": NETWORKS, "answer": networks or {}}},
+        choices={"engine.measured": {"script": MEASURE, "answer": networks or {}}},
         templates=(packaged("templates"),),
         playbooks=running,
         secrets=SecretStore(tmp_path / "private", "lab"),

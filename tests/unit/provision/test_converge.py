@@ -259,13 +259,30 @@ def test_what_cannot_be_understood_is_named_with_its_resource() -> None:
     assert node.settings == {"a": "1", "b": "caf\udce9"}
 
 
-def test_a_connection_that_breaks_breaks_the_run() -> None:
-    class Node(FakeNode):
-        def run(self, script: str) -> bytes:
-            return super().run(script)[:-1] if self.scripts else super().run(script)
+class Cut(FakeNode):
+    """A node whose answer is cut off, from a number of exchanges on."""
 
+    after = 1
+
+    def run(self, script: str) -> bytes:
+        cut = len(self.scripts) >= self.after
+        return super().run(script)[:-1] if cut else super().run(script)
+
+
+def test_a_connection_that_breaks_during_a_change_names_the_change() -> None:
+    """The change may be the reason, as when docker's bridge takes the instructor's network."""
+    with pytest.raises(ChangeFailed, match="set a: only 1 of 2") as caught:
+        run(Cut(), playbook("one", [A]))
+    assert caught.value.resource == "setting:a"
+    assert "this change may have cut it off" in caught.value.hint
+    assert "`bip` in docker.daemon" in caught.value.hint
+
+
+def test_a_connection_that_breaks_before_a_change_is_no_fault_of_it() -> None:
+    node = Cut()
+    node.after = 0
     with pytest.raises(ProtocolError, match="only 1 of 2"):
-        run(Node(), playbook("one", [A]))
+        run(node, playbook("one", [A]))
 
 
 @pytest.mark.parametrize("output", [b"caf\xe9", b"\xff\x00\x80"])

@@ -1,0 +1,1 @@
+"""A class: a lab for each student, on one or several hosts."""
