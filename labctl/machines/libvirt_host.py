@@ -64,6 +64,7 @@ class LibvirtHost:
         self._guard = threading.Lock()
         self._states: dict[str, str] = {}
         self._seen = 0.0
+        self._unanswered: MachineError | None = None
         self._emulated: bool | None = None
         self._running: set[subprocess.Popen[bytes]] = set()
 
@@ -211,17 +212,24 @@ class LibvirtHost:
     def states(self) -> dict[str, str]:
         """Return libvirt's state of each machine of the host, by its name there.
 
-        Labs that ask at the same time share one connection.
+        Labs that ask at the same time share one connection, or wait once for a silent host.
 
         Raises:
             MachineError: the host does not answer.
         """
         with self._guard:
             if time.monotonic() - self._seen > _STATES_LAST:
-                lines = self.virsh(["list --all"], _SILENCE + 10).splitlines()
-                rows = (line.split(None, 2) for line in lines if line.strip())
-                self._states = {row[1]: row[2].strip() for row in rows if len(row) == 3}
+                self._unanswered = None
+                try:
+                    lines = self.virsh(["list --all"], _SILENCE + 10).splitlines()
+                except MachineError as error:
+                    self._unanswered = error
+                else:
+                    rows = (line.split(None, 2) for line in lines if line.strip())
+                    self._states = {row[1]: row[2].strip() for row in rows if len(row) == 3}
                 self._seen = time.monotonic()
+            if self._unanswered is not None:
+                raise MachineError(self._unanswered.message, hint=self._unanswered.hint)
             return dict(self._states)
 
     def forget_states(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 SLOTS = 8
 # The kinds of network that a NIC can be attached to here.
-KINDS = ("none", "nat", "hostonly")
+KINDS = ("none", "nat", "hostonly", "intnet")
 SAVED_STATE = "saved-state"
 
 

@@ -21,7 +21,8 @@ hwvirtexexcl ioapic largepages mouse nestedhwvirt nestedpaging ostype pae paravi
 rtcuseutc uartmode1 usb usbehci usbohci usbxhci vram vrde vtxvpid x2apic
 """
 _REMEMBERED = frozenset(_NAMES.split())
-_OF_A_NIC = ("nic", "macaddress", "hostonlyadapter", "natpf", "nictype", "cableconnected")
+_OF_A_NIC = ("nic", "macaddress", "hostonlyadapter", "intnet", "natpf", "nictype",
+             "cableconnected")  # fmt: skip
 _NIC_REMEMBERED = (
     "natdnshostresolver", "natdnsproxy", "natdnspassdomain", "nicpromisc", "nicspeed",
     "nicbootprio", "natlocalhostreachable",
@@ -82,7 +83,7 @@ def _adapter(nic: Nic, name: str, value: str) -> None:
         if value != "auto" and not re.fullmatch(r"[0-9A-Fa-f]{12}", value):
             raise BadSyntax(f"Invalid MAC address '{value}'")
         nic.mac = new_mac() if value == "auto" else value.upper()
-    elif name == "hostonlyadapter":
+    elif name in ("hostonlyadapter", "intnet"):
         nic.adapter = value
     elif name == "nictype":
         nic.model = value

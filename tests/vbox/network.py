@@ -1,5 +1,7 @@
 """Host-only networks: a bridge of the kernel each, named as VirtualBox names its interfaces.
 
+Internal networks are bridges too, without an address of the host.
+
 The bridge carries the host's address, so a node reaches the host at the network's .1, and the host
 the nodes, as with VirtualBox. It is made in the network namespace of whoever calls: a world of the
 testbed, and with the world it goes.
@@ -7,6 +9,7 @@ testbed, and with the world it goes.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import subprocess
@@ -108,15 +111,16 @@ class Interfaces:
         After a reboot of the host they are known, and gone.
         """
         for _, nic in machine.hardware.attached():
-            if nic.kind == "hostonly" and not (_LINKS / nic.adapter).exists():
+            if nic.kind == "intnet":
+                with self._home.locked():
+                    _make_bridge(internal(nic.adapter))
+            elif nic.kind == "hostonly" and not (_LINKS / nic.adapter).exists():
                 with self._home.locked():
                     self._raise(self.find(nic.adapter))
 
     def _raise(self, interface: Interface) -> None:
         name = interface.name
-        if not (_LINKS / name).exists():
-            _ip("link", "add", name, "type", "bridge", "forward_delay", "0", "stp_state", "0")
-            _ip("link", "set", name, "up")
+        _make_bridge(name)
         _ip("address", "flush", "dev", name, "scope", "global")
         _ip("address", "replace", f"{interface.address}/{interface.prefix}", "dev", name)
 
@@ -125,15 +129,27 @@ class Interfaces:
         write(self._home.interfaces, json.dumps([asdict(entry) for entry in ordered]))
 
 
+def internal(name: str) -> str:
+    """Return the name of the bridge that is an internal network."""
+    return f"vbi-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def _make_bridge(name: str) -> None:
+    if not (_LINKS / name).exists():
+        _ip("link", "add", name, "type", "bridge", "forward_delay", "0", "stp_state", "0")
+        _ip("link", "set", name, "up")
+
+
 def plug(machine: Machine) -> None:
     """Join the adapters of a machine that just started to their bridges.
 
     QEMU makes the host's ends, and they go when it ends.
     """
     for slot, nic in machine.hardware.attached():
-        if nic.kind == "hostonly":
+        if nic.kind in ("hostonly", "intnet"):
             end = tap_name(machine, slot)
-            _ip("link", "set", end, *(("master", nic.adapter) if nic.cable else ()), "up")
+            bridge = internal(nic.adapter) if nic.kind == "intnet" else nic.adapter
+            _ip("link", "set", end, *(("master", bridge) if nic.cable else ()), "up")
 
 
 def _ip(*arguments: str) -> None:

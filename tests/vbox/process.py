@@ -48,7 +48,7 @@ def tap_name(machine: Machine, slot: int) -> str:
 
 
 def _backend(machine: Machine, slot: int, nic: Nic) -> str:
-    if nic.kind == "hostonly":
+    if nic.kind in ("hostonly", "intnet"):
         return f"tap,id=nic{slot},ifname={tap_name(machine, slot)},script=no,downscript=no"
     # VirtualBox's NAT numbers its networks by slot; QEMU's own defaults are those of the first.
     parts = ["user", f"id=nic{slot}", f"net=10.0.{slot + 1}.0/24"]

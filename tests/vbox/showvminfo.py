@@ -74,6 +74,8 @@ def _adapter(slot: int, nic: Nic) -> Iterator[str]:
         yield f'natnet{slot}="nat"'
         for number, forward in enumerate(nic.forwards):
             yield f'Forwarding({number})="{forward.rule()}"'
+    elif nic.kind == "intnet":
+        yield f'intnet{slot}="{nic.adapter}"'
     else:
         yield f'hostonlyadapter{slot}="{nic.adapter}"'
 

@@ -105,6 +105,16 @@ def test_states_are_asked_once_for_labs_that_ask_together(program: Program, tmp_
     assert len(log.read_text().splitlines()) == 2
 
 
+def test_a_silent_host_is_waited_for_once(program: Program, tmp_path: Path) -> None:
+    log = tmp_path / "calls"
+    program("virsh", f"echo x >>{log}; echo 'error: timed out' >&2; exit 1")
+    one = host(tmp_path)
+    for _ in range(5):
+        with pytest.raises(MachineError, match="host hv1: timed out"):
+            one.states()
+    assert len(log.read_text().splitlines()) == 1
+
+
 def test_the_script_runs_ssh_with_limits(program: Program, tmp_path: Path) -> None:
     program("virsh", "exit 0")
     program("ssh", 'pwd; for word; do echo "$word"; done')
