@@ -51,10 +51,15 @@ class HostGate:
             LabctlError: the host could not be prepared, or was lost.
         """
         if self.prepared is not None:
-            self.prepared.result()
+            try:
+                self.prepared.result()
+            except LabctlError as error:
+                self._lost = error
         with self._slots, all_slots:
             if self._lost is not None:
-                raise MachineError(self._lost.message, hint=self._lost.hint)
+                # An error of its own for each student, because an error names one node.
+                lost = self._lost
+                raise MachineError(lost.message, hint=lost.hint, details=lost.details)
             yield
 
     def failed(self) -> None:
@@ -110,15 +115,20 @@ def up(
     def bring(lab: Lab, nodes: Sequence[str]) -> list[Result[NodeRun]]:
         student = room.student_of(lab)
         gate = gates[student.placed]
-        with ExitStack() as stack:
-            lab.emit(PhaseEntered("", Phase.WAITING))
-            stack.enter_context(gate.slot(starts))
-            if first is not None:
-                stack.enter_context(first.turn())
-            if lab.stop.requested.is_set():
-                raise Interrupted("not started")
-            lab.emit(PhaseEntered("", Phase.BOOTING))
-            booted = boot(lab, nodes, gate.failed, install_key=options.install_key)
+        try:
+            with ExitStack() as stack:
+                for node in nodes:
+                    lab.emit(PhaseEntered(node, Phase.WAITING))
+                stack.enter_context(gate.slot(starts))
+                if first is not None:
+                    stack.enter_context(first.turn())
+                if lab.stop.requested.is_set():
+                    raise Interrupted("not started")
+                booted = boot(lab, nodes, gate.failed, install_key=options.install_key)
+        except LabctlError as error:
+            for node in nodes:
+                lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
+            raise
         ready = [result.node for result in booted if result.ok]
         lost = [
             Result[NodeRun](result.node, None, result.error) for result in booted if result.error
