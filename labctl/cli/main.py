@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import signal
 import sys
 from typing import Any
 
@@ -134,6 +135,9 @@ def main() -> None:
     Output that cannot be written is an error too, unless the reader of a pipe ended.
     """
     streams.reserve()
+    with contextlib.suppress(ValueError):  # in another thread than the main one
+        # `timeout` and `kill` end labctl as Ctrl-C does, with all that it started.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = 1
     try:
         code = _run()

@@ -22,6 +22,7 @@ from labctl.remote.connect_errors import failed, key_changed, no_way
 from labctl.remote.hostkeys import HostKeys, host_name, known_keys
 from labctl.remote.known_hosts import KnownKeys, lookup
 from labctl.remote.password_login import PasswordLogin
+from labctl.remote.proxy_command import ProxySocket
 from labctl.remote.target import Target
 from labctl.remote.transport import Transport
 
@@ -29,7 +30,13 @@ BROKEN = (paramiko.SSHException, EOFError, OSError)
 """Exceptions of paramiko if the other side is gone."""
 
 
-def connect(target: Target, hostkeys: HostKeys, timeout: float, password: str | None = None) -> Any:
+def connect(
+    target: Target,
+    hostkeys: HostKeys,
+    timeout: float,
+    password: str | None = None,
+    began: Callable[[Any], object] = lambda connection: None,
+) -> Any:
     """Connect to a node once.
 
     A password goes only to a node that refused all keys, and only after its host key was checked
@@ -41,6 +48,7 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float, password: str | 
         hostkeys: where its host key is recorded; a first connection records it.
         timeout: seconds for each step: TCP connection, banner, authentication.
         password: of the login user; None: use keys only.
+        began: called with each connection before it opens; `disconnect` ends the attempt then.
 
     Returns:
         An open Fabric connection, for use by one thread, because its `open` is not thread-safe.
@@ -62,12 +70,11 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float, password: str | 
     with contextlib.ExitStack() as undo, login_keys.choose(target.name, target.keys) as chosen:
         if target.keys:
             options["key_filename"], options["pkey"] = list(chosen.files), chosen.agent
-        gateway: Any = target.proxy or None
-        if target.jump:
-            gateway = _jump(target, timeout, undo)
+        gateway = _jump(target, timeout, undo) if target.jump else None
 
         def attempt(**how: Any) -> Any:
             factory = _preferring(_known_kinds(target, hostkeys), login)
+            proxy = _proxy(target) if target.proxy and not target.jump else None
             connection = FabricConnection(
                 target.host,
                 user=target.user or None,
@@ -75,17 +82,19 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float, password: str | 
                 config=_config(),
                 gateway=gateway,
                 connect_timeout=timeout,
-                connect_kwargs={**limits, "transport_factory": factory, **how},
+                connect_kwargs={**limits, "transport_factory": factory, "sock": proxy, **how},
             )
             with contextlib.ExitStack() as undo_attempt:
-                undo_attempt.callback(connection.client.close)
+                undo_attempt.callback(_disconnect, connection)
+                began(connection)
                 _expect_key(connection.client, target, hostkeys)
                 try:
                     connection.open()
                 except paramiko.BadHostKeyException as error:
                     raise key_changed(error, target, hostkeys) from error
                 except BROKEN as error:
-                    raise failed(error, connection.client, target, login) from error
+                    why = proxy.failure if proxy else ""
+                    raise failed(error, connection.client, target, login, why) from error
                 connection.transport.watch()
                 undo_attempt.pop_all()
             return connection
@@ -101,10 +110,24 @@ def connect(target: Target, hostkeys: HostKeys, timeout: float, password: str | 
 
 
 def disconnect(connection: Any) -> None:
-    """Close a connection and the one to its jump host, whatever their state."""
-    connection.client.close()
+    """Close a connection and its jump host's, or its proxy command, whatever their state."""
+    _disconnect(connection)
     if isinstance(connection.gateway, FabricConnection):
         connection.gateway.client.close()
+
+
+def _disconnect(connection: Any) -> None:
+    connection.client.close()
+    proxy = connection.connect_kwargs.get("sock")
+    if proxy is not None:
+        proxy.close()
+
+
+def _proxy(target: Target) -> ProxySocket:
+    try:
+        return ProxySocket(target)
+    except OSError as error:
+        raise failed(error, None, target) from error
 
 
 def _config() -> Any:

@@ -29,15 +29,20 @@ from labctl.remote.target import Target
 
 
 def failed(
-    error: Exception, client: Any, target: Target, login: PasswordLogin | None = None
+    error: Exception,
+    client: Any,
+    target: Target,
+    login: PasswordLogin | None = None,
+    proxy_failure: str = "",
 ) -> RemoteError:
     """Return the error for a node that could not be reached.
 
     Parameters:
         error: what paramiko raised.
-        client: its client.
+        client: its client; None: it was not used yet.
         target: the node.
         login: with a password; None: there was none.
+        proxy_failure: why the node's proxy command ended; empty if it did not.
     """
     if isinstance(error, OtherMethods):
         return _other_methods(error, target)
@@ -72,6 +77,8 @@ def failed(
         hint = msg("the name {host} does not resolve here", host=target.host)
     elif isinstance(error, OSError) and error.errno == errno.EMFILE:
         hint = msg("this process cannot open more files; raise the limit with `ulimit -n`")
+    elif proxy_failure:
+        hint = msg("check the proxy command of this machine, which ended: {why}", why=proxy_failure)
     else:
         hint = msg(
             "check that the machine and its sshd run; `labctl status` shows which nodes answer"
@@ -198,7 +205,7 @@ def _refused(error: Exception, client: Any, *, all_keys: bool = False) -> bool:
     """
     if isinstance(error, paramiko.AuthenticationException):
         return True
-    transport = client.get_transport()
+    transport = client and client.get_transport()
     if transport is None or not transport.initial_kex_done:
         return False
     return bool(transport.is_active() or (all_keys and transport.auth_handler is not None))

@@ -346,15 +346,27 @@ class Connection:
         while True:
             self._stop_if_ended()
             try:
-                login = self._passwords.login
-                self._fabric = connect(self.target, self._hostkeys, self._timeout, login)
+                return self._attempt()
+            except RemoteError as error:
                 self._stop_if_ended()
-                return self._fabric
-            except ConnectFailed:
-                if time.monotonic() + pause > deadline:
+                if not isinstance(error, ConnectFailed) or time.monotonic() + pause > deadline:
                     raise
             self._ended.wait(pause)
             pause = min(pause * 1.5, 2.0)
+
+    def _attempt(self) -> Any:
+        try:
+            login = self._passwords.login
+            connect(self.target, self._hostkeys, self._timeout, login, self._began)
+            self._stop_if_ended()
+        except BaseException:
+            self._fabric = None
+            raise
+        return self._fabric
+
+    def _began(self, fabric: Any) -> None:
+        self._fabric = fabric
+        self._stop_if_ended()
 
     def _stop_if_ended(self) -> None:
         if self._ended.is_set():

@@ -72,7 +72,8 @@ class Transport(paramiko.Transport):
         packetizer.REKEY_BYTES = REKEY_BYTES
         self._read_all = packetizer.read_all
         packetizer.read_all = self._read_packet
-        if isinstance(self.sock, socket.socket):
+        inet = (socket.AF_INET, socket.AF_INET6)
+        if isinstance(self.sock, socket.socket) and self.sock.family in inet:
             # Otherwise a command waits 40 ms until the data before it is acknowledged.
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
