@@ -25,6 +25,9 @@ ANSWER = 1 << 26
 _TICK = 0.1
 """Seconds between two checks of the other streams while a method waits for one of them."""
 
+_PROGRESS = 1 << 10
+"""Bytes that count as progress. A node that sends one now and then must not delay a command."""
+
 _KEPT = 1 << 12
 """How many bytes are kept of the end of what precedes the mark, to explain why no mark came."""
 
@@ -84,7 +87,8 @@ class Streams:
         channel: a paramiko channel on which the command was started.
         out: called with what the command writes to stdout.
         err: called with what it writes to stderr.
-        silence: seconds without progress after which a method raises TimeoutError; None: never.
+        silence: seconds of waiting without progress after which a method raises TimeoutError; None:
+            never.
         marked: the command is a script of labctl's, which prints `MARK` first; skip what precedes
             that.
 
@@ -107,6 +111,8 @@ class Streams:
         self._marks = (AfterMark(out), AfterMark(err)) if marked else ()
         self._out, self._err = self._marks or (out, err)
         self._silence = silence
+        self._waited = 0.0
+        self._moved = 0
         self.deadline: float | None = None
         self.begin_by: float | None = None
         channel.settimeout(_TICK)
@@ -130,7 +136,7 @@ class Streams:
             OSError: the connection broke.
         """
         view = memoryview(data)
-        deadline = self._until()
+        deadline, began = self._until(), time.monotonic()
         while view:
             try:
                 sent = self._channel.send(view)
@@ -146,7 +152,9 @@ class Streams:
             if not sent:
                 return False
             view = view[sent:]
-            deadline = self._until()
+            self._count(sent, began)
+            deadline, began = self._until(), time.monotonic()
+            _check(deadline)
             self._pass_on()
         return True
 
@@ -194,39 +202,49 @@ class Streams:
             self._channel.shutdown_write()
 
     def _receive(self, read: Callable[[int], bytes], take: Callable[[bytes], object]) -> bool:
-        deadline = self._until()
-        _check(self._last)  # a node that sends a byte now and then is never silent
+        deadline, began = self._until(), time.monotonic()
+        _check(deadline)  # a node that sends a byte now and then is never silent
         while True:
             try:
                 data = read(WINDOW)
             except TimeoutError:
                 # Output may have arrived since: it counts, or the next wait could last for ever.
-                if self._pass_on():
+                if found := self._pass_on():
+                    self._count(found, began)
                     return True
                 _check(deadline)
                 continue
+            self._count(len(data), began)
             if data:
                 take(data)
             self._pass_on()
             return bool(data)
 
-    def _pass_on(self) -> bool:
-        """Pass on what has arrived, without waiting; return whether there was anything.
+    def _pass_on(self) -> int:
+        """Pass on what has arrived, without waiting; return how many bytes it was.
 
         One read a stream: a node that sends faster than its data is used must not fill the memory.
         """
-        out, err = self._channel.recv_ready(), self._channel.recv_stderr_ready()
+        out = self._channel.recv(WINDOW) if self._channel.recv_ready() else b""
         if out:
-            self._out(self._channel.recv(WINDOW))
+            self._out(out)
+        err = self._channel.recv_stderr(WINDOW) if self._channel.recv_stderr_ready() else b""
         if err:
-            self._err(self._channel.recv_stderr(WINDOW))
-        return bool(out or err)
+            self._err(err)
+        return len(out) + len(err)
+
+    def _count(self, moved: int, began: float) -> None:
+        """Count bytes that moved, and the wait for them, which began then."""
+        self._waited += time.monotonic() - began
+        self._moved += moved
+        if self._moved >= _PROGRESS:
+            self._waited, self._moved = 0.0, 0
 
     def _until(self) -> float | None:
         """Return when the wait that begins now is too long."""
         if self._silence is None:
             return self._last
-        end = time.monotonic() + self._silence
+        end = time.monotonic() + self._silence - self._waited
         return end if self._last is None else min(end, self._last)
 
     @property

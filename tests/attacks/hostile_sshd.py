@@ -288,9 +288,30 @@ class Says(Attack):
 class Drips(Attack):
     """Sends a byte now and then, for ever."""
 
+    def __init__(self, first: bytes = b"") -> None:
+        super().__init__()
+        self._first = first
+
     def started(self, channel: Any, transport: Any) -> None:
+        channel.sendall(self._first)
+        channel.sendall_stderr(self._first)
         while not self.over.wait(0.2):
             channel.sendall(b"x")
+
+
+class Slow(Attack):
+    """Sends what it should, but a byte now and then."""
+
+    def started(self, channel: Any, transport: Any) -> None:
+        whole = channel.sendall
+
+        def send(data: bytes) -> None:
+            for at in range(len(data)):
+                if self.over.wait(0.2):
+                    raise Cut
+                whole(data[at : at + 1])
+
+        channel.sendall = send
 
 
 class BreaksWindow(Attack):
@@ -361,6 +382,8 @@ def attacks() -> Iterator[tuple[str, Callable[[], Attack]]]:
     yield "lines of output without end", lambda: Says(endless=b"yes\n" * 4096)
     yield "the mark, then output without end", lambda: Says(first=MARK, endless=b"y" * 65536)
     yield "drips", Drips
+    yield "the mark, then drips", lambda: Drips(MARK)
+    yield "all in drips", Slow
     yield "breaks the window", BreaksWindow
     yield "escapes everywhere", lambda: Says(each=ESCAPES, also_errors=True)
     yield "noise", lambda: Says(first=bytes(range(256)) * 4000 + ESCAPES, also_errors=True)

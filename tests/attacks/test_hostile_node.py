@@ -27,6 +27,7 @@ from labctl.remote.hostkeys import HostKeys
 from labctl.remote.passwords import NO_PASSWORDS
 from labctl.remote.target import Target
 from labctl.remote.transfer import node_sink, node_source
+from tests.attacks.conftest import IN_CI
 from tests.attacks.hostile_sshd import Attack, HostileSshd, Random, Silent, attacks
 from tests.integration.sshd import Sshd
 
@@ -144,7 +145,7 @@ COMMANDS = {
 }
 ENDLESS = {
     "exec": re.compile("silent from (started|ended)|output without end|drips"),
-    "exec as root": re.compile("silent from ended"),
+    "exec as root": re.compile("silent from ended|mark, then drips"),
 }
 """A command of the user may be silent, and print, as long as it likes."""
 
@@ -188,50 +189,48 @@ def command(name: str, folder: Path) -> tuple[str, ...]:
     return tuple(word.format(folder=folder) for word in COMMANDS[name])
 
 
-SAMPLE = {
-    "status": 0,
-    "exec": 1,
-    "exec as root": 2,
-    "scp from a node": 3,
-    "provision": 4,
+SAMPLE = ("status", "exec", "exec as root", "scp to nodes", "scp from a node", "provision")
+"""In CI, each attack is tried on one of these, in turn."""
+
+ALSO = {
+    ("scp to nodes", "drips"),
+    ("scp from a node", "all in drips"),
+    ("verify", "ends the connection after a command"),
+    ("verify", "escapes everywhere"),
+    ("verify", "noise"),
 }
 
 
-def chosen(examples: int, number: int, name: str) -> bool:
-    """Return whether to try an attack on a command: in CI, each on one."""
-    if name == "verify":
-        return examples > 1000 or number in (14, 22, 23)
-    return examples > 1000 or number % len(SAMPLE) == SAMPLE.get(name, -1)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try each attack on each command; in CI, each on one."""
+    if "attack" not in metafunc.fixturenames:
+        return
+    every = (metafunc.config.getoption("--examples") or IN_CI) > 1000
+    found = []
+    for number, (attack, _) in enumerate(attacks()):
+        for name in COMMANDS:
+            if name in ENDLESS and ENDLESS[name].search(attack):
+                continue
+            if name == "verify" and not QUICK.search(attack):
+                continue
+            sampled = name == SAMPLE[number % len(SAMPLE)]
+            if every or sampled or (name, attack) in ALSO:
+                found.append((name, attack))
+    metafunc.parametrize(("name", "attack"), found)
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
 def test_one_hostile_node_costs_the_others_nothing(
     name: str,
+    attack: str,
     hostile: Callable[[Attack], HostileSshd],
     labctl: Callable[[int], Run],
     tmp_path: Path,
-    examples: int,
 ) -> None:
-    for number, (attack, make) in enumerate(attacks()):
-        if name in ENDLESS and ENDLESS[name].search(attack):
-            continue
-        if not chosen(examples, number, name):
-            continue
-        if name == "verify" and not QUICK.search(attack):
-            continue
-        if name == "verify":
-            for node in ("good1", "bad", "good2"):
-                (tmp_path / node).touch()
-        (tmp_path / "lab" / ".labctl" / "known_hosts").unlink(missing_ok=True)
-        server = hostile(make())
-        found = labctl(server.port)(*command(name, tmp_path))
-        print(f"{name}: {attack}: {found.code} in {found.seconds:.1f} s")
-        try:
-            check(name, found, tmp_path)
-        except AssertionError as error:
-            error.add_note(f"{name} with a node that is: {attack}")
-            raise
-        server.__exit__()
+    if name == "verify":
+        for node in ("good1", "bad", "good2"):
+            (tmp_path / node).touch()
+    server = hostile(dict(attacks())[attack]())
+    check(name, labctl(server.port)(*command(name, tmp_path)), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["status", "exec", "exec as root", "scp from a node", "provision"])

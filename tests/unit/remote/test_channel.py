@@ -127,3 +127,44 @@ def test_silence_ends(act: Callable[[Streams], object], monkeypatch: pytest.Monk
     with pytest.raises(TimeoutError):
         act(streams(channel, silence=300)[0])
     assert 4 <= max(len(channel.out), len(channel.sent)) <= 9
+
+
+@pytest.mark.parametrize("stream", ["out", "err", "sent"])
+def test_a_byte_now_and_then_is_silence(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 0.0
+
+    def clock() -> float:
+        nonlocal seconds
+        seconds += 1.0
+        return seconds
+
+    def act(part: bytes) -> None:
+        # A wait is before each part.
+        parts = [one for _ in range(1000) for one in (None, part)]
+        ends: list[bytes | None] = [*parts, b""]
+        sizes = [None if one is None else len(one) for one in parts]
+        channel = FakeChannel(
+            ends if stream == "out" else [b""], ends if stream == "err" else [b""], sizes
+        )
+        found = streams(channel, silence=300)[0]
+        if stream == "sent":
+            assert found.send(part * 1000)
+        while found.receive() or found.receive_error():
+            pass
+
+    monkeypatch.setattr("labctl.remote.channel.time.monotonic", clock)
+    act(b"x" * 1024)
+    seconds = 0.0
+    with pytest.raises(TimeoutError):
+        act(b"x")
+    assert seconds < 1000
+
+
+def test_what_is_done_between_two_waits_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as writing to a slow disk."""
+    seconds = 0.0
+    monkeypatch.setattr("labctl.remote.channel.time.monotonic", lambda: seconds)
+    found, _ = streams(FakeChannel([b"x"] * 99), silence=300)
+    for _ in range(40):
+        assert found.receive()
+        seconds += 250
