@@ -19,7 +19,7 @@ from pathlib import Path
 
 from labctl import storage
 from labctl.errors import StateError
-from labctl.lab import user_folder
+from labctl.lab import git_index, user_folder
 from labctl.messages import msg
 
 _NAME = "id"
@@ -191,28 +191,13 @@ def _refuse_tracked(state: Path) -> None:
     Raises:
         StateError: git's index lists a file of it.
     """
-    for folder in state.parents:
-        git = folder / ".git"
-        if not os.path.lexists(git):
-            continue
-        prefix = state.relative_to(folder).as_posix() + "/"
-        with contextlib.suppress(OSError, ValueError):
-            index = _git_folder(git) / "index"
-            if index.is_file() and prefix.encode() in index.read_bytes():
-                raise StateError(
-                    msg("{state} is in the git repository {folder}", state=state, folder=folder),
-                    hint=msg(
-                        "git can replace labctl's files: delete the folder if it is not yours, "
-                        "or run `git rm -r --cached {path}`",
-                        path=shlex.quote(str(state)),
-                    ),
-                )
-        return
-
-
-def _git_folder(git: Path) -> Path:
-    """Return where a work tree's index is: `.git` itself, or what the file `.git` names."""
-    if git.is_dir():
-        return git
-    text = git.read_text("utf-8")
-    return git.parent / text.removeprefix("gitdir:").strip()
+    folder = git_index.repository_of(state)
+    if folder is not None:
+        raise StateError(
+            msg("{state} is in the git repository {folder}", state=state, folder=folder),
+            hint=msg(
+                "git can replace labctl's files: delete the folder if it is not yours, "
+                "or run `git rm -r --cached {path}`",
+                path=shlex.quote(str(state)),
+            ),
+        )
