@@ -6,6 +6,7 @@ Completion never fails and never touches a machine. Where something is wrong it 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ import typer
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
+
+
+_PLAIN = re.compile(r"\w[\w.@+=-]*")
 
 
 def nodes(context: typer.Context, incomplete: str) -> list[str]:
@@ -101,10 +105,14 @@ def providers(incomplete: str) -> list[str]:
 def _offered(
     context: typer.Context, incomplete: str, found: Callable[[Lab], Iterable[str]]
 ) -> list[str]:
-    """Return what fits; of a list with commas, the last name is completed."""
+    """Return what fits; of a list with commas, the last name is completed.
+
+    Shells evaluate what completion prints, and folders of a lab may have any name.
+    """
     before, comma, last = incomplete.rpartition(",")
     try:
-        return [f"{before}{comma}{name}" for name in found(_lab(context)) if name.startswith(last)]
+        names = [name for name in found(_lab(context)) if name.startswith(last)]
+        return [f"{before}{comma}{name}" for name in names if _PLAIN.fullmatch(name)]
     except Exception:  # a broken lab.yaml must not print a traceback into the user's prompt
         return []
 

@@ -477,3 +477,94 @@ def test_as_another_user(
     assert "belongs to another user (root)" in above[1]
     assert by_name[0] == 1
     assert f"{named}/.labctl belongs to another user (root)" in by_name[1]
+
+
+# -- names that a shell would run
+
+SHELL_NAMES = ["\\$(touch ran)", "\\`touch ran`", "$(touch ran)", "`touch ran`", "';touch ran;'"]
+SHELL_NAMES += [
+    '";touch ran;"',
+    "x\ntouch ran",
+    "\x1b]0;x\x07",
+    "-rf",
+    "a b",
+    "\\",
+    "x)",
+    "(x",
+    "~",
+]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("line", ["provision --with ", "rehearse ", "rehearse evil,"])
+def test_completion_offers_no_name_that_a_shell_could_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shell: str, line: str
+) -> None:
+    """zsh evaluates what it is offered, and Typer does not quote all of it."""
+    for name in (*SHELL_NAMES, "good-1.y"):
+        (Path("playbooks") / name).mkdir(parents=True)
+        (Path("playbooks") / name / "play.py").touch()
+        Path("course").mkdir(exist_ok=True)
+        (Path("course") / f"{name}.py").write_text('"""T"""\n')
+    Path("lab.yaml").write_text("nodes: 1\n")
+    monkeypatch.setenv("_LABCTL_COMPLETE", f"complete_{shell}")
+    words = f"labctl {line}"
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", words)
+    monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+    _, said = run(monkeypatch, capsys, [])
+    if "rehearse" not in line:
+        assert "good-1.y" in said
+    assert "registry" in said or "engine" in said or line.endswith(",")
+    assert not [name for name in ("touch", "$", "`", "\\", "\x1b", "-rf") if name in said], said
+
+
+ZSH = """\
+autoload -Uz compinit; compinit -u
+PS1='ready> '
+_labctl() { eval $(env _TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" \\
+  _LABCTL_COMPLETE=complete_zsh labctl) }
+compdef _labctl labctl
+"""
+
+
+@pytest.mark.needs("zsh")
+def test_a_tab_in_a_cloned_folder_runs_nothing(tmp_path: Path) -> None:
+    """In a real zsh, which runs `touch` if it is offered such a name."""
+    import pty
+    import select
+
+    for name in ("\\$(touch ran)", "good"):
+        (Path("playbooks") / name).mkdir(parents=True)
+        (Path("playbooks") / name / "play.py").touch()
+    Path("lab.yaml").write_text("nodes: 1\n")
+    (tmp_path / "home" / ".zshrc").write_text(ZSH)
+    program = tmp_path / "bin" / "labctl"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from labctl.cli.main import main\nmain()\n"
+    )
+    program.chmod(0o755)
+    process, terminal = pty.fork()
+    if process == 0:
+        os.environ.pop("ZDOTDIR", None)
+        os.environ["TERM"] = "dumb"
+        os.execvp("zsh", ["zsh", "-i"])
+    try:
+        for sent, wanted in (("", "ready>"), ("labctl provision --with go\t", "good")):
+            os.write(terminal, sent.encode())
+            said = b""
+            while wanted.encode() not in said.replace(b"\r", b""):
+                assert select.select([terminal], [], [], 30)[0], said
+                said += os.read(terminal, 65536)
+        os.write(terminal, b"\x15labctl provision --with \t\t")
+        said = b""
+        while b"registry" not in said:
+            assert select.select([terminal], [], [], 30)[0], said
+            said += os.read(terminal, 65536)
+    finally:
+        os.kill(process, 9)
+        os.waitpid(process, 0)
+        os.close(terminal)
+    assert not Path("ran").exists()
