@@ -49,7 +49,10 @@ LIBRARIES: dict[str, set[str]] = {
     "bcrypt": {"provision.secret_store"},
     "filelock": {"storage"},
     "platformdirs": {"lab.user_folder"},
-    "psutil": {"machines.running", "lab.doctor.host", "kit.writer", "remote.proxy_command"},
+    "psutil": {
+        *("machines.running", "lab.doctor.host", "classroom.plan", "kit.writer"),
+        "remote.proxy_command",
+    },
     "packaging": {"kit.wheels"},
 }
 """The modules that may import each library; for those of the command line, see below."""
