@@ -153,12 +153,13 @@ class CheckEnded:
     Parameters:
         node, phase, section, name, title, index, total: as in `CheckStarted`.
         outcome: how it ended; a skipped one does not apply to this lab.
-        message: why it failed or was skipped.
+        message: why it failed or was skipped, in plain words.
         seconds: how long it took.
         started: when it began, in seconds since 1970.
         wrong: what is wrong on the node, if it failed.
         because: why, if that is known.
         fix: the command that repairs it, if there is one.
+        details: pytest's words, if it failed.
     """
 
     node: str
@@ -175,6 +176,7 @@ class CheckEnded:
     wrong: str = ""
     because: str = ""
     fix: str = ""
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True)

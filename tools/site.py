@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +39,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are not in docs/."""
+    """Add the pages that are not in docs/, and the schema of `--json`."""
+    from labctl.cli.output.records import json_schema
+
     pages = {"lab-yaml.md": lab_yaml(schema()), "commands.md": commands()}
+    pages["events.schema.json"] = json.dumps(json_schema(), indent=2)
     for name, page in FROM_ROOT.items():
         pages[page] = from_root((ROOT / name).read_text("utf-8"))
     for name, text in pages.items():
@@ -49,7 +53,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put tables in place of the marks."""
-    return _MARK.sub(lambda mark: {"resources": resources, "events": events}[mark[1]](), markdown)
+    tables = {"resources": resources, "events": events, "results": results}
+    return _MARK.sub(lambda mark: tables[mark[1]](), markdown)
 
 
 def from_root(text: str) -> str:
@@ -301,6 +306,17 @@ def events() -> str:
         for kind in get_args(Event)
     ]
     return "\n".join(["| event | fields | when |", "| --- | --- | --- |", *rows])
+
+
+def results() -> str:
+    """Return a table of the results that `--json` prints."""
+    from labctl.cli.output import records
+
+    rows = [
+        f"| `{event}` | {', '.join(f'`{name}`' for name in fields)} | {about} |"
+        for event, about, fields in records.results()
+    ]
+    return "\n".join(["| event | fields | what |", "| --- | --- | --- |", *rows])
 
 
 def _fields(kind: Any) -> list[str]:

@@ -52,7 +52,7 @@ def junit(reports: Sequence[NodeReport], lost: Mapping[str, str] | None = None) 
                 element = ElementTree.SubElement(
                     case, _JUNIT[check.outcome], {"message": _printable(first)}
                 )
-                element.text = _printable(check.message)
+                element.text = _printable(check.details or check.message)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

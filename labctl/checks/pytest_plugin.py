@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -245,20 +245,24 @@ class Plugin:
         # The transcript is of the running test.
         known = test is self._running and test.outcome.bad
         commands = self._sessions.transcript.kept if known else ()
-        words = self._words(test, commands) if test.outcome.bad else Explanation("", fix="")
-        check = Check(
-            test.section,
-            test.name,
-            test.title,
-            test.outcome,
-            hide(joined(test.messages, "{first}\n{then}")),
-            test.seconds,
-            test.started,
-            tuple(ran.redacted(hide) for ran in commands),
-            hide(words.wrong),
-            hide(words.because),
-            words.fix,
-        )
+        told = hide(joined(test.messages, "{first}\n{then}"))
+        place = (test.section, test.name, test.title, test.outcome)
+        times = (test.seconds, test.started)
+        if test.outcome.bad:
+            words = self._words(test, commands)
+            check = Check(
+                *place,
+                "",
+                *times,
+                tuple(ran.redacted(hide) for ran in commands),
+                hide(words.wrong),
+                hide(words.because),
+                words.fix,
+                told,
+            )
+            check = replace(check, message=check.explanation)
+        else:
+            check = Check(*place, told, *times)
         self.checks.append(check)
         self._emit(
             CheckEnded(
@@ -270,6 +274,7 @@ class Plugin:
                 check.wrong,
                 check.because,
                 check.fix,
+                check.details,
             )
         )
 

@@ -50,13 +50,14 @@ class Check:
             whole file.
         title: the first line of its docstring, or its name in words.
         outcome: how it ended.
-        message: why it failed or was skipped.
+        message: why it failed or was skipped, in plain words.
         seconds: how long it took, including setup and teardown.
         started: when it began, in seconds since 1970.
         commands: the commands it ran, if it failed.
         wrong: what is wrong on the node, if it failed. Checks that one cause breaks have one text.
         because: why, if that is known.
         fix: the command that repairs it, if there is one.
+        details: pytest's words, if it failed.
     """
 
     section: str
@@ -70,6 +71,7 @@ class Check:
     wrong: str = ""
     because: str = ""
     fix: str = ""
+    details: str = ""
 
     @property
     def explanation(self) -> str:

@@ -121,7 +121,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl doctor all", msg("check all machines")),
     ),
     "trust": (("labctl trust", msg("after you moved the lab's folder")),),
-    "schema": (("labctl schema >lab.schema.json", msg("for an editor")),),
+    "schema": (
+        ("labctl schema >lab.schema.json", msg("for an editor")),
+        ("labctl schema --events", msg("for programs that read --json")),
+    ),
     "version": (("labctl version", msg("print the version")),),
     "help": (("labctl help up", msg("the same as `labctl up --help`")),),
 }

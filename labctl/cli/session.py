@@ -47,7 +47,7 @@ def notices(context: typer.Context) -> Emit:
         if options.as_json:
             JsonLines()(event)
         else:
-            say(f"{event.node or _('lab')}: {_(event.message)}", err=True)
+            say(f"{event.node or _('lab')}{_(': ')}{_(event.message)}", err=True)
 
     return show
 
@@ -236,7 +236,7 @@ def _ask(question: str, default: str | None = None) -> str:
     if answer or default is not None:
         return answer or str(default)
     raise UsageError(
-        msg("there is no terminal to ask for the {question}", question=question),
+        msg("entering the {question} needs a terminal", question=question),
         hint="run the command in a terminal, or write the password to its standard input",
     )
 

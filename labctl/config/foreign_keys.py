@@ -137,14 +137,14 @@ _AT: dict[str, dict[str, str]] = {
 _REASONS: dict[str, str] = {
     "version": msg("lab.yaml has no version; leave it out"),
     "hostname": msg("list the nodes with their names: nodes: [{name: manager}]"),
-    "become": msg("labctl always becomes root; leave it out, or pass -K if sudo asks"),
+    "become": msg("labctl always becomes root: remove it, and pass -K if sudo needs a password"),
     "password": msg("labctl stores no passwords; use a key, or pass -k to be asked"),
     "ansible_password": msg("labctl stores no passwords; use a key, or pass -k to be asked"),
     "ansible": msg("labctl does not run Ansible; see the page 'Write a playbook'"),
-    "tasks": msg("tasks belong into playbooks/NAME/play.py; see the page 'Write a playbook'"),
-    "config": msg("leave it out; its keys stand at the top of lab.yaml"),
-    "lab": msg("leave it out; its keys stand at the top of lab.yaml"),
-    "vagrant": msg("leave it out; its keys stand at the top of lab.yaml"),
+    "tasks": msg("put tasks into playbooks/NAME/play.py; see the page 'Write a playbook'"),
+    "config": msg("remove it, and put its keys at the top level of lab.yaml"),
+    "lab": msg("remove it, and put its keys at the top level of lab.yaml"),
+    "vagrant": msg("remove it, and put its keys at the top level of lab.yaml"),
 }
 
 

@@ -134,3 +134,10 @@ TEXT = Pattern(
     r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+",
     "a string on one line, without control characters",
 )
+
+SSH_PATH = Pattern(
+    r"(?s)(?!.*\$\{)[^\"\x00-\x08\x0a-\x1f\x7f]*",
+    msg('a path without ", ${ and control characters'),
+    msg("rename it: ssh cannot read such a path in its configuration"),
+)
+"""A file that ssh_config names. ssh replaces ${NAME} with a variable, and nothing prevents that."""

@@ -324,7 +324,7 @@ class Machine(Part):
     user: Annotated[str, Is(patterns.LOGIN)] | None = Field(
         default=None, description="Login user. Default: your own name.", examples=["teacher"]
     )
-    key: HostPath | None = Field(
+    key: Annotated[HostPath, Is(patterns.SSH_PATH)] | None = Field(
         default=None,
         description="Private key file, relative to lab.yaml; ~ is your home folder. Default: the "
         "agent's keys and your usual ones.",

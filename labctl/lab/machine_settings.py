@@ -22,6 +22,7 @@ from labctl.machines import ports, providers
 from labctl.machines.base import MachineState
 from labctl.messages import msg
 
+_ABSENT = MachineState.ABSENT
 _PLACES = ("path",)
 """Fields that say where in lab.yaml a value is, and not what it is."""
 
@@ -140,6 +141,33 @@ def notices(
                     node=name,
                 ),
             )
+
+
+def addresses_in_use(
+    lab: Lab, nodes: Sequence[str], states: Mapping[str, MachineState]
+) -> Iterator[Notice]:
+    """Yield which nodes that are still to be created have an address that answers already.
+
+    labctl knows this user's labs. Another user's lab may have the same network, because both begin
+    with the first one.
+
+    Parameters:
+        lab: the lab.
+        nodes: the nodes of this run.
+        states: of the machines.
+    """
+    new = [name for name in nodes if states.get(name, _ABSENT) is _ABSENT]
+    wanted = {lab.node(name).address or "": name for name in new} if lab.uses_vagrant else {}
+    wanted.pop("", None)
+    for address in ports.taken(list(wanted), lab.spec.network):
+        yield Notice(
+            wanted[address],
+            msg(
+                "{address} is in use already, perhaps by a lab of another user of this computer; "
+                "set another `network` in lab.yaml",
+                address=address,
+            ),
+        )
 
 
 def check_ports(lab: Lab, nodes: Sequence[str]) -> None:

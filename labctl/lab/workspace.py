@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.config import patterns
 from labctl.config.packaged import packaged
 from labctl.errors import StateError, UsageError
 from labctl.lab import stamp
@@ -44,6 +45,21 @@ def _one_name(folder: Path) -> Path:
     if os.name == "nt":
         return Path(os.path.abspath(folder))  # noqa: PTH100
     return folder.resolve()
+
+
+def _expect_usable(state: Path) -> None:
+    """Check that ssh can read files of a state folder, which its configuration names.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    path = str(state)
+    backslash = os.name != "nt" and "\\" in path
+    if patterns.SSH_PATH.problem(path) or backslash:
+        raise UsageError(
+            msg("ssh cannot use files in {folder!r}", folder=path),
+            hint=msg('rename the folder: its path may not contain ", \\, ${ or control characters'),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,7 @@ class Workspace:
     def _at(cls, folder: Path, spec_file: Path | None, *, named: bool = True) -> Workspace:
         chosen = os.environ.get("LABCTL_STATE_DIR")
         state = _one_name(_home(chosen)) if chosen else folder / STATE_NAME
+        _expect_usable(state)
         return cls(folder, spec_file, state, named)
 
     @property

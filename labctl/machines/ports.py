@@ -1,10 +1,13 @@
-"""Which ports of this computer are free."""
+"""Which ports of this computer are free, and which addresses beside it are in use."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv4Network
 
 from labctl.messages import msg
 
@@ -36,3 +39,48 @@ def problem(address: str, port: int, protocol: str) -> str:
                 )
             return msg("cannot listen on port {port}: {reason}", port=port, reason=error.strerror)
     return ""
+
+
+_PATIENCE = 0.5
+"""Seconds. A machine on a network of this computer answers within a millisecond."""
+
+
+def taken(addresses: Sequence[str], network: str, port: int = 22) -> list[str]:
+    """Return which of some addresses answer already, if this computer is part of their network.
+
+    Parameters:
+        addresses: to look at.
+        network: theirs.
+        port: that machines answer on.
+    """
+    if not addresses or not _attached(addresses[0], IPv4Network(network)):
+        return []
+    with ThreadPoolExecutor(max_workers=min(16, len(addresses))) as pool:
+        return [
+            a
+            for a, found in zip(addresses, pool.map(_answers(port), addresses), strict=True)
+            if found
+        ]
+
+
+def _answers(port: int) -> Callable[[str], bool]:
+    def answers(address: str) -> bool:
+        try:
+            socket.create_connection((address, port), _PATIENCE).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    return answers
+
+
+def _attached(address: str, network: IPv4Network) -> bool:
+    """Return whether this computer would send to an address from within its network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))  # sends nothing
+            return IPv4Address(probe.getsockname()[0]) in network
+        except OSError:
+            return False

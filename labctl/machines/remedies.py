@@ -58,7 +58,8 @@ REMEDIES = (
         r"VirtualBox machine with the name|virtual machine couldn't be set"
         r"|of domain about to create is already taken|Volume for domain is already created"
         r"|[Mm]achine [^.]{0,60}already exists|domain [^.]{0,60}already exists",
-        "another lab has a machine of this name; change `name` in lab.yaml, or remove that machine",
+        "another lab, perhaps of another user, has a machine of this name; change `name` in "
+        "lab.yaml, or remove that machine",
     ),
     Remedy(
         r"kernel module|vboxdrv|VBoxNetAdp|\"VBoxManage\" command or one of its dependencies"

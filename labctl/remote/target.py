@@ -91,10 +91,11 @@ def ssh_config(targets: Iterable[Target], known_hosts: Path) -> str:
 def _word(text: str) -> str:
     """Return a path as one argument of ssh_config.
 
-    Quotes protect spaces and apostrophes; an apostrophe alone would begin a quotation. %% means %.
+    Quotes protect spaces and apostrophes; an apostrophe alone would begin a quotation, and a number
+    sign a comment. %% means %.
     """
     text = text.replace("%", "%%")
-    return f'"{text}"' if re.search(r"[\s']", text) else text
+    return f'"{text}"' if re.search(r"[\s'#]", text) else text
 
 
 def parse_config(text: str) -> list[Target]:

@@ -30,6 +30,7 @@ from labctl.remote.transfer import node_sink, node_source
 from tests.attacks.conftest import IN_CI
 from tests.attacks.hostile_sshd import Attack, HostileSshd, Random, Silent, attacks
 from tests.integration.sshd import Sshd
+from tests.json_lines import lines_of
 
 PLAY = """\
 from labctl.playbook import File
@@ -170,7 +171,7 @@ def check(name: str, found: Ran, folder: Path) -> None:
     elif name == "exec":
         assert [f"good{n} | answer" in output for n in (1, 2)] == [True, True], output
     elif name == "exec as root":
-        events = [json.loads(line) for line in found.out.splitlines()]
+        events = lines_of(found.out)
         answers = {event["node"]: event.get("stdout") for event in events if "node" in event}
         assert (answers["good1"], answers["good2"]) == ("answer\n", "answer\n")
     elif name == "provision":

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.json_lines import check_line
 from tests.testbed import Node, World
 
 pytest.register_assert_rewrite("tests.e2e.machine")
@@ -136,6 +137,8 @@ class Lab:
         began = time.monotonic()
         stdout, stderr = process.communicate(timeout=timeout)
         events = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
+        for event in events:
+            check_line(event)
         return Run(process.returncode, events, stdout, stderr, time.monotonic() - began)
 
     def run(self, *arguments: str, timeout: float = 3600) -> Run:

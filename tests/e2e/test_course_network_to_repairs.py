@@ -100,9 +100,9 @@ def state(node: Node) -> list[str]:
 
 
 def failures(run: Run, node: str) -> dict[tuple[str, str], str]:
-    """The exercises that are not as they should be, with their messages."""
+    """The exercises that are not as they should be, with the words of pytest."""
     return {
-        (exercise["section"], exercise["name"]): exercise["message"]
+        (exercise["section"], exercise["name"]): exercise["details"]
         for exercise in run.result(node)["checks"]
         if exercise["outcome"] in ("failed", "error")
     }

@@ -260,7 +260,7 @@ def test_verify_reports_what_was_seen(lab: Lab, nodes: dict[str, Node], tmp_path
     nodes[FIRST].sh("mv /usr/bin/docker-compose.away /usr/bin/docker-compose")
     failed = [c for c in run.result(FIRST)["checks"] if c["outcome"] != "passed"]
     assert [c["name"] for c in failed] == ["test_version"]
-    assert "docker-compose" in failed[0]["message"]
+    assert "docker-compose" in failed[0]["details"]
     assert run.result(SECOND)["ok"]
     assert f'<testsuite name="{FIRST}"' in junit.read_text()
 

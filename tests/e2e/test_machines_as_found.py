@@ -113,7 +113,7 @@ def test_an_engine_that_would_not_start_again_is_found(kept: Machine) -> None:
     run = kept.verify("test_engine_would_start_again")
     (check,) = [c for c in run.result(KEPT)["checks"] if c["outcome"] == "failed"]
     assert (
-        "registry-mirrors is set twice: --registry-mirror=http://mirror.lab in" in check["message"]
+        "registry-mirrors is set twice: --registry-mirror=http://mirror.lab in" in check["details"]
     )
     assert "registry-mirrors is set twice" in kept.refusal("provision")
     kept.file(DAEMON, text)

@@ -100,7 +100,7 @@ def test_each_outcome_on_each_node_and_nothing_left(
         assert {e["name"]: e["outcome"] for e in result["checks"]} == EXPECTED
         assert result["versions"]["engine"].startswith("20.10.24")
         (failed,) = [e for e in result["checks"] if e["outcome"] == "failed"]
-        assert "/no/such/file" in failed["message"]
+        assert "/no/such/file" in failed["details"]
         seen = {c["command"]: c for c in failed["commands"]}
         (command,) = [line for line in seen if line.startswith("docker exec")]
         assert seen[command]["exit_code"] == 1

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.json_lines import lines_of
+
 PLAY = """\
 from labctl.playbook import File, Play, Plays
 
@@ -93,9 +95,7 @@ def test_a_damaged_secret(lab: Path, name: str, damage: str) -> None:
     for more in (["--check"], []):
         run = labctl(lab, "provision", *more)
         assert run.returncode == 1
-        (result,) = [
-            e for line in run.stdout.splitlines() if (e := json.loads(line))["event"] == "result"
-        ]
+        (result,) = [line for line in lines_of(run.stdout) if line["event"] == "result"]
         assert f"{name} cannot be used" in result["error"]["message"]
         if more:
             assert snapshot(lab) == before

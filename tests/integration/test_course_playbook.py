@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.json_lines import lines_of
+
 NODE = "docker-node1"
 
 SETTINGS = '''\
@@ -154,8 +156,7 @@ class Course:
             timeout=180,
             check=False,
         )
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
-        return Run(done.returncode, lines)
+        return Run(done.returncode, lines_of(done.stdout))
 
     def schema(self) -> dict[str, Any]:
         done = subprocess.run(

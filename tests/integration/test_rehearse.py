@@ -25,6 +25,7 @@ from labctl.checks.exercises.sandbox import Sandbox
 from labctl.checks.redact import HIDDEN
 from labctl.lab.workspace import Workspace
 from labctl.storage import exclusive
+from tests.json_lines import lines_of
 
 FIRST, SECOND, THIRD = (f"docker-node{number}" for number in (1, 2, 3))
 
@@ -104,7 +105,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str]) -> Run:
     out, err = process.communicate(timeout=180)
-    return Run(process.returncode, [json.loads(line) for line in out.splitlines()], err)
+    return Run(process.returncode, lines_of(out), err)
 
 
 def rehearse(folder: Path, *arguments: str) -> Run:
@@ -194,7 +195,8 @@ def test_a_failure_has_the_command_and_its_output(lab_folder: Path, course: Path
     by_name = {c["name"]: c for c in run.result(SECOND)["checks"]}
     failed = by_name["test_fails"]
     assert failed["title"] == "the node has the answer"
-    assert "so sorry" in failed["message"]
+    assert "so sorry" in failed["details"]
+    assert failed["message"] == f"{failed['wrong']}: {failed['because']}"
     ran = [(c["command"], c["exit_code"], c["phase"]) for c in failed["commands"]]
     assert ran[:2] == [
         ("true", 0, "call"),
@@ -206,9 +208,9 @@ def test_a_failure_has_the_command_and_its_output(lab_folder: Path, course: Path
     assert (lab_folder / "cleaned").read_text("utf-8") == f"{SECOND}\n"  # though it failed
     assert by_name["test_passes"]["commands"] == []
     stuck = by_name["test_cannot_clean_up"]
-    assert stuck["message"].startswith("cleanup failed: ")
-    assert "it will not go" in stuck["message"]
-    assert "fixture 'missing' not found" in by_name["test_has_a_broken_precondition"]["message"]
+    assert stuck["details"].startswith("cleanup failed: ")
+    assert "it will not go" in stuck["details"]
+    assert "fixture 'missing' not found" in by_name["test_has_a_broken_precondition"]["details"]
     assert (lab_folder / ".labctl" / "rehearsal-partial.html").is_file()
 
 
@@ -235,7 +237,8 @@ def test_a_file_without_exercises_is_never_green(
     by_section = {c["section"]: c for c in run.result(FIRST)["checks"]}
     assert by_section["fine"]["outcome"] == "passed"  # the others go on
     assert by_section["odd"]["outcome"] == outcome
-    assert words in by_section["odd"]["message"]
+    odd = by_section["odd"]
+    assert words in (odd["message"] if outcome == "skipped" else odd["details"])
 
 
 def test_a_run_that_breaks_off_is_never_green(lab_folder: Path, course: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from labctl.errors import RemoteError
 from tests.integration.sshd import Sshd
+from tests.json_lines import lines_of
 
 # The commands by themselves: which others there are is no matter here.
 LABCTL = """
@@ -91,6 +92,31 @@ def test_ssh_passes_on_words_streams_and_the_exit_code(labctl: Labctl) -> None:
     config = (labctl.lab / ".labctl" / "ssh_config").read_text()
     assert "StrictHostKeyChecking yes" in config
     assert "Host docker-node3" in config
+
+
+@needs_client
+@pytest.mark.parametrize("name", ["~Kurs %h #1 it's\t课程", "-x", "*;=$HOME"])
+def test_a_lab_in_a_folder_with_an_odd_name(labctl: Labctl, tmp_path: Path, name: str) -> None:
+    """`exec`, `ssh`, `scp` and OpenSSH's own client read its files, whatever the name means."""
+    labctl.lab = labctl.lab.rename(tmp_path / name)
+    out = labctl("exec", "--limit", "docker-node1", "--", "echo", "hi")[0]
+    assert out == "docker-node1 | hi\n"
+    assert labctl("ssh", "docker-node1", "--", "echo", "hi")[0] == "hi\n"
+    (labctl.lab / "a").write_text("a")
+    labctl("scp", str(labctl.lab / "a"), f"docker-node1:{tmp_path}/copied")
+    assert (tmp_path / "copied").read_text() == "a"
+    plain = ["ssh", "-F", str(labctl.lab / ".labctl" / "ssh_config"), "docker-node1", "echo hi"]
+    done = subprocess.run(plain, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("hi\n", "")
+
+
+@pytest.mark.parametrize("name", ['Kurs "Docker"', "${HOME}", "back\\slash", "new\nline"])
+def test_a_lab_in_a_folder_that_ssh_cannot_use(labctl: Labctl, tmp_path: Path, name: str) -> None:
+    labctl.lab = labctl.lab.rename(tmp_path / name)
+    for words in (("exec", "--", "true"), ("ssh", "docker-node1")):
+        _, err = labctl(*words, code=2)
+        assert "rename the folder" in err
+    assert not (labctl.lab / ".labctl").exists()
 
 
 @needs_client
@@ -179,7 +205,7 @@ def test_a_node_that_goes_down_under_a_command_is_no_exit_code(sshd: Sshd) -> No
 
 def test_exec_as_json(labctl: Labctl) -> None:
     out, _ = labctl("exec", "--json", "--sudo", "id -u; echo err >&2; printf '\\377'")
-    found = [json.loads(line) for line in out.splitlines()]
+    found = lines_of(out)
     assert [one["node"] for one in found] == ["docker-node1", "docker-node2", "docker-node3"]
     for one in found:
         assert (one["exit_code"], one["stdout"], one["stderr"]) == (0, "0\n\ufffd", "err\n")
@@ -233,7 +259,7 @@ def test_scp_reports_its_work_and_the_right_exit_code(labctl: Labctl, tmp_path: 
     assert out.startswith("docker-node1: 1 file, 3.0 kB in ")
     assert err == ""
     out, _ = labctl("scp", "--json", f"docker-node1:{tmp_path}/none", str(tmp_path), code=1)
-    found = json.loads(out)
+    (found,) = lines_of(out)
     assert not found["ok"]
     assert "No such file" in found["error"]["message"]
 
@@ -241,5 +267,5 @@ def test_scp_reports_its_work_and_the_right_exit_code(labctl: Labctl, tmp_path: 
 def test_doctor_prints_columns_and_json(labctl: Labctl) -> None:
     out, _ = labctl("doctor", "--offline")
     assert out.splitlines()[-1] == "no problems found" or "to be looked at" in out
-    found = [json.loads(line) for line in labctl("doctor", "--offline", "--json")[0].splitlines()]
+    found = lines_of(labctl("doctor", "--offline", "--json")[0])
     assert {one["what"] for one in found} == {"ssh", "endpoints"}

@@ -361,7 +361,12 @@ def test_local_names_that_begin_with_a_tilde(
     with pytest.raises(UsageError, match="no such file"):
         scp("~$none", "docker-node1:")
     with pytest.raises(UsageError, match="no such folder"):
-        scp(f"all:{tmp_path}/there/~root", "~$none")
+        scp(f"all:{tmp_path}/there/~root", "~$none/below")
+    with pytest.raises(UsageError, match="is not a folder"):
+        scp(f"all:{tmp_path}/there/~root", "~$copy")
+    good(scp(f"all:{tmp_path}/there/~root", "~$new"))
+    assert {path.name for path in (tmp_path / "here" / "~$new").iterdir()} >= {"docker-node1"}
+    assert (tmp_path / "here/~$new/docker-node1/~root").read_text() == "~root"
 
 
 class Named:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labctl.checks.exercises.result import Rehearsal
 from labctl.checks.report import Check, CommandRun, NodeReport
 from labctl.errors import ConnectFailed
@@ -30,13 +32,15 @@ def check(
     because: str = "",
     fix: str = "",
 ) -> Check:
-    """Return an exercise that ended."""
+    """Return an exercise that ended; `message` is what pytest said if it failed."""
     words = title or name.replace("_", " ")
     ended = CheckOutcome(outcome)
     began = BEGAN + at
-    return Check(
-        section, name, words, ended, message, seconds, began, commands, wrong, because, fix
+    details = message if ended.bad else ""
+    made = Check(
+        section, name, words, ended, message, seconds, began, commands, wrong, because, fix, details
     )
+    return replace(made, message=made.explanation) if ended.bad else made
 
 
 def ran(command: str, code: int | None = 0, out: str = "", phase: str = "call") -> CommandRun:

@@ -30,17 +30,20 @@ LIBRARIES: dict[str, set[str]] = {
     "jinja2": {"templating"},
     "ruamel": {"config.document", "config.yaml_values"},
     "pydantic": {
-        f"config.{name}"
-        for name in (
-            "class_section",
-            "keys",
-            "machine_options",
-            "model",
-            "schema",
-            "sections",
-            "validate",
-            "values",
-        )
+        "cli.output.records",
+        *(
+            f"config.{name}"
+            for name in (
+                "class_section",
+                "keys",
+                "machine_options",
+                "model",
+                "schema",
+                "sections",
+                "validate",
+                "values",
+            )
+        ),
     },
     "pydantic_core": {"config.values"},
     "testinfra": {"checks.testinfra_backend", "checks.preload"},

@@ -181,7 +181,7 @@ def _failures(rehearsal: Rehearsal) -> list[dict[str, Any]]:
                     "word": check.outcome.words,
                     "at": clock(check.started - rehearsal.began),
                     "seconds": f"{check.seconds:.1f} s",
-                    "message": check.message or "no message",
+                    "message": check.details or "no message",
                     "commands": [_command(ran, report.node) for ran in check.relevant_commands],
                 }
             )

@@ -179,7 +179,7 @@ class _Notices:
             if lines is not None:
                 lines(event)
             elif text := sentence(event, verbose=False):
-                say(f"{event.node or _('lab')}: {text}", fg="yellow", err=True)
+                say(f"{event.node or _('lab')}{_(': ')}{text}", fg="yellow", err=True)
 
 
 class _Silent:

@@ -87,7 +87,7 @@ def _print_check(node: str, check: Check) -> None:
     say(f"\n{node}: {title}")
     if check.name:
         say(_("  in {check}", check=check.name))
-    for line in _(check.message).splitlines():
+    for line in _(check.details).splitlines():
         say(f"  | {printable(line)}")
 
 

@@ -95,7 +95,7 @@ def _check_ended(event: CheckEnded, verbose: bool, _: Translate) -> str:
         why = msg("{what}: {why}", what=event.wrong, why=event.because)
         words = _(why) if event.because else _(event.wrong)
         text = f"{text}: {words}" if words else text
-        return f"{text}\n{_(event.message)}" if verbose and event.message else text
+        return f"{text}\n{_(event.details)}" if verbose and event.details else text
     if event.message:
         return f"{text}: {_(event.message)}"
     seconds = _("in {seconds:.1f} s", seconds=event.seconds)
@@ -118,7 +118,7 @@ class PlainLines:
         seconds = time.monotonic() - self._start
         first, *rest = [printable(line) for line in text.splitlines()]
         with self._guard:
-            say(f"[{seconds:6.1f} s] {event.node or _('lab')}: {first}", err=True)
+            say(f"[{seconds:6.1f} s] {event.node or _('lab')}{_(': ')}{first}", err=True)
             for line in rest:
                 say(f"           {line}", err=True)
 

@@ -112,12 +112,12 @@ class LiveTable:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Notice):
-            text = f"{event.node or _('lab')}: {_(event.message)}"
+            text = f"{event.node or _('lab')}{_(': ')}{_(event.message)}"
             self._console.print(Text(_clean(text), style="yellow"))
             return
         if isinstance(event, ChangeStarted) and event.check:
             text = sentence(event, verbose=False)
-            self._console.print(Text(_clean(f"{event.node}: {text}")), highlight=False)
+            self._console.print(Text(_clean(f"{event.node}{_(': ')}{text}")), highlight=False)
         ended: Text | None = None
         with self._guard:
             row = self._rows.setdefault(event.node, _Row())

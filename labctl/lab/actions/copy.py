@@ -150,16 +150,19 @@ def copy(
 def _fetch(
     lab: Lab, sources: Sequence[Location], path: str, options: CopyOptions, meter: Meter
 ) -> list[Result[Copied]]:
-    """Copy from nodes to this computer; from several nodes, each into a folder with its name."""
+    """Copy from nodes to this computer; from several nodes, each into a folder with its name.
+
+    As for one node, the last part of `path` need not exist.
+    """
     nodes = list(dict.fromkeys(node for source in sources for node in source.nodes))
     several_nodes = len(nodes) > 1
     folder = Path(expanded(path))
     if several_nodes and not folder.is_dir():
-        raise UsageError(
-            msg("{path}: no such folder", path=path),
-            hint="files of several nodes go into an existing folder, with a subfolder for "
-            "each node",
-        )
+        hint = msg("files of several nodes go into a folder, with a subfolder for each node")
+        if os.path.lexists(folder):
+            raise UsageError(msg("{path} is not a folder", path=path), hint=hint)
+        if not folder.parent.is_dir():
+            raise UsageError(msg("{path}: no such folder", path=folder.parent), hint=hint)
 
     def work(node: str) -> Copied:
         run = _Run(node, meter, lab)

@@ -188,7 +188,7 @@ class Recovery:
                     "{first}\n{then}",
                 ),
                 hint=msg(
-                    "begin with {section}: {title}",
+                    "start with {section}: {title}",
                     section=failed[0].section,
                     title=failed[0].title,
                 ),

@@ -44,11 +44,13 @@ def up(
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
     scheduler = Scheduler(nodes, lab.parallel, lab.stop, running)
+    machines = lab.machines()  # without Vagrant or a provider, no state folder is left behind
     with lab.state.locked("up"):
-        machines = lab.machines()
         _add_boxes(lab)
         states = prepare(lab, machines)
         for notice in machine_settings.notices(lab, nodes, states):
+            lab.emit(notice)
+        for notice in machine_settings.addresses_in_use(lab, nodes, states):
             lab.emit(notice)
         if remember:
             lab.state.save_flags({**lab.state.flags(), **remember})

@@ -114,7 +114,10 @@ def box(host: Host, lab: LabSpec, provider: str = "", *, offline: bool) -> Findi
         return Finding(
             FAIL,
             what,
-            msg("it was added by hand as version 0, and labctl asks for {version}", version=pinned),
+            msg(
+                "it was added by hand as version 0, but the lab needs {version}",
+                version=pinned,
+            ),
             msg('set box in lab.yaml: {{name: {name}, version: "0"}}', name=lab.box.name),
         )
     url = lab.box.url or f"https://vagrantcloud.com/{lab.box.name}"

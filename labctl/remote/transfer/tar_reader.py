@@ -132,7 +132,7 @@ def _member(
     if len(path) > MAX_DEPTH:
         raise _Refused(msg("more than {count} folders inside each other", count=MAX_DEPTH), _FEWER)
     if key in seen.kinds or key in seen.skipped:
-        raise _Refused(msg("{name!r} comes twice", name=info.name))
+        raise _Refused(msg("{name!r} appears twice", name=info.name))
     if path and seen.kinds.get((found.index, path[:-1])) is not Kind.FOLDER:
         raise _Refused(msg("{name!r} lies in no folder that was sent before it", name=info.name))
     mtime = int(info.mtime)
@@ -197,9 +197,9 @@ def _place(name: str, expected: Mapping[str, Expected]) -> tuple[Expected, tuple
         raise _Refused(msg("{name!r} is an absolute name", name=name))
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if ".." in parts:
-        raise _Refused(msg("{name!r} leads upwards", name=name))
+        raise _Refused(msg("{name!r} leads out of the folder", name=name))
     if "" in expected:
         return expected[""], parts
     if not parts or parts[0] not in expected:
-        raise _Refused(msg("{name!r} was not asked for", name=name))
+        raise _Refused(msg("{name!r} was not requested", name=name))
     return expected[parts[0]], parts[1:]

@@ -51,6 +51,7 @@ def test_json() -> None:
         "wrong": "",
         "because": "",
         "fix": "",
+        "details": "",
     }
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from labctl import __version__, parallel
 from labctl.cli import main as command_line
@@ -31,6 +32,7 @@ from labctl.machines.base import MachineState
 from labctl.parallel import Result
 from labctl.provision.machine_preflight import MachinePreflight
 from labctl.remote.target import Target
+from tests.json_lines import lines_of
 from tests.unit.fakes import SINCE, FakeMachines, FakeNode, answers
 
 
@@ -45,7 +47,7 @@ class Done:
     @property
     def events(self) -> list[dict[str, Any]]:
         """Every line of stdout, as JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        return lines_of(self.out)
 
 
 class Stdin(io.StringIO):
@@ -290,6 +292,17 @@ def test_schema_is_json(run: Run) -> None:
     schema = json.loads(run("schema").out)
     assert schema["type"] == "object"
     assert {"nodes", "machines", "toolchain"} <= set(schema["properties"])
+
+
+def test_schema_of_the_lines_of_json(run: Run) -> None:
+    schema = json.loads(run("schema", "--events").out)
+    Draft202012Validator.check_schema(schema)
+    whole = Draft202012Validator(schema)
+    (line,) = run("--json", "version").events
+    assert whole.is_valid(line)
+    assert not whole.is_valid({**line, "more": 1})
+    assert not whole.is_valid({"event": "version"})
+    assert not whole.is_valid({**line, "event": "other"})
 
 
 def test_schema_takes_the_keys_of_the_labs_own_playbooks(run: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 LAB = "machines:\n  - {name: pc1, host: 127.0.0.1, port: 9, user: anna}\n"
 FULL = "error: the output cannot be written: No space left on device"
 CLOSED = "error: the output cannot be written: Bad file descriptor"
-NOBODY = "error: there is no terminal to ask for the sudo password for pc1 (anna@127.0.0.1:9)"
+NOBODY = "error: entering the sudo password for pc1 (anna@127.0.0.1:9) needs a terminal"
 
 
 @pytest.mark.parametrize(

@@ -237,3 +237,37 @@ def test_the_index_keeps_the_ports_of_a_lab() -> None:
     prepare(lab, lab.fakes)
     (entry,) = LabIndex().entries()
     assert entry.ports == (18080, 18081)
+
+
+# -- addresses
+
+
+def test_an_address_answers_if_a_machine_has_it() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        assert ports.taken(["127.0.0.1"], "127.0.0.0/24", port) == ["127.0.0.1"]
+    # Nothing listens there now, but the machine says so.
+    assert ports.taken(["127.0.0.1"], "127.0.0.0/24", port) == ["127.0.0.1"]
+    assert ports.taken(["203.0.113.9"], "203.0.113.0/24", port) == []
+    assert ports.taken([], "127.0.0.0/24", port) == []
+
+
+def test_up_says_that_an_address_of_a_new_node_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user of this computer has a lab, and both begin with the same network."""
+    asked: list[list[str]] = []
+
+    def taken(addresses: list[str], network: str) -> list[str]:
+        asked.append(addresses)
+        return addresses[-1:]
+
+    monkeypatch.setattr(ports, "taken", taken)
+    lab = FakeLab(FakeMachines(), nodes=2)
+    (notice,) = machine_settings.addresses_in_use(lab, [ONE, TWO], {})
+    assert (notice.node, notice.message.partition(" ")[0]) == (TWO, "192.168.56.12")
+    assert "`network`" in notice.message
+    (notice,) = machine_settings.addresses_in_use(lab, [ONE, TWO], {TWO: STOPPED})
+    assert asked == [["192.168.56.11", "192.168.56.12"], ["192.168.56.11"]]
+    existing = FakeLab(FakeMachines(), machines=[{"name": "pc1", "host": "10.0.0.1"}])
+    assert not list(machine_settings.addresses_in_use(existing, ["pc1"], {}))

@@ -105,7 +105,10 @@ def test_a_config_asks_for_the_recorded_key() -> None:
 
 
 @pytest.mark.needs("ssh")
-@pytest.mark.parametrize("folder", ["my 100% lab", "o'brien"])
+@pytest.mark.parametrize(
+    "folder",
+    ["my 100% lab", "o'brien", "%h", "~x", "-x", "#1", "a #1", "tab\there", "课程", "*;=x"],
+)
 @pytest.mark.parametrize("target", TARGETS)
 def test_openssh_reads_what_is_written(target: Target, folder: str, tmp_path: Path) -> None:
     known = tmp_path / folder / "known_hosts"

@@ -26,6 +26,7 @@ from labctl.errors import (
     SpecError,
     UsageError,
 )
+from tests.json_lines import lines_of
 
 TREE = {
     name: kind
@@ -124,7 +125,7 @@ def test_json(error: LabctlError, capsys: pytest.CaptureFixture[str]) -> None:
     render_error(error, Globals(as_json=True))
     out, err = capsys.readouterr()
     assert (err, out.count("\n")) == ("", 1)
-    data = json.loads(out)
+    (data,) = lines_of(out)
     assert data == json.loads(json.dumps(as_json(error)))
     assert (data["event"], data["kind"]) == ("error", type(error).__name__)
     assert (data["message"], data["exit_code"]) == (error.message, error.exit_code)

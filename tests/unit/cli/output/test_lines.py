@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 import re
 import threading
 from typing import Any, get_args
@@ -30,6 +29,7 @@ from labctl.events import (
     Phase,
     PhaseEntered,
 )
+from tests.json_lines import lines_of
 
 NASTY = 'it\'s "quoted" ü 🐳\x1b[31m'
 
@@ -42,7 +42,7 @@ def check_ended(
     phase: Phase, outcome: CheckOutcome, message: str = "", wrong: str = "", because: str = ""
 ) -> CheckEnded:
     place = ("a", phase, "engine", "test_x", "it runs", 7, 19)
-    return CheckEnded(*place, outcome, message, 1.5, 1.7e9, wrong, because)
+    return CheckEnded(*place, outcome, message, 1.5, 1.7e9, wrong, because, details=message)
 
 
 SAMPLES: list[Event] = [
@@ -72,7 +72,7 @@ def test_an_event_is_a_line_of_json(event: Event, capsys: pytest.CaptureFixture[
     out, err = capsys.readouterr()
     assert err == ""
     assert out.count("\n") == 1
-    data = json.loads(out)
+    (data,) = lines_of(out)
     assert data.pop("event") == type(event).__name__
     assert data == {name: getattr(event, name) for name in event.__slots__}
 
@@ -166,7 +166,7 @@ def test_lines_of_several_threads_are_not_mixed(capsys: pytest.CaptureFixture[st
         thread.start()
     for thread in threads:
         thread.join()
-    seen = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    seen = lines_of(capsys.readouterr().out)
     assert len(seen) == 400
 
 

@@ -529,6 +529,6 @@ def test_a_box_that_was_added_by_hand_comes_with_the_line_to_write() -> None:
     assert isinstance(own, LabSpec)
     found = checks.box(ByHand(), spec, "virtualbox", offline=True)
     assert found.level is Level.FAIL
-    assert found.found == "it was added by hand as version 0, and labctl asks for 2004.01"
+    assert found.found == "it was added by hand as version 0, but the lab needs 2004.01"
     assert found.remedy == 'set box in lab.yaml: {name: centos/7, version: "0"}'
     assert checks.box(ByHand(), own, "virtualbox", offline=True).level is Level.OK
