@@ -298,7 +298,9 @@ class BootQueue:
         with self._turn:
             if node in self._queue and self._queue[0] != node:
                 self._lab.emit(
-                    PhaseEntered(node, Phase.WAITING, msg("for {node}", node=self._queue[0]))
+                    PhaseEntered(
+                        node, Phase.WAITING, msg("{node} boots first", node=self._queue[0])
+                    )
                 )
                 self._turn.wait_for(lambda: node not in self._queue or self._queue[0] == node)
 

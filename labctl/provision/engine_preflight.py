@@ -257,8 +257,9 @@ class EnginePreflight:
 
     def _notices(self, found: EngineSettings, objects: EngineObjects) -> Iterator[str]:
         """Yield what is there and what will become of it, for somebody's own machine."""
-        if found.text is None and not objects.roots and not found.unit.program:
-            return
+        used = any(root.containers or root.volumes for root in objects.roots)
+        if found.text is None and not used and not found.unit.program:
+            return  # a new machine
         if found.owned is not None:
             return
         program = objects.program or found.unit.program or msg("none")

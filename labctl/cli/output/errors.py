@@ -43,7 +43,7 @@ def as_json(error: LabctlError) -> dict[str, Any]:
 def lines(error: LabctlError) -> list[str]:
     """Return an error as lines of text. The first line does not start with "error"."""
     first, *rest = lines_without_node(error)
-    return [f"{error.node}: {first}" if error.node else first, *rest]
+    return [f"{error.node}{_(': ')}{first}" if error.node else first, *rest]
 
 
 def lines_without_node(error: LabctlError, translate: Callable[..., str] = _) -> list[str]:

@@ -73,11 +73,10 @@ def _print(lines: Sequence[_Line]) -> None:
     if first.fix:
         fix = first.fix
         if len(nodes) > 1 and nodes[0] in fix:
-            text += " " + _(
-                "Run `{command}` for each of them.", command=fix.replace(nodes[0], "NODE")
-            )
+            run = _("Run `{command}` for each of them.", command=fix.replace(nodes[0], "NODE"))
         else:
-            text += " " + _("Run `{command}`.", command=fix)
+            run = _("Run `{command}`.", command=fix)
+        text += run if text.endswith("。") else f" {run}"
     columns = screen_width()
     say(text if columns is None else fill(text, columns, others=_INDENT), fg="red")
 
@@ -103,5 +102,6 @@ def print_skipped(reports: Sequence[NodeReport]) -> None:
     columns = screen_width()
     for (section, title, message), nodes in seen.items():
         where = "" if len(nodes) == len(reports) else f" ({', '.join(nodes)})"
-        text = f"  {section}: {printable(_(title))}{where}{_(': ')}{printable(_(message))}"
+        head = f"  {section}{_(': ')}{printable(_(title))}"
+        text = f"{head}{where}{_(': ')}{printable(_(message))}"
         say(wrapped(text, columns))

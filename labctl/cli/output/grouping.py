@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from labctl.cli.i18n.locale import _
 from labctl.cli.output.terminal import say, screen_width
 from labctl.cli.output.text_width import fill, width
 
@@ -66,7 +67,8 @@ def print_grouped(messages: Iterable[NodeMessage], *, err: bool = False) -> None
             heads.setdefault(one.head, []).append(one.node)
         for head, nodes in heads.items():
             place = ", ".join(filter(None, nodes))
-            say(wrapped(f"{place}: {head}" if place else head, columns), fg="red", err=err)
+            text = f"{place}{_(': ')}{head}" if place else head
+            say(wrapped(text, columns), fg="red", err=err)
         for line in group[0].rest:
             say(wrapped(line, columns), err=err)
 

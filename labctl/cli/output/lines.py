@@ -56,15 +56,15 @@ def sentence(event: Event, *, verbose: bool, translate: Translate = _) -> str:
     text = ""
     match event:
         case PhaseEntered(_, phase, note):
-            text = f"{_(phase)}{f': {_(note)}' if note else ''}"
+            text = _(": ").join((_(phase), _(note))) if note else _(phase)
         case ChangeStarted(_, playbook, _, summary, diff, check):
             what = _("would {change}", change=summary) if check else _(summary)
-            text = f"{playbook}: {what}"
+            text = f"{playbook}{_(': ')}{what}"
             if check and diff:
                 text += "".join(f"\n    {line}" for line in diff.splitlines())
         case ChangeDone(_, playbook, _, summary, seconds) if verbose:
             done = _("done in {seconds:.1f} s: {change}", seconds=seconds, change=summary)
-            text = f"{playbook}: {done}"
+            text = f"{playbook}{_(': ')}{done}"
         case Decided(_, key, answer) if verbose:
             text = _("measured {what}: {answer}", what=key, answer=answer)
         case CheckEnded():
@@ -90,14 +90,14 @@ def _check_ended(event: CheckEnded, verbose: bool, _: Translate) -> str:
     """Return a line; empty for a check of `verify` that passed, because there are many of them."""
     if not (verbose or event.outcome.bad or event.phase is Phase.REHEARSING):
         return ""
-    text = f"{event.section}: {_(event.title)}: {_(event.outcome.words)}"
+    text = _(": ").join((event.section, _(event.title), _(event.outcome.words)))
     if event.outcome.bad:
         why = msg("{what}: {why}", what=event.wrong, why=event.because)
         words = _(why) if event.because else _(event.wrong)
-        text = f"{text}: {words}" if words else text
+        text = f"{text}{_(': ')}{words}" if words else text
         return f"{text}\n{_(event.details)}" if verbose and event.details else text
     if event.message:
-        return f"{text}: {_(event.message)}"
+        return f"{text}{_(': ')}{_(event.message)}"
     seconds = _("in {seconds:.1f} s", seconds=event.seconds)
     return f"{text} {seconds}"
 

@@ -68,6 +68,7 @@ class _Row:
     step: Phase | None = None
     step_began: float = 0.0
     changes: int = 0
+    pending: int = 0
     passed: int = 0
     checks: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -126,8 +127,9 @@ class LiveTable:
                     ended = _enter(event.node, row, phase, _(note))
                     row.phase, row.at, row.progress = phase, _(note), ""
                     row.ended = time.monotonic() if phase in _FINAL else None
-                case ChangeStarted(_, playbook, _, summary):
-                    row.at = f"{playbook}: {_(summary)}"
+                case ChangeStarted(_, playbook, _, summary, _, check):
+                    row.pending += check
+                    row.at = f"{playbook}{_(': ')}{_(summary)}"
                 case ChangeDone():
                     row.at = ""
                     row.changes += 1
@@ -136,7 +138,7 @@ class LiveTable:
                 case Decided(_, key, _):
                     row.at = _("measured {what}", what=key)
                 case CheckStarted(section=section, title=title, index=index, total=total):
-                    row.at = f"{section}: {_(title)}"
+                    row.at = f"{section}{_(': ')}{_(title)}"
                     row.progress = f" {index}/{total}{_left(event.left)}"
                 case CheckEnded(outcome=outcome):
                     row.failed += outcome.bad
@@ -190,7 +192,11 @@ def _enter(node: str, row: _Row, phase: Phase, note: str) -> Text | None:
         why = f"{_(': ')}{note}" if note else ""
         return Text(_clean(f"✗ {node}  {_(step)}{why}  {took}"), style="red")
     done = [_(_ENDED[step])]
-    if step is Phase.PROVISIONING:
+    if step is Phase.PROVISIONING and row.pending:
+        count = row.pending
+        pending = _("1 change pending") if count == 1 else _("{count} changes pending", count=count)
+        done = [_("checked"), pending]
+    elif step is Phase.PROVISIONING:
         count = row.changes
         done.append(_("1 change") if count == 1 else _("{count} changes", count=count))
     elif row.checks:

@@ -14,6 +14,7 @@ from labctl.cli.output.grouping import print_grouped, wrapped
 from labctl.cli.output.table import print_described, print_wide_table
 from labctl.cli.output.tables import failed
 from labctl.cli.output.terminal import say, say_json, screen_width
+from labctl.cli.output.text_width import width
 from labctl.events import CheckOutcome
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ def print_rehearsal(
     print_skipped(rehearsal.reports)
     say()
     say(wrapped(_(rehearsal.verdict), screen_width()))
-    say(_("report: {path}", path=page) + "    labctl open" + (" --partial" if partial else ""))
+    report, open_it = _("report: {path}", path=page), "labctl open" + " --partial" * partial
+    columns = screen_width()
+    fits = columns is None or width(report) + 4 + len(open_it) <= columns
+    say(report + ("    " if fits else "\n  ") + open_it)
 
 
 def _row(section: str, results: Sequence[Result[NodeReport]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from labctl.cli.i18n.locale import _
 from labctl.cli.output.errors import as_json, lines_without_node
 from labctl.cli.output.failures import print_failures, print_skipped
 from labctl.cli.output.grouping import NodeMessage, print_grouped, wrapped
+from labctl.cli.output.sinks import is_live
 from labctl.cli.output.table import print_table
-from labctl.cli.output.terminal import printable, say, say_json, screen_width
+from labctl.cli.output.terminal import is_terminal, printable, say, say_json, screen_width
+from labctl.cli.output.text_width import width
 
 if TYPE_CHECKING:
     from labctl.cli.options import Globals
@@ -64,7 +67,11 @@ def print_summary(
     print_failures(reports, verbose=options.verbose)
     print_skipped(reports)
     say()
-    say(wrapped(_next(results, command, check=check), screen_width()))
+    if check or not all(succeeded(result) for result in results):
+        say(wrapped(_next(results, command, check=check), screen_width()))
+    else:
+        node = results[0].node
+        _print_commands(f"labctl ssh {node}", f"labctl scp FILE {node}:", "labctl status")
 
 
 def _next(results: list[Result[NodeRun]], command: str, *, check: bool) -> str:
@@ -82,11 +89,6 @@ def _next(results: list[Result[NodeRun]], command: str, *, check: bool) -> str:
             _("1 change pending") if changes == 1 else _("{count} changes pending", count=changes)
         )
         return pending + _("; next: `labctl provision`")
-    if all(succeeded(result) for result in results):
-        return _(
-            "next: labctl ssh {node}    labctl scp FILE {node}:    labctl status",
-            node=results[0].node,
-        )
     if command.startswith("verify --fix"):
         return _("next: follow the lines above; details: `labctl logs`")
     return _(
@@ -95,13 +97,23 @@ def _next(results: list[Result[NodeRun]], command: str, *, check: bool) -> str:
     )
 
 
+def _print_commands(*commands: str) -> None:
+    """Print what may be run next: on one line, or on a line each if they do not fit."""
+    head = _("next: {commands}", commands="")
+    columns = screen_width()
+    gap = "    "
+    if columns is not None and width(head + gap.join(commands)) > columns:
+        gap = "\n" + " " * width(head)
+    say(head + gap.join(commands))
+
+
 def _print_changes(results: Sequence[Result[NodeRun]]) -> None:
     """Print what was changed. Nodes with the same change share a line."""
     seen: dict[str, list[str]] = {}
     for result in results:
         if result.value and result.value.outcome:
             for change in result.value.outcome.changes:
-                text = f"{change.playbook}: {printable(_(change.summary))}"
+                text = f"{change.playbook}{_(': ')}{printable(_(change.summary))}"
                 seen.setdefault(text, []).append(result.node)
     if not seen:
         return
@@ -175,7 +187,7 @@ def result_as_json(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
 def print_ended(options: Globals, results: list[Result[None]], done: Callable[[str], str]) -> None:
     """Print which nodes were halted or destroyed, and the errors of the others.
 
-    `done` returns the line for a node.
+    `done` returns the line for a node. On a terminal the live table has shown that already.
 
     Raises:
         typer.Exit: a node failed; with its exit code.
@@ -184,7 +196,7 @@ def print_ended(options: Globals, results: list[Result[None]], done: Callable[[s
         if options.as_json:
             data: dict[str, Any] = {"event": "result", "node": result.node, "ok": result.ok}
             _json(data | ({"error": as_json(result.error)} if result.error else {}))
-        elif result.ok:
+        elif result.ok and not (is_live(verbose=options.verbose) and is_terminal(sys.stdout)):
             say(done(result.node))
     if not options.as_json:
         print_grouped(failed(results), err=True)

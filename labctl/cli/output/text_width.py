@@ -5,12 +5,17 @@ Text without such characters has the same result as with Python's own `ljust` an
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 
 # Characters that may not start a line, and that may not end one (GB/T 15834).
 _CLOSING = frozenset("，。、；：？！）》」』】”’…%,.;:?!)]}")
 _OPENING = frozenset("（《「『【“‘([{")
+
+_COMMAND = re.compile("`[^`]+`")
+_HELD = "\0"
+"""Stands for a space at which a line may not break."""
 
 
 def width(text: str) -> int:
@@ -26,7 +31,9 @@ def ljust(text: str, columns: int) -> str:
 
 
 def fill(text: str, columns: int, *, first: str = "", others: str = "") -> str:
-    """Return `text` wrapped into lines of at most `columns`. Words are not broken.
+    """Return `text` wrapped into lines of at most `columns`.
+
+    Words are not broken, and neither are commands in backticks that fit on a line.
 
     Parameters:
         text: line breaks in it are ignored.
@@ -34,6 +41,14 @@ def fill(text: str, columns: int, *, first: str = "", others: str = "") -> str:
         first: prefix of the first line.
         others: prefix of the other lines.
     """
+    room = columns - width(others)
+    text = _COMMAND.sub(
+        lambda found: found[0].replace(" ", _HELD) if width(found[0]) <= room else found[0], text
+    )
+    return _filled(text, columns, first, others).replace(_HELD, " ")
+
+
+def _filled(text: str, columns: int, first: str, others: str) -> str:
     if not any(_width(character) == 2 for character in text):
         return textwrap.fill(
             text,

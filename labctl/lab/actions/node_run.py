@@ -113,7 +113,9 @@ def work_on(
         return NodeRun(outcome)
     selected = chosen(playbooks, options.only)
     if any(book.together for book in selected):
-        lab.emit(PhaseEntered(node, Phase.WAITING, "for the other nodes"))
+        lab.emit(
+            PhaseEntered(node, Phase.WAITING, msg("the other nodes are still being provisioned"))
+        )
         scheduler.wait_for_all()
     return NodeRun(outcome, verify_node(lab, node, selected, verifier))
 

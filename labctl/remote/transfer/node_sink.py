@@ -188,8 +188,7 @@ def failure(words: bytes, status: int, node: str, *, sudo: bool) -> TransferErro
     # tar ends with a summary of errors; the first line has the cause.
     hint = ""
     if any("No space left" in line or ": Wrote only " in line for line in lines):
-        if "No space left" not in lines[0]:
-            lines.insert(0, "No space left on the node")
+        lines.insert(0, msg("No space left on the node"))
         hint = msg("free disk space on the node; no partial file was left there")
     elif any("Permission denied" in line for line in lines) and not sudo:
         hint = msg("--sudo copies as root")

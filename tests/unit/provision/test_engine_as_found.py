@@ -302,6 +302,8 @@ DATA += "root /var/lib/docker overlay2 3 4 inactive\n"
 
 def test_a_fresh_machine_has_nothing_in_the_way() -> None:
     assert look(registry_mirrors=["https://a"]) == ([], [], [])
+    empty_folder = "root /var/lib/docker - 0 0 inactive\n"
+    assert look(objects=empty_folder, registry_mirrors=["https://a"]) == ([], [], [])
 
 
 def test_a_machine_that_labctl_has_set_up_needs_no_words() -> None:

@@ -120,6 +120,16 @@ def test_lines_are_broken_between_characters_and_not_before_a_full_stop() -> Non
         assert not any(line.strip()[-1] == "（" for line in lines)
 
 
+@pytest.mark.parametrize("words", ["one two three four", "一二三四五六七"])
+def test_a_command_in_backticks_stays_on_a_line(words: str) -> None:
+    text = f"{words} `labctl exec -- docker system df` {words}"
+    lines = text_width.fill(text, 40, others="  ").splitlines()
+    assert any("`labctl exec -- docker system df`" in line for line in lines)
+    assert all(text_width.width(line) <= 40 for line in lines)
+    narrow = text_width.fill(text, 20, others="  ").splitlines()
+    assert all(text_width.width(line) <= 20 for line in narrow)
+
+
 def test_english_is_broken_as_ever() -> None:
     import textwrap
 

@@ -181,7 +181,7 @@ def test_an_error_is_translated_for_people_and_not_for_programs(cls: type[Labctl
         **extra,  # type: ignore[arg-type]
     )
     assert shown.lines(error) == [
-        "docker-node1: 《10.0.0.1 does not answer》",
+        "docker-node1《: 》《10.0.0.1 does not answer》",
         "  | 《No route to host》",
         "  《hint: 《is the machine up?》》",
     ]
@@ -215,9 +215,9 @@ def test_events_are_translated() -> None:
         Notice("a", msg("the connection broke: {why}", why="timed out")),
     )
     assert [sentence(event, verbose=True) for event in events] == [
-        "《booting》: 《for b》",
-        "engine: 《would 《《enable》 and 《start》》》",
-        "engine: 《install a》",
+        "《booting》《: 》《for b》",
+        "engine《: 》《would 《《enable》 and 《start》》》",
+        "engine《: 》《install a》",
         "《the connection broke: 《timed out》》",
     ]
 

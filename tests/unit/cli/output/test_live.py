@@ -11,6 +11,7 @@ from labctl.cli.output import live
 from labctl.cli.output.live import LiveTable
 from labctl.events import (
     ChangeDone,
+    ChangeStarted,
     CheckEnded,
     CheckOutcome,
     CheckStarted,
@@ -78,6 +79,14 @@ def test_the_steps_of_a_node_stay_with_their_times() -> None:
         "✓ a  verified, 2/2",
     ]
     assert all(line.rpartition("  ")[2].endswith(" s") for line in lines)
+
+
+def test_a_check_has_pending_changes() -> None:
+    found = ChangeStarted("a", "engine", "x", "start docker", "", True)
+    lines = remains(
+        PhaseEntered("a", Phase.PROVISIONING), found, found, PhaseEntered("a", Phase.DONE)
+    )
+    assert lines[-1].rpartition("  ")[0] == "✓ a  checked, 2 changes pending"
 
 
 def test_a_step_that_failed_stays_too() -> None:
