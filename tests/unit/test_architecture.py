@@ -30,6 +30,7 @@ LIBRARIES: dict[str, set[str]] = {
     "jinja2": {"templating"},
     "ruamel": {"config.document", "config.yaml_values"},
     "pydantic": {
+        "cli.output.class_records",
         "cli.output.records",
         *(
             f"config.{name}"

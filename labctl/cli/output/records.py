@@ -9,20 +9,18 @@ from __future__ import annotations
 import inspect
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from labctl.checks.report import Check
+from labctl.cli.output import class_records
+from labctl.cli.output.class_records import Record
 from labctl.events import Event
 from labctl.lab.actions.status import LabStatus, NodeStatus, RegistryStatus
 from labctl.machines.finding import Finding
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Place(_Record):
+class Place(Record):
     """A problem with lab.yaml or a flag."""
 
     where: str = Field(description="The key, such as nodes[1].address, or the flag.")
@@ -31,7 +29,7 @@ class Place(_Record):
     hint: str
 
 
-class ErrorLine(_Record):
+class ErrorLine(Record):
     """An error of the whole command, or in a result the error of a node."""
 
     event: Literal["error"]
@@ -44,10 +42,10 @@ class ErrorLine(_Record):
     log: str = Field("", description="The file with the complete output.")
     resource: str = Field("", description="The resource that was not changed.")
     source: str = Field("", description="The file with the problems.")
-    problems: list[Place] = []
+    problems: tuple[Place, ...] = ()
 
 
-class Change(_Record):
+class Change(Record):
     """A change that was made on a node, or that `--check` found to be needed."""
 
     playbook: str
@@ -56,7 +54,7 @@ class Change(_Record):
     diff: str
 
 
-class ResultLine(_Record):
+class ResultLine(Record):
     """The result of a node, last of all its lines."""
 
     event: Literal["result"]
@@ -67,13 +65,13 @@ class ResultLine(_Record):
     complete: bool | None = Field(
         None, description="False if `--check` cannot see all changes before the first are made."
     )
-    changes: list[Change] = []
-    versions: dict[str, str] = {}
-    checks: list[Check] = []
+    changes: tuple[Change, ...] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
     error: ErrorLine | None = None
 
 
-class RehearsalLine(_Record):
+class RehearsalLine(Record):
     """The result of a rehearsal."""
 
     event: Literal["rehearsal"]
@@ -88,7 +86,7 @@ class RehearsalLine(_Record):
     skipped: int
 
 
-class SectionLine(_Record):
+class SectionLine(Record):
     """A section of the course, for `rehearse --list`."""
 
     event: Literal["section"]
@@ -99,7 +97,7 @@ class SectionLine(_Record):
     seconds: float | None = Field(description="How long it usually takes.")
 
 
-class ExecutedLine(_Record):
+class ExecutedLine(Record):
     """The result of `exec` on a node: the command's, or an error."""
 
     event: Literal["executed"]
@@ -111,7 +109,7 @@ class ExecutedLine(_Record):
     error: ErrorLine | None = None
 
 
-class CopiedLine(_Record):
+class CopiedLine(Record):
     """The result of `scp` for a node."""
 
     event: Literal["copied"]
@@ -123,7 +121,7 @@ class CopiedLine(_Record):
     error: ErrorLine | None = None
 
 
-class SkippedLine(_Record):
+class SkippedLine(Record):
     """A file that `scp` left out."""
 
     event: Literal["skipped"]
@@ -132,7 +130,7 @@ class SkippedLine(_Record):
     reason: str
 
 
-class CheckpointsLine(_Record):
+class CheckpointsLine(Record):
     """The checkpoints of a node."""
 
     event: Literal["checkpoints"]
@@ -144,7 +142,7 @@ class CheckpointsLine(_Record):
     error: ErrorLine | None = None
 
 
-class LogLine(_Record):
+class LogLine(Record):
     """A line of `logs`."""
 
     event: Literal["log"]
@@ -152,7 +150,7 @@ class LogLine(_Record):
     line: str
 
 
-class RunLine(_Record):
+class RunLine(Record):
     """A recorded run, for `logs --list`."""
 
     event: Literal["run"]
@@ -161,7 +159,7 @@ class RunLine(_Record):
     log: str
 
 
-class SshConfigLine(_Record):
+class SshConfigLine(Record):
     """How ssh reaches a node; with `--path` only the file."""
 
     event: Literal["ssh-config"]
@@ -170,14 +168,14 @@ class SshConfigLine(_Record):
     host: str = ""
     port: int = 22
     user: str = ""
-    keys: list[str] = []
+    keys: tuple[str, ...] = ()
     jump: str = ""
     proxy: str = ""
     known_hosts: str = ""
     config: str = ""
 
 
-class VagrantfileLine(_Record):
+class VagrantfileLine(Record):
     """The result of `render`."""
 
     event: Literal["vagrantfile"]
@@ -187,31 +185,32 @@ class VagrantfileLine(_Record):
     vagrantfile: str = ""
 
 
-class InitLine(_Record):
+class InitLine(Record):
     """The result of `init`."""
 
     event: Literal["init"]
     path: str
 
 
-class TrustLine(_Record):
+class TrustLine(Record):
     """The result of `trust`."""
 
     event: Literal["trust"]
     state: str
 
 
-class VersionLine(_Record):
+class VersionLine(Record):
     """The result of `version`."""
 
     event: Literal["version"]
     version: str
 
 
-_RECORDS: tuple[type[_Record], ...] = (
+_RECORDS: tuple[type[BaseModel], ...] = (
     *(ErrorLine, ResultLine, RehearsalLine, SectionLine, ExecutedLine, CopiedLine, SkippedLine),
     *(CheckpointsLine, LogLine, RunLine, SshConfigLine, VagrantfileLine, InitLine, TrustLine),
     VersionLine,
+    *class_records.LINES,
 )
 _VALUES: tuple[tuple[str, Any, str], ...] = (
     ("finding", Finding, "A finding of `doctor`."),
@@ -244,6 +243,8 @@ def json_schema() -> dict[str, Any]:
             "required": ["event", *one["required"]],
             "additionalProperties": False,
         }
+        if kind is NodeStatus:
+            definitions[name]["properties"]["student"] = {"type": "string"}
         lines.append(name)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
