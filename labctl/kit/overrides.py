@@ -34,6 +34,8 @@ def overrides(kit: Kit | None, spec: LabSpec) -> dict[str, Any]:
         # Nodes need no address of Docker Hub, and could not look one up.
         "sources.hub_hosts": [],
     }
+    if "proxy" in type(spec).model_fields:
+        found["proxy"] = None  # nodes would ask it for the kit
     downloads = kit.manifest.downloads if kit else {}
     for name in ("vault", "docker"):
         place = downloads.get(getattr(spec.sources, name).key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -24,17 +25,19 @@ REPOMD = "/repodata/repomd.xml"
 BASEURL = re.compile(r"(?m)^(baseurl *= *)(\S+) *$")
 
 
-def redirected(playbook: Playbook, kit: Kit) -> Playbook:
-    """Return a playbook whose downloads come from a kit, as far as the kit has them."""
+def redirected(playbooks: tuple[Playbook, ...], kit: Kit | None) -> tuple[Playbook, ...]:
+    """Return playbooks whose downloads come from a kit, as far as it has them; None: no kit."""
+    if kit is None:
+        return playbooks
     places = {
         url: f"{URL}/{urllib.parse.quote(path)}" for url, path in kit.manifest.downloads.items()
     }
 
-    def play(play: Play) -> Iterator[Resource]:
+    def play(playbook: Playbook, play: Play) -> Iterator[Resource]:
         for resource in playbook.play(play):
             yield _redirected(resource, places)
 
-    return replace(playbook, play=play)
+    return tuple(replace(book, play=functools.partial(play, book)) for book in playbooks)
 
 
 def _redirected(resource: Resource, places: Mapping[str, str]) -> Resource:

@@ -102,12 +102,12 @@ class KitSupply:
                 known.end()
             connection = self._connect(node, patience=patience)
             try:
-                self._listen(node, connection)
+                serving = self._listen(node, connection)
             except BaseException:
                 connection.end()
                 raise
             self._connections[node] = connection
-            arguments = (node, connection, self._ended)
+            arguments = (node, connection, serving, self._ended)
             keeper = threading.Thread(target=self._keep, args=arguments, daemon=True)
             keeper.start()
 
@@ -140,9 +140,10 @@ class KitSupply:
         script = f"curl --silent --max-time 5 --range 0-99 {URL}{DIGEST_PATH} || :"
         return connection.run(script).decode("utf-8", "replace").strip()[:100]
 
-    def _keep(self, node: str, connection: Connection, ended: threading.Event) -> None:
+    def _keep(
+        self, node: str, connection: Connection, serving: bool, ended: threading.Event
+    ) -> None:
         """Listen again whenever the connection broke, as when the node was restarted."""
-        serving = True
         while not ended.wait(_PAUSE if serving else _TAKEN_SECONDS):
             if self._connections.get(node) is not connection:
                 return

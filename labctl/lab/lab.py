@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from labctl.config.overrides import Override
 from labctl.config.playbook_modules import available, playbook_name
-from labctl.errors import MachineError, ProviderMissing, SpecError
+from labctl.errors import MachineError, SpecError
 from labctl.events import Emit, Notice
 from labctl.lab import node_list, stamp
 from labctl.lab.definition import LabDefinition
@@ -171,10 +171,10 @@ class Lab:
         Raises:
             UsageError: the lab has no such node.
         """
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise unknown_node(name, self.node_names)
+        found = next((node for node in self.nodes if node.name == name), None)
+        if found is None:
+            raise unknown_node(name, self.node_names)
+        return found
 
     def select(self, limit: Iterable[str] = ()) -> list[str]:
         """Return the names of the nodes that `limit` chooses; see `labctl.lab.selection.select`."""
@@ -250,14 +250,6 @@ class Lab:
                 raise SpecError(str(self.workspace.spec_file or "the lab"), problems)
         return self._provider
 
-    @property
-    def likely_provider(self) -> str:
-        """The provider that would be chosen; if none is usable, the default one."""
-        try:
-            return self.spec.provider or self.provider
-        except ProviderMissing:
-            return providers.names()[0]
-
     def machines(self) -> Machines:
         """Return the lab's machines, with the provider that created them if there is one.
 
@@ -314,9 +306,7 @@ class Lab:
         expect_playbooks(added, available(self.workspace.playbooks))
         names = tuple(dict.fromkeys([*self.spec.all_playbooks, *added]))
         if names not in self._playbooks:
-            books = load_all(names, self.workspace.playbooks)
-            if self.kit is not None:
-                books = tuple(redirected(book, self.kit) for book in books)
+            books = redirected(load_all(names, self.workspace.playbooks), self.kit)
             own, _ = self.workspace.playbooks
             settings = {
                 book.name: book.settings

@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from labctl.kit import boxes
+from labctl.kit.folder import Kit
 from labctl.kit.own_wheel import repacked
+from labctl.machines import box as vagrant_boxes
 from tests.e2e.conftest import Lab, Run, machines, spec
 from tests.testbed import Node, World
 
@@ -241,7 +244,7 @@ def test_it_ends_with_the_command(nodes: dict[str, Node], student: Lab) -> None:
 
 
 def test_nodes_pull_as_long_as_it_is_served(
-    world: World, nodes: dict[str, Node], student: Lab
+    world: World, nodes: dict[str, Node], kit: Path, student: Lab
 ) -> None:
     with no_network(world):
         serving = student.start_until(lambda line: '"event": "kit"' in line, "kit", "serve")
@@ -249,9 +252,37 @@ def test_nodes_pull_as_long_as_it_is_served(
             node.sh("docker pull redis:5-alpine && docker rmi redis:5-alpine")
         # Another labctl uses the port of the one that serves.
         student.run("verify", "--only", "mirrors").expect()
+        nodes[FRESH].reboot()
+        answers = f"curl --silent --max-time 5 http://127.0.0.1:5580/digest | grep {digest(kit)}"
+        nodes[FRESH].sh(f"for i in $(seq 60); do {answers} && exit; sleep 1; done; exit 1")
         serving.send_signal(signal.SIGINT)
         assert student.finish(serving).exit_code == 0
         assert ":5580" not in nodes[FRESH].sh("ss -ltn").stdout
+
+
+def test_a_kit_brings_the_box_of_a_virtual_lab(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, kit = tmp_path / "lab", tmp_path / "kit"
+    folder.mkdir()
+    lab = Lab(folder, {"SSL_CERT_FILE": str(world.authority)})
+    lab.write(spec(world, nodes=1, provider="libvirt", playbooks=["repos"]))
+    make(lab, kit, "--no-wheels", "--split", "100MiB").expect()
+    (box,) = Kit.open(kit).manifest.boxes
+    assert (box.name, box.version, box.provider) == ("centos/7", "2004.01", "libvirt")
+    assert len(Kit.open(kit).manifest.parts(box.path)) > 1
+    before = digest(kit)
+    make(lab, kit, "--no-wheels", "--split", "100MiB").expect()
+    assert digest(kit) == before
+    # A computer whose Vagrant has no box.
+    monkeypatch.setenv("VAGRANT_HOME", str(tmp_path / "vagrant"))
+    assert vagrant_boxes.find("centos/7", "libvirt") is None
+    with no_network(world):
+        boxes.add(Kit.open(kit), box, tmp_path)
+    found = vagrant_boxes.find("centos/7", "libvirt", "2004.01")
+    assert found is not None
+    assert {path.name for path in found.folder.iterdir()} >= {"metadata.json", "box.img"}
+    assert not list(tmp_path.glob("kit[.-]box*"))
 
 
 def test_the_room_copies_it_over_tls(teacher: Lab, kit: Path, tmp_path: Path) -> None:

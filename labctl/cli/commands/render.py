@@ -41,7 +41,9 @@ def render(
     """Print the Vagrantfile that `up` would use."""
     from labctl.cli.output.result_files import put
     from labctl.cli.run_options import CHANGES_FOUND
+    from labctl.errors import ProviderMissing
     from labctl.lab.boot import vagrantfile
+    from labctl.machines.providers import names
     from labctl.storage import read_again
 
     with_json(context, as_json)
@@ -49,7 +51,10 @@ def render(
         flags = given(nodes, provider, memory, cpus, toolchain)
         lab = open_lab(context, emit, flags, new=True)
         lab.workspace.expect_own()
-        likely = lab.likely_provider
+        try:
+            likely = lab.spec.provider or lab.provider
+        except ProviderMissing:
+            likely = names()[0]
         text = vagrantfile(lab, likely)
     result: dict[str, Any] = {"event": "vagrantfile", "provider": likely}
     lines: list[str] = []

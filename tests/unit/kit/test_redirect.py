@@ -87,4 +87,6 @@ def repository(baseurl: str, path: str = "/etc/yum.repos.d/epel.repo") -> File:
 def test_resources(kit: Kit, resource: Resource, expected: Resource) -> None:
     playbook = Playbook("own", Path(), lambda _: [resource])
     play: object = None
-    assert list(redirected(playbook, kit).play(play)) == [expected]  # type: ignore[arg-type]
+    (one,) = redirected((playbook,), kit)
+    assert list(one.play(play)) == [expected]  # type: ignore[arg-type]
+    assert redirected((playbook,), None) == (playbook,)
