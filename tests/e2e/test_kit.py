@@ -26,7 +26,7 @@ from tests.testbed import Node, World
 FRESH, WITH_ENGINE = "docker-node1", "docker-node2"
 SECTIONS = ("engine", "images", "containers", "greeting")
 SERVICES = ("web", "registry", "dns", "public-dns")
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+CHOSEN = ("--system", "linux", "--python", f"3.{sys.version_info.minor}")
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +86,27 @@ def test_greets(sandbox):
 
 
 @pytest.fixture(scope="module")
-def kit(teacher: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kit(world: World, teacher: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kit of that lab."""
     folder = tmp_path_factory.mktemp("stick") / "kit"
     extra = folder.parent / "说明 1.txt"
     extra.write_text("read me")
-    made = make(teacher, folder, "--add", str(extra)).expect()
-    (report,) = made.of("kit")
-    assert report["written"] == report["size"] > 1 << 20
+    # Interrupted first, when the images are there.
+    arguments = ("kit", "make", str(folder), *CHOSEN, "--add", str(extra))
+    begun = teacher.start_until(lambda line: '"package: https' in line, *arguments)
+    begun.send_signal(signal.SIGINT)
+    assert teacher.finish(begun).exit_code == 130
+    assert "unfinished" in teacher.run("kit", "verify", str(folder)).expect(1).error["message"]
+    world.clear_access_log()
+    (report,) = teacher.run(*arguments).expect().of("kit")
+    assert report["size"] > report["written"] > 1 << 20
+    assert not [request for request in world.access_log() if "/blobs/" in request.path]
     return folder
 
 
 def make(lab: Lab, folder: Path, *more: str) -> Run:
     """Make a kit for this computer's system and Python."""
-    return lab.run("kit", "make", str(folder), "--system", "linux", "--python", PYTHON, *more)
+    return lab.run("kit", "make", str(folder), *CHOSEN, *more)
 
 
 def digest(kit: Path) -> str:
@@ -163,6 +170,23 @@ def test_made_again_it_gets_only_what_changed(world: World, teacher: Lab, kit: P
     (kit / gone).unlink()
     (report,) = make(teacher, kit, *add).expect().of("kit")
     assert (report["written"], report["digest"]) == (size, before)
+
+
+def test_a_full_disk_is_told_and_the_next_run_goes_on(teacher: Lab, tmp_path: Path) -> None:
+    disk = tmp_path / "stick"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", disk], check=True)
+    try:
+        full = make(teacher, disk / "kit", "--no-wheels").expect(1).error
+        assert "No space left" in full["message"]
+        assert "free space on that disk" in full["hint"]
+        assert not (disk / "kit" / "kit.json").exists()
+        subprocess.run(["mount", "-o", "remount,size=300m", disk], check=True)
+        (report,) = make(teacher, disk / "kit", "--no-wheels").expect().of("kit")
+        assert report["written"] < report["size"]
+        teacher.run("kit", "verify", str(disk / "kit")).expect()
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_verify_finds_each_kind_of_damage(teacher: Lab, kit: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,7 +91,7 @@ def make(
     )
     workspace = Workspace.find(context.obj.lab)
     workspace.expect_lab()
-    with sink(context) as emit:
+    with sink(context) as emit, _resumable():
         made = action.make(workspace, folder, options, emit)
     if context.obj.as_json:
         say_json(
@@ -230,7 +231,7 @@ def fetch(
     from labctl.lab.actions import kit_room
 
     with_json(context, as_json)
-    with sink(context) as emit:
+    with sink(context) as emit, _resumable():
         kit = kit_room.fetch(url, folder, digest, emit)
     count, size = len(kit.manifest.files), kit.manifest.size
     if context.obj.as_json:
@@ -238,6 +239,19 @@ def fetch(
                   "size": size})  # fmt: skip
     else:
         say(_("{folder}: {files} files, {size}", folder=folder, files=count, size=_bytes(size)))
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """Say after Ctrl-C that nothing is lost."""
+    from labctl.errors import Interrupted
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted", hint="nothing is lost; run the same command again to resume"
+        ) from None
 
 
 def _chosen(values: list[str] | None, known: tuple[str, ...], flag: str) -> tuple[str, ...]:

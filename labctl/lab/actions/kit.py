@@ -93,7 +93,9 @@ def make(workspace: Workspace, folder: Path, options: KitOptions, emit: Emit) ->
                 spec = lab.spec
                 wanted = [spec.box, *(node.box for node in spec.node_options if node.box)]
                 named = dict.fromkeys((box.name, box.pinned_version) for box in wanted)
-                boxes.collect(kit, named, lab.provider, lambda name: tell(f"box: {name}"))
+                boxes.collect(
+                    kit, named, lab.provider, lambda name: tell(msg("box: {name}", name=name))
+                )
             if options.wheels:
                 _add_labctl(kit, options, tell)
             for name, text in readme.texts(lab.name, options.pythons).items():
