@@ -16,6 +16,7 @@ from labctl.config import (
     guest_folders,
     node_options,
     option_checks,
+    proxy_checks,
     synced_folders,
 )
 from labctl.config import network as addresses
@@ -59,6 +60,7 @@ def check(spec: LabSpec) -> list[Fault]:
         *synced_folders.check(spec),
         *guest_folders.check(spec),
         *option_checks.check(spec),
+        *proxy_checks.check(spec),
         *_toolchain(spec),
         *daemon_json.check(
             spec.docker.daemon, ("docker", "daemon"), spec.resolved_toolchain.engine_major

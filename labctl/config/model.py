@@ -22,6 +22,7 @@ from labctl.config.class_section import ClassKeys, ClassSpec
 from labctl.config.machine_options import MachineOptions
 from labctl.config.node import Node
 from labctl.config.node_options import NodeOptions, of_nodes
+from labctl.config.proxy_section import ProxyKey
 from labctl.config.sections import (
     Box,
     DockerSpec,
@@ -143,6 +144,12 @@ class LabSpec(MachineOptions):
         "replaced.",
         examples=[{"resolver": "10.0.0.53"}],
     )
+    proxy: ProxyKey | None = Field(
+        default=None,
+        description="HTTP proxy between the nodes and the Internet: a URL, a mapping, or inherit "
+        "to take it from this computer's environment.",
+        examples=["http://proxy.school.example:3128"],
+    )
     playbooks: Annotated[tuple[PlaybookName, ...], Loose] = Field(
         default=("repos", "hosts", "engine", "mirrors", "compose"),
         description="Playbooks to run on each node, in this order.",
@@ -207,12 +214,14 @@ class LabSpec(MachineOptions):
 
     @property
     def all_playbooks(self) -> tuple[str, ...]:
-        """The playbooks to run: those of lab.yaml, and `disk` if a node's disk has a size."""
+        """The playbooks to run: those of lab.yaml, `proxy` and `disk` if their keys are set."""
         names = self.playbooks
+        if self.proxy is not None and "proxy" not in names:
+            names = ("proxy", *names)
         if "disk" in names or all(node.disk is None for node in self.node_options):
             return names
         # It installs a package, so the repositories come first.
-        first = names.index("repos") + 1 if "repos" in names else 0
+        first = next((names.index(name) + 1 for name in ("repos", "proxy") if name in names), 0)
         return (*names[:first], "disk", *names[first:])
 
     @property

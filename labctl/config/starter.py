@@ -175,6 +175,20 @@ nodes: 2
 #  adopt: false
 #  replace_packages: false
 
+# An HTTP proxy between the nodes and the Internet. "inherit" takes it from the environment of this
+# computer; a mapping sets its parts. A password is kept in .labctl/private, so you can
+# remove it from this file after the first run.
+#proxy: http://proxy.school.example:3128
+
+#proxy:
+#  http: http://anna@proxy.school.example:3128
+#  https: http://anna@proxy.school.example:3128
+#  no_proxy: [mirror.school.example]
+#  containers: true
+
+#proxy:
+#  inherit: true
+
 # Playbooks to run on each machine, in this order. Put your own in playbooks/.
 #playbooks: [repos, hosts, engine, mirrors, compose]
 

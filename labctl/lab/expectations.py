@@ -97,14 +97,21 @@ class Verifier:
         assert self._pool is not None, "this Verifier has no processes"
         lab = self._lab
         names = [book.name for book in playbooks]
+        expectations = wanted(lab, node, names)
         return self._pool.run(
             Request(
                 node=node,
                 target=lab.target(node),
                 known_hosts=lab.workspace.known_hosts,
                 passwords=lab.passwords,
-                files=tuple((book.name, book.verify) for book in playbooks if book.verify),
-                wanted=write_wanted(lab, node, wanted(lab, node, names)),
+                files=tuple(
+                    (book.name, book.verify)
+                    for book in playbooks
+                    # A playbook that expects nothing is not used by this lab.
+                    if book.verify
+                    and (book.expected is None or package_name(book.name) in expectations)
+                ),
+                wanted=write_wanted(lab, node, expectations),
                 log=lab.workspace.log(node, "verify"),
                 usual=Durations(lab.workspace.durations).usual("verify"),
             )

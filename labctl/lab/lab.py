@@ -21,6 +21,7 @@ from labctl.machines import providers
 from labctl.machines.base import Machines
 from labctl.machines.static import StaticMachines
 from labctl.parallel import Stop, affordable
+from labctl.provision.proxies import proxy_settings
 from labctl.provision.secret_store import SecretStore
 from labctl.remote.hostkeys import HostKeys
 from labctl.remote.passwords import NO_PASSWORDS, Passwords
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from labctl.config.model import LabSpec
     from labctl.config.node import Node
     from labctl.config.playbook_settings import PlaybookSettings
+    from labctl.config.proxy import ProxySettings
     from labctl.kit.folder import Kit
     from labctl.kit.supply import KitSupply
     from labctl.machines.site import Site
@@ -126,6 +128,11 @@ class Lab:
         return SecretStore(
             self.workspace.private, self.name, self.workspace.make, read_only=self._read_only
         )
+
+    @cached_property
+    def proxy(self) -> ProxySettings | None:
+        """The lab's proxies, None if it has none; see `proxy_settings` for what it raises."""
+        return proxy_settings(self.spec, self.secret_store)
 
     # These do not parse lab.yaml as long as it has not changed since the last run.
 
@@ -245,8 +252,7 @@ class Lab:
         """
         if not self._provider:
             self._provider, _ = providers.choose(self.spec.provider, self.state.provider())
-            problems = providers.problems(self.spec, self._provider)
-            if problems:
+            if problems := providers.problems(self.spec, self._provider):
                 raise SpecError(str(self.workspace.spec_file or "the lab"), problems)
         return self._provider
 
@@ -263,15 +269,15 @@ class Lab:
         from labctl.machines.vagrant_program import find_vagrant
 
         find_vagrant()
-        log = self.workspace.log
         made_with = self.state.provider()
         return VagrantMachines(
             self.workspace.state,
             providers.get(providers.choose(None, made_with)[0] if made_with else self.provider),
-            lambda node: log(node or "lab", "vagrant"),
+            lambda node: self.workspace.log(node or "lab", "vagrant"),
             self.spec.boot_timeout,
             self.stop,
             self.emit,
+            self.proxy.environment if self.proxy else {},
         )
 
     @cached_property
@@ -304,14 +310,14 @@ class Lab:
 
         added = [playbook_name(name) for name in extra]
         expect_playbooks(added, available(self.workspace.playbooks))
-        names = tuple(dict.fromkeys([*self.spec.all_playbooks, *added]))
+        names = tuple(dict.fromkeys([*self.state.past(), *self.spec.all_playbooks, *added]))
         if names not in self._playbooks:
             books = redirected(load_all(names, self.workspace.playbooks), self.kit)
-            own, _ = self.workspace.playbooks
             settings = {
                 book.name: book.settings
                 for book in books
-                if book.settings is not None and book.settings.file.is_relative_to(own)
+                if book.settings is not None
+                and book.settings.file.is_relative_to(self.workspace.playbooks[0])
             }
             if not settings.keys() <= self._own_settings.keys():
                 self._own_settings |= settings
@@ -341,5 +347,6 @@ class Lab:
             templates=self.workspace.templates,
             playbooks=tuple(book.name for book in playbooks),
             secrets=self.secret_store,
+            proxy=self.proxy,
             daemon_functions=tuple(book.daemon_json for book in playbooks if book.daemon_json),
         )

@@ -237,6 +237,16 @@ class State:
         else:
             self.workspace.provider.unlink(missing_ok=True)
 
+    def past(self) -> tuple[str, ...]:
+        """Return the playbooks that take back what earlier runs have set on the nodes."""
+        return ("proxy",) if self.workspace.proxied.exists() else ()
+
+    def keep_proxied(self) -> None:
+        """Remember that nodes were given a proxy, which must be removed if lab.yaml loses it."""
+        if not self._read_only and not self.workspace.proxied.exists():
+            self.workspace.make()
+            self._write(self.workspace.proxied, "")
+
     def busy(self) -> bool:
         """Return whether another labctl process holds the lab's lock."""
         if not self.workspace.lock.exists():

@@ -271,6 +271,11 @@ class Workspace:
         return self.state / "durations.json"
 
     @property
+    def proxied(self) -> Path:
+        """A file that exists if nodes were given a proxy."""
+        return self.state / "proxied"
+
+    @property
     def partial_rehearsal(self) -> Path:
         """The report of the last rehearsal of some sections, or on some nodes."""
         return self.state / "rehearsal-partial.html"

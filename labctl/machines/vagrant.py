@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -62,6 +62,7 @@ class VagrantMachines:
             name does not cover vagrant-libvirt's wait for an address.
         stop: ends Vagrant on Ctrl-C.
         emit: receives notices about waiting.
+        variables: for Vagrant's environment, such as the proxy for downloads of boxes.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class VagrantMachines:
         boot_timeout: float = 300.0,
         stop: Stop | None = None,
         emit: Emit = lambda _: None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         find_vagrant()
+        self._variables = dict(variables or {})
         self._emit = emit
         self._journal = Journal(root / "at-work")
         self._stop = stop or Stop()
@@ -198,7 +201,10 @@ class VagrantMachines:
         import vagrant
 
         return vagrant.Vagrant(  # type: ignore[no-untyped-call]
-            root=str(self._root), env=environment(), out_cm=out, err_cm=out
+            root=str(self._root),
+            env=environment() | self._variables,
+            out_cm=out,
+            err_cm=out,
         )
 
     def _output(self, arguments: list[str]) -> str:

@@ -97,6 +97,27 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], Cause]], ...] = (
         r"(?i)certificate (?:is not yet valid|has expired)|CERT_HAS_EXPIRED|not yet valid",
         lambda _: Cause(msg("a certificate has expired, or the node's clock is wrong"), _CLOCK),
     ),
+    (
+        r"Could not resolve proxy(?: name)?: ([\w.-]+)|proxyconnect tcp: .*lookup ([\w.-]+)",
+        lambda found: Cause(
+            msg("the node cannot look up the proxy {host}", host=found[1] or found[2]),
+            msg("set proxy in lab.yaml to the proxy's address"),
+        ),
+    ),
+    (
+        r"407 from proxy|HTTP Error 407|Proxy Authentication Required|status code: 407",
+        lambda _: Cause(
+            msg("the proxy wants another user or password"),
+            msg("correct http://USER:PASSWORD@HOST:PORT under proxy in lab.yaml"),
+        ),
+    ),
+    (
+        r"(proxyconnect tcp: .*)",
+        lambda found: Cause(
+            msg("the proxy does not answer: {problem}", problem=found[1]),
+            msg("check proxy in lab.yaml, and the machine's own settings"),
+        ),
+    ),
     (r"Could not resolve host: ([\w.-]+)", _unknown_host),
     (r"failure: repodata/repomd\.xml from ([\w.-]+)", _repository),
     (r"Failed to download metadata for repo ['‘]([^'’]+)", _repository),

@@ -175,8 +175,8 @@ def _examining(
     """Return what judges the output of preflights; the machine's state is told at first contact."""
 
     def ready(seen: Sequence[Observed]) -> None:
-        notices, error = examine(looks, seen, run.shell.name)
-        for notice in notices if first_contact else ():
+        notices, error = examine(looks, seen, run.shell.name, first_contact=first_contact)
+        for notice in notices:
             run.emit(Notice(run.shell.name, notice))
         if error is not None:
             raise error

@@ -21,6 +21,7 @@ of another playbook), shell scripts (`shell_script`), and ``settings.py`` with k
 - ``NEEDS``: names of playbooks that run before this one and come with it.
 - ``CHECKED_TOGETHER = True``: its checks begin when all nodes of the run are provisioned.
 - ``expected(lab, secrets)`` returns values that the checks compare with, ``wanted["name"]`` there.
+  If it returns None, the checks do not run.
 - ``daemon_json(play)`` returns keys to add to daemon.json; see `Play.daemon_json`.
 - ``after_rehearsal(lab)`` returns a repair of the nodes; see `AfterRehearsal`.
 - ``preflight(play)`` yields checks before the first change; see
@@ -47,6 +48,7 @@ from labctl.provision.resources.base import Observed, Resource
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
     from labctl.config.node import Node
+    from labctl.config.proxy import ProxySettings
     from labctl.provision.secret_store import SecretStore
 
 Plays = Iterator[Resource]
@@ -90,6 +92,7 @@ class Play:
         templates: folders of templates, the lab's own before labctl's.
         playbooks: names of all playbooks that the lab runs, including those of `--with`.
         secrets: the lab's secrets; plays use `secret_store`.
+        proxy: the proxies of the lab, with their passwords; None: there are none.
         daemon_functions: the functions `daemon_json` of those playbooks.
     """
 
@@ -102,6 +105,7 @@ class Play:
     templates: tuple[Path, ...] = ()
     playbooks: tuple[str, ...] = ()
     secrets: SecretStore | None = None
+    proxy: ProxySettings | None = None
     daemon_functions: tuple[DaemonFunction, ...] = ()
 
     @property

@@ -37,7 +37,7 @@ class Findings:
 
     Parameters:
         obstacles: what labctl stops at.
-        warnings: what is wrong and does not stop labctl.
+        warnings: what is wrong and does not stop labctl; shown in every run that looks.
         notices: what is there; shown when labctl first works on a machine.
         passed: (thing, state) of what is in order; shown by the doctor alone.
     """
@@ -83,15 +83,15 @@ class Preflight(Protocol):
 
 
 def examine(
-    checks: Iterable[Preflight], seen: Iterable[Observed], node: str
+    checks: Iterable[Preflight], seen: Iterable[Observed], node: str, *, first_contact: bool
 ) -> tuple[list[str], NotReady | None]:
-    """Return the notices of all checks, and the error for their obstacles, if there are any."""
+    """Return what to show of all checks, and the error for their obstacles, if there are any."""
     obstacles: list[Obstacle] = []
     notices: list[str] = []
     for check, observed in zip(checks, seen, strict=True):
         found = findings(check, observed)
         obstacles += found.obstacles
-        notices += found.notices
+        notices += found.notices if first_contact else ()
         notices += map(one_line, found.warnings)
     return notices, not_ready(obstacles, node) if obstacles else None
 

@@ -139,6 +139,17 @@ class SecretStore:
             self._keep(f"{service}.json", json.dumps(asdict(made)) + "\n", made)
             return made
 
+    def keep_password(self, service: str, user: str, password: str, address: str) -> None:
+        """Save a password of somebody else's service, so that later runs need not be told.
+
+        Raises:
+            StateError: the saved one is damaged, or it cannot be saved.
+        """
+        with self._making():
+            given = Credential(user, password, "", address)
+            if self.known(service) != given:
+                self._keep(f"{service}.json", json.dumps(asdict(given)) + "\n", given)
+
     def known(self, service: str) -> Credential | None:
         """Return the user and password of a service; None if they have not been created.
 

@@ -71,6 +71,26 @@ def limited(snippet: str, seconds: int) -> str:
     return f"timeout -k 10 {seconds} sh -c {reader} 3<<'{mark}'\n{snippet}\n{mark}"
 
 
+PROXY_FILE = "/etc/labctl-proxy.env"
+"""On a node: the proxy of lab.yaml, as lines NAME=VALUE; the playbook `proxy` writes it."""
+PROXY_VARIABLES = (
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+    "LABCTL_PROXY",
+)
+"""The names in that file. The last one marks variables that came from it."""
+# A session may have been opened before the file was written, changed or removed.
+ENVIRONMENT = f"""\
+if [ -r {PROXY_FILE} ]; then
+  while IFS= read -r line; do
+    case $line in [A-Za-z]*=*) export "$line" ;; esac
+  done <{PROXY_FILE}
+  unset line
+elif [ -n "${{LABCTL_PROXY:-}}" ]; then
+  unset {" ".join(PROXY_VARIABLES)}
+fi
+"""
+
+
 class Shell(Protocol):
     """A root shell on some machine."""
 
@@ -91,10 +111,11 @@ class Shell(Protocol):
 def compose(snippets: Sequence[str], token: str, *, gate: bool = False) -> str:
     """Return the script that runs `snippets` in order and frames each result with `token`.
 
+    The snippets have the variables of `PROXY_FILE`, if the node has this file.
     The script ends after a snippet that left a process running. With `gate` it also ends after the
     first snippet if that fails.
     """
-    parts = [_SCRIPT]
+    parts = [_SCRIPT, ENVIRONMENT]
     for index, snippet in enumerate(snippets):
         word = " gate" if gate and not index else ""
         parts.append(f"labctl_begin; ( eval {shlex.quote(snippet)} ) 2>&1 </dev/null\n")

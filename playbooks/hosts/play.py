@@ -8,16 +8,21 @@ otherwise a working pin would make the lookup look healthy, and would be removed
 """
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from labctl.playbook import (
     Block,
+    LabSpec,
     Observed,
     Package,
     Packages,
     Play,
     Plays,
     Preflight,
+    ProxySettings,
+    SecretStore,
+    proxy_settings,
     shell_script,
 )
 
@@ -39,9 +44,9 @@ def play(play: Play) -> Plays:
     lines = [f"{address} {name}" for name, address in play.addresses.items()]
     yield Block("/etc/hosts", "nodes", tuple(lines))
 
-    names = " ".join(play.lab.sources.hub_hosts)
-    measure = shell_script(__file__, "lookup.sh", "broken.sh", names=names)
-    broken: list[str] = play.choose("hosts.broken", measure, _broken)
+    names = pinnable(play.lab, play.proxy)
+    measure = shell_script(__file__, "lookup.sh", "broken.sh", names=" ".join(names))
+    broken: list[str] = play.choose("hosts.broken", measure, _broken) if names else []
     pins: dict[str, str] = {}
     if broken:
         yield Packages((Package("bind-utils"),), repositories=play.repositories)
@@ -54,6 +59,19 @@ def play(play: Play) -> Plays:
         )
         pins = play.choose("hosts.pins", measure, _pins)
     yield Block("/etc/hosts", "pins", tuple(f"{pins[name]} {name}" for name in sorted(pins)))
+
+
+def expected(lab: LabSpec, secrets: SecretStore) -> dict[str, Any]:
+    return {"pinnable": pinnable(lab, proxy_settings(lab, secrets))}
+
+
+def pinnable(lab: LabSpec, proxies: ProxySettings | None) -> list[str]:
+    """Return Docker Hub's hosts that the node itself looks up; a proxy looks up all others."""
+    return [
+        name
+        for name in lab.sources.hub_hosts
+        if proxies is None or proxies.for_url(f"https://{name}/") is None
+    ]
 
 
 def _broken(seen: Observed) -> list[str]:

@@ -70,7 +70,8 @@ def play(play: Play) -> Plays:
             *("--env", f"REGISTRY_PROXY_REMOTEURL={_upstream(play)}"),
             *("--env", "SSL_CERT_FILE=/certs/ca-bundle.crt"),
         ),
-        reads=(tls.certificate,),
+        # The client passes the proxy to a container when it creates it.
+        reads=(tls.certificate, *(play.proxy.environment.values() if play.proxy else ())),
         ready=f"curl --silent --fail --output /dev/null --cacert {FOLDER}/ca.crt {url}",
     )
 

@@ -9,7 +9,8 @@ def mirrors(play: Play) -> list[str]:
     if listed != "auto":
         return list(listed)
     candidates = " ".join(play.lab.sources.mirrors)
-    measure = shell_script(__file__, "measure.sh", candidates=candidates)
+    way = play.proxy.described if play.proxy else ""
+    measure = shell_script(__file__, "measure.sh", candidates=candidates, way=way)
     return list(play.choose("mirrors.live", measure, _live))
 
 

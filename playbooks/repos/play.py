@@ -15,6 +15,7 @@ from labctl.playbook import (
     Play,
     Plays,
     Preflight,
+    ProxySettings,
     RepositorySection,
     SigningKey,
     msg,
@@ -67,7 +68,7 @@ def play(play: Play) -> Plays:
         )
     # The box is from 2020 and may not trust some of today's certificates.
     sites = (vault.baseurl, play.lab.sources.docker.baseurl, play.lab.sources.compose.url)
-    if play.choose("repos.untrusted", _judge(sites), _untrusted):
+    if play.choose("repos.untrusted", _judge(sites, play.proxy), _untrusted):
         yield Command(
             "update ca-certificates",
             check=f"[ -e {STAMP} ]",
@@ -76,11 +77,13 @@ def play(play: Play) -> Plays:
         )
 
 
-def _judge(urls: tuple[str, ...]) -> str:
+def _judge(urls: tuple[str, ...], proxies: ProxySettings | None) -> str:
     """Return sh that prints the root of each URL whose certificate the node does not trust."""
+    # Another way out shows other certificates.
+    way = f"# {proxies.described}\n" if proxies else ""
     roots = {"/".join(url.split("/")[:3]) for url in urls if url.startswith("https://")}
     return (
-        f"for url in {' '.join(map(quote, sorted(roots)))}; do\n"
+        f"{way}for url in {' '.join(map(quote, sorted(roots)))}; do\n"
         "  ( curl --silent --head --output /dev/null --connect-timeout 15 --max-time 30"
         ' "$url/"; [ $? != 60 ] || echo "$url" ) &\n'
         "done; wait"

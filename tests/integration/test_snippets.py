@@ -28,6 +28,7 @@ from labctl.playbook import (
     LoadedBy,
     Service,
     SigningKey,
+    proxy_settings,
 )
 from labctl.provision import facts
 from labctl.provision.loader import load
@@ -67,6 +68,7 @@ LABS: dict[str, dict[str, Any]] = {
             "daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m", "tag": "it's"}},
         },
     },
+    "proxied": {"proxy": "http://it's:$(a)`\"%@proxy:3128", "docker": {"users": ["anna"]}},
     "machines": {"machines": [{"name": "a", "host": "node.example.org", "user": "root"}]},
 }
 ANSWERS: dict[str, Mapping[str, Any]] = {
@@ -94,6 +96,10 @@ OLD = (
     Observed(0, "UnitFileState=enabled\nActiveState=active\nPending=reload\n"),
     Observed(0, "wheel\n"),
     Observed(0, "127.0.0.1 localhost"),
+    Observed(0, "none present\nold"),
+    Observed(
+        0, "vagrant 644 e30= -\nroot - - eyJhZGRlZCI6W10sImJlZm9yZSI6bnVsbCwibW9kZSI6IjYwMCJ9"
+    ),
     Observed(0, settings_output('{"cluster-store": "etcd://it\'s", "proxies": {}}')),
     Observed(0, settings_output("{slip")),
 )
@@ -145,6 +151,7 @@ def of_playbook(
             templates=(packaged("templates"),),
             playbooks=(*lab.playbooks, name),
             secrets=vault,
+            proxy=proxy_settings(lab, vault),
             daemon_functions=tuple(
                 one.daemon_json
                 for one in load((*lab.playbooks, name), [packaged("playbooks")])
@@ -178,6 +185,7 @@ OTHERS: list[Resource] = [
     Directory(IT_S),
     Link(IT_S, "/x"),
     Absent(IT_S),
+    Absent(IT_S, loaded_by=LoadedBy("docker")),
     Block(IT_S, "b", ("it's",)),
     Command("c", "[ -e /x ]", ": >/x"),
     Service("docker"),

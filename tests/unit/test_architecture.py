@@ -39,6 +39,7 @@ LIBRARIES: dict[str, set[str]] = {
                 "keys",
                 "machine_options",
                 "model",
+                "proxy_section",
                 "schema",
                 "sections",
                 "validate",

@@ -65,6 +65,7 @@ _BESIDE: dict[str, dict[str, Any]] = {
     "forwarded_ports[]": {"guest": 80, "host": 8080},
     "networks[]": {"network": "192.168.57.0/24"},
     "provision[]": {"inline": "true"},
+    "proxy": {"https": "http://proxy.school.example:3128"},
 }
 _ONE_NODE = {"networks[].address"}
 
@@ -76,6 +77,8 @@ def test_each_example_is_valid(key: site.Key) -> None:
         lab["nodes"] = 1
     if key.path == "provision[].file":  # instead of inline
         del lab["provision"][0]["inline"]
+    if key.path == "proxy.inherit":
+        del lab["proxy"]["https"]
     lab_spec(**lab)
 
 

@@ -222,6 +222,9 @@ def print_status(
     print_table(heads, [_status_row(row) for row in rows], spare=(5, 4, 2, 6, 8))
     warnings = [NodeMessage(row.node, _(warning)) for row in rows for warning in row.warnings]
     print_grouped(warnings)
+    for proxy in dict.fromkeys(row.health.proxy for row in rows if row.health.proxy):
+        line = _("proxy of the nodes: {proxy}", proxy=proxy)
+        say(f"\n{line}")
     if registry is not None:
         line = _(
             "registry: {address}  user {user}, password {password}",

@@ -18,6 +18,7 @@ SCRIPT = read_script(__file__, "status.sh")
 _MOST = 200_000
 """Bytes; the script prints at most 64 KB of daemon.json, in base64."""
 
+_LONGEST_PROXY = 200
 _ENGINE_STATES = {
     "inactive": msg("stopped"),
     "failed": msg("failed"),
@@ -42,6 +43,7 @@ class Health:
         disk_free: MiB of it that are free.
         engine: why the engine does not run, or ``-``.
         daemon_json: what is wrong with daemon.json of an engine that does not run, or empty.
+        proxy: the proxy that labctl has set on the node, without a password, or empty.
     """
 
     since: str = "-"
@@ -55,6 +57,7 @@ class Health:
     disk_free: int | None = None
     engine: str = "-"
     daemon_json: str = ""
+    proxy: str = ""
 
     @classmethod
     def read(cls, output: bytes, now: float) -> Health:
@@ -139,6 +142,7 @@ def _readers(now: float) -> dict[str, Callable[[str, dict[str, Any]], dict[str, 
         "memory": lambda value, _: {"memory": _natural(value) // 1024},
         "memory-free": lambda value, _: {"memory_free": _natural(value) // 1024},
         "disk": disk,
+        "proxy": lambda value, _: {"proxy": value.strip()[:_LONGEST_PROXY]},
         "docker": lambda value, _: {"engine": _ENGINE_STATES.get(value.strip(), "-")},
         "daemon-json": lambda value, _: {"daemon_json": _json_fault(value)},
     }

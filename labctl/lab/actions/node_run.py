@@ -11,6 +11,7 @@ from labctl.checks.report import NodeReport
 from labctl.config.nearest import suggestion
 from labctl.errors import LabctlError, UsageError
 from labctl.events import Notice, Phase, PhaseEntered
+from labctl.lab import proxy
 from labctl.lab.durations import Durations
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
@@ -199,5 +200,6 @@ def failing(lab: Lab, node: str) -> Iterator[None]:
     try:
         yield
     except LabctlError as error:
+        proxy.hide_passwords(lab, error)
         lab.emit(PhaseEntered(node, Phase.FAILED, error.message))
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labctl.lab import proxy
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
 from labctl.lab.expectations import Verifier
 from labctl.lab.lab import Lab
@@ -20,6 +21,7 @@ def provision(lab: Lab, limit: Iterable[str], options: ProvisionOptions) -> list
     nodes = lab.select(limit)
     playbooks = lab.playbooks(options.extra)
     running = [book.name for book in chosen(playbooks, options.only)]
+    proxy.announce(lab)
     scheduler = Scheduler(nodes, lab.parallel, lab.stop, running)
     with (
         lab.state.locked("provision"),

@@ -15,6 +15,9 @@ done </proc/meminfo
 df -Pk / /var/lib/docker 2>/dev/null | while read -r _ size _ free _ place; do
   echo "disk $size $free $place"
 done
+if [ -r /etc/profile.d/labctl-proxy.sh ]; then
+  read -r _ proxy </etc/profile.d/labctl-proxy.sh && echo "proxy $proxy"
+fi
 pid=
 [ ! -r /var/run/docker.pid ] || read -r pid </var/run/docker.pid
 if [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from labctl.provision.resources.base import PENDING, shell_script
+from labctl.provision.resources.base import PENDING, quote, shell_script
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +69,16 @@ def replacing(
         backup=backup,
         kept=loaded_by.kept(path) if loaded_by else "",
         pending=loaded_by.pending if loaded_by else "",
+    )
+
+
+def removing(path: str, loaded_by: LoadedBy | None = None) -> str:
+    """Return sh that removes the file `path`, and records that its service must notice."""
+    if loaded_by is None:
+        return f"rm -f {quote(path)}"
+    kept, pending = quote(loaded_by.kept(path)), quote(loaded_by.pending)
+    return (
+        f'set -e; mkdir -p "$(dirname {kept})"; '
+        f"[ -e {kept} ] || [ -e {kept}.absent ] || cp -p {quote(path)} {kept}; "
+        f": >{pending}; rm -f {quote(path)}"
     )

@@ -29,6 +29,8 @@ printf 'unit %s\n' "$(printf '%s\n' "$text" | base64 -w0)"
 printf '%s\n' "$text" | while IFS= read -r line; do
   case $line in EnvironmentFile=*) ;; *) continue ;; esac
   name=${line#EnvironmentFile=}; name=${name#-}
+  # The variables of the proxy are no flags, and have a password.
+  case $name in */labctl-proxy.env) continue ;; esac
   if [ -r "$name" ] && [ -f "$name" ]; then whole "environment $name" "$name"; fi
 done
 pid=$(systemctl show -p MainPID "$unit" 2>/dev/null); pid=${pid#MainPID=}

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from labctl.messages import msg
-from labctl.provision.resources.atomic_write import LoadedBy, replacing
+from labctl.provision.resources.atomic_write import LoadedBy, removing, replacing
 from labctl.provision.resources.base import Change, Observed, quote, text_diff
 
 
@@ -23,6 +23,7 @@ class File:
         loaded_by: the service that reads it, and whether a reload is enough.
         backup: keep the first file found there as ``<path>.before-labctl``.
         secret: its content is compared by a digest and never shown.
+        masked: what to show of a secret content.
     """
 
     path: str
@@ -33,6 +34,7 @@ class File:
     loaded_by: LoadedBy | None = None
     backup: bool = False
     secret: bool = False
+    masked: str = ""
 
     @property
     def id(self) -> str:
@@ -54,7 +56,11 @@ class File:
         if observed.ok and (mode, owner, same) == (self.mode, self.owner, True):
             return None
         if self.secret:
-            diff = "" if same else "-a secret\n+another" if observed.ok else "+a secret"
+            new = "\n".join(f"+{line}" for line in self.masked.splitlines())
+            former, new = (
+                ("-a secret\n", new or "+another") if observed.ok else ("", new or "+a secret")
+            )
+            diff = "" if same else former + new
         else:
             diff = text_diff(content, self.content, self.path)
         if observed.ok and mode != self.mode:
@@ -138,9 +144,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """No file and no link at `path`. A folder there is an error, never removed."""
+    """No file and no link at `path`. A folder there is an error, never removed.
+
+    Parameters:
+        path: absolute path on the node.
+        loaded_by: the service that read it, which must restart or reload when it is gone.
+    """
 
     path: str
+    loaded_by: LoadedBy | None = None
 
     @property
     def id(self) -> str:
@@ -156,5 +168,7 @@ class Absent:
         if not observed.ok:
             return None
         return Change(
-            msg("remove {path}", path=self.path), f"rm -f {quote(self.path)}", f"-{self.path}"
+            msg("remove {path}", path=self.path),
+            removing(self.path, self.loaded_by),
+            f"-{self.path}",
         )

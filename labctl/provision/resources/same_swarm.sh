@@ -10,7 +10,7 @@ same_swarm() { # fail if the manager is in another swarm than this node, or in n
   # curl returns 60 if the authority of this swarm has not signed the certificate of the other end,
   # and 7 if nothing accepts the connection. It also fails because the manager asks for a client
   # certificate, which does not matter here.
-  curl --silent --output /dev/null --max-time 10 --cacert "$authority" \
+  curl --silent --noproxy '*' --output /dev/null --max-time 10 --cacert "$authority" \
     --resolve "swarm-manager:$port:$manager" "https://swarm-manager:$port/"
   case $? in 7|60) return 1;; esac
 }

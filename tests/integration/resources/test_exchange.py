@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labctl.errors import ProtocolError
-from labctl.remote.exchange import exchange
+from labctl.remote.exchange import ENVIRONMENT, PROXY_FILE, exchange
 from tests.integration.resources.local_shell import (
     LocalShell,
     names,
@@ -85,3 +85,22 @@ def test_a_large_script_goes_through(shell: LocalShell) -> None:
 def test_a_shell_that_dies_is_no_result(here: LocalShell) -> None:
     with pytest.raises(ProtocolError, match="only 1 of 3"):
         exchange(here, ["true", "kill -KILL $$", "true"])
+
+
+def test_the_proxy_of_the_node_is_read_in_each_exchange(
+    shell: LocalShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session may be older than the file, and have variables of a file that is gone."""
+    file = shell.folder / "proxy.env"
+    shown = 'echo "${http_proxy-none}" "${no_proxy-none}"'
+    text = ENVIRONMENT.replace(PROXY_FILE, str(file))
+    monkeypatch.setattr("labctl.remote.exchange.ENVIRONMENT", text)
+    shell.environment |= {"http_proxy": "http://the-machines-own:1", "no_proxy": "theirs"}
+    assert exchange(shell, [shown])[0].output == "http://the-machines-own:1 theirs\n"
+    file.write_text(
+        "# a comment\nLABCTL_PROXY=1\nhttp_proxy=http://a:~%24x'@p:1\nno_proxy=a,*.b\n("
+    )
+    assert exchange(shell, [shown])[0].output == "http://a:~%24x'@p:1 a,*.b\n"
+    file.unlink()
+    shell.environment |= {"LABCTL_PROXY": "1", "http_proxy": "http://a:1", "no_proxy": "a"}
+    assert exchange(shell, [shown])[0].output == "none none\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.config.proxy import ProxyAddress, ProxySettings
 from labctl.errors import MachineError, UsageError, VagrantMissing
 from labctl.events import Emit, MachineOutput
 from labctl.machines import providers
@@ -111,7 +112,7 @@ VAGRANT = """\
 #!/bin/sh
 # Stands for vagrant: notes how it was called, says what $VAGRANT_SAYS names, ends as told.
 echo "$*" >>calls
-env | grep '^VAGRANT_' >>environment
+env | grep -i '^VAGRANT_\\|_proxy' >>environment
 case "$*" in up*|reload*)
   touch "$VAGRANT_SAYS/.vagrant/machines/a/libvirt/action_provision" 2>/dev/null ;;
 esac
@@ -162,6 +163,34 @@ def vagrant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     monkeypatch.setenv("VAGRANT_SAYS", str(tmp_path / "lab"))
     (tmp_path / "lab").mkdir()
     return StandIn(tmp_path / "lab")
+
+
+def test_a_proxy_is_in_vagrants_environment_and_in_no_argument(
+    vagrant: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vagrant downloads boxes with it; the lab's own proxy wins over this computer's."""
+    monkeypatch.setenv("http_proxy", "http://other:1")
+    monkeypatch.setenv("FTP_PROXY", "http://other:2")
+    settings = ProxySettings(
+        None, ProxyAddress("proxy", 3128, "anna", "s@fe"), ("192.168.56.11", "docker-node1")
+    )
+    vagrant.made("docker-node1")
+    vagrant.says(STATUS)
+    VagrantMachines(
+        vagrant.folder,
+        providers.get("libvirt"),
+        lambda node: vagrant.folder / f"{node}.vagrant.log",
+        variables=settings.environment,
+    ).states()
+    seen = (vagrant.folder / "environment").read_text().splitlines()
+    assert {line for line in seen if "proxy" in line.lower()} >= {
+        "https_proxy=http://anna:s%40fe@proxy:3128",
+        "HTTPS_PROXY=http://anna:s%40fe@proxy:3128",
+        "no_proxy=192.168.56.11,docker-node1",
+        "http_proxy=http://other:1",
+        "FTP_PROXY=http://other:2",
+    }
+    assert vagrant.calls == ["status --machine-readable"]
 
 
 def test_states(vagrant: StandIn) -> None:

@@ -233,7 +233,7 @@ def test_an_output_without_sense_is_an_obstacle() -> None:
 def test_warnings_are_told_and_do_not_stop() -> None:
     check = MachinePreflight(lambda: NOW)
     seen = Observed(0, "clock 1433000000\nproxy /etc/yum.conf proxy=http://a:1\n")
-    notices, error = examine([check], [seen], "n")
+    notices, error = examine([check], [seen], "n", first_contact=True)
     assert error is None
     assert notices[0] == "it has a proxy: http://a:1 (/etc/yum.conf)"
     assert notices[1].endswith("→ `sudo date -s @1800000000`, or let labctl set it")

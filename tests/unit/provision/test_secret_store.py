@@ -10,10 +10,12 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from labctl.errors import StateError
+from labctl.errors import StateError, UsageError
 from labctl.provision import certificates, secret_store
 from labctl.provision.certificates import Issued
+from labctl.provision.proxies import proxy_settings
 from labctl.provision.secret_store import Credential, SecretStore
+from tests.unit.fakes import lab_spec
 
 NAMES, ADDRESSES = ["docker-node1"], ["192.168.56.11"]
 
@@ -261,3 +263,38 @@ def test_many_threads_make_one(kept: SecretStore) -> None:
         thread.join()
     assert len(found) == 6
     assert all(one == found[0] for one in found)
+
+
+def test_a_password_of_somebody_elses_service_is_kept(kept: SecretStore) -> None:
+    """It may be longer than the 72 bytes that bcrypt takes: nothing is hashed."""
+    kept.keep_password("proxy-http", "anna", "p" * 100, "proxy:3128")
+    path = kept.folder / "proxy-http.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert again(kept).known("proxy-http") == Credential("anna", "p" * 100, "", "proxy:3128")
+    before = path.stat().st_mtime_ns
+    again(kept).keep_password("proxy-http", "anna", "p" * 100, "proxy:3128")
+    assert path.stat().st_mtime_ns == before
+    again(kept).keep_password("proxy-http", "anna", "other", "proxy:3128")
+    known = again(kept).known("proxy-http")
+    assert known is not None
+    assert known.password == "other"
+
+
+def test_a_proxys_password_may_leave_lab_yaml(kept: SecretStore) -> None:
+    proxy = "http://{}@proxy:3128"
+    with pytest.raises(UsageError, match="no password of anna is known") as caught:
+        proxy_settings(lab_spec(proxy=proxy.format("anna")), kept)
+    assert "http://anna:PASSWORD@proxy:3128" in caught.value.hint
+    given = proxy_settings(lab_spec(proxy=proxy.format("anna:s%40fe")), kept)
+    assert proxy_settings(lab_spec(proxy=proxy.format("anna")), again(kept)) == given
+    for other in (proxy.format("otto"), "http://anna@other:3128"):
+        with pytest.raises(UsageError):
+            proxy_settings(lab_spec(proxy=other), again(kept))
+    assert proxy_settings(lab_spec(), kept) is None
+
+
+def test_a_dry_run_keeps_no_password(tmp_path: Path) -> None:
+    dry = SecretStore(tmp_path / "private", "lab", read_only=True)
+    found = proxy_settings(lab_spec(proxy="http://anna:s@proxy:3128"), dry)
+    assert found is not None
+    assert not (tmp_path / "private").exists()
