@@ -80,15 +80,27 @@ def failed(
     elif proxy_failure:
         hint = msg("check the proxy command of this machine, which ended: {why}", why=proxy_failure)
     else:
-        hint = msg(
-            "check that the machine and its sshd run; `labctl status` shows which nodes answer"
+        hint = (
+            msg("check that the machine and its sshd run; `labctl status` shows which nodes answer")
+            if target.existing
+            else msg(
+                "`labctl up` starts a machine that is off; `labctl status` shows which nodes answer"
+            )
         )
     return ConnectFailed(
         msg("{host}:{port} does not answer", host=target.host, port=target.port),
         node=target.name,
         hint=hint,
-        details=str(error),
+        details=_unconnected(error),
     )
+
+
+def _unconnected(error: Exception) -> str:
+    """Return why no connection came about; paramiko hides the reasons of the system."""
+    if not isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        return str(error)
+    reasons = (getattr(one, "strerror", None) or str(one) for one in error.errors.values())
+    return "\n".join(dict.fromkeys(reasons))
 
 
 def broken(error: BaseException, cause: str, node: str) -> ProtocolError:
