@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from labctl.config.nearest import suggestion
 from labctl.errors import UsageError
 from labctl.messages import msg
 
@@ -104,17 +105,18 @@ def parse(
         return Location(tuple(fitting), path)
     if exists(text):
         return Location((), text)
+    others = msg(
+        "available: {nodes}; for a local file with a colon in its name, write ./{text}",
+        nodes=", ".join(nodes),
+        text=text,
+    )
     raise UsageError(
         msg(
             "'{text}': this lab has no node '{node}', and no such file exists here",
             text=text,
             node=before,
         ),
-        hint=msg(
-            "available: {nodes}; for a local file with a colon in its name, write ./{text}",
-            nodes=", ".join(nodes),
-            text=text,
-        ),
+        hint=suggestion(before, nodes, others),
     )
 
 

@@ -50,6 +50,16 @@ def test_a_node_with_one_letter_is_a_node() -> None:
     assert parse("c:/x", ("c",), lambda _: False, windows=True) == Location(("c",), "/x")
 
 
+def test_a_mistyped_node_comes_with_the_right_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("docker-nodel:/etc/hosts", NODES, lambda _: False, windows=False)
+    assert caught.value.hint.startswith("did you mean docker-node")
+    assert "./docker-nodel:/etc/hosts" in caught.value.hint
+    with pytest.raises(UsageError) as caught:
+        parse("pc7:/etc/hosts", NODES, lambda _: False, windows=False)
+    assert caught.value.hint.startswith("available: ")
+
+
 @pytest.mark.parametrize("text", ["docker-node9:/x", "other*:/x", "root@docker-node1:/x"])
 def test_what_is_no_node_is_refused_with_the_names_of_those_there_are(text: str) -> None:
     with pytest.raises(UsageError) as caught:
