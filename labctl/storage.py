@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import stat
@@ -84,6 +85,23 @@ def opener(path: str, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def contents(path: Path) -> bytes:
+    """Return the content of a file of a lab, which may be anything that has its name.
+
+    Raises:
+        OSError: it cannot be read, is a pipe, a device or a folder, or is larger than 16 MiB.
+    """
+    # Without O_NONBLOCK, opening a named pipe would wait for its other end.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, msg("it is not a regular file"), str(path))
+        data = file.read(_MOST + 1)
+    if len(data) > _MOST:
+        raise OSError(errno.EFBIG, msg("it is larger than 16 MiB"), str(path))
+    return data
 
 
 def read(path: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import (
     ChoiceLoader,
+    Environment,
     FileSystemLoader,
     PrefixLoader,
     StrictUndefined,
@@ -32,6 +33,9 @@ TemplateFolders = tuple[Path, ...]
 
 PACKAGED = "labctl"
 """Where a template finds labctl's own ones: ``{% extends "labctl/Vagrantfile.j2" %}``."""
+
+_LARGEST = 1 << 20
+"""Bytes of the largest template that is read."""
 
 
 def _json_filter(value: object) -> str:
@@ -53,6 +57,23 @@ def _defined(value: object) -> object:
     if isinstance(value, StrictUndefined):
         str(value)
     return value
+
+
+class _Folders(FileSystemLoader):
+    """Loads templates from folders, whatever has their names there."""
+
+    def get_source(self, environment: Environment, template: str) -> Any:
+        for folder in self.searchpath:
+            path = Path(folder, template)
+            if path.is_file() and path.stat().st_size > _LARGEST:
+                raise UsageError(
+                    msg(
+                        "cannot read {path}: {reason}",
+                        path=path,
+                        reason=msg("it is larger than 1 MB"),
+                    )
+                )
+        return super().get_source(environment, template)
 
 
 def template(
@@ -79,10 +100,10 @@ def template(
     environment = SandboxedEnvironment(
         loader=ChoiceLoader(
             [
-                FileSystemLoader(templates, encoding="utf-8"),
+                _Folders(templates, encoding="utf-8"),
                 # A lab's template of the same name hides the packaged one, and may extend it. A
                 # provider's own templates come last.
-                PrefixLoader({PACKAGED: FileSystemLoader(templates[1:], encoding="utf-8")}),
+                PrefixLoader({PACKAGED: _Folders(templates[1:], encoding="utf-8")}),
             ]
         ),
         undefined=StrictUndefined,

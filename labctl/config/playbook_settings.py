@@ -24,6 +24,7 @@ from labctl.config.playbook_modules import load_error, load_module, playbook_nam
 from labctl.config.values import Part
 from labctl.errors import PlaybookError
 from labctl.messages import msg
+from labctl.storage import contents
 
 FILE = "settings.py"
 _CLASS = "Settings"
@@ -94,7 +95,7 @@ def keys_in_source(folder: Path) -> dict[str, frozenset[str]]:
 def _keys(file: Path) -> frozenset[str]:
     """Return the names of the annotated fields of the class `Settings` in a file."""
     try:
-        tree = ast.parse(file.read_bytes(), str(file))
+        tree = ast.parse(contents(file), str(file))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise load_error(file, error) from error
     return frozenset(

@@ -21,6 +21,7 @@ from labctl.lab.lab import Lab
 from labctl.machines import ports, providers
 from labctl.machines.base import MachineState
 from labctl.messages import msg
+from labctl.storage import contents
 
 _ABSENT = MachineState.ABSENT
 _PLACES = ("path",)
@@ -70,7 +71,7 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _content(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return hashlib.sha256(contents(Path(path))).hexdigest()
 
 
 def own_file(path: str) -> str:
@@ -80,7 +81,7 @@ def own_file(path: str) -> str:
         UsageError: it cannot be read.
     """
     try:
-        return Path(path).read_text("utf-8")
+        return contents(Path(path)).decode("utf-8")
     except OSError as error:
         reason = error.strerror
     except UnicodeDecodeError:

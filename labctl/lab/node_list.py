@@ -20,7 +20,7 @@ from labctl.config.node import Node
 from labctl.errors import StateError
 from labctl.remote import ssh_aliases
 from labctl.remote.target import Target
-from labctl.storage import build, read_json, write
+from labctl.storage import build, contents, read_json, write
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
@@ -89,7 +89,7 @@ def digest(parts: Iterable[object], files: Iterable[Path | None]) -> str:
         content = None
         if file is not None:
             with contextlib.suppress(OSError):
-                content = file.read_bytes()
+                content = contents(file)
         found.update(b"-" if content is None else b"%d:" % len(content) + content)
     return found.hexdigest()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from labctl.config.nearest import suggestion
 from labctl.errors import UsageError
 from labctl.messages import msg
+from labctl.storage import contents
 
 if TYPE_CHECKING:
     from labctl.lab.lab import Lab
@@ -85,7 +86,7 @@ def exercises(section: Section) -> Exercises:
     about, names = "", []
     for file in section.files:
         try:
-            tree = ast.parse(file.read_bytes(), str(file))
+            tree = ast.parse(contents(file), str(file))
         except (OSError, SyntaxError, ValueError):
             continue
         about = about or (ast.get_docstring(tree) or "").partition("\n")[0]

@@ -460,23 +460,81 @@ def test_as_another_user(
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o711)
     named = str(Path.cwd())
-    for command in (["status"], ["--lab", named, "status"]):
+    commands = [
+        ["status"],
+        ["logs"],
+        ["logs", "--list"],
+        ["open"],
+        ["ssh-config"],
+        ["exec", "true"],
+    ]
+    commands += [["render", "--provider", "libvirt"], ["destroy", "--yes"], ["trust", "--yes"]]
+    for command in (*commands, *(["--lab", named, *words] for words in commands), ["list"]):
         run(monkeypatch, capsys, command)  # imports all that the other user may not read
     shutil.rmtree(".labctl")
     Workspace.find().make()
     (tmp_path / "user").mkdir()
     os.chown(tmp_path / "user", NOBODY, NOBODY)
     monkeypatch.setenv("LABCTL_HOME", str(tmp_path / "user"))
+    before = everything(tmp_path / "lab")
     os.seteuid(NOBODY)
     try:
-        above = run(monkeypatch, capsys, ["status"])
-        by_name = run(monkeypatch, capsys, ["--lab", named, "status"])
+        above = [run(monkeypatch, capsys, words) for words in commands]
+        by_name = [run(monkeypatch, capsys, ["--lab", named, *words]) for words in commands]
+        listed = run(monkeypatch, capsys, ["list"])
     finally:
         os.seteuid(0)
-    assert above[0] == 2
-    assert "belongs to another user (root)" in above[1]
-    assert by_name[0] == 1
-    assert f"{named}/.labctl belongs to another user (root)" in by_name[1]
+    for code, said in above:
+        assert code == 2
+        assert "belongs to another user (root)" in said
+    for code, said in by_name:
+        assert code == 1
+        assert f"{named}/.labctl belongs to another user (root)" in said
+    assert listed[0] == 0
+    assert named not in listed[1]
+    assert everything(tmp_path / "lab") == before
+
+
+# -- files of a lab that are none
+
+
+def stuff(path: Path, kind: str) -> None:
+    """Put something in the place of a file that blocks, or has no end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case _:
+            with path.open("wb") as file:
+                file.truncate(1 << 40)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "huge"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("lab.yaml", "playbooks/evil/settings.py", "templates/Vagrantfile.j2", "own.rb"),
+        *("course/evil.py", ".git", ".git/index", ".labctl/id", ".labctl/nodes.json"),
+    ],
+)
+@pytest.mark.timeout(120)
+def test_what_is_no_regular_file_blocks_no_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str, kind: str
+) -> None:
+    """An unpacked folder may hold pipes, links to devices, and files of a terabyte."""
+    Path("lab.yaml").write_text("nodes: 1\nprovider: libvirt\nvagrantfile: own.rb\n")
+    Path("own.rb").touch()
+    stuff(Path(file), kind)
+    for command in (["status"], ["render"], ["rehearse", "--list"], ["logs", "--list"], ["list"]):
+        code, said = run(monkeypatch, capsys, command)
+        assert code in (0, 1, 2), (command, said)
+        assert "labctl failed" not in said, (command, said)
 
 
 # -- names that a shell would run

@@ -35,7 +35,14 @@ def trust(
 
     with_json(context, as_json)
     state = Workspace.find(context.obj.lab).state
-    if not state.is_dir():
+    try:
+        exists = state.is_dir()
+    except OSError as error:
+        raise UsageError(
+            msg("{lab} is not accessible: {reason}", lab=state, reason=error.strerror),
+            hint="check that it exists and is readable, or choose another with --lab",
+        ) from error
+    if not exists:
         raise UsageError(msg("{state} does not exist", state=state))
     try:
         stamp.check(state)
@@ -43,7 +50,8 @@ def trust(
     except StateError:
         accepted = False
     if not accepted:
-        _confirm(state, stamp.origin(state), yes=yes)
+        if not yes:
+            _confirm(state, stamp.origin(state))
         stamp.renew(state)
     if context.obj.as_json:
         say_json({"event": "trust", "state": str(state)})
@@ -51,7 +59,7 @@ def trust(
         say(_("{state} is accepted", state=state))
 
 
-def _confirm(state: object, origin: object, *, yes: bool) -> None:
+def _confirm(state: object, origin: object) -> None:
     """Ask whether to accept a state folder.
 
     Raises:
@@ -60,8 +68,6 @@ def _confirm(state: object, origin: object, *, yes: bool) -> None:
     """
     from labctl.errors import UsageError
 
-    if yes:
-        return
     made = msg("your labctl made it as {origin}", origin=origin)
     if origin is None:
         made = msg("your labctl did not make it on this computer")
