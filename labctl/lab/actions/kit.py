@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labctl import __version__
+from labctl.config import document
+from labctl.config.load import safe_name
 from labctl.config.overrides import Override
 from labctl.errors import UsageError
 from labctl.events import Emit, Notice
@@ -81,6 +83,7 @@ def make(workspace: Workspace, folder: Path, options: KitOptions, emit: Emit) ->
         without = {"kit": Override(None, "labctl kit make")}
         lab = Lab.open(fresh, without, emit=emit, read_only=True)
         found = contents(lab)
+        name = _name(workspace)
         files = list(lab_files(lab, folder))
         with KitWriter(folder, options.limit) as kit:
             for goal, file in files:
@@ -98,10 +101,16 @@ def make(workspace: Workspace, folder: Path, options: KitOptions, emit: Emit) ->
                 )
             if options.wheels:
                 _add_labctl(kit, options, tell)
-            for name, text in readme.texts(lab.name, options.pythons).items():
-                kit.text(name, text)
-            digest, size, count = kit.finish(lab.name, __version__)
+            for readme_name, text in readme.texts(name, options.pythons).items():
+                kit.text(readme_name, text)
+            digest, size, count = kit.finish(name, __version__)
     return MadeKit(folder, digest, count, size, kit.written)
+
+
+def _name(workspace: Workspace) -> str:
+    """Return the lab's name; the one that is open avoids those of this computer's other labs."""
+    listed = document.read(workspace.spec_file).values.get("name")
+    return listed if isinstance(listed, str) else safe_name(workspace.folder.name)
 
 
 def _download(kit: KitWriter, lab: Lab, found: Contents, tell: Callable[[str], None]) -> None:
