@@ -22,9 +22,6 @@ from labctl.messages import msg
 from labctl.remote.target import Target
 from labctl.storage import read_again, write
 
-_HOLD_PORTS = (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN)
-"""States of machines that may listen on their forwarded ports themselves."""
-
 
 def present(states: dict[str, MachineState]) -> set[str]:
     """Return the names of the machines that exist, running or not."""
@@ -224,8 +221,7 @@ class BootQueue:
         self._machines = machines
         self._states = machines.states() if states is None else states
         missing = [node for node in nodes if not self._answers(node)]
-        starting = (node for node in missing if self._states.get(node) not in _HOLD_PORTS)
-        machine_settings.check_ports(lab, tuple(starting))
+        machine_settings.check_ports(lab, machines, missing, self._states)
         self._queue = missing if machines.alone_first(missing) else []
         self._turn = threading.Condition()
 

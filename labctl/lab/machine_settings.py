@@ -19,11 +19,14 @@ from labctl.events import Notice
 from labctl.lab.index import LabIndex
 from labctl.lab.lab import Lab
 from labctl.machines import ports, providers
-from labctl.machines.base import MachineState
+from labctl.machines.base import Machines, MachineState
 from labctl.messages import msg
 from labctl.storage import contents
 
 _ABSENT = MachineState.ABSENT
+_HOLD_PORTS = (MachineState.RUNNING, MachineState.EXISTING, MachineState.UNKNOWN)
+"""States of machines that may listen on their forwarded ports themselves."""
+
 _PLACES = ("path",)
 """Fields that say where in lab.yaml a value is, and not what it is."""
 
@@ -120,6 +123,7 @@ def notices(
         had = lab.state.node(name).machine
         if not had or states.get(name, MachineState.ABSENT) is MachineState.ABSENT:
             continue
+        yield from closed_ports(lab, name, states[name])
         changed = [key for key, value in settings(lab, name).items() if had.get(key) != value]
         new = [key for key in changed if key in fixed]
         rest = [key for key in changed if key not in fixed]
@@ -171,12 +175,47 @@ def addresses_in_use(
         )
 
 
-def check_ports(lab: Lab, nodes: Sequence[str]) -> None:
+def closed_ports(lab: Lab, name: str, state: MachineState) -> Iterator[Notice]:
+    """Yield that a machine runs without its forwarded ports.
+
+    vagrant-libvirt forwards them by ssh, which ends with a reboot inside the node or a restored
+    checkpoint. Nothing opens them again but a start by Vagrant.
+    """
+    index = lab.spec.node_names.index(name)
+    forwards = lab.spec.node_options[index].forwards
+    had = lab.state.node(name).machine.get("forwarded_ports")
+    if state is not MachineState.RUNNING or had != settings(lab, name)["forwarded_ports"]:
+        return
+    closed = [one for one in forwards if not ports.problem(one.host_ip, one.host, one.protocol)]
+    if closed:
+        yield Notice(
+            name,
+            msg(
+                "nothing forwards port {ports} any more; `labctl reload {node}` does",
+                ports=", ".join(str(one.host) for one in closed),
+                node=name,
+            ),
+        )
+
+
+def check_ports(
+    lab: Lab, machines: Machines, nodes: Sequence[str], states: Mapping[str, MachineState]
+) -> None:
     """Check that the forwarded ports of machines that will start are free on this computer.
+
+    Parameters:
+        lab: the lab.
+        machines: of the lab.
+        nodes: those that should run; the ones that do may hold their ports themselves.
+        states: of the machines.
 
     Raises:
         SpecError: some are not.
     """
+    nodes = [node for node in nodes if states.get(node) not in _HOLD_PORTS]
+    for node in nodes:
+        if states.get(node) is MachineState.STOPPED:
+            machines.release_ports(node, emit=lab.emit)
     problems = []
     for options in lab.spec.node_options:
         for port in options.forwards if options.name in nodes else ():

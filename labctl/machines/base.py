@@ -73,6 +73,10 @@ class Machines(Protocol):
         """Shut a machine down cleanly; no-op if it does not run."""
         ...
 
+    def release_ports(self, node: str, *, emit: Emit) -> None:
+        """End programs that still forward ports of a machine which stopped by itself."""
+        ...
+
     def suspend(self, node: str, *, emit: Emit) -> None:
         """Suspend a running machine and save its memory to disk."""
         ...

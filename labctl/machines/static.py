@@ -33,6 +33,9 @@ class StaticMachines:
     def halt(self, node: str, *, emit: Emit) -> None:
         raise _not_ours(node)
 
+    def release_ports(self, node: str, *, emit: Emit) -> None:
+        return
+
     def suspend(self, node: str, *, emit: Emit) -> None:
         raise _not_ours(node)
 

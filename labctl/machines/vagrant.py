@@ -130,6 +130,15 @@ class VagrantMachines:
     def halt(self, node: str, *, emit: Emit) -> None:
         self._call(node, ["halt", node], emit)
 
+    def release_ports(self, node: str, *, emit: Emit) -> None:
+        # Its `up` would leave the old ssh and open no new port.
+        if self._forwards_by_ssh(node):
+            self.halt(node, emit=emit)
+
+    def _forwards_by_ssh(self, node: str) -> bool:
+        """Return whether vagrant-libvirt has started an ssh for a port of the machine."""
+        return any(self._root.glob(f".vagrant/machines/{node}/*/pids/ssh_*.pid"))
+
     def suspend(self, node: str, *, emit: Emit) -> None:
         self._call(node, ["suspend", node], emit)
 
@@ -148,6 +157,10 @@ class VagrantMachines:
 
     def restore(self, node: str, name: str, *, emit: Emit) -> None:
         self._call(node, ["snapshot", "restore", node, name, "--no-provision"], emit)
+        if self._forwards_by_ssh(node):
+            # The restored machine does not know these connections; Vagrant makes others here.
+            self.suspend(node, emit=emit)
+            self._call(node, ["resume", node, "--no-provision"], emit)
 
     def checkpoints(self, node: str) -> list[str]:
         if not (self._root / "Vagrantfile").is_file():

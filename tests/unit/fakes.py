@@ -10,6 +10,7 @@ import base64
 import contextlib
 import json
 import shlex
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,7 +214,8 @@ class FakeMachines:
     """Machines that exist in memory alone.
 
     What a test puts into `failing`, by a call such as ``up node1``, is raised by that call. A node
-    in `reachable` has the address that stands there, all others 127.0.0.1.
+    in `reachable` has the address that stands there, all others 127.0.0.1. `left_open` are ports
+    that are still forwarded to machines which stopped by themselves.
     """
 
     known: dict[str, MachineState] = field(default_factory=dict)
@@ -221,6 +223,7 @@ class FakeMachines:
     kept: dict[str, list[str]] = field(default_factory=dict)
     failing: dict[str, LabctlError] = field(default_factory=dict)
     reachable: dict[str, str] = field(default_factory=dict)
+    left_open: dict[str, socket.socket] = field(default_factory=dict)
 
     def _note(self, call: str) -> None:
         self.calls.append(call)
@@ -242,6 +245,10 @@ class FakeMachines:
     def halt(self, node: str, *, emit: Emit) -> None:
         self._note(f"halt {node}")
         self.known[node] = MachineState.STOPPED
+
+    def release_ports(self, node: str, *, emit: Emit) -> None:
+        if node in self.left_open:
+            self.left_open.pop(node).close()
 
     def suspend(self, node: str, *, emit: Emit) -> None:
         self._note(f"suspend {node}")

@@ -232,6 +232,37 @@ def test_a_running_machine_listens_on_its_ports_itself(taken: int) -> None:
     BootQueue(lab, machines, [TWO], machines.states())
 
 
+def test_a_port_that_a_stopped_machine_left_open_is_closed() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    machines = FakeMachines({ONE: STOPPED, TWO: RUNNING}, left_open={ONE: server})
+    lab = FakeLab(machines, forwarded_ports=[f"{port}:80"])
+    BootQueue(lab, machines, [ONE, TWO], machines.states())
+    assert machines.left_open == {}
+
+
+def test_up_says_that_a_running_machine_lost_its_ports() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    lab: dict[str, Any] = {"nodes": 1, "forwarded_ports": [f"{port}:80"]}
+    machines = started_with(**lab)
+    with socket.create_server(("127.0.0.1", port)):  # forwards it
+        assert lost(machines, **lab) == []
+    (text,) = lost(machines, **lab)
+    assert str(port) in text
+    assert f"`labctl reload {ONE}`" in text
+    (text,) = lost(machines, **lab | {"forwarded_ports": [f"{port}:81"]})
+    assert "lab.yaml changed forwarded_ports" in text
+    machines.known[ONE] = STOPPED
+    assert lost(machines, **lab) == []
+
+
+def lost(machines: FakeMachines, **raw: Any) -> list[str]:
+    """Return what `up` says of a lab with one node."""
+    found = machine_settings.notices(FakeLab(machines, **raw), [ONE], machines.states())
+    return [notice.message for notice in found]
+
+
 def test_the_index_keeps_the_ports_of_a_lab() -> None:
     lab = FakeLab(FakeMachines(), forwarded_ports=["18080:80"])
     prepare(lab, lab.fakes)

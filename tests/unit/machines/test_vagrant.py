@@ -305,6 +305,24 @@ def test_vagrants_arguments_for_one_machine(
     assert [event.line for event in heard.of(MachineOutput)] == ["at work"]
 
 
+def test_ports_that_ssh_forwards_are_closed_and_opened_again(vagrant: StandIn) -> None:
+    """vagrant-libvirt keeps the number of each such ssh, and ends it at halt and suspend alone."""
+    machines, heard = vagrant.machines, Heard()
+    machines.release_ports("a", emit=heard)  # there are none
+    pids = vagrant.folder / ".vagrant" / "machines" / "a" / "libvirt" / "pids"
+    pids.mkdir(parents=True)
+    (pids / "ssh_8080.pid").write_text("1")
+    machines.release_ports("b", emit=heard)
+    machines.release_ports("a", emit=heard)
+    machines.restore("a", "x", emit=heard)
+    assert [" ".join(call.split()) for call in vagrant.calls] == [
+        "halt a",
+        "snapshot restore a x --no-provision",
+        "suspend a",
+        "resume a --no-provision",
+    ]
+
+
 def test_vagrant_runs_quietly(vagrant: StandIn) -> None:
     vagrant.machines.halt("a", emit=Heard())
     seen = (vagrant.folder / "environment").read_text()
