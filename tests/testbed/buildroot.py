@@ -18,7 +18,7 @@ from tests.testbed.shell import run
 # What the stand-in packages and images are made of.
 _PAYLOAD = """
 docker.io containerd runc tini etcd-server etcd-client bind9-dnsutils bind9-host busybox-static bash
-nginx redis-server docker-compose docker-registry stress
+nginx redis-server docker-compose docker-registry stress cloud-guest-utils
 """
 # What makes them, and what these tools want of a system.
 _TOOLS = f"""

@@ -194,6 +194,14 @@ _CENTOS = (
         with_libraries="/usr/libexec/bind-utils/lib",
     ),
     Package(
+        # With sfdisk, which is part of util-linux on EL7.
+        "cloud-utils-growpart", "0.29", "5.el7", "os",
+        programs={"/usr/bin/growpart": "usr/bin/growpart",
+                  "/usr/libexec/growpart/sfdisk": "sbin/sfdisk"},
+        texts={"/usr/sbin/sfdisk": _data("sfdisk")},
+        with_libraries="/usr/libexec/growpart/lib",
+    ),
+    Package(
         "etcd", "3.4.23", "4.el7", "extras",
         summary="A highly-available key value store for shared configuration",
         programs={"/usr/bin/etcd": "usr/bin/etcd", "/usr/bin/etcdctl": "usr/bin/etcdctl"},
