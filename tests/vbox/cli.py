@@ -17,8 +17,9 @@ from tests.vbox.home import Home
 VERBS: Mapping[str, tuple[str, str]] = {
     "--version": ("verbs", "version"),
     "-v": ("verbs", "version"),
-    "clonemedium": ("making", "clonemedium"),
+    "clonemedium": ("disks", "clonemedium"),
     "clonevm": ("making", "clonevm"),
+    "closemedium": ("disks", "closemedium"),
     "controlvm": ("power", "controlvm"),
     "dhcpserver": ("verbs", "dhcpserver"),
     "discardstate": ("power", "discardstate"),
@@ -26,12 +27,14 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "hostonlyif": ("verbs", "hostonlyif"),
     "import": ("making", "import_"),
     "list": ("lists", "list_"),
+    "modifymedium": ("disks", "modifymedium"),
     "modifyvm": ("modify", "modifyvm"),
     "setextradata": ("verbs", "setextradata"),
     "sharedfolder": ("verbs", "sharedfolder"),
     "showvminfo": ("showvminfo", "showvminfo"),
     "snapshot": ("snapshots", "snapshot"),
     "startvm": ("power", "startvm"),
+    "storageattach": ("disks", "storageattach"),
     "unregistervm": ("making", "unregistervm"),
 }
 

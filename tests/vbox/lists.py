@@ -85,8 +85,8 @@ def _disks(double: Double) -> None:
                 "State": "locked write" if double.state(machine) in RUNNING else "created",
                 "Type": "normal (base)",
                 "Location": str(disk),
-                # What it would be; what it is, nobody looks at.
-                "Storage format": "VDI",
+                # As the disk of a published box; what it is, nobody looks at.
+                "Storage format": "VMDK",
                 "Capacity": f"{media.info(disk)['virtual-size'] >> 20} MBytes",
             },
         )

@@ -10,6 +10,8 @@ SLOTS = 8
 # The kinds of network that a NIC can be attached to here.
 KINDS = ("none", "nat", "hostonly", "intnet")
 SAVED_STATE = "saved-state"
+DISK = "disk.vmdk"
+"""Name of a machine's disk, whose format Vagrant takes from it. What is in it is qcow2."""
 
 
 def new_mac() -> str:
@@ -115,9 +117,9 @@ class Snapshot:
 class Machine:
     """A registered machine.
 
-    `base` is the machine whose disk this one's is an overlay on. `saved` is the tag on the disk
-    that the memory comes back from at the next start. `dirty` says that the disk may differ from
-    the current snapshot's.
+    `base` is the machine whose disk this one's is an overlay on. `attached` says that the disk is
+    at its controller. `saved` is the tag on the disk that the memory comes back from at the next
+    start. `dirty` says that the disk may differ from the current snapshot's.
     """
 
     uuid: str
@@ -125,6 +127,7 @@ class Machine:
     hardware: Hardware
     disk_uuid: str = field(default_factory=new_uuid)
     base: str = ""
+    attached: bool = True
     saved: str = ""
     paused: bool = False
     dirty: bool = True

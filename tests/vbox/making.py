@@ -1,4 +1,4 @@
-"""Machines and disks made and unmade: `import`, `clonevm`, `clonemedium`, `unregistervm`."""
+"""Machines made and unmade: `import`, `clonevm`, `unregistervm`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.vbox import media, ovf
 from tests.vbox.double import Double
 from tests.vbox.errors import INVALID_STATE, BadSyntax, NotInDouble, Refused
-from tests.vbox.machine import Hardware, Machine, Nic, new_uuid
+from tests.vbox.machine import DISK, Hardware, Machine, Nic, new_uuid
 from tests.vbox.options import parse
 from tests.vbox.state import RUNNING
 from tests.vbox.tree import find
@@ -54,7 +54,7 @@ def import_(double: Double, arguments: list[str]) -> None:
     made = Machine(uuid=new_uuid(), name=name, hardware=hardware)
     folder = double.registry.draft(made)
     try:
-        media.convert(appliance.disk, folder / "disk.qcow2")
+        media.convert(appliance.disk, folder / DISK)
         double.registry.add(made, folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,9 +81,9 @@ def clonevm(double: Double, arguments: list[str]) -> None:
         try:
             if "link" in options:
                 made.base = origin.uuid
-                media.overlay(double.disk(origin), folder / "disk.qcow2")
+                media.overlay(double.disk(origin), folder / DISK)
             else:
-                media.convert(double.disk(origin), folder / "disk.qcow2")
+                media.convert(double.disk(origin), folder / DISK)
             double.registry.add(made, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -115,20 +115,3 @@ def unregistervm(double: Double, arguments: list[str]) -> None:
             )
         double.registry.require_no_clones(machine)
         double.registry.remove(machine)
-
-
-def clonemedium(double: Double, arguments: list[str]) -> None:
-    """`clonemedium [disk] FILE|UUID TARGET [--format VDI|VMDK|VHD]`."""
-    parsed = parse(arguments, {"--format": True})
-    words = parsed.words[1:] if parsed.words[:1] == ["disk"] else parsed.words
-    if len(words) != 2:
-        raise BadSyntax("clonemedium: a source and a target")
-    owners = {key: m for m in double.registry.all() for key in (m.disk_uuid, str(double.disk(m)))}
-    owner = owners.get(words[0])
-    if owner:
-        double.require_off(owner)
-    source = double.disk(owner) if owner else Path(words[0])
-    if not source.is_file():
-        raise Refused(f"Could not find file for the medium '{source}' (VERR_FILE_NOT_FOUND)")
-    media.convert(source, Path(words[1]), media.format_of(parsed.get("--format", "VDI")))
-    double.say(f"Clone medium created in format '{parsed.get('--format', 'VDI')}'.")

@@ -9,12 +9,22 @@ from typing import Any
 
 from tests.vbox.errors import FILE_ERROR, Refused
 
-_FORMATS = {"VDI": "vdi", "VMDK": "vmdk", "VHD": "vpc"}
+_FORMATS = ("VDI", "VMDK", "VHD")
 
 
-def convert(source: Path, target: Path, kind: str = "qcow2") -> None:
+def convert(source: Path, target: Path) -> None:
     """A full copy of what a disk holds now. `-n`-less, so the target is made or overwritten."""
-    _run("convert", "-O", kind, str(source), str(target))
+    _run("convert", "-O", "qcow2", str(source), str(target))
+
+
+def copy(source: Path, target: Path) -> None:
+    """A copy of a disk, over the same base if it is an overlay."""
+    subprocess.run(["cp", "--sparse=always", "--", str(source), str(target)], check=True)
+
+
+def resize(disk: Path, size: int) -> None:
+    """Give a disk another size in bytes."""
+    _run("resize", "-q", "-f", "qcow2", str(disk), str(size))
 
 
 def overlay(base: Path, target: Path) -> None:
@@ -44,12 +54,10 @@ def info(disk: Path) -> dict[str, Any]:
     return found
 
 
-def format_of(name: str) -> str:
-    """QEMU's name for one of VirtualBox's formats."""
-    kind = _FORMATS.get(name.upper())
-    if not kind:
+def require_format(name: str) -> None:
+    """Refuse a format that VirtualBox does not have."""
+    if name.upper() not in _FORMATS:
         raise Refused(f"Cannot find a backend for the format '{name}'", FILE_ERROR)
-    return kind
 
 
 def _run(*arguments: str) -> str:

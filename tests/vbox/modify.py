@@ -17,8 +17,8 @@ from tests.vbox.machine import KINDS, SLOTS, Forward, Machine, Nic, new_mac
 _NAMES = """
 acpi apic audio audioenabled audioin audioout biosbootmenu clipboard clipboardmode
 cpuexecutioncap cpuhotplug description draganddrop graphicscontroller groups hpet hwvirtex
-hwvirtexexcl ioapic largepages mouse nestedhwvirt nestedpaging ostype pae paravirtprovider
-rtcuseutc uartmode1 usb usbehci usbohci usbxhci vram vrde vtxvpid x2apic
+hwvirtexexcl ioapic largepages mouse nested-hw-virt nestedhwvirt nestedpaging ostype pae
+paravirtprovider rtcuseutc uartmode1 usb usbehci usbohci usbxhci vram vrde vtxvpid x2apic
 """
 _REMEMBERED = frozenset(_NAMES.split())
 _OF_A_NIC = ("nic", "macaddress", "hostonlyadapter", "intnet", "natpf", "nictype",

@@ -23,6 +23,8 @@ def startvm(double: Double, arguments: list[str]) -> None:
             # VirtualBox can; here the clones' overlays would see their base change.
             raise NotInDouble("the start of a machine that has linked clones")
         double.say(f'Waiting for VM "{machine.name}" to power on...')
+        if not machine.attached:
+            raise Refused(f"The machine '{machine.name}' has no disk", INVALID_STATE)
         network.Interfaces(double.home).require(machine)
         folder = double.folder(machine)
         process.start(machine, folder, machine.saved)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.vbox.errors import Refused
-from tests.vbox.machine import Machine, Nic
+from tests.vbox.machine import DISK, Machine, Nic
 from tests.vbox.monitor import SOCKET, Monitor
 from tests.vbox.state import pid
 
@@ -23,7 +23,7 @@ def command(machine: Machine, folder: Path, load: str = "") -> list[str]:
 
     `load` is the tag on its disk that its memory comes from; without one it boots.
     """
-    disk = _escaped(folder / "disk.qcow2")
+    disk = _escaped(folder / DISK)
     line = [
         *("qemu-system-x86_64", "-name", _escaped(machine.name), "-uuid", machine.uuid),
         *("-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "qemu64"),

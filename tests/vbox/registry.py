@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.vbox.errors import IN_USE, NOT_FOUND, Refused
 from tests.vbox.home import Home, locked, write
-from tests.vbox.machine import Machine
+from tests.vbox.machine import DISK, Machine
 
 
 class Registry:
@@ -28,7 +28,7 @@ class Registry:
 
     def disk(self, machine: Machine) -> Path:
         """The machine's disk."""
-        return self.folder(machine) / "disk.qcow2"
+        return self.folder(machine) / DISK
 
     def all(self) -> list[Machine]:
         """All machines, the oldest first. One that is being removed may be missing."""

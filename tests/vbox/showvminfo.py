@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.vbox.double import Double
-from tests.vbox.machine import SLOTS, Machine, Nic
+from tests.vbox.machine import DISK, SLOTS, Machine, Nic
 from tests.vbox.options import parse
 from tests.vbox.state import RUNNING
 from tests.vbox.tree import listing
@@ -53,8 +53,9 @@ def machinereadable(machine: Machine, folder: Path, state: str) -> Iterator[str]
     yield f'storagecontrollername0="{_CONTROLLER}"'
     yield 'storagecontrollertype0="IntelAhci"'
     yield 'storagecontrollermaxportcount0="30"'
-    yield f'"{_CONTROLLER}-0-0"="{folder / "disk.qcow2"}"'
-    yield f'"{_CONTROLLER}-ImageUUID-0-0"="{machine.disk_uuid}"'
+    if machine.attached:
+        yield f'"{_CONTROLLER}-0-0"="{folder / DISK}"'
+        yield f'"{_CONTROLLER}-ImageUUID-0-0"="{machine.disk_uuid}"'
     for slot in range(1, SLOTS + 1):
         yield from _adapter(slot, machine.hardware.nics.get(slot, Nic()))
     if state in RUNNING:

@@ -36,8 +36,8 @@ def call(home: Home, capsys: pytest.CaptureFixture[str]) -> Call:
 def ovf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A box's appliance. Its disk is a text, and so are the copies of it."""
 
-    def copy(source: Path, target: Path, kind: str = "qcow2") -> None:
-        target.write_text(f"{kind} of {source.read_text()}")
+    def copy(source: Path, target: Path) -> None:
+        target.write_text(f"copy of {source.read_text()}")
 
     def overlay(base: Path, target: Path) -> None:
         target.write_text(f"overlay on {base}")
@@ -47,6 +47,7 @@ def ovf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert name
 
     monkeypatch.setattr(media, "convert", copy)
+    monkeypatch.setattr(media, "copy", copy)
     monkeypatch.setattr(media, "overlay", overlay)
     for name in ("snapshot", "revert", "forget"):
         monkeypatch.setattr(media, name, tag)
@@ -123,7 +124,7 @@ def test_an_import_makes_a_machine_of_the_wanted_name(call: Call, machine: str, 
     listed = call("list", "vms")
     made = Registry(home).find(machine)
     assert listed == f'"one" {{{made.uuid}}}\n'
-    assert Registry(home).disk(made).read_text() == "qcow2 of disk"
+    assert Registry(home).disk(made).read_text() == "copy of disk"
     assert call("list", "runningvms") == ""
 
 
@@ -222,7 +223,7 @@ def test_processes_side_by_side_lose_nothing(call: Call, machine: str, home: Hom
 def test_a_failed_import_leaves_nothing(
     call: Call, ovf: Path, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_source: Path, _target: Path, _kind: str = "qcow2") -> None:
+    def fail(_source: Path, _target: Path) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(media, "convert", fail)
@@ -231,3 +232,58 @@ def test_a_failed_import_leaves_nothing(
     assert call("list", "vms") == ""
     assert not list(home.unfinished.iterdir())
     assert log.read(home.log)[0].exit_code == 70
+
+
+def test_a_disk_grows_as_vagrant_makes_it_grow(
+    call: Call, machine: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A VMDK cannot be resized. Its clone is, and a clone of that takes its place."""
+    sizes: dict[Path, int] = {}
+    monkeypatch.setattr(media, "resize", lambda disk, size: sizes.update({disk: size}))
+    monkeypatch.setattr(media, "info", lambda disk: {"virtual-size": 10 << 30})
+    before = Registry(home).find(machine)
+    disk = Registry(home).disk(before)
+    place = ("--storagectl", "SATA Controller", "--port", "0", "--device", "0")
+    size = ("--resizebyte", str(12 << 30))
+    assert "cannot be resized" in call("modifymedium", str(disk), *size, code=1)
+    larger = disk.with_suffix(".vdi")
+    call("clonemedium", str(disk), str(larger), "--format", "VDI")
+    assert "smaller" in call("modifymedium", str(larger), "--resizebyte", "1", code=1)
+    call("modifymedium", str(larger), *size)
+    assert sizes == {larger: 12 << 30}
+
+    assert "attached" in call("closemedium", before.disk_uuid, "--delete", code=1)
+    call("storageattach", machine, *place, "--medium", "none")
+    assert "ImageUUID" not in call("showvminfo", machine, "--machinereadable")
+    assert "no disk" in call("startvm", machine, code=1)
+    disk.rename(disk.with_suffix(".backup"))  # Vagrant does so
+    call("closemedium", before.disk_uuid, "--delete")
+    call("clonemedium", str(larger), str(disk), "--format", "VMDK")
+    call("storageattach", machine, *place, "--type", "hdd", "--medium", str(disk))
+    call("closemedium", str(larger), "--delete")
+    assert disk.read_text() == "copy of copy of copy of disk"
+    assert not larger.exists()
+    after = Registry(home).find(machine)
+    assert after.disk_uuid != before.disk_uuid
+    assert f'ImageUUID-0-0"="{after.disk_uuid}"' in call("showvminfo", machine, "--machinereadable")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["clonemedium", "{disk}", "{disk}", "--format", "VDI"], 1),
+        (["clonemedium", "{disk}", "/none/x.vdi", "--format", "QED"], 1),
+        (["clonemedium", "/none/y.vmdk", "/none/x.vdi"], 1),
+        (["modifymedium", "{disk}"], 2),
+        (["closemedium", "{disk}"], 64),
+        (["closemedium", "/none/x.vdi", "--delete"], 1),
+        (["storageattach", "one", "--port", "1", "--device", "0", "--medium", "none"], 64),
+        (["storageattach", "one", "--port", "0", "--device", "0", "--medium", "/x.vdi"], 64),
+    ],
+)
+def test_what_disks_do_not_do(
+    call: Call, machine: str, home: Home, argv: list[str], code: int
+) -> None:
+    disk = str(Registry(home).disk(Registry(home).find(machine)))
+    call(*(word.format(disk=disk) for word in argv), code=code)
+    assert Path(disk).read_text() == "copy of disk"

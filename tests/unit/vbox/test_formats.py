@@ -196,7 +196,7 @@ def test_the_spelling_of_virtualbox_7(double: Double, machine: Machine) -> None:
 def test_process(machine: Machine) -> None:
     line = process.command(machine, Path("/vms/a,b"), "tag")
     text = " ".join(line)
-    assert "file=/vms/a,,b/disk.qcow2," in text
+    assert "file=/vms/a,,b/disk.vmdk," in text
     assert "-smp 2 -m 1024" in text
     assert (
         "user,id=nic1,net=10.0.2.0/24,hostfwd=tcp:127.0.0.1:2222-:22,"
