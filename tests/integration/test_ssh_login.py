@@ -434,6 +434,28 @@ def test_a_connection_that_comes_about_meanwhile_is_ended(
         time.sleep(0.05)
 
 
+@pytest.mark.needs("ssh")
+def test_aliases_of_the_users_configuration(
+    sshd: Sshd, jump: str, home: Path, tmp_path: Path
+) -> None:
+    """Names with underscores that only ~/.ssh/config knows, of the machine and its jump host."""
+    (home / ".ssh" / "config").write_text(
+        f"Host pc_1\n  HostName 127.0.0.1\n  Port {sshd.ports[0]}\n  User {getpass.getuser()}\n"
+        f"  IdentityFile {sshd.key}\n  ProxyJump gate_1\n"
+        f"Host gate_1\n  HostName 127.0.0.1\n  Port {sshd.ports[1]}\n  User {getpass.getuser()}\n"
+    )
+    (home / ".ssh" / "config").chmod(0o600)
+    folder = tmp_path / "aliases"
+    folder.mkdir()
+    (folder / "lab.yaml").write_text("machines: [{name: pc1, host: pc_1}]\n")
+    lab = Lab.open(Workspace.find(str(folder)), {}, emit=lambda event: None)
+    lab.workspace.make()
+    before = connections()
+    with lab.connection("pc1") as connection:
+        assert connection.call("echo in")[1] == b"in\n"
+        assert len(connections() - before) == 2  # one of them to the jump host
+
+
 def test_ctrl_c_ends_the_connections_of_a_lab(lab_folder: Path) -> None:
     lab = Lab.open(Workspace.find(str(lab_folder)), {}, emit=lambda event: None)
     lab.workspace.make()
