@@ -102,16 +102,19 @@ class Machine:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def wrong_clock(self) -> None:
-        """Let the clock show 2015 until somebody sets it.
+    def wrong_clock(self, seconds: int) -> None:
+        """Let the clock show another time until somebody sets it.
 
         The clock of a container node is the host's, so `date` plays a wrong one.
         """
-        self.node.sh("mv /usr/bin/date /usr/bin/date.real; rm -f /run/clock-was-set")
+        self.node.sh(
+            "rm -f /run/clock-was-set; [ -e /usr/bin/date.real ] ||"
+            " mv /usr/bin/date /usr/bin/date.real"
+        )
         date = self.node.root / "usr/bin/date"
         date.write_text(
             '#!/bin/sh\ncase "$*" in\n*-s*) : >/run/clock-was-set ;;\n'
-            "+%s) [ -e /run/clock-was-set ] && exec date.real +%s; echo 1433000000 ;;\n"
+            f"+%s) [ -e /run/clock-was-set ] && exec date.real +%s; echo {seconds} ;;\n"
             '*) exec date.real "$@" ;;\nesac\n'
         )
         date.chmod(0o755)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.machine import DAEMON, Machine
 from tests.testbed import Node, World
-from tests.testbed.names import BRIDGE
+from tests.testbed.names import BRIDGE, SERVICE_ADDRESS
 
 KEPT, ODD = NAMES = ("kept", "odd")
 ENGINE_INSTALLED = True
@@ -166,8 +166,9 @@ def odd(set_up: Machine) -> Iterator[Machine]:
     for path in paths:
         if path in before or path != DAEMON:
             set_up.file(path, before.get(path))
-    for path in ("etc/systemd/system/docker.service", "etc/yum.repos.d/aaa.repo"):
-        set_up.file(path, None)
+    written = ("systemd/system/docker.service", "systemd/system/docker.service.d/bound.conf")
+    for path in (*written, "yum.repos.d/aaa.repo", "sysctl.d/99-school.conf"):
+        set_up.file(f"etc/{path}", None)
     set_up.describe()
 
 
@@ -193,7 +194,18 @@ def seen_from(node: Node, address: str) -> Iterator[None]:
 def test_the_first_start_does_not_cut_the_connection(set_up: Machine) -> None:
     """N3: docker's bridge takes the network of the instructor (moby#27213)."""
     odd = set_up
+
+    def networks() -> str:
+        found = odd.doctor()
+        assert found["warn"] == []
+        return next(one["found"] for one in found["ok"] if one["what"] == "docker's networks")
+
+    # A neighbour: a network behind another router of the school.
+    odd.node.sh(f"ip route add 172.17.32.0/24 via {SERVICE_ADDRESS}")
+    assert networks().endswith("labctl sets bip=10.213.0.1/16")
+    odd.node.sh("ip route del 172.17.32.0/24")
     with seen_from(odd.node, "172.17.5.1"):
+        assert "labctl sets bip=10.213.0.1/16, default-address-pools=" in networks()
         run = odd.run("up")
         assert odd.settings()["bip"] == "10.213.0.1/16"
         assert run.seconds < 120
@@ -232,7 +244,14 @@ def test_conflicts_of_all_kinds_are_named_at_once(odd: Machine) -> None:
 
 
 def test_a_service_that_does_not_start_says_why(odd: Machine) -> None:
-    """N5: containerd's reason is in containerd's journal."""
+    """N5: containerd's reason is in containerd's journal.
+
+    The engine is bound to containerd as 19.03's unit has it: 20.10 waits for it for a minute.
+    """
+    odd.file(
+        "etc/systemd/system/docker.service.d/bound.conf",
+        "[Unit]\nBindsTo=containerd.service\nAfter=containerd.service\n",
+    )
     config = odd.node.root / "etc/containerd/config.toml"
     before = config.read_text() if config.exists() else None
     odd.file("etc/containerd/config.toml", "version = = 2\n")
@@ -298,10 +317,20 @@ def is_running(machine: Machine, container: str) -> bool:
 
 
 def test_forwarding_that_was_turned_off(odd: Machine, student: str) -> None:
-    """N8: containers are cut off, and nothing says so (moby#30205)."""
-    odd.node.sh("sysctl -w net.ipv4.ip_forward=0")
+    """N8: containers are cut off, and nothing says so (moby#30205).
+
+    A neighbour: a file of the machine turns it off at each boot, and labctl's file wins.
+    """
+    odd.file("etc/sysctl.d/99-school.conf", "net.ipv4.ip_forward = 0\n")
+    read_all = (
+        "for file in /etc/sysctl.d/*; do sysctl -q -p $file; done; sysctl net.ipv4.ip_forward"
+    )
+    assert odd.node.sh(read_all).stdout == "net.ipv4.ip_forward = 0\n"
+    (warning,) = odd.doctor()["warn"]
+    assert "`sudo sysctl -w net.ipv4.ip_forward=1`" in warning["remedy"]
     odd.verify("test_container_is_reached_and_reaches_out")
     assert odd.run("provision").changes(ODD) == ["kernel:net.ipv4.ip_forward"]
+    assert odd.node.sh(read_all).stdout == "net.ipv4.ip_forward = 1\n"
     odd.verify()
     assert is_running(odd, student)
 
@@ -333,9 +362,10 @@ def test_repositories_of_others_do_not_matter(odd: Machine) -> None:
     odd.verify()
 
 
-def test_a_clock_that_is_wrong_by_years(odd: Machine) -> None:
+@pytest.mark.parametrize("seconds", [1433000000, 2200000000], ids=["behind", "ahead"])
+def test_a_clock_that_is_wrong_by_years(odd: Machine, seconds: int) -> None:
     """N14."""
-    odd.wrong_clock()
+    odd.wrong_clock(seconds)
     run = odd.run("provision")
     odd.node.sh("mv /usr/bin/date.real /usr/bin/date")
     assert run.changes(ODD) == ["clock"]
@@ -353,16 +383,30 @@ def test_tmp_from_which_nothing_starts(odd: Machine) -> None:
     odd.verify()
 
 
-def test_sudo_that_wants_a_terminal(odd: Machine) -> None:
-    """N15."""
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("Defaults:vagrant requiretty", "remove 'Defaults requiretty'"),
+        ("vagrant ALL=(ALL) ALL", "--ask-sudo-password"),
+    ],
+)
+def test_sudo_that_is_refused(odd: Machine, line: str, remedy: str) -> None:
+    """N15. Without it, the doctor looks at what the login user can see."""
     # The last file counts; an earlier one excepts Vagrant's user. The testbed uses sudo, too.
-    demand = odd.node.root / "etc/sudoers.d/zz-tty"
-    demand.write_text("Defaults:vagrant requiretty\n")
+    demand = odd.node.root / "etc/sudoers.d/zz-refuses"
+    demand.write_text(f"{line}\n")
     try:
         error = odd.run("provision", code=1).result(ODD)["error"]
+        found = odd.run("doctor", ODD, code=1).of("finding", ODD)
     finally:
         demand.unlink()
-    assert "requiretty" in error["hint"]
+    assert remedy in error["hint"]
+    assert [(one["what"], one["remedy"]) for one in found if one["level"] == "fail"] == [
+        ("sudo", error["hint"])
+    ]
+    assert {"clock", "disk", "repositories", "/tmp"} <= {
+        one["what"] for one in found if one["level"] == "ok"
+    }
 
 
 def test_a_file_that_nobody_may_change(odd: Machine) -> None:
@@ -375,3 +419,24 @@ def test_a_file_that_nobody_may_change(odd: Machine) -> None:
     assert "/etc/hosts is immutable" in error["message"]
     assert "chattr -i /etc/hosts" in error["hint"]
     assert odd.run("provision").changes(ODD) == ["block:/etc/hosts:nodes"]
+
+
+def test_a_resolver_that_is_dead(odd: Machine) -> None:
+    """N16's neighbour."""
+    resolver = odd.node.root / "etc/resolv.conf"
+    before = resolver.read_text()
+    odd.node.sh("rm /usr/local/bin/docker-compose")
+    resolver.write_text("nameserver 127.0.0.9\n")
+    try:
+        (warning,) = odd.doctor()["warn"]
+        error = odd.run("provision", code=1).result(ODD)["error"]
+    finally:
+        resolver.write_text(before)
+    assert "it cannot look up " in warning["found"]
+    assert "github.com" in warning["found"]
+    assert "nameservers: 127.0.0.9" in warning["found"]
+    assert "/etc/resolv.conf" in warning["remedy"]
+    assert error["resource"] == "download:/usr/local/bin/docker-compose"
+    assert error["message"].endswith("the node cannot look up github.com")
+    assert "/etc/resolv.conf" in error["hint"]
+    assert odd.run("provision").changes(ODD) == ["download:/usr/local/bin/docker-compose"]

@@ -8,6 +8,7 @@ that it prints solve it.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -108,7 +109,7 @@ def troubled(machines: dict[str, Machine]) -> Machine:
         "set -e; echo 'echo Welcome to room 7' >>~vagrant/.bashrc;"
         " sysctl -qw net.ipv4.ip_forward=0; mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp"
     )
-    machine.wrong_clock()
+    machine.wrong_clock(1433000000)
     return machine
 
 
@@ -148,6 +149,14 @@ def test_the_doctor_names_all_that_is_wrong(troubled: Machine) -> None:
     words = str(found)
     assert "http://proxy.lab:3128 (/etc/profile.d/proxy.sh)" in words
     assert "secret" not in words
+
+
+def test_a_noisy_login_breaks_no_copy(troubled: Machine, tmp_path: Path) -> None:
+    """N4: scp said that the node sends no tar archive."""
+    troubled.run("scp", f"{TROUBLED}:/etc/hostname", str(tmp_path))
+    assert (tmp_path / "hostname").read_text() == f"{TROUBLED}\n"
+    troubled.run("scp", str(tmp_path / "hostname"), f"{TROUBLED}:/home/vagrant/copy")
+    assert (troubled.node.root / "home/vagrant/copy").read_text() == f"{TROUBLED}\n"
 
 
 def test_the_first_run_names_the_same_and_stops(troubled: Machine) -> None:
