@@ -102,7 +102,7 @@ JOBS     ?= $(shell echo $$(($$(nproc) + 1)))
 # second that passes, however little it has of a processor meanwhile, so four at a time use half as
 # much again for the same work as two.
 EMULATED := virtual_machines virtualbox class
-LONGEST  := course_network_to_repairs course_playbooks course_basics machines_as_found existing_machines
+LONGEST  := course_network_to_repairs course_playbooks course_basics machines_as_found existing_machines old_machines
 FILES    := $(patsubst tests/e2e/test_%.py,%,$(wildcard tests/e2e/test_*.py))
 LIGHT    := $(addprefix e2e-,$(LONGEST) $(filter-out $(LONGEST) $(EMULATED),$(FILES)))
 E2E      := $(LIGHT) $(addprefix e2e-,$(EMULATED))

@@ -13,6 +13,7 @@ from labctl.cli.options import AskPass, AskSudo, Json, with_json
 from labctl.cli.output.terminal import say, say_json
 from labctl.cli.output.text_width import fill, ljust, width
 from labctl.cli.session import ask_passwords, notices, open_lab, sink
+from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.machines.finding import Finding
@@ -71,9 +72,14 @@ def doctor(
 def _of_this_computer(context: typer.Context, *, offline: bool) -> list[Finding]:
     from labctl.lab.doctor.examine import examine
     from labctl.lab.doctor.host import ThisHost
+    from labctl.machines.finding import Finding, Level
 
     lab = open_lab(context, notices(context), new=True)
-    return examine(lab, ThisHost(), offline=offline)
+    findings = examine(lab, ThisHost(), offline=offline)
+    if not lab.uses_vagrant:
+        state = msg("not checked; `labctl doctor all` looks at them")
+        findings.append(Finding(Level.SKIPPED, msg("machines"), state))
+    return findings
 
 
 def _of_nodes(

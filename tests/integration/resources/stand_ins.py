@@ -60,10 +60,17 @@ tail -n +"$((after + 1))" "$file" | tail -n "$lines"
 YUM = """\
 #!/bin/sh
 # Stands for yum: "installs" NAME-VERSION into the file that the rpm below reads. It knows only the
-# packages in $STATE/known, and does nothing for a downgrade to a newer version, like yum.
+# packages in $STATE/known, and does nothing for a downgrade to a newer version, like yum. With a
+# package go the files that $STATE/owned.NAME lists.
 echo "$*" >>"$STATE/log"
 while :; do case $1 in -*) shift;; *) break;; esac; done
 one() {
+  if [ "$1" = remove ]; then
+    grep -v "^$2 " "$STATE/installed" >"$STATE/new"
+    mv "$STATE/new" "$STATE/installed"
+    while IFS= read -r file; do rm -f "$file"; done <"$STATE/owned.$2"
+    return 0
+  fi
   while read -r name version; do
     case $2 in "$name"|"$name-$version"|"$name-${version%%-*}")
       grep -v "^$name " "$STATE/installed" >"$STATE/new"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from labctl.errors import ChangeFailed
@@ -33,3 +35,35 @@ def test_packages(stand_ins: StandIns) -> None:
     with pytest.raises(ChangeFailed) as caught:
         shell.apply(Packages((Package("a"), Package("d", "1"))))
     assert "No package d-1 available" in caught.value.details
+
+
+def test_a_file_of_a_package_that_is_replaced_can_stay(stand_ins: StandIns, tmp_path: Path) -> None:
+    """As /etc/docker/daemon.json, which CentOS's docker owns."""
+    folder = tmp_path / "it's"
+    folder.mkdir()
+    kept, other, none = folder / "kept", folder / "other", folder / "none"
+    known = stand_ins.state / "known"
+    known.write_text("new 1-1\n")
+    owned = stand_ins.state / "owned.old"
+    owned.write_text(f"{kept}\n{other}\n{none}\n")
+    wanted = Packages((Package("new"),), replaced=("old",), kept=(str(kept), str(none)))
+
+    def install_old() -> None:
+        (stand_ins.state / "installed").write_text("old 1-1\n")
+        kept.write_text("mine\n")
+        kept.chmod(0o600)
+        other.write_text("")
+
+    install_old()
+    outcome = converges(stand_ins.shell, wanted)
+    assert outcome.changes[0].summary == "remove old, install new"
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("mine\n", 0o600)
+    assert [path.name for path in folder.iterdir()] == ["kept"]
+
+    # A transaction that fails half way takes nothing away either.
+    install_old()
+    known.write_text("another 1-1\n")
+    with pytest.raises(ChangeFailed):
+        stand_ins.shell.apply(wanted)
+    assert kept.read_text() == "mine\n"
+    assert [path.name for path in folder.iterdir()] == ["kept"]
