@@ -164,7 +164,8 @@ class ShellSession:
             self._abandon()
             raise
         out, err = bytes(self._out), bytes(self._err)
-        self.noise = self.noise or b"\n".join(streams.before).strip()
+        if streams.begun:  # otherwise it is the reason why it did not begin
+            self.noise = self.noise or b"\n".join(streams.before).strip()
         if code is None:
             self.close()
             if not streams.begun:

@@ -90,6 +90,16 @@ def test_every_channel_works_under_every_login_shell(
     assert len(entries) == 1
 
 
+def test_what_the_login_shell_prints_is_known(connect: Connect) -> None:
+    connection = connect("sh", "echo Welcome; echo tip >&2")
+    for _ in range(2):
+        connection.run("echo said")
+        assert connection.noise == b"Welcome\n\ntip"
+    silent = connect("sh")
+    silent.run("echo said")
+    assert silent.noise == b""
+
+
 def test_a_command_of_the_user_runs_in_the_login_shell(connect: Connect) -> None:
     require("tcsh")
     out: list[bytes] = []
