@@ -74,11 +74,18 @@ class Unit:
         files: the unit's file and its drop-ins, in the order in which systemd reads them.
         program: the program that it starts; empty if the unit has none.
         flags: the program's flags.
+        source: the file with the command.
     """
 
     files: tuple[str, ...] = ()
     program: str = ""
     flags: tuple[Flag, ...] = ()
+    source: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """True if the command is in a file that no package owns, and that outlives them all."""
+        return self.source.startswith(("/etc/", "/run/"))
 
     def of(self, key: str) -> tuple[Flag, ...]:
         """Return the flags that mean this key of daemon.json."""
@@ -98,6 +105,7 @@ PACKAGED = Unit(
             "/usr/lib/systemd/system/docker.service",
         ),
     ),
+    "/usr/lib/systemd/system/docker.service",
 )
 
 
@@ -135,7 +143,7 @@ def read_unit(text: str, environment_files: Mapping[str, str]) -> Unit:
     if not words:
         return Unit(tuple(files))
     program = words[0][0].lstrip("@-+!:|")
-    return Unit(tuple(files), program, tuple(_flags(words[1:])))
+    return Unit(tuple(files), program, tuple(_flags(words[1:])), source)
 
 
 def read_arguments(text: str) -> tuple[tuple[str, str], ...]:

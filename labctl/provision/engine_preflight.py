@@ -148,7 +148,7 @@ class EnginePreflight:
         )
 
     def _obstacles(self, found: EngineSettings, objects: EngineObjects) -> Iterator[Obstacle]:
-        packaged = not found.unit.program or objects.packages
+        packaged = not found.unit.program or (objects.packages and not found.unit.is_own)
         future = EngineSettings(found.text, found.owned, PACKAGED if packaged else found.unit)
         text = found.text or ""
         if engine_settings.parsed(text) is None:
@@ -230,18 +230,16 @@ class EnginePreflight:
 
     def _foreign(self, found: EngineSettings, objects: EngineObjects) -> Iterator[Obstacle]:
         """Yield an obstacle if a unit starts another program than the packages install."""
-        program = found.unit.program
-        if not program or program in ("/usr/bin/dockerd", "/usr/bin/dockerd-current"):
+        unit, program = found.unit, found.unit.program
+        if program in ("", "/usr/bin/dockerd"):
             return
-        if program.startswith("/usr/bin/") and objects.packages:
+        leaves = objects.packages or program == "/usr/bin/dockerd-current"
+        if leaves and program.startswith("/usr/bin/") and not unit.is_own:
             return
-        file = found.unit.files[-1] if found.unit.files else _UNIT
-        first = found.unit.files[0] if found.unit.files else _UNIT
-        where = first if first.startswith("/etc/") else file
+        where = unit.source or _UNIT
         yield Obstacle(
             msg(
-                "{unit} starts {program}{version}, which would keep running instead "
-                "of docker-ce {wanted}",
+                "{unit} starts {program}{version} instead of docker-ce {wanted}",
                 unit=where,
                 program=program,
                 version=f" ({objects.version})" if objects.version else "",

@@ -16,6 +16,7 @@ from tests.e2e.machine import DAEMON, Machine
 from tests.testbed import Node, World
 
 OLD, TROUBLED = NAMES = ("old", "troubled")
+DROP_IN = "etc/systemd/system/docker.service.d/school.conf"
 PACKAGES = ("docker", "docker-client", "docker-common", "podman", "runc")
 INSTALL = (
     "yum -y -q --disablerepo='*' --nogpgcheck"
@@ -88,7 +89,7 @@ def test_they_are_replaced_and_a_students_work_stays(old: Machine) -> None:
 
 @pytest.fixture(scope="module")
 def troubled(machines: dict[str, Machine]) -> Machine:
-    """Old packages, bad repositories, a noisy shell, a wrong clock, noexec, and a proxy."""
+    """Old packages, a drop-in, bad repositories, a noisy shell, a wrong clock, noexec, a proxy."""
     machine = machines[TROUBLED]
     folder = "etc/yum.repos.d"
     machine.file(f"{folder}/sclo.repo", "[sclo]\nname=dead\nbaseurl=http://dead.lab/$basearch\n")
@@ -103,6 +104,8 @@ def troubled(machines: dict[str, Machine]) -> Machine:
     alive = "baseurl=https://vault.centos.org/7.9.2009/os/$basearch\n"
     machine.file(f"{folder}/school.repo", f"[school]\nname=one\n{alive}[more]\nname=m\n{alive}")
     machine.file(f"{folder}/school2.repo", f"# again\n[school]\nname=another\n{alive}")
+    start = "/usr/bin/dockerd-current --add-runtime docker-runc=/usr/libexec/docker/docker-runc"
+    machine.file(DROP_IN, f"[Service]\nExecStart=\nExecStart={start}-current --log-level=info\n")
     proxy = "http://anna:secret@proxy.lab:3128"
     machine.file("etc/profile.d/proxy.sh", f"export https_proxy={proxy}\n")
     machine.node.sh(
@@ -115,8 +118,10 @@ def troubled(machines: dict[str, Machine]) -> Machine:
 
 def test_the_doctor_names_all_that_is_wrong(troubled: Machine) -> None:
     found = troubled.doctor(code=1)
-    (packages,) = found["fail"]
-    assert packages["what"] == "packages"
+    foreign, packages = found["fail"]
+    assert (foreign["what"], packages["what"]) == ("engine", "packages")
+    # It outlives its package, and the new engine would not start with it.
+    assert f"/{DROP_IN} starts /usr/bin/dockerd-current (20.10.24" in foreign["found"]
     assert "docker 1.13.1-210" in packages["found"]
     assert [(warning["what"], warning["found"].partition(";")[0]) for warning in found["warn"]] == [
         ("clock", "its clock shows 2015-05-30 15:33 UTC"),
@@ -161,6 +166,7 @@ def test_a_noisy_login_breaks_no_copy(troubled: Machine, tmp_path: Path) -> None
 
 def test_the_first_run_names_the_same_and_stops(troubled: Machine) -> None:
     words = troubled.refusal("up")
+    assert "because of 2 conflicts" in words
     assert "packages that conflict with docker-ce are installed" in words
     run = troubled.run("provision", code=1)
     told = [event["message"] for event in run.of("Notice", TROUBLED)]

@@ -399,6 +399,32 @@ def test_another_program_than_that_of_the_packages(unit: str, named: str) -> Non
     assert f"sudo mv {named} {named}.before-labctl" in remedy
 
 
+OLD = "package docker 1.13.1-210.el7.centos\npackage docker-common 1.13.1-210.el7.centos\n"
+CURRENT = "ExecStart=/usr/bin/dockerd-current --log-driver=journald\n"
+
+
+def test_the_unit_of_old_packages_leaves_with_them() -> None:
+    wanted: dict[str, Any] = {"log_driver": "json-file"}
+    assert look(None, OLD, f"# {UNIT}\n{CURRENT}", replace=True, **wanted)[0] == []
+
+
+@pytest.mark.parametrize("packages", [OLD, ""], ids=["old packages", "they are gone"])
+@pytest.mark.parametrize("file", [DROP_IN, "/etc/systemd/system/docker.service"])
+def test_a_drop_in_outlives_the_package_whose_program_it_starts(file: str, packages: str) -> None:
+    """The new engine would not start: its command is that of the old one."""
+    unit = f"# {UNIT}\n{CURRENT}# {file}\nExecStart=\n{CURRENT}"
+    (message,), (remedy,), _ = look(None, packages, unit, replace=True)
+    assert message == f"{file} starts /usr/bin/dockerd-current instead of docker-ce 20.10.24-3.el7"
+    assert f"sudo mv {file} {file}.before-labctl" in remedy
+
+
+def test_flags_of_a_drop_in_outlive_old_packages() -> None:
+    start = "ExecStart=/usr/bin/dockerd --log-driver=journald\n"
+    unit = f"# {UNIT}\n{CURRENT}# {DROP_IN}\nExecStart=\n{start}"
+    (message,), _, _ = look(None, OLD, unit, replace=True, log_driver="json-file")
+    assert f"{DROP_IN} starts dockerd with --log-driver=journald" in message
+
+
 def test_old_packages_are_named_with_the_command() -> None:
     objects = "package docker 1.13.1-209\npackage podman 1.6.4-32\n"
     unit = "# /usr/lib/systemd/system/docker.service\nExecStart=/usr/bin/dockerd-current\n"
