@@ -3,7 +3,7 @@
 # make demo-down   remove the demo
 # make test        unit, integration, attacks, differential, and e2e on machines of the testbed
 # make e2e-NAME    the tests of tests/e2e/test_NAME.py alone
-# make fuzz        attacks and differential with 10,000 examples each, or EXAMPLES=N
+# make fuzz        attacks and differential with 10,000 examples each, or EXAMPLES=N: hours
 # make bench       labctl beside other tools, on the testbed; hours: see benchmarks/README.md
 # make lint        style, types, imports, shell scripts, spelling, the documentation site
 # make site        the documentation site, in build/site
@@ -88,12 +88,13 @@ differential: programs
 
 # What a hostile node, file or user can do. T='-k tar' goes to pytest.
 attacks: programs
-	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/attacks $(T)
+	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=900 tests/attacks $(T)
 
 EXAMPLES ?= 10000
 
+# Some hours; each test at most two, because a hang is what it looks for. docs/security.md has the times.
 fuzz: programs
-	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider tests/attacks tests/differential --examples=$(EXAMPLES) $(T)
+	$(SUDO) $(BIN)/python -m pytest -q -p no:cacheprovider --timeout=7200 tests/attacks tests/differential --examples=$(EXAMPLES) $(T)
 
 # A world for each file, and one file more than there are processors at a time, because all of them
 # wait now and then: for engines that stop, for names that are not found. The longest begin first.
