@@ -149,7 +149,7 @@ class HostileSshd:
                 finally:
                     running.kill()
             if self.attack.ended(channel, transport):
-                channel.send_exit_status(running.returncode)
+                channel.send_exit_status(running.returncode % 256)  # negative after a signal
             channel.close()
 
     def _pump(self, channel: Any, running: subprocess.Popen[bytes]) -> None:
