@@ -28,6 +28,9 @@ LIMIT = 15.0
 _STEP = 3.0
 """Seconds for each step of connecting."""
 
+_STEP_BY_PROXY = 10.0
+"""The same if a program connects first, such as ssh to the host of the machine."""
+
 _HUNG = 8
 """Seconds after which an engine counts as hung."""
 
@@ -171,8 +174,9 @@ def _ask(lab: Lab, node: str) -> NodeStatus:
         return RawOutput(out, err)
 
     engine = containers = "-"
+    step = _STEP_BY_PROXY if lab.target(node).proxy else _STEP
     with (
-        lab.connection(node, timeout=_STEP) as connection,
+        lab.connection(node, timeout=step) as connection,
         connection.limited(LIMIT),
         contextlib.suppress(AssertionError, ValueError, TypeError, KeyError),
     ):
