@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -120,15 +121,18 @@ class ProxySocket(socket.socket):
 
 
 def expanded(target: Target) -> str:
-    """Return a target's proxy command with OpenSSH's %h, %p, %r, %n and %% replaced."""
+    """Return a target's proxy command with OpenSSH's %h, %p, %r, %n and %% replaced.
+
+    A shell runs the command, so a value that means something to a shell is quoted.
+    """
     values = {
-        "%": "%",
         "h": target.host,
         "n": target.name,
         "p": str(target.port),
         "r": target.user or getpass.getuser(),
     }
-    return re.sub("%(.)", lambda found: values.get(found[1], found[0]), target.proxy)
+    quoted = {letter: shlex.quote(value) for letter, value in values.items()} | {"%": "%"}
+    return re.sub("%(.)", lambda found: quoted.get(found[1], found[0]), target.proxy)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -112,6 +112,16 @@ def test_its_tokens_are_those_of_openssh(sshd: Sshd) -> None:
 
 
 @pytest.mark.parametrize(
+    "host", ["x; touch ran", "$(touch ran)", "a`touch ran`", "a|b", "'; ran; '"]
+)
+def test_no_value_is_run_by_the_shell(host: str) -> None:
+    line = expanded(Target("pc1", host, 22, host, proxy="printf '%%s|' %h %r"))
+    assert line == f"printf '%s|' {shlex.quote(host)} {shlex.quote(host)}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{host}|{host}|"
+
+
+@pytest.mark.parametrize(
     ("command", "why"),
     [
         ("echo 'no route to the gate' >&2; exit 7", "no route to the gate"),
