@@ -178,8 +178,8 @@ def addresses_in_use(
 def closed_ports(lab: Lab, name: str, state: MachineState) -> Iterator[Notice]:
     """Yield that a machine runs without its forwarded ports.
 
-    vagrant-libvirt forwards them by ssh, which ends with a reboot inside the node or a restored
-    checkpoint. Nothing opens them again but a start by Vagrant.
+    vagrant-libvirt forwards them by ssh, which ends with a reboot inside the node. Only a start by
+    Vagrant opens them again.
     """
     index = lab.spec.node_names.index(name)
     forwards = lab.spec.node_options[index].forwards

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,8 +106,39 @@ class Lab:
         """The environment of labctl."""
         return {**os.environ, **self.environment}
 
+    def as_root(self, node: str, command: str) -> str:
+        """Run a command on a node and return what it printed.
+
+        This only looks, or prepares a test, so it goes over OpenSSH: starting labctl and logging in
+        to an emulated machine for each look would take most of a test. The login is used again
+        until labctl runs, which may restart the machine.
+        """
+        options = ("ControlMaster=auto", f"ControlPath={self._socket(node)}", "ControlPersist=600",
+                   "ConnectTimeout=60")  # fmt: skip
+        line = ["ssh", "-F", str(self.folder / ".labctl" / "ssh_config")]
+        line += [word for option in options for word in ("-o", option)]
+        done = subprocess.run(
+            [*line, node, f"sudo -n sh -c {shlex.quote(command)}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{node}: {command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _socket(self, node: str) -> Path:
+        return Path(f"/run/labctl-test-{os.getpid()}-{zlib.crc32(bytes(self.folder))}-{node}")
+
+    def _hang_up(self) -> None:
+        """End the logins of `as_root`."""
+        for socket in self._socket("").parent.glob(f"{self._socket('').name}*"):
+            command = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "any"]
+            subprocess.run(command, check=False, capture_output=True, timeout=60)
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start labctl and return its process."""
+        self._hang_up()
         return subprocess.Popen(
             [*self.command, "--json", *arguments],
             cwd=self.folder,

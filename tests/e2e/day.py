@@ -7,7 +7,9 @@ The tests build on one another.
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,12 +23,36 @@ from ruamel.yaml import YAML
 
 from tests.e2e.conftest import Lab
 from tests.testbed import World
+from tests.testbed.names import BOX
 
 NAMES = ("docker-node1", "docker-node2")
 FIRST, SECOND = NAMES
 SECOND_ONLY = f"--limit={SECOND}"
 FOLDER = {"host": "labs", "guest": "/srv/labs", "options": {"rsync__exclude": ["drafts/"]}}
 PLAYBOOKS = ["repos", "hosts"]
+OTHER_BOX = "lab/other"
+DISK = 12
+"""GiB of the first node's disk; the box has 10."""
+FURTHER = "192.168.57.0/24"
+"""A second network of the nodes. A later lab would choose it if no other lab had it."""
+OPTIONS = {
+    "nodes": [
+        {"name": FIRST, "disk": DISK},
+        {
+            "name": SECOND,
+            "box": {"name": OTHER_BOX},
+            "provision": [
+                "echo once >>/root/provisioned",
+                {"inline": "id -un >>~/started", "run": "always", "privileged": False},
+            ],
+        },
+    ],
+    "forwarded_ports": ["8022:22"],
+    "networks": [{"network": FURTHER}],
+    "gui": True,
+    "vagrantfile": "course.rb",
+}
+"""Options of Vagrant that both providers have."""
 Cut = Callable[[str], None]
 """Ends the machine of a node as a power cut of the host does."""
 
@@ -38,6 +64,17 @@ def fill(lab: Lab) -> None:
     (lab.folder / "labs" / "first").write_text("one\n")
 
 
+def add_other_box(vagrant_home: Path) -> None:
+    """Give a Vagrant home the box `centos/7` under another name, too."""
+    boxes = vagrant_home / "boxes"
+    other = boxes / OTHER_BOX.replace("/", "-VAGRANTSLASH-")
+    if not other.exists():
+        ours = boxes / BOX.replace("/", "-VAGRANTSLASH-")
+        shutil.copytree(
+            ours, other, copy_function=os.link, ignore=shutil.ignore_patterns("metadata_url")
+        )
+
+
 def change(lab: Lab, **keys: Any) -> dict[str, Any]:
     """Give lab.yaml other values for some of its keys; return what it was."""
     before: dict[str, Any] = YAML(typ="safe").load(lab.folder / "lab.yaml")
@@ -47,13 +84,17 @@ def change(lab: Lab, **keys: Any) -> dict[str, Any]:
 
 def on(lab: Lab, node: str, command: str) -> str:
     """Run a command on a node as root and return what it printed."""
-    (ran,) = lab.run("exec", "--limit", node, "--sudo", "--", command).expect(0).of("executed")
-    return str(ran["stdout"])
+    return lab.as_root(node, command)
 
 
 def boot(lab: Lab, node: str) -> str:
     """Return what is another one after each boot of a node."""
     return on(lab, node, "cat /proc/sys/kernel/random/boot_id")
+
+
+def root_size(lab: Lab, node: str) -> float:
+    """Return the size of a node's root file system in GiB."""
+    return int(on(lab, node, "df -Pk / | awk 'NR == 2 {print $2}'")) / (1 << 20)
 
 
 def memory(lab: Lab, node: str) -> int:
@@ -71,6 +112,20 @@ def host_key(lab: Lab, node: str) -> str:
     lines = (lab.folder / ".labctl" / "known_hosts").read_text().splitlines()
     (line,) = [line for line in lines if line.split()[0] == node]
     return line
+
+
+def scripts(lab: Lab) -> tuple[str, list[str]]:
+    """Return what the scripts of OPTIONS wrote: that runs once, and that runs at each start."""
+    once = on(lab, SECOND, "cat /root/provisioned")
+    return once, on(lab, SECOND, "cat /home/vagrant/started").split()
+
+
+def require_forwarded(lab: Lab) -> None:
+    """Assert that the n-th node answers at the n-th of the lab's forwarded ports."""
+    for port, node in enumerate(NAMES, 8022):
+        command = ["ssh-keyscan", "-T", "30", "-p", str(port), "127.0.0.1"]
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert host_key(lab, node).split()[2] in found, f"port {port} is not {node}'s"
 
 
 def states(lab: Lab) -> list[str]:
@@ -103,6 +158,22 @@ class InstructorsDay:
         assert [(row["node"], row["state"]) for row in rows] == [
             (name, "running") for name in NAMES
         ]
+
+    def test_a_larger_disk_has_a_larger_file_system(self, lab: Lab) -> None:
+        assert root_size(lab, SECOND) < 10
+        assert root_size(lab, FIRST) > DISK * 0.95
+        # More than the box's disk: images and containers of a course fit.
+        on(lab, FIRST, "fallocate -l 10G /var/lib/images && rm /var/lib/images")
+
+    def test_nodes_meet_in_a_further_network(self, lab: Lab) -> None:
+        on(lab, FIRST, "ping -c 1 -W 10 192.168.57.12")
+
+    def test_forwarded_ports_lead_to_the_nodes(self, lab: Lab) -> None:
+        require_forwarded(lab)
+
+    def test_scripts_of_lab_yaml_ran(self, lab: Lab) -> None:
+        assert scripts(lab) == ("once\n", ["vagrant"])
+        assert on(lab, FIRST, "ls /root/provisioned || echo none") == "none\n"
 
     def test_every_lab_of_the_machine_is_known(self, lab: Lab) -> None:
         (entry,) = lab.run("status", "--all").expect(0).of("lab")
@@ -184,6 +255,7 @@ class InstructorsDay:
         assert on(lab, SECOND, "cat /run/user-note") == "before\n"
         assert in_step(lab, SECOND)
         assert host_key(lab, SECOND) == key
+        require_forwarded(lab)
         assert lab.run("provision", SECOND_ONLY).expect(0).changes(SECOND) == []
         lab.run("checkpoint", "delete", "noted", SECOND_ONLY).expect(0)
         run = lab.run("checkpoint", "restore", "noted", SECOND_ONLY, "--yes").expect(2)
@@ -197,12 +269,14 @@ class InstructorsDay:
         lab.run("resume", SECOND).expect(0)
         assert states(lab) == ["running", "running"]
         assert on(lab, SECOND, f"cat /proc/{process}/comm") == "sleep\n"
+        require_forwarded(lab)
         assert in_step(lab, SECOND)
 
     def test_a_reload_applies_the_current_lab_yaml(self, lab: Lab) -> None:
         """More memory and a folder more for the second node; the first one is not restarted."""
         first, second = boot(lab, FIRST), boot(lab, SECOND)
         size = memory(lab, SECOND)
+        _, starts = scripts(lab)
         (lab.folder / "more").mkdir()
         (lab.folder / "more" / "exercise").write_text("6\n")
         more = [FOLDER, {"host": "more", "guest": "/srv/more"}]
@@ -214,6 +288,7 @@ class InstructorsDay:
         assert boot(lab, SECOND) != second
         assert abs(memory(lab, SECOND) - size - 128) < 8
         assert on(lab, SECOND, "cat /srv/more/exercise") == "6\n"
+        assert scripts(lab) == ("once\n", [*starts, "vagrant"])
 
     def test_the_lab_outlives_a_reboot_of_the_host(self, lab: Lab, cut: Cut) -> None:
         """One node was halted before, the other one's process just ends; nothing of them is lost.
@@ -237,18 +312,23 @@ class InstructorsDay:
         run = lab.run("up", "--no-verify").expect(0)
         assert {e["node"] for e in run.of("MachineOutput")} == {FIRST}
         assert run.changes(FIRST) == run.changes(SECOND) == []
+        require_forwarded(lab)
 
     def test_a_second_lab_runs_beside_the_first(self, lab: Lab, tmp_path: Path) -> None:
-        """It asks for no network, and gets a free one."""
+        """It asks for no network, and gets a free one; what the first lab has is refused."""
         folder = tmp_path / "second"
         folder.mkdir()
         second = Lab(folder, lab.environment)
         keys = {**change(lab), "nodes": 1, "playbooks": ["hosts"], "provider": self.provider}
-        second.write({key: value for key, value in keys.items() if key != "synced_folders"})
+        more = {key: keys.pop(key) for key in ("synced_folders", *OPTIONS) if key != "nodes"}
+        for key in ("networks", "forwarded_ports"):
+            second.write({**keys, key: more[key]})
+            assert str(lab.folder) in second.run("up").expect(2).stdout
+        second.write(keys)
         second.run("up").expect(0)
-        assert second.run("status").expect(0).of("status")[0]["address"] == "192.168.57.11"
+        assert second.run("status").expect(0).of("status")[0]["address"] == "192.168.58.11"
         assert states(lab) == ["running", "running"]
-        for address in ("192.168.56.11", "192.168.57.11"):
+        for address in ("192.168.56.11", "192.168.58.11"):
             with socket.create_connection((address, 22), 20) as connection:
                 assert connection.recv(4) == b"SSH-"
         known = {entry["folder"] for entry in lab.run("status", "--all").expect(0).of("lab")}
@@ -272,6 +352,8 @@ class InstructorsDay:
         assert {e["node"] for e in run.of("MachineOutput")} == {SECOND}
         assert (boot(lab, FIRST), host_key(lab, FIRST)) == (first, first_key)
         assert host_key(lab, SECOND) != key
+        assert scripts(lab) == ("once\n", ["vagrant"])
+        require_forwarded(lab)
         assert on(lab, SECOND, "ls /root/note 2>/dev/null || echo gone") == "gone\n"
         lab.run("verify").expect(0)
 

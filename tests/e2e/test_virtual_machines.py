@@ -6,7 +6,10 @@ course's engine comes first, and then the day with no more playbooks than it nee
 
 from __future__ import annotations
 
+import os
 import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,11 @@ from tests.e2e.day import FIRST, NAMES, SECOND, Cut, InstructorsDay
 from tests.testbed import World
 
 LIBVIRT = "qemu:///system"  # that of the world
+COURSE = """\
+Vagrant.configure("2") do |config|
+  config.vm.provider("libvirt") { |libvirt| libvirt.random model: "random" }
+end
+"""
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +32,19 @@ def lab(world: World, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     folder.mkdir()
     lab = Lab(folder)
     day.fill(lab)
+    (folder / "course.rb").write_text(COURSE)
+    day.add_other_box(Path(os.environ["VAGRANT_HOME"]))
     more = {"provider": "libvirt", "memory": 1024, "boot_timeout": 900}
-    lab.write(spec(world, synced_folders=[day.FOLDER], **more))
+    settings = {"libvirt": {"memballoon_enabled": False}}
+    lab.write(
+        spec(
+            world,
+            synced_folders=[day.FOLDER],
+            provider_options=settings,
+            **day.OPTIONS,
+            **more,
+        )
+    )
     return lab
 
 
@@ -37,8 +56,19 @@ def cut() -> Cut:
     return cut
 
 
+def virsh(*arguments: str) -> str:
+    return subprocess.check_output(["virsh", "--connect", LIBVIRT, *arguments], text=True)
+
+
+def test_nested_machines_need_what_this_computer_lacks(lab: Lab) -> None:
+    before = day.change(lab, nested=True)
+    assert "no hardware virtualization" in lab.run("up").expect(2).stdout
+    assert virsh("list", "--all", "--name").split() == []
+    lab.write(before)
+
+
 def test_up_gives_a_verified_lab(lab: Lab) -> None:
-    run = lab.run("up", "--nodes", "2").expect(0)
+    run = lab.run("up").expect(0)
     for name in NAMES:
         result = run.result(name)
         assert result["versions"]["engine"].startswith("20.10.24")
@@ -55,6 +85,32 @@ def test_up_gives_a_verified_lab(lab: Lab) -> None:
     )
     said = [e["line"] for e in run.events[:begun] if e["event"] == "MachineOutput"]
     assert any("Creating" in line for line in said)
+
+
+def test_libvirt_gets_the_values_of_lab_yaml() -> None:
+    for number, name in enumerate(NAMES):
+        domain = ET.fromstring(virsh("dumpxml", f"lab-{name}"))
+        networks = [source.get("network") for source in domain.iterfind(".//interface/source")]
+        assert networks[1:] == ["lab-192-168-56-0-24", "lab-192-168-57-0-24"]
+        for element, attribute, value in (
+            ("graphics", "type", "vnc"),
+            ("graphics", "listen", "127.0.0.1"),
+            ("memballoon", "model", "none"),  # provider_options
+            ("rng/backend", "model", "random"),  # course.rb
+        ):
+            found = domain.find(f"./devices/{element}")
+            assert found is not None, element
+            assert found.get(attribute) == value
+        (disk,) = domain.iterfind("./devices/disk[@device='disk']/source")
+        information = virsh("vol-info", "--bytes", disk.get("file", ""))
+        (capacity,) = [line.split()[1] for line in information.splitlines() if "Capacity" in line]
+        assert int(capacity) >> 30 == (day.DISK, 10)[number]
+        base = ET.fromstring(virsh("vol-dumpxml", disk.get("file", ""))).findtext(
+            "./backingStore/path"
+        )
+        assert base is not None
+        box = ("centos/7", day.OTHER_BOX)[number]
+        assert Path(base).name.startswith(box.replace("/", "-VAGRANTSLASH-"))
 
 
 def test_state_is_private(lab: Lab) -> None:

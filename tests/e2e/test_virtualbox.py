@@ -22,7 +22,7 @@ from tests.e2e import day
 from tests.e2e.conftest import Lab, spec
 from tests.e2e.day import FIRST, NAMES, SECOND, Cut, InstructorsDay
 from tests.testbed import World
-from tests.vbox import box, ending, log, process
+from tests.vbox import box, ending, log, media, process
 from tests.vbox.home import Home
 from tests.vbox.network import Interfaces
 from tests.vbox.registry import Registry
@@ -36,7 +36,17 @@ WISHES = {
     "boot_timeout": 1200,
     "playbooks": day.PLAYBOOKS,
     "synced_folders": [day.FOLDER],
+    "nested": True,
+    "provider_options": {"virtualbox": {"vram": 20, "pae": True}},
+    **day.OPTIONS,
 }
+COURSE = """\
+Vagrant.configure("2") do |config|
+  config.vm.provider "virtualbox" do |vbox|
+    vbox.customize ["modifyvm", :id, "--description", "a course's own"]
+  end
+end
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +64,7 @@ def home(world: World) -> Iterator[Home]:
 def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     vagrant = home.root.with_name("vagrant")
     box.add(box.cached(), vagrant)
+    day.add_other_box(vagrant)
     folder = tmp_path_factory.mktemp("virtualbox") / "lab"
     folder.mkdir()
     environment = {
@@ -68,6 +79,7 @@ def lab(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     }
     lab = Lab(folder, environment)
     day.fill(lab)
+    (folder / "course.rb").write_text(COURSE)
     return lab
 
 
@@ -98,7 +110,7 @@ def test_a_network_that_virtualbox_refuses_touches_nothing(
     lab: Lab, world: World, home: Home
 ) -> None:
     lab.write(spec(world, network="192.168.205.0/24", **WISHES))
-    run = lab.run("up", "--nodes", "2", "--provider", "virtualbox").expect(2)
+    run = lab.run("up", "--provider", "virtualbox").expect(2)
     assert "192.168.56.0/21" in run.stdout
     assert not told(home, "import")
     assert not told(home, "hostonlyif")
@@ -109,7 +121,7 @@ def test_killed_while_a_machine_boots_and_up_again_gives_a_verified_lab(
 ) -> None:
     """labctl is gone at once; the Vagrant that it had started works on, and is waited for."""
     lab.write(spec(world, **WISHES))
-    up = ("up", "--nodes", "2", "--provider", "virtualbox")
+    up = ("up", "--provider", "virtualbox")
     killed = lab.start_until(lambda line: "Booting VM" in line, *up)
     killed.kill()
     killed.communicate()
@@ -122,9 +134,10 @@ def test_killed_while_a_machine_boots_and_up_again_gives_a_verified_lab(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_virtualbox_gets_the_values_of_lab_yaml(home: Home, registry: Registry, name: str) -> None:
-    (interface,) = Interfaces(home).all()
+    interface, further = Interfaces(home).all()
     settings: dict[str, str] = {}
-    for call in told(home, "modifyvm", registry.find(f"lab-{name}").uuid):
+    machine = registry.find(f"lab-{name}")
+    for call in told(home, "modifyvm", machine.uuid):
         settings |= call.pairs()
     wanted = {
         "name": f"lab-{name}",
@@ -133,26 +146,48 @@ def test_virtualbox_gets_the_values_of_lab_yaml(home: Home, registry: Registry, 
         "natdnshostresolver1": "on",
         "nic2": "hostonly",
         "hostonlyadapter2": interface.name,
+        "nic3": "hostonly",
+        "hostonlyadapter3": further.name,
+        "nested-hw-virt": "on",
+        "vram": "20",
+        "pae": "on",
+        "description": "a course's own",
     }
     assert {key: settings.get(key) for key in wanted} == wanted
-    assert settings["natpf1"].startswith("ssh,tcp,127.0.0.1,")
+    forwards = machine.hardware.nics[1].forwards
+    assert {one.host_port for one in forwards if one.name != "ssh"} == {8022 + NAMES.index(name)}
+    assert {(one.host, one.guest_port) for one in forwards} == {("127.0.0.1", 22)}
+    assert told(home, "startvm", machine.uuid, "--type", "gui")
 
 
-def test_the_box_is_imported_once_and_its_disk_shared(home: Home, registry: Registry) -> None:
-    (imported,) = [call for call in told(home, "import") if "-n" not in call.argv]
+def test_only_the_disk_that_lab_yaml_names_grows(home: Home, registry: Registry) -> None:
+    """VirtualBox resizes no VMDK: Vagrant has a clone in another format resized."""
+    (resized,) = told(home, "modifymedium")
+    assert resized.argv[-1] == str(day.DISK << 30)
+    sizes = [media.info(registry.disk(registry.find(f"lab-{name}")))["virtual-size"] >> 30
+             for name in NAMES]  # fmt: skip
+    assert sizes == [day.DISK, 10]
+
+
+def test_each_box_is_imported_once_and_its_disk_shared(home: Home, registry: Registry) -> None:
+    imports = [call for call in told(home, "import") if "-n" not in call.argv]
+    assert [Path(call.argv[1]).parts[-4] for call in imports] == [
+        name.replace("/", "-VAGRANTSLASH-") for name in ("centos/7", day.OTHER_BOX)
+    ]
     clones = told(home, "clonevm")
     assert len(clones) == len(NAMES)
     assert all(call.argv[-2:] == ["--options", "link"] for call in clones)
-    base = registry.find(imported.argv[imported.argv.index("--vmname") + 1])
-    assert {registry.find(f"lab-{name}").base for name in NAMES} == {base.uuid}
+    bases = [registry.find(call.argv[call.argv.index("--vmname") + 1]).uuid for call in imports]
+    assert [registry.find(f"lab-{name}").base for name in NAMES] == bases
 
 
-def test_one_host_only_network_with_the_hosts_end(home: Home) -> None:
-    assert len(told(home, "hostonlyif", "create")) == 1
-    (interface,) = Interfaces(home).all()
-    (configured,) = told(home, "hostonlyif", "ipconfig")
-    assert configured.argv[2:] == [
-        *(interface.name, "--ip", "192.168.56.1", "--netmask", "255.255.255.0")
+def test_two_host_only_networks_with_the_hosts_ends(home: Home) -> None:
+    assert len(told(home, "hostonlyif", "create")) == 2
+    names = [interface.name for interface in Interfaces(home).all()]
+    configured = [call.argv[2:] for call in told(home, "hostonlyif", "ipconfig")]
+    assert configured == [
+        [name, "--ip", f"192.168.{third}.1", "--netmask", "255.255.255.0"]
+        for name, third in zip(names, (56, 57), strict=True)
     ]
 
 
@@ -168,7 +203,7 @@ def test_only_requested_folders_are_shared(home: Home) -> None:
 
 
 def test_nodes_reach_each_other_and_the_host(lab: Lab) -> None:
-    for target in (SECOND, "192.168.56.1"):
+    for target in (SECOND, "192.168.56.1", "192.168.57.1"):
         lab.run("exec", "--limit", FIRST, "--", f"ping -c 1 -W 10 {target}").expect(0)
     for address in ADDRESSES:
         with socket.create_connection((address, 22), 20) as connection:
@@ -183,9 +218,11 @@ class TestADay(InstructorsDay):
 
 
 def test_destroy_left_nothing_of_the_lab(home: Home, registry: Registry) -> None:
-    # Vagrant keeps the box's machine that the next lab's disks lie over, and the network.
-    (base,) = registry.all()
-    assert registry.clones(base) == []
-    assert len(Interfaces(home).all()) == 2
-    assert not [link for link in Path("/sys/class/net").iterdir() if link.name.endswith("n2")]
+    # Vagrant keeps the boxes' machines that the next lab's disks lie over, and the networks.
+    bases = registry.all()
+    assert len(bases) == 2
+    assert not any(registry.clones(base) for base in bases)
+    assert len(Interfaces(home).all()) == 3
+    ends = Path("/sys/class/net").iterdir()
+    assert not [link for link in ends if link.name.endswith(("n2", "n3"))]
     assert not list(home.unfinished.iterdir())
