@@ -49,6 +49,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("labctl checkpoint restore chapter5", msg("all nodes, after confirmation")),
         ("labctl checkpoint restore chapter5 --limit docker-node2 --yes", msg("one node")),
     ),
+    "checkpoint export": (("labctl checkpoint export chapter5 chapter5.tar", msg("all nodes")),),
+    "checkpoint import": (
+        ("labctl checkpoint import chapter5.tar", msg("a box for each node in it")),
+    ),
     "checkpoint delete": (("labctl checkpoint delete chapter5", msg("on all nodes")),),
     "kit": (
         ("labctl kit make /media/stick/kit", msg("everything that this lab needs")),
@@ -72,6 +76,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "labctl kit fetch https://teacher:5443 kit --digest 3f9a…",
             msg("copy it from the instructor's computer"),
         ),
+    ),
+    "bake": (
+        ("labctl bake", msg("a box of the first node")),
+        ("labctl bake docker-node2 --as docker-course", msg("of another node, with a name")),
     ),
     "destroy": (
         ("labctl destroy", msg("remove all nodes, after confirmation")),

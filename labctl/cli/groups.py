@@ -14,7 +14,9 @@ from labctl.messages import msg
 PANELS: dict[str, tuple[str, ...]] = {
     msg("The lab"): ("init", "up", "provision", "verify", "rehearse", "status", "heal"),
     msg("A class"): ("plan", "move"),
-    msg("Machines"): ("halt", "reload", "suspend", "resume", "checkpoint", "kit", "destroy"),
+    msg("Machines"): (
+        *("halt", "reload", "suspend", "resume", "checkpoint", "bake", "kit", "destroy"),
+    ),
     msg("Nodes"): ("ssh", "exec", "scp", "sync", "ssh-config"),
     msg("Inspect and diagnose"): (
         *("logs", "open", "list", "render", "doctor", "trust", "schema"),
@@ -44,6 +46,7 @@ INSTEAD = {
     **dict.fromkeys(("diagnose", "validate"), "labctl doctor"),
     **dict.fromkeys(("report", "browse"), "labctl open"),
     **dict.fromkeys(("log", "history"), "labctl logs"),
+    **dict.fromkeys(("package", "box"), "labctl bake"),
     "restore": "labctl checkpoint restore NAME",
     "completion": "labctl --install-completion",
 }
@@ -99,6 +102,9 @@ class GroupedCommands(SuggestingGroup):
 _AFTERWARDS = {
     **dict.fromkeys(
         ("up", "provision", "heal"), msg("nothing is lost; run the same command again to resume")
+    ),
+    "bake": msg(
+        "the node has lost nothing, and there is no box; `labctl up` starts a node that is off"
     ),
     "exec": msg("the command may still run on the nodes"),
     "scp": msg("no partial file was left; run the same command again to copy the rest"),

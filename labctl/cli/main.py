@@ -18,6 +18,7 @@ import typer
 from labctl import __version__
 from labctl.cli.commands import (
     about,
+    bake,
     checkpoint,
     destroy,
     doctor,
@@ -55,7 +56,7 @@ from labctl.errors import LabctlError
 
 COMMANDS = (
     *(init, up, provision, verify, rehearse, status, heal, plan),
-    *(power, checkpoint, kit, destroy),
+    *(power, checkpoint, bake, kit, destroy),
     *(ssh, exec, scp, sync, ssh_config),
     *(logs, open, list, render, doctor, trust, schema, about),
 )

@@ -1,7 +1,7 @@
 """The commands whose runs are recorded in the lab's logs."""
 
 RECORDED = (
-    *("up", "provision", "verify", "rehearse", "heal"),
+    *("up", "provision", "verify", "rehearse", "heal", "bake"),
     *("halt", "reload", "suspend", "resume", "sync", "destroy", "move"),
-    *("save", "restore", "delete"),
+    *("save", "restore", "delete", "export", "import"),
 )

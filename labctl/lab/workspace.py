@@ -266,6 +266,11 @@ class Workspace:
         return self.state / "checkpoints.json"
 
     @property
+    def copies(self) -> Path:
+        """Files of throw-away copies of nodes, one folder for each node."""
+        return self.state / "copies"
+
+    @property
     def durations(self) -> Path:
         """How long checks and exercises usually take."""
         return self.state / "durations.json"

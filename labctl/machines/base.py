@@ -18,8 +18,10 @@ from labctl.remote.target import Target
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
+    from labctl.machines.clone import Clone, Machine
     from labctl.machines.finding import Finding
     from labctl.machines.host import Host
+    from labctl.parallel import Stop
 
 
 class MachineState(StrEnum):
@@ -113,6 +115,19 @@ class Machines(Protocol):
         """Remove a machine and its disks; no-op if it does not exist."""
         ...
 
+    def add_box(self, name: str, place: Path, *, emit: Emit) -> None:
+        """Add a box to those that machines may be created from.
+
+        Parameters:
+            name: the box's.
+            place: a box file, or a catalogue in JSON.
+            emit: receives the provider's output.
+
+        Raises:
+            MachineError: it was refused.
+        """
+        ...
+
     def alone_first(self, nodes: Sequence[str]) -> bool:
         """Return True if the first of `nodes` must be booting before the others may start."""
         ...
@@ -162,6 +177,10 @@ class Provider(ABC):
 
     templates: ClassVar[Path | None] = None
     """Folder with ``providers/NAME.j2``, its part of the Vagrantfile; None: among labctl's own."""
+
+    def clone(self, machine: Machine, stop: Stop) -> Clone | None:
+        """Return the throw-away copy of a machine, which does not exist yet; None: unsupported."""
+        return None
 
     @abstractmethod
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:

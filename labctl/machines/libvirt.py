@@ -22,6 +22,8 @@ from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
+    from labctl.machines.clone import Clone, Machine
+    from labctl.parallel import Stop
 
 SOCKETS = (
     "/run/libvirt/libvirt-sock",
@@ -81,6 +83,11 @@ class Libvirt(Provider):
     interfaces = ("virbr", "vnet")
     fixed = Provider.fixed | {"disk", "networks", "address"}
     options = frozenset({"disk", "gui", "nested", "provider_options"})
+
+    def clone(self, machine: Machine, stop: Stop) -> Clone:
+        from labctl.machines.libvirt_clone import LibvirtClone
+
+        return LibvirtClone(machine, stop)
 
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if not any(Path(place).exists() for place in SOCKETS):

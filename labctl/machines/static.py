@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from labctl.errors import UsageError
 from labctl.events import Emit
@@ -62,6 +63,9 @@ class StaticMachines:
 
     def destroy(self, node: str, *, emit: Emit) -> None:
         raise _not_ours(node)
+
+    def add_box(self, name: str, place: Path, *, emit: Emit) -> None:
+        raise _not_ours("")
 
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return False

@@ -174,6 +174,12 @@ class VagrantMachines:
     def destroy(self, node: str, *, emit: Emit) -> None:
         self._call(node, ["destroy", node, "--force"], emit)
 
+    def add_box(self, name: str, place: Path, *, emit: Emit) -> None:
+        def add(vagrant: Any) -> None:
+            vagrant.box_add(name, str(place), provider=self._provider.name)
+
+        self._logged("", "box add", emit, add)
+
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return self._provider.one_first and len(nodes) > 1
 

@@ -21,6 +21,8 @@ from labctl.messages import msg
 
 if TYPE_CHECKING:
     from labctl.config.model import LabSpec
+    from labctl.machines.clone import Clone, Machine
+    from labctl.parallel import Stop
 
 NETWORKS_CONF = "/etc/vbox/networks.conf"
 NEEDS = {(7, 1): (2, 4, 2), (7, 2): (2, 4, 9)}
@@ -93,6 +95,11 @@ class VirtualBox(Provider):
             "choose a network inside 192.168.56.0/21",
         ),
     )
+
+    def clone(self, machine: Machine, stop: Stop) -> Clone:
+        from labctl.machines.virtualbox_clone import VirtualBoxClone
+
+        return VirtualBoxClone(machine, stop, _INSTALLED_BY)
 
     def missing(self, environment: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
         if find_program("VBoxManage", _INSTALLED_BY, environment):

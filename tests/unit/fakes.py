@@ -284,6 +284,9 @@ class FakeMachines:
         self._note(f"destroy {node}")
         self.known[node] = MachineState.ABSENT
 
+    def add_box(self, name: str, place: Path, *, emit: Emit) -> None:
+        self._note(f"add box {name}")
+
     def alone_first(self, nodes: Sequence[str]) -> bool:
         return len(nodes) > 1
 

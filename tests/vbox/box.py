@@ -12,6 +12,7 @@ from tests.testbed import stages
 from tests.testbed.cache import Cache, Stage
 from tests.testbed.names import BOX, BOX_VERSION
 from tests.testbed.shell import run
+from tests.vbox import ovf
 
 _MAC = "525400C0FFEE"
 _DISK = "box-disk001.vmdk"
@@ -24,36 +25,6 @@ Vagrant.configure("2") do |config|
   config.vm.synced_folder ".", "/vagrant", type: "rsync"
 end
 """
-_OVF = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<Envelope ovf:version="1.0" xmlns="http://schemas.dmtf.org/ovf/envelope/1"
-  xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
-  xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
-  <References>
-    <File ovf:id="file1" ovf:href="{disk}"/>
-  </References>
-  <DiskSection>
-    <Info>The disks</Info>
-    <Disk ovf:diskId="vmdisk1" ovf:fileRef="file1" ovf:capacity="{capacity}"/>
-  </DiskSection>
-  <VirtualSystem ovf:id="{name}">
-    <Info>A stand-in for a CentOS 7 machine</Info>
-    <VirtualHardwareSection>
-      <Info>The hardware</Info>
-      <Item>
-        <rasd:InstanceID>1</rasd:InstanceID>
-        <rasd:ResourceType>3</rasd:ResourceType>
-        <rasd:VirtualQuantity>1</rasd:VirtualQuantity>
-      </Item>
-      <Item>
-        <rasd:InstanceID>2</rasd:InstanceID>
-        <rasd:ResourceType>4</rasd:ResourceType>
-        <rasd:VirtualQuantity>512</rasd:VirtualQuantity>
-      </Item>
-    </VirtualHardwareSection>
-  </VirtualSystem>
-</Envelope>
-"""
 
 
 def build(target: Path, finished: Mapping[str, Path]) -> None:
@@ -64,17 +35,12 @@ def build(target: Path, finished: Mapping[str, Path]) -> None:
     source = finished["box"] / "box.img"
     run("qemu-img", "convert", "-O", "vmdk", source, target / _DISK)
     size = json.loads(run("qemu-img", "info", "--output=json", source))["virtual-size"]
-    (target / "box.ovf").write_text(ovf_text("centos7", _DISK, size))
+    (target / "box.ovf").write_text(ovf.text("centos7", _DISK, size))
     (target / "metadata.json").write_text(json.dumps({"provider": "virtualbox"}) + "\n")
     (target / "Vagrantfile").write_text(_VAGRANTFILE)
 
 
-def ovf_text(name: str, disk: str, capacity: int) -> str:
-    """The description of a machine with one disk."""
-    return _OVF.format(name=name, disk=disk, capacity=capacity)
-
-
-STAGE = Stage("virtualbox-box", build, (Path(__file__),), ("box",))
+STAGE = Stage("virtualbox-box", build, (Path(__file__), Path(ovf.__file__)), ("box",))
 
 
 def cached() -> Path:

@@ -23,6 +23,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "controlvm": ("power", "controlvm"),
     "dhcpserver": ("verbs", "dhcpserver"),
     "discardstate": ("power", "discardstate"),
+    "export": ("making", "export"),
     "guestproperty": ("verbs", "guestproperty"),
     "hostonlyif": ("verbs", "hostonlyif"),
     "import": ("making", "import_"),

@@ -1,4 +1,4 @@
-"""The machine in an appliance's OVF file: the part that an import uses."""
+"""The machine in an appliance's OVF file: the part that an import uses and an export writes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,37 @@ _OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 _RASD = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
 # Kinds of hardware, by CIM's numbers.
 _PROCESSORS, _MEMORY = "3", "4"
+
+_TEMPLATE = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<Envelope ovf:version="1.0" xmlns="http://schemas.dmtf.org/ovf/envelope/1"
+  xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
+  xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+  <References>
+    <File ovf:id="file1" ovf:href="{disk}"/>
+  </References>
+  <DiskSection>
+    <Info>The disks</Info>
+    <Disk ovf:diskId="vmdisk1" ovf:fileRef="file1" ovf:capacity="{capacity}"/>
+  </DiskSection>
+  <VirtualSystem ovf:id="{name}">
+    <Info>A stand-in for a CentOS 7 machine</Info>
+    <VirtualHardwareSection>
+      <Info>The hardware</Info>
+      <Item>
+        <rasd:InstanceID>1</rasd:InstanceID>
+        <rasd:ResourceType>3</rasd:ResourceType>
+        <rasd:VirtualQuantity>{cpus}</rasd:VirtualQuantity>
+      </Item>
+      <Item>
+        <rasd:InstanceID>2</rasd:InstanceID>
+        <rasd:ResourceType>4</rasd:ResourceType>
+        <rasd:VirtualQuantity>512</rasd:VirtualQuantity>
+      </Item>
+    </VirtualHardwareSection>
+  </VirtualSystem>
+</Envelope>
+"""
 
 
 @dataclass(frozen=True)
@@ -64,3 +95,8 @@ def _disk(file: Path, root: ET.Element) -> Path:
     if not disk.is_file():
         raise Refused(f"Could not open the medium '{disk}' (VERR_FILE_NOT_FOUND)", FILE_ERROR)
     return disk
+
+
+def text(name: str, disk: str, capacity: int, cpus: int = 1) -> str:
+    """The description of a machine with one disk."""
+    return _TEMPLATE.format(name=name, disk=disk, capacity=capacity, cpus=cpus)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,6 +40,8 @@ def register(app: typer.Typer) -> None:
     commands.command("list")(show)
     commands.command("restore")(restore)
     commands.command("delete")(delete)
+    commands.command("export")(export)
+    commands.command("import")(import_)
     app.add_typer(commands, name="checkpoint")
 
 
@@ -89,6 +92,62 @@ def delete(context: typer.Context, name: Name, limit: Limit = None, as_json: Jso
     change_nodes(
         context, as_json, limit, lambda lab, nodes: checkpoints.delete(lab, name, nodes), done
     )
+
+
+def export(
+    context: typer.Context,
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """Write a checkpoint to a file for somebody else.
+
+    The file holds the disks with containers and volumes, without the lab's keys and passwords.
+    Each node goes back to the checkpoint meanwhile, and then to where it was.
+    """
+    from labctl.lab.actions import checkpoint_files
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        made = checkpoint_files.export(open_lab(context, emit), name, file, limit or ())
+    if context.obj.as_json:
+        data = {"path": str(made.path), "bytes": made.size, "sha256": made.sha256}
+        say_json({"event": "exported", "checkpoint": name, "nodes": [*made.nodes], **data})
+        return
+    megabytes = made.size // 1_000_000
+    say(_("wrote {checkpoint} to {path}, {size} MB", checkpoint=name, path=file, size=megabytes))
+    say(_("SHA-256, for the receiver to compare: {digest}", digest=made.sha256))
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that `checkpoint export` wrote.")
+    ],
+    sha256: Annotated[
+        str,
+        typer.Option(metavar="DIGEST", help="The file's SHA-256, to compare.", show_default=False),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a box of each node in a file that somebody exported.
+
+    The output is what to write into lab.yaml, so that new nodes start from these boxes.
+    """
+    from labctl.lab.actions import checkpoint_files
+
+    with_json(context, as_json)
+    with sink(context) as emit:
+        about, boxes = checkpoint_files.import_(open_lab(context, emit), file, sha256)
+    if context.obj.as_json:
+        named = {node: {"name": box.name, "version": box.version} for node, box in boxes.items()}
+        say_json({"event": "imported", "checkpoint": about.checkpoint, "boxes": named})
+        return
+    say(_("imported {checkpoint}; in lab.yaml, its nodes are", checkpoint=about.checkpoint))
+    say("nodes:")
+    for node, box in boxes.items():
+        say(f"  - name: {node}\n    box: {box.name}")
 
 
 def show(context: typer.Context, limit: Limit = None, as_json: Json = False) -> None:

@@ -13,6 +13,7 @@ from labctl.errors import (
     UsageError,
 )
 from labctl.events import Notice
+from labctl.lab import copies
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, work_on
 from labctl.lab.actions.up import BOOT_PATIENCE
 from labctl.lab.boot import BootQueue, prepare, started
@@ -62,6 +63,7 @@ def heal(
     playbooks = lab.playbooks()
     with lab.state.locked("heal"), lab.supply, Verifier(lab, 1) as verifier:
         machines = lab.machines()
+        copies.remove_left(lab)
         states = prepare(lab, machines)
         if checkpoint is not None:
             known = machines.checkpoints(node)

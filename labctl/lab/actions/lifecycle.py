@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from labctl.config import synced_folders
 from labctl.errors import LabctlError, MachineError, UsageError
 from labctl.events import Emit, Notice, Phase, PhaseEntered
-from labctl.lab import machine_settings
+from labctl.lab import copies, machine_settings
 from labctl.lab.boot import prepare, present, restore, started
 from labctl.lab.checkpoint_record import CheckpointRecord
 from labctl.lab.index import LabIndex
@@ -157,6 +157,7 @@ def destroy(lab: Lab, names: Sequence[str]) -> list[Result[None]]:
         names: of the machines, from `doomed`.
     """
     with lab.state.locked("destroy"):
+        copies.remove_left(lab)
         machines = _machines(lab)
 
         def work(node: str) -> None:
@@ -252,6 +253,8 @@ def on_each(
     """
     nodes = lab.select(limit)
     with lab.state.locked(what) if lock else contextlib.nullcontext():
+        if lock:
+            copies.remove_left(lab)
         machines = _machines(lab)
         states = first(lab, machines) if first is not None else machines.states()
         there = present(states)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from labctl.errors import LabctlError, UsageError
 from labctl.events import Notice
-from labctl.lab import machine_settings, proxy
+from labctl.lab import copies, machine_settings, proxy
 from labctl.lab.actions.node_run import NodeRun, ProvisionOptions, chosen, failing, work_on
 from labctl.lab.boot import BootQueue, prepare
 from labctl.lab.expectations import Verifier
@@ -47,6 +47,7 @@ def up(
     machines = lab.machines()  # without Vagrant or a provider, no state folder is left behind
     with lab.state.locked("up"):
         proxy.announce(lab)
+        copies.remove_left(lab)
         _add_boxes(lab)
         states = prepare(lab, machines)
         for notice in machine_settings.notices(lab, nodes, states):

@@ -124,7 +124,8 @@ def test_a_large_output_begins_in_a_new_file(tmp_path: Path) -> None:
 
 def test_every_recorded_command_exists(run: Run) -> None:
     for name in RECORDED:
-        words = ("checkpoint", name) if name in ("save", "restore", "delete") else (name,)
+        below = ("save", "restore", "delete", "export", "import")
+        words = ("checkpoint", name) if name in below else (name,)
         assert run(*words, "--help").code == 0
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.vbox import box, cli, log, media
+from tests.vbox import cli, log, media
+from tests.vbox import ovf as formats
 from tests.vbox.home import Home
 from tests.vbox.registry import Registry
 
@@ -53,7 +54,7 @@ def ovf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(media, name, tag)
     (tmp_path / "disk.vmdk").write_text("disk")
     file = tmp_path / "box.ovf"
-    file.write_text(box.ovf_text("centos7", "disk.vmdk", 1 << 30))
+    file.write_text(formats.text("centos7", "disk.vmdk", 1 << 30))
     return file
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vbox import box, lists, making, modify, ovf, process, rules, state
+from tests.vbox import lists, making, modify, ovf, process, rules, state
 from tests.vbox.double import Double
 from tests.vbox.errors import Refused
 from tests.vbox.home import Home, write
@@ -127,7 +127,7 @@ def test_host_only_interfaces(double: Double, said: list[str]) -> None:
 def appliance(tmp_path: Path) -> Path:
     (tmp_path / "disk.vmdk").write_text("disk")
     file = tmp_path / "box.ovf"
-    file.write_text(box.ovf_text("centos7", "disk.vmdk", 1 << 30))
+    file.write_text(ovf.text("centos7", "disk.vmdk", 1 << 30))
     return file
 
 
