@@ -29,6 +29,18 @@ from tests.vbox.registry import Registry
 NODE = "docker-node1"
 FIRST, SECOND = "hv1", "hv2"
 STUDENTS = {"anna": FIRST, "s01": SECOND, "bo": FIRST, "chen": SECOND}
+PLAY = """\
+from labctl.playbook import Command
+
+def play(play):
+    yield Command("greeting", "test -e /var/tmp/greeting", "touch /var/tmp/greeting")
+"""
+VERIFY = """\
+def test_greeting(host):
+    assert host.file("/var/tmp/greeting").exists
+"""
+# One short playbook: the others' tests are elsewhere, and packages take long on emulated machines.
+WISHES: dict[str, Any] = {"nodes": 1, "memory": 512, "boot_timeout": 900, "playbooks": ["greeting"]}
 ROSTER = "\ufeff姓名;full name\r\nanna;Anna May\r\n王芳\r\nbo\r\nchen;Chen Li\r\n"
 
 
@@ -60,9 +72,17 @@ def lab(
         {"name": host.name, "uri": host.uri, "key": str(host.key), "memory": 1200}
         for host in hosts.values()
     ]
-    more: dict[str, Any] = {"nodes": 1, "memory": 512, "boot_timeout": 900, "playbooks": ["hosts"]}
-    lab.write(spec(world, **more) | {"class": {"students": "roster.csv", "hosts": listed}})
+    write_playbook(folder)
+    lab.write(spec(world, **WISHES) | {"class": {"students": "roster.csv", "hosts": listed}})
     return lab
+
+
+def write_playbook(folder: Path) -> None:
+    """Write the playbook of these tests into a lab's folder."""
+    book = folder / "playbooks/greeting"
+    book.mkdir(parents=True)
+    (book / "play.py").write_text(PLAY)
+    (book / "verify.py").write_text(VERIFY)
 
 
 def ended(run: Run) -> dict[str, bool]:
@@ -226,8 +246,8 @@ def test_two_students_on_this_computer_with_virtualbox(
         "VBOX_DOUBLE_VERSION": "7.0",
     }
     lab = Lab(folder, environment)
-    more = {"nodes": 1, "memory": 512, "boot_timeout": 900, "playbooks": ["hosts"]}
-    lab.write(spec(world, provider="virtualbox", **more) | {"class": {"students": 2}})
+    write_playbook(folder)
+    lab.write(spec(world, provider="virtualbox", **WISHES) | {"class": {"students": 2}})
     try:
         lab.run("plan").expect(0)
         assert ended(lab.run("up").expect(0)) == {"s01": True, "s02": True}
