@@ -173,11 +173,7 @@ class Lab:
         return self._node_list.existing is None
 
     def node(self, name: str) -> Node:
-        """Return the node `name`.
-
-        Raises:
-            UsageError: the lab has no such node.
-        """
+        """Return the node `name`; raise `UsageError` if the lab has no such node."""
         found = next((node for node in self.nodes if node.name == name), None)
         if found is None:
             raise unknown_node(name, self.node_names)
