@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import re
 import shlex
@@ -307,7 +308,10 @@ def test_after_ctrl_c_the_hint_is_true_for_the_command(
     arguments: tuple[str, ...],
     hint: str,
 ) -> None:
+    real = concurrent.futures.wait
+
     def wait(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(parallel, "wait", real)  # running work is waited for
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parallel, "wait", wait)
