@@ -256,17 +256,14 @@ def joined(sandbox: Sandbox, word: str, network: str) -> str:
         found = address_of(sandbox, name, network)
         assert found, msg(
             "{name} runs on {node} but got no address on {network}",
-            name=name,
-            node=sandbox.node,
-            network=network,
-        )
+            name=name, node=sandbox.node, network=network,
+        )  # fmt: skip
         return name
 
     def undo() -> None:
-        name = sandbox.name(word)
         # An engine with a store may keep the endpoint of a container that could not start.
-        sandbox.run("docker network disconnect --force %s %s", network, name, ok=False)
-        sandbox.run("docker rm --force %s", name, ok=False)
+        for command in (f"docker network disconnect --force {network}", "docker rm --force"):
+            sandbox.run(f"{command} %s", sandbox.name(word), ok=False)
 
     return persistently(start, undo)
 

@@ -229,11 +229,7 @@ class Lab:
 
         log_to(self.workspace.log("lab", "ssh"))
         connection = Connection(
-            target,
-            self.hostkeys,
-            passwords=self.passwords,
-            patience=patience,
-            timeout=timeout,
+            target, self.hostkeys, passwords=self.passwords, patience=patience, timeout=timeout
         )
         self.stop.add(connection.end)
         return connection

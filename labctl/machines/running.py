@@ -14,7 +14,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labctl.errors import StateError
+from labctl.errors import MachineError, StateError
+from labctl.messages import msg
 from labctl.storage import build, read_json, write
 
 
@@ -101,3 +102,15 @@ class Journal:
 
     def _note(self, node: str) -> Path:
         return self._folder / f"{node}.json"
+
+
+def still_running(work: Work) -> MachineError:
+    """Return the error for a process that an earlier labctl left and that has not ended in time."""
+    return MachineError(
+        msg(
+            "`vagrant {command}`, which an earlier labctl left running, has not ended",
+            command=work.command,
+        ),
+        node=work.node,
+        hint=msg("wait for it, or end process {pid}", pid=work.pid),
+    )

@@ -24,7 +24,7 @@ from labctl.machines.base import MachineState, Provider
 from labctl.machines.log_follow import follow, tail
 from labctl.machines.process import Deadline, bounded
 from labctl.machines.remedies import remedy
-from labctl.machines.running import Journal, Work
+from labctl.machines.running import Journal, still_running
 from labctl.machines.vagrant_output import (
     ANSWERS,
     BOOTS,
@@ -90,7 +90,7 @@ class VagrantMachines:
             # Even reading the state needs a machine that no other Vagrant process has locked.
             return self._unlocked(self._look)
         for work in self._journal.left():
-            raise _at_work(work)
+            raise still_running(work)
         return self._look()
 
     def _look(self) -> dict[str, MachineState]:
@@ -289,7 +289,7 @@ class VagrantMachines:
             waited = 0.0
             while work.goes_on():
                 if waited > self._boot_timeout + _GRACE:
-                    raise _at_work(work)
+                    raise still_running(work)
                 if self._stop.requested.wait(_OTHERS_PAUSE):
                     raise Interrupted("not started", node=work.node)
                 waited += _OTHERS_PAUSE
@@ -345,14 +345,3 @@ class VagrantMachines:
                     details=summary(text),
                     log=path,
                 ) from error
-
-
-def _at_work(work: Work) -> MachineError:
-    return MachineError(
-        msg(
-            "`vagrant {command}`, which an earlier labctl left running, has not ended",
-            command=work.command,
-        ),
-        node=work.node,
-        hint=msg("wait for it, or end process {pid}", pid=work.pid),
-    )

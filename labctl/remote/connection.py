@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labctl.errors import ConnectFailed, Interrupted, LabctlError, RemoteError
+from labctl.remote.become import Become
 from labctl.remote.channel import Kept, Streams
 from labctl.remote.connect import BROKEN, connect, disconnect
 from labctl.remote.connect_errors import broken, slow
@@ -61,7 +62,7 @@ class Connection:
         self._timeout = timeout
         self._fabric: Any = None
         self._ended = threading.Event()
-        self._sudo_asks: bool | None = None
+        self._become = Become(target, passwords, self.call)
         self.root = ShellSession(self, root=True)
 
     @property
@@ -289,31 +290,9 @@ class Connection:
             and the script. It prints `labctl.remote.channel.MARK` before anything else, which
             `Streams` looks for if it is told that the command is ``marked``.
         """
-        shell, text = launch(script, arguments)
-        if not root or self.target.user == "root":
-            return shell, text
-        password = self._passwords.sudo
-        if password is None or not self._asks(password):
-            return f"sudo -n {shell}", text
-        return f"sudo -k -S -p '' {shell}", password.encode() + b"\n" + text
-
-    def _asks(self, password: str) -> bool:
-        """Return True if sudo asks for the password.
-
-        The script would read a password that sudo doesn't ask for, and sudo would try the lines of
-        a script after a wrong one. So both are found out before a script is sent.
-
-        Raises:
-            SudoRefused: the password is wrong.
-        """
-        if self._sudo_asks is None:
-            free, _, _ = self.call("sudo -n true")
-            if free != 0:
-                right, *before = self.call("sudo -k -S -p '' true", password.encode() + b"\n")
-                if right != 0:
-                    raise self.not_begun((before[0], before[1]), root=True)
-            self._sudo_asks = free != 0
-        return self._sudo_asks
+        if root:
+            return self._become.script(script, *arguments)
+        return launch(script, arguments)
 
     def require_begun(self, streams: Streams, *, root: bool) -> None:
         """Check, once a script has ended, that it had begun.
@@ -323,11 +302,7 @@ class Connection:
             RemoteError: the login shell did not run it.
         """
         if not streams.begun:
-            raise self.not_begun(streams.before, root=root)
-
-    def not_begun(self, before: tuple[bytes, bytes], *, root: bool) -> RemoteError:
-        """Return the error for a script that ended without having begun."""
-        return not_begun(before, self.target, root=root)
+            raise not_begun(streams.before, self.target, root=root)
 
     def broke(self, error: BaseException) -> RemoteError:
         """Close the connection; return the error that reports that it broke, and why."""

@@ -56,7 +56,7 @@ class ShellHost(Protocol):
 
     def broke(self, error: BaseException) -> RemoteError: ...
 
-    def not_begun(self, before: tuple[bytes, bytes], *, root: bool) -> RemoteError: ...
+    def require_begun(self, streams: Streams, *, root: bool) -> None: ...
 
     def require_open(self, channel: Any) -> None: ...
 
@@ -168,8 +168,7 @@ class ShellSession:
             self.noise = self.noise or b"\n".join(streams.before).strip()
         if code is None:
             self.close()
-            if not streams.begun:
-                raise self._host.not_begun(streams.before, root=self._root)
+            self._host.require_begun(streams, root=self._root)
         return code, out, err
 
     def _message(self, command: bytes) -> bytes:

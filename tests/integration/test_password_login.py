@@ -357,7 +357,7 @@ def test_nothing_to_read_the_password_from(serve: Serve, home: Path, tmp_path: P
     labctl = Cli(tmp_path / "lab", home, server)
     ran = labctl("exec", "-k", "--", "true")
     assert ran.returncode == 2
-    assert "no terminal to ask for the ssh password for anna (anna@127.0.0.1:" in ran.stderr
+    assert "entering the ssh password for anna (anna@127.0.0.1:" in ran.stderr
     assert "ben (ben@127.0.0.1:" in ran.stderr
     assert "Accepted" not in server.log
     assert "Failed" not in server.log

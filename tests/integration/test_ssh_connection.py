@@ -223,7 +223,7 @@ def test_a_closed_port_is_reported_at_once(sshd: Sshd, tmp_path: Path) -> None:
     with pytest.raises(ConnectFailed, match=r"127\.0\.0\.1:9 does not answer") as caught:
         Connection(target, HostKeys(tmp_path / "known_hosts")).call("true")
     assert time.monotonic() - began < 5
-    assert "check that the machine" in caught.value.hint
+    assert "`labctl up` starts a machine that is off" in caught.value.hint
 
 
 def test_with_patience_a_node_may_come_late(
