@@ -206,10 +206,47 @@ class VersionLine(Record):
     version: str
 
 
+class BakedLine(Record):
+    """The box that `bake` made."""
+
+    event: Literal["baked"]
+    name: str
+    version: str
+    provider: str
+    digest: str = Field(description="The SHA-256 of its content.")
+    bytes: int
+
+
+class ExportedLine(Record):
+    """The file that `checkpoint export` wrote."""
+
+    event: Literal["exported"]
+    checkpoint: str
+    nodes: list[str]
+    path: str
+    bytes: int
+    sha256: str
+
+
+class BoxName(Record):
+    """A box that Vagrant has."""
+
+    name: str
+    version: str
+
+
+class ImportedLine(Record):
+    """The boxes that `checkpoint import` made."""
+
+    event: Literal["imported"]
+    checkpoint: str
+    boxes: dict[str, BoxName] = Field(description="By node.")
+
+
 _RECORDS: tuple[type[BaseModel], ...] = (
     *(ErrorLine, ResultLine, RehearsalLine, SectionLine, ExecutedLine, CopiedLine, SkippedLine),
     *(CheckpointsLine, LogLine, RunLine, SshConfigLine, VagrantfileLine, InitLine, TrustLine),
-    VersionLine,
+    *(VersionLine, BakedLine, ExportedLine, ImportedLine),
     *class_records.LINES,
 )
 _VALUES: tuple[tuple[str, Any, str], ...] = (
