@@ -20,7 +20,7 @@ labctl_begin() {
 labctl_left() {
     read -r _ _ _ _ labctl_last </proc/loadavg || return 0
     [ "$labctl_last" -ge "$labctl_first" ] || return 0
-    [ "$labctl_last" -le "$((labctl_first + 200))" ] || return 0
+    [ "$labctl_last" -le "$((labctl_first + 1000))" ] || return 0
     labctl_pid=$labctl_first
     while [ "$labctl_pid" -lt "$labctl_last" ]; do
         labctl_pid=$((labctl_pid + 1))

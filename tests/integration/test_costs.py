@@ -296,6 +296,8 @@ CASES = {
     "list": Cost(REACH, connections=2, commands=2),
     "plan": Cost(exit_code=2),  # of a class
     "move anna": Cost(exit_code=2),
+    "kit verify nowhere": Cost(MODEL | {"labctl.provision.certificates"}, exit_code=1),
+    "bake docker-node9": Cost(MODEL | REACH, exit_code=2),  # there is no such node
     "open": Cost(exit_code=1),  # there is no report yet
     "trust --yes": Cost(),
     "checkpoint save chapter2": Cost(

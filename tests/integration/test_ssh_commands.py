@@ -268,4 +268,4 @@ def test_doctor_prints_columns_and_json(labctl: Labctl) -> None:
     out, _ = labctl("doctor", "--offline")
     assert out.splitlines()[-1] == "no problems found" or "to be looked at" in out
     found = lines_of(labctl("doctor", "--offline", "--json")[0])
-    assert {one["what"] for one in found} == {"ssh", "endpoints"}
+    assert {one["what"] for one in found} == {"ssh", "endpoints", "machines"}

@@ -66,6 +66,7 @@ class LocalShell:
             env={**os.environ, **self.environment},
             timeout=60,
             check=False,
+            start_new_session=True,  # as sshd does; other tests share this process's session
         )
         return done.stdout
 
