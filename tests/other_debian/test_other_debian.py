@@ -33,7 +33,7 @@ def test_a_testbed_built_there_has_nodes_of_both_kinds(other: OtherDebian) -> No
     assert debian.suite() in other.run("cat", "/etc/os-release")
     other.run("sh", "tests/testbed/preflight.sh")
     other.run("python3", "-m", "venv", ".venv")
-    other.run(PYTHON, "-m", "pip", "--quiet", "install", "--editable", ".")
+    other.run(PYTHON, "-m", "pip", "--quiet", "install", "--editable", ".", "jsonschema")
     built = other.run(PYTHON, "-m", "tests.testbed", "build")
     assert {"base", "compose", "guest", "rpms"} <= set(built.split())
     other.run(PYTHON, "-m", "tests.testbed", *WORLD, "up")
