@@ -75,7 +75,7 @@ class Classroom(Lab):
         """Change the record under the class's lock.
 
         Parameters:
-            what: the command, for the message to another process.
+            what: the command, which other processes name while they wait.
         """
         with self.state.locked(what):
             self.__dict__.pop("record", None)
@@ -258,7 +258,7 @@ class Classroom(Lab):
         """Return the lab and the node that ``anna/docker-node1`` means.
 
         Raises:
-            UsageError: there is no such student or node.
+            UsageError: the class has no such student or node.
         """
         student, _, node = name.partition("/")
         everybody = self.record.students

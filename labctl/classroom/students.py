@@ -26,7 +26,7 @@ class Student:
         host: the existing machine of the student, or empty.
         placed: the libvirt host of the student's machines, or empty before they are placed.
         number: of the student's management network there; -1 before it is chosen.
-        left: the student is no longer in the roster.
+        left: the student was removed from the roster.
     """
 
     id: str

@@ -104,7 +104,7 @@ _AFTERWARDS = {
         ("up", "provision", "heal"), msg("nothing is lost; run the same command again to resume")
     ),
     "bake": msg(
-        "the node has lost nothing, and there is no box; `labctl up` starts a node that is off"
+        "the node has lost nothing, and no box was made; `labctl up` starts a node that is off"
     ),
     "exec": msg("the command may still run on the nodes"),
     "scp": msg("no partial file was left; run the same command again to copy the rest"),

@@ -264,7 +264,7 @@ class State:
         The operating system releases the lock when the process ends, so stale locks are ignored.
 
         Parameters:
-            what: the command, for the message to another process.
+            what: the command, which other processes name while they wait.
 
         Raises:
             LabLocked: another process holds the lock; the message names it and its start.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.remote.hostkeys import HostKeys
 from tests.integration.sshd import Sshd
 from tests.needs import require
 
@@ -41,3 +42,18 @@ def lab_folder(sshd: Sshd, tmp_path: Path) -> Path:
     # JSON is YAML, and quotes whatever a temporary folder may be called.
     (folder / "lab.yaml").write_text(json.dumps({"machines": machines}), "utf-8")
     return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without keys, and no agent."""
+    folder = tmp_path / "home"
+    (folder / ".ssh").mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return folder
+
+
+@pytest.fixture
+def hostkeys(tmp_path: Path) -> HostKeys:
+    return HostKeys(tmp_path / "known_hosts")

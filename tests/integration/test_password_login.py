@@ -68,21 +68,6 @@ def serve(place: Path, tmp_path: Path) -> Iterator[Serve]:
         server.stop()
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home without keys, and no agent."""
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True, mode=0o700)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return folder
-
-
-@pytest.fixture
-def hostkeys(tmp_path: Path) -> HostKeys:
-    return HostKeys(tmp_path / "known_hosts")
-
-
 def make_key(path: Path) -> str:
     """Make a key pair; return the public key without its comment."""
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "x", "-f", str(path)]

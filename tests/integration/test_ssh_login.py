@@ -51,21 +51,6 @@ def nothing_left() -> Iterator[None]:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with no key in it, and no agent."""
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True, mode=0o700)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    return folder
-
-
-@pytest.fixture
-def hostkeys(tmp_path: Path) -> HostKeys:
-    return HostKeys(tmp_path / "known_hosts")
-
-
 def make_key(path: Path, kind: str) -> None:
     # With a comment: of ECDSA keys without one paramiko cannot read those that need no padding.
     command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "x", "-f", str(path)]

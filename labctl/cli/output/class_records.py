@@ -21,7 +21,7 @@ class PlacedLine(Record):
     name: str
     host: str
     kept: bool = Field(description="False: it is a proposal of this plan.")
-    missing: str = Field(description="Why there is no place; empty: there is one.")
+    missing: str = Field(description="Why the student has no place; empty if they have one.")
 
 
 class HostLine(Record):

@@ -166,7 +166,7 @@ def result_as_json(lab: Lab, result: Result[NodeRun]) -> dict[str, Any]:
     data: dict[str, Any] = {
         "event": "result",
         "node": result.node,
-        "address": addresses.get(result.node),  # a student of a class is no node
+        "address": addresses.get(result.node),  # a student of a class has none
         "ok": succeeded(result),
     }
     run = result.value

@@ -64,7 +64,7 @@ def bake(lab: Lab, node: str | None = None, name: str | None = None) -> Baked:
 
     Raises:
         UsageError: the node cannot be baked, or the name cannot be used; nothing was touched.
-        LabctlError: the node could not be provisioned, or the box not be made; there is no box.
+        LabctlError: the node could not be provisioned, or the box could not be made.
     """
     node = lab.node(node).name if node else lab.node_names[0]
     name = f"{lab.name}-baked" if name is None else name
